@@ -1,0 +1,1 @@
+"""Exact tiled segmentation of images larger than GPU memory."""

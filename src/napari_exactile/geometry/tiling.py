@@ -1,0 +1,144 @@
+"""The partition of an image into zones of responsibility, each with the tile that it is computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+
+from napari_exactile.geometry.interval import Box, Interval, full_box, round_up
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One zone of responsibility (ZoR) and the box that is read for it.
+
+    `box` is the zone, widened to multiples of F and by the radius, clipped at the edges of the padded image:
+    `TileSize = ZoR + 2 * Radius` away from the edges.
+    """
+
+    index: int
+    zone: Box
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """Zones of one size that partition a region of an image, without overlap and without gap.
+
+    `shape` is the image's, `factor` is F, `zone` the size of a full ZoR, `radius` the context around it, all
+    in pixels per axis. `region` is the box to cover (by default the whole image). Zones start on multiples
+    of F; the first and last of an axis are narrower where the region ends inside them.
+    """
+
+    shape: tuple[int, ...]
+    factor: tuple[int, ...]
+    zone: tuple[int, ...]
+    radius: tuple[int, ...]
+    region: Box = ()
+
+    def __post_init__(self) -> None:
+        if not self.region:
+            object.__setattr__(self, "region", full_box(self.shape))
+        if not len(self.shape) == len(self.factor) == len(self.zone) == len(self.radius) == len(self.region):
+            raise ValueError(
+                f"shape {self.shape}, factor {self.factor}, zone {self.zone}, radius {self.radius} "
+                "and region must have the same number of axes"
+            )
+        for axis, interval in enumerate(self.region):
+            self._check_axis(axis, interval)
+
+    def _check_axis(self, axis: int, interval: Interval) -> None:
+        factor, zone, radius = self.factor[axis], self.zone[axis], self.radius[axis]
+        if self.shape[axis] < 1:
+            raise ValueError(f"the image is empty along axis {axis}: its shape is {self.shape}")
+        if not (0 <= interval.start < interval.stop <= self.shape[axis]):
+            raise ValueError(
+                f"the region {interval.start}..{interval.stop} along axis {axis} does not lie "
+                f"in the image, which has {self.shape[axis]} px there"
+            )
+        if zone < 1 or zone % factor:
+            raise ValueError(f"a zone of {zone} px is not a positive multiple of the size factor {factor}")
+        if radius < 0 or radius % factor:
+            raise ValueError(f"a radius of {radius} px is not a multiple of the size factor {factor}")
+
+    @property
+    def padded_shape(self) -> tuple[int, ...]:
+        """Return the image's shape, rounded up to multiples of F."""
+        return tuple(round_up(n, f) for n, f in zip(self.shape, self.factor, strict=True))
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """Return the number of zones along each axis."""
+        return tuple(len(self.spans(axis)) for axis in range(len(self.shape)))
+
+    def spans(self, axis: int) -> tuple[Interval, ...]:
+        """Return the zones' intervals along one axis, in order."""
+        region, factor, size = self.region[axis], self.factor[axis], self.zone[axis]
+        first = region.start // factor * factor
+        starts = range(first, region.stop, size)
+        return tuple(Interval(max(s, region.start), min(s + size, region.stop)) for s in starts)
+
+    def reads(self, axis: int) -> tuple[Interval, ...]:
+        """Return the tiles' intervals along one axis, in order, inside the padded image."""
+        factor, radius = self.factor[axis], self.radius[axis]
+        edge = Interval(0, self.padded_shape[axis])
+        return tuple(span.round_out(factor).grow(radius, radius).clip(edge) for span in self.spans(axis))
+
+    def __len__(self) -> int:
+        return prod(self.grid)
+
+    def __iter__(self) -> Iterator[Tile]:
+        axes = range(len(self.shape))
+        zones = product(*(self.spans(axis) for axis in axes))
+        boxes = product(*(self.reads(axis) for axis in axes))
+        return (Tile(i, zone, box) for i, (zone, box) in enumerate(zip(zones, boxes, strict=True)))
+
+    def tile(self, index: int) -> Tile:
+        """Return one tile by its number, without making the others."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"tile {index} does not exist: there are {len(self)}")
+        places, rest = [], index
+        for length in reversed(self.grid):
+            rest, place = divmod(rest, length)
+            places.append(place)
+        places.reverse()
+        zone = tuple(self.spans(axis)[place] for axis, place in enumerate(places))
+        box = tuple(self.reads(axis)[place] for axis, place in enumerate(places))
+        return Tile(index, zone, box)
+
+    def at(self, point: tuple[int, ...]) -> int | None:
+        """Return the number of the tile whose zone holds the pixel `point`, None outside the region."""
+        number = 0
+        for axis, position in enumerate(point):
+            region, first = (
+                self.region[axis],
+                self.region[axis].start // self.factor[axis] * self.factor[axis],
+            )
+            if not region.start <= position < region.stop:
+                return None
+            number = number * self.grid[axis] + (position - first) // self.zone[axis]
+        return number
+
+
+def split_zone(zone: Box, size: tuple[int, ...], factor: tuple[int, ...]) -> tuple[Box, ...]:
+    """Cut one zone into pieces of at most `size`, again on multiples of F."""
+    shape = tuple(interval.stop for interval in zone)
+    pieces = Tiling(shape, factor, size, (0,) * len(shape), region=zone)
+    return tuple(tile.zone for tile in pieces)
+
+
+def zone_of_tile(tile: tuple[int, ...], radius: tuple[int, ...], factor: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the ZoR of a tile: `ZoR = TileSize - 2 * Radius`, rounded down to multiples of F.
+
+    Raises ValueError where nothing is left, naming the smallest tile that works.
+    """
+    zone = tuple((t - 2 * r) // f * f for t, r, f in zip(tile, radius, factor, strict=True))
+    if min(zone) < 1:
+        smallest = max(2 * r + f for r, f in zip(radius, factor, strict=True))
+        raise ValueError(
+            f"a tile of {min(tile)} px is too small: the context takes {max(radius)} px on every "
+            f"side, so the smallest tile is {smallest} px"
+        )
+    return zone

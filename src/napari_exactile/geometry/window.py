@@ -1,0 +1,100 @@
+"""How far a sliding window reaches along one axis, forwards (convolution, pooling) and transposed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+from napari_exactile.geometry.interval import Interval
+
+
+class Reach(Protocol):
+    """What one axis of an operator needs of its input."""
+
+    @property
+    def stride(self) -> Fraction:
+        """Input elements per output element."""
+        ...
+
+    def need(self, wanted: Interval) -> Interval:
+        """Return the input interval that the output interval `wanted` depends on, edges not regarded."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """Output i depends on input i alone."""
+
+    @property
+    def stride(self) -> Fraction:
+        """One: the grids are the same."""
+        return Fraction(1)
+
+    def need(self, wanted: Interval) -> Interval:
+        """Return `wanted` itself."""
+        return wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Output i depends on inputs i * step - padding + dilation * (0 .. kernel - 1).
+
+    >>> Window(kernel=3, step=2, padding=1).need(Interval(0, 4))
+    Interval(start=-1, stop=8)
+    """
+
+    kernel: int
+    step: int = 1
+    padding: int = 0
+    dilation: int = 1
+
+    @property
+    def stride(self) -> Fraction:
+        """The step of the window."""
+        return Fraction(self.step)
+
+    @property
+    def span(self) -> int:
+        """Input elements from the first to the last that one output reads."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    def need(self, wanted: Interval) -> Interval:
+        """Return the inputs under the windows of `wanted`; negative ones lie in the padding."""
+        start = wanted.start * self.step - self.padding
+        return Interval(start, (wanted.stop - 1) * self.step - self.padding + self.span)
+
+
+@dataclass(frozen=True, slots=True)
+class TransposedWindow:
+    """Input i adds to outputs i * step - padding + dilation * (0 .. kernel - 1).
+
+    >>> TransposedWindow(kernel=2, step=2).need(Interval(3, 6))
+    Interval(start=1, stop=3)
+    """
+
+    kernel: int
+    step: int = 1
+    padding: int = 0
+    dilation: int = 1
+
+    @property
+    def stride(self) -> Fraction:
+        """The inverse of the step: a transposed window refines the grid."""
+        return Fraction(1, self.step)
+
+    @property
+    def span(self) -> int:
+        """Outputs from the first to the last that one input adds to."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    def need(self, wanted: Interval) -> Interval:
+        """Return the inputs that add to `wanted`; at least one, so that there is something to run on."""
+        start = -(-(wanted.start + self.padding - self.span + 1) // self.step)
+        stop = (wanted.stop - 1 + self.padding) // self.step + 1
+        return Interval(start, max(stop, start + 1))
+
+    def made(self, given: Interval) -> Interval:
+        """Return the outputs that the inputs `given` add to, cropping by `padding` not regarded."""
+        start = given.start * self.step - self.padding
+        return Interval(start, (given.stop - 1) * self.step - self.padding + self.span)

@@ -1,0 +1,1 @@
+"""Image sources, whole-image statistics, synthetic images and label files."""

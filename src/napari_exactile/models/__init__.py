@@ -1,0 +1,1 @@
+"""Built-in architectures, their weights, and the loaders of models."""

@@ -1,0 +1,1 @@
+"""Tracing a network, its operators' rules, and exact execution region by region."""

@@ -1,0 +1,165 @@
+"""What a network needs to be computed exactly in tiles: F, context and radius, or why it cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+
+from torch import nn
+
+from napari_exactile.geometry.equations import rounded_radius
+from napari_exactile.geometry.interval import round_up
+from napari_exactile.network.graph import Graph, Node, NotExactError, Refusal
+from napari_exactile.network.halo import BoundGraph
+from napari_exactile.network.rules import Operator
+from napari_exactile.network.trace import trace
+
+# F is not known before the first trace: that one sees a length that every likely factor divides.
+DIVISIBLE_LENGTH = 2**8 * 3**2 * 5 * 7
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One row of the table that explains a network; `context` is what lies between it and the output."""
+
+    operator: str
+    place: str
+    channels: int
+    stride: tuple[str, ...]
+    context: tuple[tuple[int, int], ...]
+    multiply_accumulates: float
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Facts about one network for images of one spatial shape, derived from its trace; no pixel was computed.
+
+    All lengths are in input pixels, one entry per spatial axis. Where `refusals` is not empty the network
+    cannot be exact in tiles and the derived facts are None.
+    """
+
+    shape: tuple[int, ...]
+    channels: int
+    refusals: tuple[Refusal, ...] = ()
+    bound: BoundGraph | None = None
+
+    @property
+    def graph(self) -> Graph:
+        """Return the trace of one pass over the whole padded image; raise NotExactError where refused."""
+        return self.require().graph
+
+    def require(self) -> BoundGraph:
+        """Return the graph with its operators; raise NotExactError where the network is refused."""
+        if self.bound is None:
+            raise NotExactError(self.refusals)
+        return self.bound
+
+    @cached_property
+    def factor(self) -> tuple[int, ...] | None:
+        """F: images are padded to multiples of it, zones start on multiples of it."""
+        return None if self.bound is None else self.bound.factor
+
+    @cached_property
+    def context(self) -> tuple[tuple[int, int], ...] | None:
+        """What an F-aligned zone depends on: (before, after) per axis."""
+        if self.bound is None:
+            return None
+        return tuple(self.bound.context(axis) for axis in range(len(self.shape)))
+
+    @cached_property
+    def radius(self) -> tuple[int, ...] | None:
+        """What the usual tiling needs on every side: the context, rounded up to a multiple of F (Eq. 3)."""
+        if self.context is None or self.factor is None:
+            return None
+        pairs = zip(self.context, self.factor, strict=True)
+        return tuple(rounded_radius(max(context), factor) for context, factor in pairs)
+
+    @cached_property
+    def paper_radius(self) -> tuple[int, ...] | None:
+        """Eq. 1 of the papers, unrounded, for comparison only: for many networks it is too small."""
+        if self.bound is None:
+            return None
+        return tuple(self.bound.paper_radius(axis) for axis in range(len(self.shape)))
+
+    @property
+    def padded_shape(self) -> tuple[int, ...]:
+        """Return the shape of the image that the trace stands for: padded to multiples of F."""
+        return self.graph.spatial_shape(0)
+
+    @property
+    def classes(self) -> int:
+        """Return the number of output channels."""
+        return self.graph.nodes[self.graph.output].shape[1]
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """Return the operators in order, each with its place, stride, context and cost."""
+        bound = self.require()
+        return tuple(self._layer(bound, node, operator) for node, operator in bound.steps)
+
+    def _layer(self, bound: BoundGraph, node: Node, operator: Operator) -> Layer:
+        strides = bound.strides[node.index]
+        context = tuple(bound.context(axis, node.index) for axis in range(len(self.shape)))
+        work = operator.work * prod(node.shape[2:])
+        return Layer(operator.label, node.place, node.shape[1], tuple(map(str, strides)), context, work)
+
+    def explain(self) -> str:
+        """Return a table in plain text: a row per layer, then F, context and radius; or the refusals."""
+        if self.bound is None:
+            return "\n".join(["Cannot be exact:", *(f"  {refusal}" for refusal in self.refusals)])
+        head = f"{'operator':<28}{'place':<30}{'channels':>9}{'stride':>12}{'context':>22}{'MMAC':>12}"
+        rows = [
+            f"{layer.operator:<28}{layer.place:<30}{layer.channels:>9}{','.join(layer.stride):>12}"
+            f"{' '.join(f'{before}+{after}' for before, after in layer.context):>22}"
+            f"{layer.multiply_accumulates / 1e6:>12.1f}"
+            for layer in self.layers
+        ]
+        return "\n".join([head, *rows, "", *self._summary()])
+
+    def _summary(self) -> list[str]:
+        return [
+            f"size factor F    {self.factor}",
+            f"context          {self.context}",
+            f"radius           {self.radius}",
+            f"paper's Eq. 1    {self.paper_radius}",
+        ]
+
+
+def analyse_module(module: nn.Module, channels: int, shape: Sequence[int]) -> Analysis:
+    """Analyse `module` for images of `channels` and spatial `shape`; refusals are returned, not raised.
+
+    The network is traced twice: to find F, and for the image padded to multiples of F. Takes no memory of
+    image size. Raises ValueError for an empty shape.
+    """
+    shape = tuple(int(length) for length in shape)
+    if not shape or min(shape) < 1:
+        raise ValueError(f"an image needs at least one pixel along every axis, not shape {shape}")
+    try:
+        _refuse_training(module)
+        factor = _bind(module, channels, (DIVISIBLE_LENGTH,) * len(shape)).factor
+        padded = tuple(round_up(length, f) for length, f in zip(shape, factor, strict=True))
+        return Analysis(shape, channels, bound=_bind(module, channels, padded))
+    except NotExactError as error:
+        return Analysis(shape, channels, refusals=error.refusals)
+
+
+def _bind(module: nn.Module, channels: int, shape: tuple[int, ...]) -> BoundGraph:
+    graph = trace(module, (1, channels, *shape))
+    bound = BoundGraph.bind(graph)
+    result = graph.nodes[graph.output].shape
+    if len(result) != len(shape) + 2 or result[2:] != shape:
+        reason = f"an image of {_times(shape)} px gives an output of shape {_times(result)}"
+        raise NotExactError((Refusal("output", "", reason, "The output must have the size of the image"),))
+    return bound
+
+
+def _refuse_training(module: nn.Module) -> None:
+    if module.training:
+        reason = "it is in training mode, where dropout and batch norm depend on chance and on the batch"
+        raise NotExactError((Refusal("model", "", reason, "Call .eval() on it first"),))
+
+
+def _times(shape: Sequence[int]) -> str:
+    return " x ".join(str(length) for length in shape)

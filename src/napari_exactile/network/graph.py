@@ -1,0 +1,116 @@
+"""The traced network: a list of operators on tensors whose whole-image shapes are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_map
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """The tensor that node number `index` produces, standing in an operator's arguments.
+
+    `result` counts the results of operators that have several, such as the indices of a max pooling.
+    """
+
+    index: int
+    result: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operator: `args` and `kwargs` hold Refs for tensors that depend on the image, constants otherwise.
+
+    `shape` is that of its first output for the whole image; `place` the path of the module that called it.
+    Node 0 of a graph is the image and has no operator.
+    """
+
+    index: int
+    op: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    place: str
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """Return the numbers of the nodes whose tensors this one reads."""
+        return tuple(ref.index for ref in self.refs)
+
+    @property
+    def refs(self) -> tuple[Ref, ...]:
+        """Return the image-dependent tensors among the arguments, in order."""
+        return tuple(_refs((self.args, self.kwargs)))
+
+    @property
+    def name(self) -> str:
+        """Return the operator's name without namespace and overload, for example "convolution"."""
+        return "image" if self.op is None else str(self.op).split(".")[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """All operators in the order of execution; `output` is the number of the node that is the result."""
+
+    nodes: tuple[Node, ...]
+    output: int
+
+    @property
+    def axes(self) -> int:
+        """Return the number of spatial axes: the dimensions after batch and channel."""
+        return len(self.nodes[0].shape) - 2
+
+    def spatial_shape(self, index: int) -> tuple[int, ...]:
+        """Return the whole-image spatial shape of one node's tensor."""
+        return self.nodes[index].shape[2:]
+
+    def with_constants(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Graph:
+        """Return the same graph with every constant tensor replaced by `change(tensor)`."""
+
+        def moved(leaf: Any) -> Any:
+            return change(leaf) if isinstance(leaf, torch.Tensor) else leaf
+
+        nodes = (
+            replace(node, args=tree_map(moved, node.args), kwargs=tree_map(moved, node.kwargs))
+            for node in self.nodes
+        )
+        return Graph(tuple(nodes), self.output)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An operator that cannot be computed exactly region by region: where it is, why, and what to do."""
+
+    operator: str
+    place: str
+    reason: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        where = f" at '{self.place}'" if self.place else ""
+        return f"{self.operator}{where}: {self.reason}{'. ' + self.remedy if self.remedy else ''}"
+
+
+class NotExactError(ValueError):
+    """Raised where exactness cannot be promised; `refusals` names each operator, its place and the reason."""
+
+    def __init__(self, refusals: tuple[Refusal, ...]) -> None:
+        self.refusals = refusals
+        lines = "; ".join(str(refusal) for refusal in refusals)
+        super().__init__(f"this model cannot be exact in tiles: {lines}")
+
+
+def _refs(tree: Any) -> Iterator[Ref]:
+    """Yield the Refs in nested arguments, in order (lists, tuples and dicts are all that operators take)."""
+    if isinstance(tree, Ref):
+        yield tree
+    elif isinstance(tree, list | tuple):
+        for item in tree:
+            yield from _refs(item)
+    elif isinstance(tree, dict):
+        yield from _refs(list(tree.values()))

@@ -1,0 +1,129 @@
+"""Walk a graph backwards: which box of every tensor does a box of the output depend on?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from math import lcm
+
+# The rules register themselves when their modules are imported.
+import napari_exactile.network.local
+import napari_exactile.network.windowed  # noqa: F401
+from napari_exactile.geometry.equations import radius_of_layers
+from napari_exactile.geometry.interval import Box, Interval
+from napari_exactile.network.graph import Graph, Node, NotExactError, Refusal
+from napari_exactile.network.rules import Operator, refused, rule_for
+from napari_exactile.network.windowed import Convolution
+
+Demand = tuple[Interval | None, ...]
+
+
+@dataclass(frozen=True)
+class BoundGraph:
+    """A graph with the operator of every node made ready; the image, node 0, has none."""
+
+    graph: Graph
+    operators: tuple[Operator | None, ...]
+
+    @classmethod
+    def bind(cls, graph: Graph) -> BoundGraph:
+        """Apply the rules; raise one NotExactError that names every operator that has none."""
+        operators: list[Operator | None] = [None]
+        refusals: list[Refusal] = []
+        for node in graph.nodes[1:]:
+            try:
+                operators.append(rule_for(node)(node, graph))
+            except NotExactError as error:
+                operators.append(None)
+                refusals.extend(error.refusals)
+        if refusals:
+            raise NotExactError(tuple(refusals))
+        return cls(graph, tuple(operators))
+
+    @property
+    def steps(self) -> tuple[tuple[Node, Operator], ...]:
+        """Return the nodes with their operators in the order of execution."""
+        pairs = zip(self.graph.nodes, self.operators, strict=True)
+        return tuple((node, operator) for node, operator in pairs if operator is not None)
+
+    @cached_property
+    def strides(self) -> tuple[tuple[Fraction, ...], ...]:
+        """Return, for every node and axis, the input pixels per element of its tensor."""
+        strides = [(Fraction(1),) * self.graph.axes]
+        for node, operator in self.steps:
+            sources = {strides[i] for i in node.inputs}
+            if len(sources) > 1:
+                raise refused(node, "it combines tensors of different resolution")
+            scale = sources.pop()
+            strides.append(tuple(s * reach.stride for s, reach in zip(scale, operator.reaches, strict=True)))
+        return tuple(strides)
+
+    @property
+    def factor(self) -> tuple[int, ...]:
+        """Return F per axis: the least common multiple of the numerators of all strides."""
+        axes = range(self.graph.axes)
+        return tuple(lcm(*(stride[axis].numerator for stride in self.strides)) for axis in axes)
+
+    def demand(self, axis: int, wanted: Interval, edges: bool = True) -> Demand:
+        """Return, for every node, the interval along one axis that `wanted` of the output depends on.
+
+        With `edges`, intervals are clipped to the tensors' real extents; without, the image has no edge.
+        """
+        demand: list[Interval | None] = [None] * len(self.graph.nodes)
+        demand[self.graph.output] = wanted
+        for node, operator in reversed(self.steps):
+            interval = demand[node.index]
+            if interval is not None:
+                self._ask(demand, node.inputs, operator.reaches[axis].need(interval), axis, edges)
+        return tuple(demand)
+
+    def _ask(
+        self, demand: list[Interval | None], sources: Sequence[int], need: Interval, axis: int, edges: bool
+    ) -> None:
+        for source in sources:
+            extent = Interval(0, self.graph.spatial_shape(source)[axis])
+            part = need.clip(extent) if edges else need
+            before = demand[source]
+            demand[source] = part if before is None else before.hull(part)
+
+    def context(self, axis: int, index: int = 0) -> tuple[int, int]:
+        """Return the pixels before and after an F-aligned zone that its result depends on, along one axis.
+
+        `index` names another tensor than the image: what lies between it and the output.
+
+        One zone of a single F tells all: shifting it by F shifts everything by F, and what is needed before
+        (after) a longer zone is what is needed before its first (after its last) F.
+        """
+        factor, stride = self.factor[axis], self.strides[self.graph.output][axis]
+        need = self.demand(axis, Interval(0, int(factor / stride)), edges=False)[index]
+        assert need is not None, "dead nodes were removed by the trace"
+        own = self.strides[index][axis]
+        return max(0, int(-need.start * own)), max(0, int(need.stop * own) - factor)
+
+    def paper_radius(self, axis: int) -> int:
+        """Return Eq. 1 along the path where it is largest; transposed convolutions do not count in it."""
+        layers: list[tuple[tuple[int, int], ...]] = [()]
+        for node, operator in self.steps:
+            longest = max((layers[i] for i in node.inputs), key=radius_of_layers)
+            if isinstance(operator, Convolution):
+                stride = int(self.strides[node.inputs[0]][axis])
+                longest = (*longest, (stride, operator.reaches[axis].span))
+            layers.append(longest)
+        return radius_of_layers(layers[self.graph.output])
+
+
+def boxes(demands: Sequence[Demand]) -> tuple[Box | None, ...]:
+    """Join the demands along each axis to one box per node."""
+    joined = zip(*demands, strict=True)
+    return tuple(None if None in part else part for part in joined)
+
+
+def last_uses(graph: Graph) -> list[list[int]]:
+    """Return, for every node, the nodes whose tensors nobody needs after it."""
+    last = {source: node.index for node in graph.nodes for source in node.inputs}
+    uses: list[list[int]] = [[] for _ in graph.nodes]
+    for source, user in last.items():
+        uses[user].append(source)
+    return uses

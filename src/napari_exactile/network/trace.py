@@ -1,0 +1,169 @@
+"""Record a network's operators on a fake image of any size: no pixel is computed, no memory is taken."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+from napari_exactile.network.graph import Graph, Node, NotExactError, Ref, Refusal
+
+# A tensor made inside forward (by `torch.zeros`, say) is kept as a constant up to this size.
+LARGEST_CONSTANT = 1 << 20
+
+
+def trace(module: nn.Module, shape: tuple[int, ...]) -> Graph:
+    """Return the graph of `module` for an input of `shape` (batch, channels, spatial axes).
+
+    Weights stay by reference, in-place operators come out as their out-of-place forms, and whatever does not
+    depend on the image is computed once. Raises NotExactError, with the place in the model, where the
+    network looks at pixel values to decide what to do, or fails on this shape.
+    """
+    fake_mode = FakeTensorMode(allow_non_fake_inputs=True)
+    with fake_mode:
+        image = torch.empty(shape, dtype=dtype_of(module))
+    recorder = _Recorder(fake_mode, image)
+    forward = torch.func.functionalize(module.forward, remove="mutations")
+    with torch.no_grad(), _places(module) as place:
+        recorder.place = place
+        try:
+            with recorder:
+                result = forward(image)
+        except NotExactError:
+            raise
+        except Exception as error:
+            reason = str(error).strip().split("\n")[0] or type(error).__name__
+            raise NotExactError((Refusal(recorder.operator, place(), reason, _REMEDY),)) from error
+    return _without_dead_nodes(recorder.finish(result))
+
+
+_REMEDY = "The network must be convolutional, and its steps must not depend on pixel values"
+
+
+def dtype_of(module: nn.Module) -> torch.dtype:
+    """Return the floating-point type that the module computes in: that of its first parameter."""
+    floating = (p.dtype for p in module.parameters() if p.dtype.is_floating_point)
+    return next(floating, torch.float32)
+
+
+class _Recorder(TorchDispatchMode):
+    """Writes down every operator that reads something made from the image."""
+
+    def __init__(self, fake_mode: FakeTensorMode, image: torch.Tensor) -> None:
+        super().__init__()
+        self.fake_mode = fake_mode
+        self.nodes = [Node(0, None, (), {}, tuple(image.shape), image.dtype, "")]
+        # Tensors are known by identity, so they must stay alive while the trace goes on.
+        self.known: dict[int, tuple[torch.Tensor, Ref]] = {id(image): (image, Ref(0))}
+        self.place: Callable[[], str] = str
+        self.operator = ""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func.namespace == "prim":
+            return func(*args, **kwargs)
+        self.operator = func.__name__.split(".")[0]
+        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        if any(isinstance(tensor, FakeTensor) for tensor in tensors):
+            return self._record(func, args, kwargs)
+        return func(*args, **kwargs) if tensors else self._create(func, args, kwargs)
+
+    def _create(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Make a constant for real if it is small; a large one would cost the memory that tiling saves."""
+        with self.fake_mode:
+            fake = func(*args, **kwargs)
+        size = sum(leaf.numel() for leaf in tree_leaves(fake) if isinstance(leaf, torch.Tensor))
+        if size <= LARGEST_CONSTANT:
+            return func(*args, **kwargs)
+        raise self._refused("it makes a constant as large as the image")
+
+    def _record(self, func: Any, args: Any, kwargs: Any) -> Any:
+        if func._schema.is_mutable:
+            raise self._refused("it changes a tensor in place in a way that cannot be followed")
+        result = func(*args, **kwargs)
+        results = list(result) if isinstance(result, tuple | list) else [result]
+        first = results[0]
+        if not isinstance(first, torch.Tensor):
+            raise self._refused("it turns pixel values into a number that steers the network")
+        index = len(self.nodes)
+        args, kwargs = tree_map(self._ref, (args, kwargs))
+        shape = tuple(first.shape)
+        self.nodes.append(Node(index, func, tuple(args), kwargs, shape, first.dtype, self.place()))
+        self.known |= {id(tensor): (tensor, Ref(index, i)) for i, tensor in enumerate(results)}
+        return result
+
+    def _ref(self, leaf: Any) -> Any:
+        return self.known[id(leaf)][1] if isinstance(leaf, FakeTensor) else leaf
+
+    def _refused(self, reason: str) -> NotExactError:
+        return NotExactError((Refusal(self.operator, self.place(), reason),))
+
+    def finish(self, result: Any) -> Graph:
+        if not isinstance(result, torch.Tensor):
+            raise no_output(f"the network returns a {type(result).__name__} instead of one tensor")
+        if id(result) not in self.known:
+            raise no_output("the network's output does not depend on the image")
+        return Graph(tuple(self.nodes), self.known[id(result)][1].index)
+
+
+def no_output(reason: str) -> NotExactError:
+    """Return the error that says why a network's output cannot be used."""
+    return NotExactError((Refusal("output", "", reason),))
+
+
+@contextmanager
+def _places(root: nn.Module) -> Iterator[Callable[[], str]]:
+    """Follow, in this thread, which submodule of `root` is running; yields a function that tells its path."""
+    names = {id(module): name for name, module in root.named_modules()}
+    stack: list[str] = []
+    thread = threading.get_ident()
+
+    def enter(module: nn.Module, _args: Any) -> None:
+        if threading.get_ident() == thread and id(module) in names:
+            stack.append(names[id(module)])
+
+    def leave(module: nn.Module, _args: Any, _result: Any) -> None:
+        if threading.get_ident() == thread and id(module) in names:
+            stack.pop()
+
+    hooks = (
+        nn.modules.module.register_module_forward_pre_hook(enter),
+        nn.modules.module.register_module_forward_hook(leave),
+    )
+    try:
+        yield lambda: stack[-1] if stack else ""
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _without_dead_nodes(graph: Graph) -> Graph:
+    """Drop operators whose results nobody reads, and number the rest anew."""
+    alive = {0, graph.output}
+    for node in reversed(graph.nodes):
+        if node.index in alive:
+            alive.update(node.inputs)
+    number = {old: new for new, old in enumerate(sorted(alive))}
+
+    def renumber(leaf: Any) -> Any:
+        return Ref(number[leaf.index], leaf.result) if isinstance(leaf, Ref) else leaf
+
+    nodes = (
+        replace(
+            node,
+            index=number[node.index],
+            args=tree_map(renumber, node.args),
+            kwargs=tree_map(renumber, node.kwargs),
+        )
+        for node in graph.nodes
+        if node.index in alive
+    )
+    return Graph(tuple(nodes), number[graph.output])

@@ -1,0 +1,1 @@
+"""The napari side: dock, overlay, worker, sample data."""

@@ -1,0 +1,61 @@
+"""Networks whose every sum is exact in float64, so that tiled and whole can be compared to the last bit."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from napari_exactile.models.unet import UNet
+
+# Values stay in 0 .. MODULUS - 1 after every convolution; weights in -LARGEST .. LARGEST.
+MODULUS, LARGEST = 13, 3
+
+
+class Wrapped(nn.Module):
+    """A convolution whose result is brought back into a small range of integers."""
+
+    def __init__(self, convolution: nn.Module) -> None:
+        super().__init__()
+        self.convolution = convolution
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.remainder(self.convolution(x), MODULUS)
+
+
+def integer_unet(seed: int, **parameters: int) -> UNet:
+    """A U-Net in float64 with integer weights that gives logits; every intermediate value is an integer."""
+    net = UNet(**parameters, softmax=False).double().eval()
+    return make_integer(net, seed)
+
+
+def make_integer(net: nn.Module, seed: int) -> nn.Module:
+    """Give a network integer weights, trivial variances, and a remainder after each convolution."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, tensor in net.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.copy_(torch.randint(-LARGEST, LARGEST + 1, tensor.shape, generator=generator))
+        if name.endswith("running_var"):
+            tensor.fill_(1)
+    for module in list(net.modules()):
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eps = 0.0
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.Conv2d | nn.ConvTranspose2d):
+                assert_exact_sums(child)
+                setattr(module, name, Wrapped(child))
+    return net
+
+
+def assert_exact_sums(convolution: nn.Module) -> None:
+    """No sum of one convolution can leave the 53 bits in which float64 counts exactly."""
+    # Batch norm in between can stretch a value to LARGEST * (MODULUS + LARGEST) + LARGEST.
+    largest_input = LARGEST * (MODULUS + LARGEST) + LARGEST
+    weight = convolution.weight
+    assert isinstance(weight, Tensor)
+    assert weight[0].numel() * weight.shape[0] * LARGEST * largest_input + LARGEST < 2**53
+
+
+def integer_image(shape: tuple[int, ...], seed: int) -> Tensor:
+    """Random integers 0 .. MODULUS - 1 in float64: (1, 1, *shape)."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, MODULUS, (1, 1, *shape), generator=generator).double()

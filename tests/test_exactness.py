@@ -1,0 +1,171 @@
+"""Trimmed execution equals the whole-image pass to the bit, and needs no more context than it says."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from integer_nets import integer_image, integer_unet, make_integer
+from napari_exactile.geometry.interval import Interval, slices
+from napari_exactile.geometry.tiling import Tiling
+from napari_exactile.models.unet import UNet
+from napari_exactile.network.analysis import Analysis, analyse_module
+from napari_exactile.network.cone import Cone
+
+# levels, convolutions, kernel, true context, rounded radius, Eq. 1
+UNETS = [
+    (4, 2, 3, 94, 96, 92), (3, 3, 3, 69, 72, 66), (4, 1, 3, 47, 48, 46), (4, 3, 3, 141, 144, 138),
+    (3, 1, 3, 23, 24, 22), (3, 2, 3, 46, 48, 44), (2, 2, 3, 22, 24, 20), (2, 3, 3, 33, 36, 30),
+    (2, 1, 5, 22, 24, 20), (1, 1, 3, 5, 6, 4), (1, 3, 3, 13, 14, 12), (3, 4, 3, 92, 96, 88),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("levels", "convolutions", "kernel", "context", "radius", "paper"), UNETS)
+def test_context_of_unets(
+    levels: int, convolutions: int, kernel: int, context: int, radius: int, paper: int
+) -> None:
+    """F, context, radius and the papers' radius of each U-Net of the published comparison."""
+    net = UNet(levels=levels, convolutions=convolutions, kernel=kernel, base=2).eval()
+    analysis = analyse_module(net, 1, (777, 1000))
+    assert analysis.factor == (2**levels,) * 2
+    assert analysis.context == ((context, context),) * 2
+    assert analysis.radius == (radius,) * 2
+    assert analysis.paper_radius == (paper,) * 2
+
+
+def tiled(net: nn.Module, image: Tensor, analysis: Analysis, zone: tuple[int, ...]) -> Tensor:
+    """Compute the whole padded output zone by zone with trimmed execution."""
+    cone, shape = Cone(analysis.graph), analysis.padded_shape
+    assert analysis.factor is not None
+    result = torch.full((1, analysis.classes, *shape), torch.nan, dtype=torch.float64)
+    for tile in Tiling(shape, analysis.factor, zone, (0,) * len(shape)):
+        part = image[(..., *slices(cone.reads(tile.zone)))]
+        result[(..., *slices(tile.zone))] = cone.run(part, tile.zone)
+    return result
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_trimmed_equals_whole_to_the_bit_on_integer_unets(data: st.DataObject) -> None:
+    """For any shape, zone size, depth, block length and kernel, trimmed equals whole with zero tolerance."""
+    levels = data.draw(st.integers(1, 4), "levels")
+    net = integer_unet(
+        data.draw(st.integers(0, 99), "seed"),
+        levels=levels,
+        convolutions=data.draw(st.integers(1, 2), "convolutions"),
+        kernel=data.draw(st.sampled_from([1, 3, 5]), "kernel"),
+        base=2,
+        classes=3,
+    )
+    shape = tuple(data.draw(st.integers(1, 90), name) for name in "yx")
+    factor = 2**levels
+    zone = tuple(factor * data.draw(st.integers(1 + n // factor // 5, 64 // factor + 1)) for n in shape)
+    analysis = analyse_module(net, 1, shape)
+    image = integer_image(analysis.padded_shape, 5)
+    with torch.no_grad():
+        whole = net(image)
+    assert torch.equal(tiled(net, image, analysis, zone), whole)
+
+
+class Asymmetric(nn.Module):
+    """Strides, even and asymmetric kernels, dilation, overlapping transposed windows, odd paddings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(1, 3, (4, 3), stride=(2, 3), padding=(1, 1))
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.deep = nn.Conv2d(3, 4, (3, 2), padding=(2, 1), dilation=(2, 2), groups=1)
+        self.up = nn.ConvTranspose2d(4, 3, (5, 4), stride=2, padding=(2, 1), output_padding=(1, 0))
+        self.last = nn.ConvTranspose2d(6, 2, (2, 4), stride=(2, 3), padding=(0, 1), output_padding=(0, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = self.down(x).relu_()
+        b = self.up(self.deep(self.pool(a)))
+        return self.last(torch.cat([a, b], dim=1))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(1, 50), st.integers(1, 50), st.integers(2, 6), st.integers(2, 4), st.integers(0, 99)
+)  # fmt: skip
+def test_trimmed_equals_whole_on_asymmetric_windows(
+    height: int, width: int, a: int, b: int, seed: int
+) -> None:
+    """Phase, stride, even kernels, dilation and transposed kernels longer than their step come out exact."""
+    net = make_integer(Asymmetric().double().eval(), seed)
+    analysis = analyse_module(net, 1, (height, width))
+    assert analysis.refusals == ()
+    assert analysis.factor == (4, 6)
+    image = integer_image(analysis.padded_shape, seed)
+    with torch.no_grad():
+        whole = net(image)
+    assert torch.equal(tiled(net, image, analysis, (4 * a, 6 * b)), whole)
+
+
+@pytest.mark.parametrize("axes", [1, 3])
+def test_one_and_three_axes_come_out_exact(axes: int) -> None:
+    """The same rules hold for signals and volumes."""
+    conv, up = (nn.Conv1d, nn.ConvTranspose1d) if axes == 1 else (nn.Conv3d, nn.ConvTranspose3d)
+    down = conv(2, 2, 2, stride=2) if axes == 1 else nn.MaxPool3d(2)
+    net = nn.Sequential(
+        conv(1, 2, 3, padding=1), down, conv(2, 2, 3, padding=1), up(2, 2, 2, stride=2)
+    ).double()
+    for tensor in net.state_dict().values():
+        tensor.copy_(torch.randint(-2, 3, tensor.shape))
+    analysis = analyse_module(net.eval(), 1, (11, 13, 9)[:axes])
+    assert analysis.refusals == ()
+    image = integer_image(analysis.padded_shape, 0)
+    with torch.no_grad():
+        whole = net(image)
+    assert torch.equal(tiled(net, image, analysis, (4,) * axes), whole)
+
+
+@pytest.mark.parametrize(("levels", "convolutions", "kernel", "context"), [u[:4] for u in UNETS if u[3] < 60])
+def test_usual_tiling_with_one_factor_less_fails(
+    levels: int, convolutions: int, kernel: int, context: int
+) -> None:
+    """An impulse just outside the tile of radius minus F changes the zone: no smaller radius works."""
+    net = positive_unet(levels, convolutions, kernel)
+    analysis = analyse_module(net, 1, (64, 64))
+    assert analysis.radius is not None
+    factor, radius = 2**levels, analysis.radius[0]
+    shape = (factor, 2 * radius + factor)
+    zone = slice(radius, radius + factor)
+    reaching = []
+    for offset in range(-radius, -radius + factor):
+        image = torch.zeros(1, 1, *shape, dtype=torch.float64)
+        image[..., radius + offset] = 1
+        with torch.no_grad():
+            full = net(image)[..., zone]
+            cut = net(image[..., factor:-factor])[..., zone.start - factor : zone.stop - factor]
+        reaching.append(not torch.equal(full, cut))
+    assert any(reaching)
+    # The farthest pixel that matters is exactly `context` away, and none farther away does.
+    assert reaching.index(True) == radius - context
+
+
+def positive_unet(levels: int, convolutions: int, kernel: int) -> nn.Module:
+    """A U-Net in which nothing can cancel: positive weights, identity norms, bounded growth."""
+    net = UNet(levels=levels, convolutions=convolutions, kernel=kernel, base=1, softmax=False).double().eval()
+    for name, tensor in net.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.fill_(0.0 if name.endswith(("bias", "running_mean")) else 1.0)
+    # Clamping after each convolution keeps sums small and integer without hiding where an impulse arrives.
+    for module in list(net.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.ReLU):
+                setattr(module, name, nn.Hardtanh(0.0, 8.0))
+            if isinstance(child, nn.BatchNorm2d):
+                child.eps = 0.0
+    return net
+
+
+def test_only_what_is_needed_is_read() -> None:
+    """`Cone.reads` equals the context around an interior zone, on multiples of F and off them."""
+    analysis = analyse_module(UNet(base=2).eval(), 1, (2048, 2048))
+    cone = Cone(analysis.graph)
+    assert cone.reads((Interval(512, 832), Interval(0, 320))) == (Interval(418, 926), Interval(0, 414))
+    assert cone.reads((Interval(700, 701),) * 2)[0].start >= 700 - 16 - 94

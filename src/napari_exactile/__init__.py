@@ -1,1 +1,57 @@
-"""Exact tiled segmentation of images larger than GPU memory."""
+"""Exact tiled segmentation of images larger than GPU memory.
+
+The names here are public. Each is imported when it is first used, so that importing the package (as napari
+does to discover it) loads neither torch nor dask nor zarr.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_exactile.models.load import Model, load_model
+    from napari_exactile.network.analysis import Analysis
+    from napari_exactile.network.graph import NotExactError, Refusal
+    from napari_exactile.run.api import analyse, segment, segment_whole
+    from napari_exactile.run.job import Result
+    from napari_exactile.run.plan import Plan, plan_tiles
+    from napari_exactile.run.settings import Settings
+
+_HOMES = {
+    "Analysis": "network.analysis",
+    "Model": "models.load",
+    "NotExactError": "network.graph",
+    "Plan": "run.plan",
+    "Refusal": "network.graph",
+    "Result": "run.job",
+    "Settings": "run.settings",
+    "analyse": "run.api",
+    "load_model": "models.load",
+    "plan_tiles": "run.plan",
+    "segment": "run.api",
+    "segment_whole": "run.api",
+}
+
+__all__ = [
+    "Analysis",
+    "Model",
+    "NotExactError",
+    "Plan",
+    "Refusal",
+    "Result",
+    "Settings",
+    "analyse",
+    "load_model",
+    "plan_tiles",
+    "segment",
+    "segment_whole",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from napari_exactile.network.graph import Graph, Node, NotExactError, Ref, Refusal
+from napari_exactile.network.hooks import module_calls
 
 # A tensor made inside forward (by `torch.zeros`, say) is kept as a constant up to this size.
 LARGEST_CONSTANT = 1 << 20
@@ -32,16 +30,15 @@ def trace(module: nn.Module, shape: tuple[int, ...]) -> Graph:
         image = torch.empty(shape, dtype=dtype_of(module))
     recorder = _Recorder(fake_mode, image)
     forward = torch.func.functionalize(module.forward, remove="mutations")
-    with torch.no_grad(), _places(module) as place:
-        recorder.place = place
+    with torch.no_grad():
         try:
-            with recorder:
+            with module_calls(module, recorder.stack.append, recorder.leave), recorder:
                 result = forward(image)
         except NotExactError:
             raise
         except Exception as error:
             reason = str(error).strip().split("\n")[0] or type(error).__name__
-            raise NotExactError((Refusal(recorder.operator, place(), reason, _REMEDY),)) from error
+            raise NotExactError((Refusal(recorder.operator, recorder.place, reason, _REMEDY),)) from error
     return _without_dead_nodes(recorder.finish(result))
 
 
@@ -63,8 +60,17 @@ class _Recorder(TorchDispatchMode):
         self.nodes = [Node(0, None, (), {}, tuple(image.shape), image.dtype, "")]
         # Tensors are known by identity, so they must stay alive while the trace goes on.
         self.known: dict[int, tuple[torch.Tensor, Ref]] = {id(image): (image, Ref(0))}
-        self.place: Callable[[], str] = str
+        self.stack: list[str] = []
         self.operator = ""
+
+    @property
+    def place(self) -> str:
+        """The path of the module that is running."""
+        return self.stack[-1] if self.stack else ""
+
+    def leave(self, _path: str) -> None:
+        """Note that the innermost module is done."""
+        self.stack.pop()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -96,7 +102,7 @@ class _Recorder(TorchDispatchMode):
         index = len(self.nodes)
         args, kwargs = tree_map(self._ref, (args, kwargs))
         shape = tuple(first.shape)
-        self.nodes.append(Node(index, func, tuple(args), kwargs, shape, first.dtype, self.place()))
+        self.nodes.append(Node(index, func, tuple(args), kwargs, shape, first.dtype, self.place))
         self.known |= {id(tensor): (tensor, Ref(index, i)) for i, tensor in enumerate(results)}
         return result
 
@@ -104,7 +110,7 @@ class _Recorder(TorchDispatchMode):
         return self.known[id(leaf)][1] if isinstance(leaf, FakeTensor) else leaf
 
     def _refused(self, reason: str) -> NotExactError:
-        return NotExactError((Refusal(self.operator, self.place(), reason),))
+        return NotExactError((Refusal(self.operator, self.place, reason),))
 
     def finish(self, result: Any) -> Graph:
         if not isinstance(result, torch.Tensor):
@@ -117,32 +123,6 @@ class _Recorder(TorchDispatchMode):
 def no_output(reason: str) -> NotExactError:
     """Return the error that says why a network's output cannot be used."""
     return NotExactError((Refusal("output", "", reason),))
-
-
-@contextmanager
-def _places(root: nn.Module) -> Iterator[Callable[[], str]]:
-    """Follow, in this thread, which submodule of `root` is running; yields a function that tells its path."""
-    names = {id(module): name for name, module in root.named_modules()}
-    stack: list[str] = []
-    thread = threading.get_ident()
-
-    def enter(module: nn.Module, _args: Any) -> None:
-        if threading.get_ident() == thread and id(module) in names:
-            stack.append(names[id(module)])
-
-    def leave(module: nn.Module, _args: Any, _result: Any) -> None:
-        if threading.get_ident() == thread and id(module) in names:
-            stack.pop()
-
-    hooks = (
-        nn.modules.module.register_module_forward_pre_hook(enter),
-        nn.modules.module.register_module_forward_hook(leave),
-    )
-    try:
-        yield lambda: stack[-1] if stack else ""
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 def _without_dead_nodes(graph: Graph) -> Graph:

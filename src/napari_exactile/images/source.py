@@ -1,0 +1,138 @@
+"""Where pixels come from: one narrow protocol, and its form for anything that can be sliced like an array."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_exactile.geometry.interval import Box, Interval, full_box, slices
+
+
+class ImageSource(Protocol):
+    """An image of `channels` and spatial `shape`, read box by box. `read` may be called from any thread."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Spatial shape in pixels."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        ...
+
+    def read(self, box: Box) -> NDArray[Any]:
+        """Return the pixels in `box`: (channels, *spatial). Nothing outside is read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArraySource:
+    """A numpy, dask or zarr array, or one plane of it, without a copy.
+
+    `channel_axis` is the axis of the channels, None for one channel; `channels` keeps the first so many
+    (3 of RGBA). `plane` fixes leading axes: the plane of a stack. What is left are the spatial axes.
+    Raises ValueError for arrays that hold no image.
+    """
+
+    array: Any
+    channel_axis: int | None = None
+    plane: tuple[int, ...] = ()
+    keep_channels: int | None = None
+    name: str = "image"
+
+    def __post_init__(self) -> None:
+        kind = np.dtype(self.array.dtype).kind
+        if kind not in "buif":
+            raise ValueError(
+                f"'{self.name}' has pixels of type {self.array.dtype}: only real numbers can be used"
+            )
+        if self.channel_axis is not None and self.channel_axis % self.array.ndim < len(self.plane):
+            raise ValueError(
+                f"axis {self.channel_axis} of '{self.name}' cannot hold both planes and channels"
+            )
+        if 0 in self.array.shape:
+            raise ValueError(f"'{self.name}' is empty: its shape is {tuple(self.array.shape)}")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Spatial shape: without channel axis and fixed axes."""
+        return tuple(self.array.shape[axis] for axis in self._spatial_axes)
+
+    @property
+    def channels(self) -> int:
+        """Number of channels that `read` gives."""
+        if self.channel_axis is None:
+            return 1
+        return self.keep_channels or int(self.array.shape[self.channel_axis])
+
+    @property
+    def _spatial_axes(self) -> tuple[int, ...]:
+        channel = None if self.channel_axis is None else self.channel_axis % self.array.ndim
+        return tuple(axis for axis in range(len(self.plane), self.array.ndim) if axis != channel)
+
+    def read(self, box: Box) -> NDArray[Any]:
+        """Return the pixels in `box`, channels first."""
+        index: list[Any] = [*self.plane, *[slice(None)] * (self.array.ndim - len(self.plane))]
+        for axis, part in zip(self._spatial_axes, slices(box), strict=True):
+            index[axis] = part
+        if self.channel_axis is None:
+            return np.asarray(self.array[tuple(index)])[None]
+        index[self.channel_axis] = slice(self.channels)
+        block = np.asarray(self.array[tuple(index)])
+        return np.moveaxis(block, self.channel_axis % self.array.ndim - len(self.plane), 0)
+
+
+def source_of(image: Any, channels: int, axes: str | None = None, name: str = "image") -> ArraySource:
+    """Return the source for a whole array, given how many channels the model takes.
+
+    `axes` names the array's axes ("yx", "cyx", "yxc", ...); where it is None, two axes are (y, x), three
+    are channels and (y, x) in the order that fits. Raises ValueError where nothing fits, saying what to do.
+    """
+    array = image if hasattr(image, "dtype") and hasattr(image, "shape") else np.asarray(image)
+    if axes is None:
+        axes = _guess_axes(array.shape, channels, name)
+    if len(axes) != array.ndim or axes.replace("c", "") not in ("x", "yx", "zyx"):
+        raise ValueError(f"axes {axes!r} do not fit '{name}' of shape {tuple(array.shape)}: use y, x and c")
+    channel_axis = axes.index("c") if "c" in axes else None
+    source = ArraySource(array, channel_axis, keep_channels=_kept(array, channel_axis, channels), name=name)
+    check_channels(source.channels, channels, name)
+    return source
+
+
+def check_channels(found: int, wanted: int, name: str) -> None:
+    """Raise ValueError where an image has not the channels that the model takes."""
+    if found != wanted:
+        raise ValueError(f"'{name}' has {_count(found)}, but the model takes {_count(wanted)}")
+
+
+def _guess_axes(shape: Sequence[int], channels: int, name: str) -> str:
+    if len(shape) == 2:
+        return "yx"
+    if len(shape) == 3 and shape[-1] in {3, 4} and channels == 3:
+        return "yxc"
+    if len(shape) == 3 and shape[0] == channels:
+        return "cyx"
+    raise ValueError(f"the axes of '{name}' of shape {tuple(shape)} are not clear: give axes='cyx', say")
+
+
+def _kept(array: Any, channel_axis: int | None, channels: int) -> int | None:
+    """Drop the alpha channel of RGBA where the model wants RGB."""
+    rgba = channel_axis is not None and channels == 3 and array.shape[channel_axis] == 4
+    return 3 if rgba else None
+
+
+def _count(channels: int) -> str:
+    return "1 channel" if channels == 1 else f"{channels} channels"
+
+
+def row_blocks(shape: tuple[int, ...], pixels: int) -> list[Box]:
+    """Cut an image into boxes of whole rows with about `pixels` pixels each, in order."""
+    per_row = max(1, int(np.prod(shape[1:], dtype=np.int64)))
+    rows = max(1, pixels // per_row)
+    rest = full_box(shape[1:])
+    return [(Interval(y, min(y + rows, shape[0])), *rest) for y in range(0, shape[0], rows)]

@@ -1,0 +1,65 @@
+"""Load a model: a card together with the network that it describes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from typing import Any
+
+from safetensors.torch import load_file
+from torch import nn
+
+from napari_exactile.models.card import BUNDLED, ModelCard
+from napari_exactile.models.unet import UNet
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Model:
+    """A network in evaluation mode and its card. The program never changes the network."""
+
+    card: ModelCard
+    module: nn.Module
+
+    @property
+    def name(self) -> str:
+        """Return the model's short name."""
+        return self.card.name
+
+
+def load_model(what: str | nn.Module | Model, **facts: Any) -> Model:
+    """Return the model called `what`, or wrap a network of your own.
+
+    `what` is a bundled name ("colonies-demo"), or an nn.Module in evaluation mode; `facts` are fields of
+    ModelCard (classes, normalization, ...) for a network of your own. Raises ValueError for an unknown name,
+    naming the known ones.
+    """
+    if isinstance(what, Model):
+        return what
+    if isinstance(what, nn.Module):
+        return _wrap(what, facts)
+    if what not in BUNDLED:
+        raise ValueError(f"there is no model called {what!r}; the bundled ones are {', '.join(BUNDLED)}")
+    return _bundled(BUNDLED[what])
+
+
+def _bundled(card: ModelCard) -> Model:
+    module = UNet(**card.architecture, in_channels=card.channels, classes=len(card.classes))
+    with as_file(files(__package__) / card.weights) as path:
+        state = {name: tensor.float() for name, tensor in load_file(path).items()}
+    # Counters of training steps are not stored: evaluation does not use them.
+    missing, unexpected = module.load_state_dict(state, strict=False)
+    if unexpected or any(not name.endswith("num_batches_tracked") for name in missing):
+        raise ValueError(f"the weights of {card.name} do not fit its architecture: {missing} {unexpected}")
+    return Model(card, module.eval().requires_grad_(False))
+
+
+def _wrap(module: nn.Module, facts: dict[str, Any]) -> Model:
+    name = type(module).__name__
+    defaults: dict[str, Any] = {"name": name, "title": name, "channels": _first_channels(module)}
+    return Model(ModelCard(**(defaults | facts)), module)
+
+
+def _first_channels(module: nn.Module) -> int:
+    """Return the channels that the first convolution takes; 1 where there is none."""
+    convolutions = (m.in_channels for m in module.modules() if isinstance(m, nn.modules.conv._ConvNd))
+    return next(convolutions, 1)

@@ -1,0 +1,70 @@
+"""The public functions: analyse, plan and segment, in a script as in the dock and on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import nn
+
+from napari_exactile.images.source import ImageSource, source_of
+from napari_exactile.models.load import Model, load_model
+from napari_exactile.network.analysis import Analysis, analyse_module
+from napari_exactile.run.events import Event
+from napari_exactile.run.job import Job, Result
+from napari_exactile.run.settings import Settings
+
+ModelLike = str | nn.Module | Model
+
+
+def analyse(model: ModelLike, shape: Sequence[int]) -> Analysis:
+    """Return F, context and radius of a model for images of spatial `shape`; no pixels are touched.
+
+    A model that cannot be exact comes back with its `refusals`. Raises ValueError for an unknown model or an
+    empty shape.
+    """
+    loaded = load_model(model)
+    return analyse_module(loaded.module, loaded.card.channels, shape)
+
+
+def segment(
+    image: Any,
+    model: ModelLike,
+    *,
+    axes: str | None = None,
+    on_event: Callable[[Event], None] = lambda event: None,
+    cancel: Callable[[], bool] = lambda: False,
+    **settings: Any,
+) -> Result:
+    """Segment an image of any size: the same labels as one pass of the network over the whole image.
+
+    `image` is a numpy, dask or zarr array or an ImageSource; `axes` names its axes where they are not clear
+    ("cyx", "yxc"). `settings` are the fields of Settings: tile, radius, method, region, normalization,
+    probabilities, device, memory_limit. `on_event` hears of every step; when `cancel()` is true, what is
+    done is returned and the rest of the labels is the number of classes.
+
+    Raises NotExactError where the model is refused, ValueError for images and settings that cannot be used,
+    and TileError where a tile fails.
+    """
+    job = make_job(image, model, axes, Settings(**settings))
+    for event in job.run(cancel):
+        on_event(event)
+    if job.labels is None:
+        raise ValueError("the run was cancelled before its first tile")
+    return Result(job.labels, job.probabilities, job.report())
+
+
+def segment_whole(image: Any, model: ModelLike, *, axes: str | None = None, **settings: Any) -> Result:
+    """Return the reference, for images that fit: one forward pass of the unchanged network over the image.
+
+    The image is normalised as a whole, reflected at the bottom and right up to multiples of F, and the
+    result cropped. Tiling must reproduce exactly this.
+    """
+    return make_job(image, model, axes, Settings(**settings)).run_whole()
+
+
+def make_job(image: Any, model: ModelLike, axes: str | None, settings: Settings) -> Job:
+    """Return the job that `segment` runs; nothing is read yet."""
+    loaded = load_model(model)
+    source: ImageSource = image if hasattr(image, "read") else source_of(image, loaded.card.channels, axes)
+    return Job(source, loaded, analyse_module(loaded.module, loaded.card.channels, source.shape), settings)

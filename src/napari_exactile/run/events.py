@@ -1,0 +1,68 @@
+"""What happens during a run, told in small values: whoever shows a run needs nothing else of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_exactile.geometry.interval import Box
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """The whole image is being read for its statistics; `fraction` of it is done."""
+
+    fraction: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Everything has been checked; the arrays exist and the first tile is next."""
+
+    tiles: int
+    done: int
+
+
+@dataclass(frozen=True, slots=True)
+class TileStarted:
+    """A tile is being computed."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class TileFinished:
+    """The labels of one zone are in the array."""
+
+    index: int
+    zone: Box
+    near_ties: int
+
+
+@dataclass(frozen=True, slots=True)
+class TileHalved:
+    """The memory was not enough: from now on, zones are computed in pieces of at most `zone` pixels."""
+
+    zone: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The run is over; `cancelled` says that tiles are left."""
+
+    cancelled: bool
+
+
+Event = Measuring | Ready | TileStarted | TileFinished | TileHalved | Finished
+
+
+class Cancelled(Exception):  # noqa: N818  (not an error: somebody asked for it)
+    """Raised inside a run when it has been asked to stop."""
+
+
+class TileError(RuntimeError):
+    """A tile could not be computed; the finished ones are kept. `index` and `zone` say which."""
+
+    def __init__(self, index: int, zone: Box, reason: str) -> None:
+        self.index, self.zone = index, zone
+        where = " x ".join(f"{interval.start}..{interval.stop}" for interval in zone)
+        super().__init__(f"tile {index + 1} (pixels {where}) failed: {reason}")

@@ -1,0 +1,255 @@
+"""One segmentation from image to labels: it measures, computes tile after tile, and can be continued."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_exactile.geometry.interval import Box, box_shape, slices
+from napari_exactile.geometry.tiling import Tile, split_zone
+from napari_exactile.images import statistics
+from napari_exactile.images.source import ImageSource, check_channels
+from napari_exactile.images.statistics import Normalization
+from napari_exactile.models.load import Model
+from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.arithmetic import exact_arithmetic
+from napari_exactile.run import events
+from napari_exactile.run.devices import free_memory, is_out_of_memory, memory_budget, pick_device
+from napari_exactile.run.events import Cancelled, Event, TileError
+from napari_exactile.run.executor import Executor
+from napari_exactile.run.plan import Plan, largest_tile, plan_tiles
+from napari_exactile.run.scores import Labelled, label
+from napari_exactile.run.settings import Settings
+
+IsCancelled = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a result came about, and how exact it is."""
+
+    model: str
+    shape: tuple[int, ...]
+    exact: bool
+    method: str
+    factor: tuple[int, ...]
+    context: tuple[tuple[int, int], ...] | None
+    radius: tuple[int, ...]
+    zone: tuple[int, ...]
+    tiles: int
+    tiles_done: int
+    redundancy: float
+    near_ties: int
+    seconds: float
+    device: str
+    normalization: Normalization
+    torch_version: str
+
+    @property
+    def megapixels_per_second(self) -> float:
+        """Pixels of the finished tiles per second, in millions; an estimate while tiles are left."""
+        share = self.tiles_done / max(1, self.tiles)
+        return float(np.prod(self.shape)) * share / 1e6 / max(self.seconds, 1e-9)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """Labels (the region's shape, smallest integer type), probabilities if they were kept, and the report."""
+
+    labels: NDArray[Any]
+    probabilities: NDArray[np.float32] | None
+    report: Report
+
+
+class Job:
+    """A segmentation that is prepared, run, stopped and continued.
+
+    Made of values only: nothing is read before `run`. `labels` holds the classes of finished zones and
+    `unfinished` elsewhere; it covers the region of the plan. One thread at a time may call `run`; others may
+    read `labels` meanwhile.
+    """
+
+    def __init__(self, source: ImageSource, model: Model, analysis: Analysis, settings: Settings) -> None:
+        check_channels(source.channels, model.card.channels, getattr(source, "name", "image"))
+        self.source, self.model, self.analysis, self.settings = source, model, analysis, settings
+        self.device = pick_device(settings.device)
+        self.plan = make_plan(analysis, settings, self.device)
+        self.done: set[int] = set()
+        self.near_ties = 0
+        self.seconds = 0.0
+        self.labels: NDArray[Any] | None = None
+        self.probabilities: NDArray[np.float32] | None = None
+        self._normalization: Normalization | None = None
+        self._largest_piece = self.plan.zor
+
+    @property
+    def classes(self) -> int:
+        """Number of label values."""
+        return max(2, self.analysis.classes)
+
+    @property
+    def unfinished(self) -> int:
+        """The label of pixels that no tile has reached yet: the one after the last class."""
+        return self.classes
+
+    @property
+    def complete(self) -> bool:
+        """Whether every tile is done."""
+        return len(self.done) == len(self.plan)
+
+    def run(self, is_cancelled: IsCancelled = lambda: False) -> Iterator[Event]:
+        """Do what is left, telling each step; stops between operators once `is_cancelled()` is true.
+
+        Raises ValueError for pixels that cannot be used, before anything is made, and TileError where a tile
+        fails. Finished tiles are kept in any case, and running again continues.
+        """
+        started = time.perf_counter()
+        try:
+            yield from self._measure(is_cancelled)
+            self._make_arrays()
+            yield events.Ready(len(self.plan), len(self.done))
+            yield from self._tiles(is_cancelled)
+        except Cancelled:
+            yield events.Finished(cancelled=True)
+        else:
+            yield events.Finished(cancelled=False)
+        finally:
+            self.seconds += time.perf_counter() - started
+
+    def run_whole(self) -> Result:
+        """Return the reference instead: one pass of the unchanged network over the whole image at once."""
+        started = time.perf_counter()
+        for _event in self._measure(lambda: False):
+            pass
+        with exact_arithmetic(self.device):
+            scores = self.executor().whole()
+        result = label(scores, self.model.card.probabilities)
+        self.near_ties, self.seconds = result.near_ties, time.perf_counter() - started
+        labels = result.labels.cpu().numpy().astype(np.min_scalar_type(self.unfinished))
+        return Result(labels, result.probabilities.float().cpu().numpy(), self.report())
+
+    def report(self) -> Report:
+        """Return how the result came about, as far as it is."""
+        plan = self.plan
+        return Report(
+            self.model.name, box_shape(plan.tiling.region), plan.exact, plan.method, plan.factor,
+            self.analysis.context, plan.radius, plan.zor, len(plan), len(self.done), plan.redundancy,
+            self.near_ties, self.seconds, str(self.device), self._known_normalization(), torch.__version__,
+        )  # fmt: skip
+
+    def _measure(self, is_cancelled: IsCancelled) -> Iterator[Event]:
+        if self._normalization is not None:
+            return
+        measuring = self._statistics()
+        while True:
+            try:
+                fraction = next(measuring)
+            except StopIteration as result:
+                self._normalization = result.value or statistics.identity(self.source.channels)
+                return
+            if is_cancelled():
+                raise Cancelled
+            yield events.Measuring(fraction)
+
+    def _statistics(self) -> Any:
+        choice = self.settings.normalization
+        kind = self.model.card.normalization if choice == "model" else choice
+        return statistics.measure(self.source) if kind == "z-score" else statistics.check(self.source)
+
+    def _make_arrays(self) -> None:
+        if self.labels is not None:
+            return
+        shape = box_shape(self.plan.tiling.region)
+        self.labels = np.full(shape, self.unfinished, np.min_scalar_type(self.unfinished))
+        if self.settings.probabilities:
+            self.probabilities = np.zeros((self.analysis.classes, *shape), np.float32)
+
+    def _tiles(self, is_cancelled: IsCancelled) -> Iterator[Event]:
+        def check() -> None:
+            if is_cancelled():
+                raise Cancelled
+
+        executor = self.executor()
+        for tile in self.plan:
+            if tile.index in self.done:
+                continue
+            check()
+            yield events.TileStarted(tile.index)
+            near_ties = yield from self._tile(executor, tile, check)
+            self.near_ties += near_ties
+            self.done.add(tile.index)
+            yield events.TileFinished(tile.index, tile.zone, near_ties)
+
+    def executor(self) -> Executor:
+        """Return what computes the scores of zones of this job's image; its statistics must be known."""
+        known = self._known_normalization()
+        return Executor(self.source, known, self.model.module, self.analysis, self.device)
+
+    def _known_normalization(self) -> Normalization:
+        if self._normalization is None:
+            raise RuntimeError("the image's statistics are measured by run()")
+        return self._normalization
+
+    def _tile(
+        self, executor: Executor, tile: Tile, check: Callable[[], None]
+    ) -> Any:  # a generator of events that returns the near-ties
+        while True:
+            try:
+                return self._pieces(executor, tile.zone, check)
+            except Cancelled:
+                raise
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise TileError(tile.index, tile.zone, str(error) or type(error).__name__) from error
+                self._halve(tile, error)
+            yield events.TileHalved(self._largest_piece)
+
+    def _pieces(self, executor: Executor, zone: Box, check: Callable[[], None]) -> int:
+        """Compute a zone in pieces as large as the memory allows; pieces change no label."""
+        near_ties = 0
+        for piece in split_zone(zone, self._largest_piece, self.plan.factor):
+            with exact_arithmetic(self.device):
+                scores = executor.scores(piece, self.plan.radius, self.plan.method, check)
+                near_ties += self._write(piece, label(scores, self.model.card.probabilities))
+        return near_ties
+
+    def _write(self, zone: Box, result: Labelled) -> int:
+        assert self.labels is not None
+        index = slices(zone, self.plan.tiling.region)
+        self.labels[index] = result.labels.cpu().numpy()
+        if self.probabilities is not None:
+            self.probabilities[(slice(None), *index)] = result.probabilities.float().cpu().numpy()
+        return result.near_ties
+
+    def _halve(self, tile: Tile, error: BaseException) -> None:
+        """Halve the pieces of an automatic tile; raise TileError for a typed one or where nothing is left."""
+        halves = tuple(
+            max(f, length // 2 // f * f)
+            for length, f in zip(self._largest_piece, self.plan.factor, strict=True)
+        )
+        if not self.plan.automatic:
+            raise TileError(tile.index, tile.zone, self._what_fits()) from error
+        if halves == self._largest_piece:
+            raise TileError(tile.index, tile.zone, "not enough memory for even the smallest tile") from error
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self._largest_piece = halves
+
+    def _what_fits(self) -> str:
+        plan = self.plan
+        memory = min(int(free_memory(self.device) * 0.8), plan.peak_bytes // 2)
+        fits = largest_tile(self.analysis, plan.radius, plan.method, memory)
+        remedy = f"a tile of {fits} px would fit" if fits else "no tile would fit on this device"
+        return f"not enough memory for a tile of {max(plan.tile)} px; {remedy}"
+
+
+def make_plan(analysis: Analysis, settings: Settings, device: torch.device) -> Plan:
+    """Return the plan that these settings mean on this device."""
+    memory = settings.memory_limit or memory_budget(device)
+    return plan_tiles(analysis, settings.tile, settings.radius, settings.method, settings.region, memory)

@@ -1,0 +1,72 @@
+"""From a network's output to labels, and to the numbers that tell how sure and how equal they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+# Two best scores closer than this can change places with the last bits of the arithmetic.
+NEAR_TIE = 1e-5
+# A network with one output channel says "yes" from this probability on.
+THRESHOLD = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Labels of a box, the number of its near-ties, and its probabilities (classes, *spatial)."""
+
+    labels: torch.Tensor
+    near_ties: int
+    probabilities: torch.Tensor
+
+
+def label(scores: torch.Tensor, probabilities: bool) -> Labelled:
+    """Return the labels of `scores` (1, classes, *spatial): the best class, or yes and no for one channel.
+
+    `probabilities` says that the scores are probabilities already; otherwise softmax (sigmoid for one
+    channel) is applied. A near-tie is a pixel whose two best probabilities differ by less than 1e-5.
+    """
+    scores = scores[0]
+    if scores.shape[0] == 1:
+        chance = scores if probabilities else torch.sigmoid(scores)
+        gap = (2 * chance[0] - 1).abs()
+        return Labelled((chance[0] >= THRESHOLD).to(torch.uint8), _count(gap), chance)
+    chances = scores if probabilities else torch.softmax(scores, dim=0)
+    # argmax of the scores themselves: softmax can round two of them to the same number.
+    return Labelled(scores.argmax(dim=0), _count(_gap(chances)), chances)
+
+
+def _gap(chances: torch.Tensor) -> torch.Tensor:
+    if chances.shape[0] == 2:
+        return (chances[0] - chances[1]).abs()
+    best = chances.topk(2, dim=0).values
+    return best[0] - best[1]
+
+
+def _count(gap: torch.Tensor) -> int:
+    return int((gap < NEAR_TIE).sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """RMSE of the softmax (Eq. 4) and ME, the pixels whose label differs (Eq. 5), of two results."""
+
+    rmse: float
+    misclassified: int
+    max_abs_difference: float
+
+
+Array = NDArray[Any]
+
+
+def difference(
+    labels: Array, probabilities: Array, other_labels: Array, other_probabilities: Array
+) -> Difference:
+    """Compare two results of the same shape."""
+    apart = np.abs(probabilities.astype(np.float64) - other_probabilities)
+    rmse = float(np.sqrt(np.mean(apart**2)))
+    return Difference(rmse, int((labels != other_labels).sum()), float(apart.max()))

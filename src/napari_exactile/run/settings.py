@@ -1,0 +1,50 @@
+"""What a person chose: the same settings from the dock, the command line and scripts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from napari_exactile.geometry.interval import Box
+
+Method = Literal["trimmed", "whole-tile"]
+Device = Literal["auto", "cpu", "cuda"]
+NormalizationChoice = Literal["model", "z-score", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of one run; "auto" leaves the choice to the program.
+
+    `tile` and `radius` are in pixels, `region` is the box to segment (None: the whole image), `memory_limit`
+    is in bytes and bounds automatic tiles. Raises ValueError for values that no run can have.
+    """
+
+    tile: int | Literal["auto"] = "auto"
+    radius: int | Literal["auto"] = "auto"
+    method: Method = "trimmed"
+    region: Box | None = None
+    normalization: NormalizationChoice = "model"
+    probabilities: bool = False
+    device: Device = "auto"
+    memory_limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.tile != "auto" and self.tile < 1:
+            raise ValueError(f"a tile needs at least 1 px, not {self.tile}")
+        if self.radius != "auto" and self.radius < 0:
+            raise ValueError(f"a radius cannot be negative: {self.radius}")
+        _check_choice("method", self.method, get_args(Method))
+        _check_choice("normalization", self.normalization, get_args(NormalizationChoice))
+        if str(self.device) == "mps":
+            raise ValueError(
+                "Apple's GPU (mps) is not offered: its arithmetic has not been shown to be exact. Use the CPU"
+            )
+        _check_choice("device", self.device, get_args(Device))
+        if self.memory_limit is not None and self.memory_limit < 1:
+            raise ValueError(f"the memory limit must be positive, not {self.memory_limit}")
+
+
+def _check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{what} is one of {', '.join(choices)}, not {value!r}")

@@ -36,6 +36,11 @@ class ModelCard:
         if self.normalization not in get_args(Normalization):
             raise ValueError(f"normalization is one of {get_args(Normalization)}, not {self.normalization!r}")
 
+    @property
+    def short_title(self) -> str:
+        """The title without what stands in brackets behind it."""
+        return self.title.split(" (")[0]
+
     def class_names(self, count: int) -> tuple[str, ...]:
         """Return `count` class names, inventing "class 0", "class 1", ... where the card gives none."""
         return self.classes if len(self.classes) == count else tuple(f"class {i}" for i in range(count))
@@ -44,7 +49,7 @@ class ModelCard:
 COLONIES_DEMO = ModelCard(
     name="colonies-demo",
     title="Colonies demo (trained on synthetic images)",
-    summary="phase contrast - 2 classes",
+    summary="trained on synthetic images - phase contrast - 2 classes",
     classes=("background", "colony"),
     probabilities=True,
     pixel_size=0.65,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -71,16 +71,24 @@ class Job:
     """A segmentation that is prepared, run, stopped and continued.
 
     Made of values only: nothing is read before `run`. `labels` holds the classes of finished zones and
-    `unfinished` elsewhere; it covers the region of the plan. One thread at a time may call `run`; others may
-    read `labels` meanwhile.
+    `unfinished` elsewhere; it covers the region of the plan and is made by `allocate(shape, dtype)`. One
+    thread at a time may call `run`; others may read `labels` meanwhile.
     """
 
-    def __init__(self, source: ImageSource, model: Model, analysis: Analysis, settings: Settings) -> None:
+    def __init__(
+        self,
+        source: ImageSource,
+        model: Model,
+        analysis: Analysis,
+        settings: Settings,
+        allocate: Callable[[tuple[int, ...], Any], NDArray[Any]] = np.empty,
+    ) -> None:
         check_channels(source.channels, model.card.channels, getattr(source, "name", "image"))
         self.source, self.model, self.analysis, self.settings = source, model, analysis, settings
         self.device = pick_device(settings.device)
         self.plan = make_plan(analysis, settings, self.device)
         self.done: set[int] = set()
+        self._allocate = allocate
         self.near_ties = 0
         self.seconds = 0.0
         self.labels: NDArray[Any] | None = None
@@ -123,16 +131,23 @@ class Job:
             self.seconds += time.perf_counter() - started
 
     def run_whole(self) -> Result:
-        """Return the reference instead: one pass of the unchanged network over the whole image at once."""
+        """Return the reference instead: one pass of the unchanged network over the whole image at once.
+
+        The result covers the region of the plan, as that of the tiles does.
+        """
         started = time.perf_counter()
         for _event in self._measure(lambda: False):
             pass
         with exact_arithmetic(self.device):
             scores = self.executor().whole()
-        result = label(scores, self.model.card.probabilities)
-        self.near_ties, self.seconds = result.near_ties, time.perf_counter() - started
+        index: Any = (..., *slices(self.plan.tiling.region))
+        result = label(scores[index], self.model.card.probabilities)
         labels = result.labels.cpu().numpy().astype(np.min_scalar_type(self.unfinished))
-        return Result(labels, result.probabilities.float().cpu().numpy(), self.report())
+        report = replace(
+            self.report(), exact=True, method="whole", zone=labels.shape, tiles=1, tiles_done=1,
+            redundancy=1.0, near_ties=result.near_ties, seconds=time.perf_counter() - started,
+        )  # fmt: skip
+        return Result(labels, result.probabilities.float().cpu().numpy(), report)
 
     def report(self) -> Report:
         """Return how the result came about, as far as it is."""
@@ -166,7 +181,9 @@ class Job:
         if self.labels is not None:
             return
         shape = box_shape(self.plan.tiling.region)
-        self.labels = np.full(shape, self.unfinished, np.min_scalar_type(self.unfinished))
+        labels = self._allocate(shape, np.min_scalar_type(self.unfinished))
+        labels.fill(self.unfinished)
+        self.labels = labels
         if self.settings.probabilities:
             self.probabilities = np.zeros((self.analysis.classes, *shape), np.float32)
 

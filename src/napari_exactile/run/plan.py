@@ -156,7 +156,7 @@ def _refuse_undersized(radius: tuple[int, ...], required: tuple[int, ...], metho
     if method == "trimmed" and any(r < need for r, need in zip(radius, required, strict=True)):
         raise ValueError(
             f"a radius of {min(radius)} px is too small: this model needs {max(required)} px. "
-            'Leave it out, or pass method="whole-tile" to see the error that it makes'
+            'Leave it out, or choose the method "whole-tile" to see the error that it makes'
         )
 
 

@@ -1,0 +1,98 @@
+"""A finished run in words: the same lines at the end of a command and in the dock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from napari_exactile.geometry.equations import rounded_radius
+from napari_exactile.network.analysis import Analysis
+from napari_exactile.run.job import Report
+
+
+def summary_lines(report: Report, image_name: str) -> list[tuple[str, str]]:
+    """Return what was computed, how, and how exact it is: (name, value) pairs in words for people."""
+    return [
+        ("image", f"{image_name}, {' x '.join(map(str, report.shape))} px"),
+        ("model", report.model),
+        ("size factor (F)", f"multiples of {lengths(report.factor)} px"),
+        ("context (radius)", f"{_context(report)} needed, radius {lengths(report.radius)} px"),
+        ("zone (ZoR)", f"{lengths(report.zone)} px"),
+        ("tiles", _tiles(report)),
+        ("extra computing", f"{report.redundancy - 1:+.0%}".replace("%", " %")),
+        ("time", f"{report.seconds:.1f} s on {report.device}, {report.megapixels_per_second:.3g} Mpx/s"),
+        ("near-ties", f"{report.near_ties} pixels"),
+        ("result", _exactness(report)),
+    ]
+
+
+def analysis_lines(analysis: Analysis, model_name: str) -> list[tuple[str, str]]:
+    """Return what a model needs, in the same form. Raises NotExactError where it cannot be exact."""
+    factor = analysis.require().factor
+    context, radius, paper = analysis.context or (), analysis.radius or (), analysis.paper_radius or ()
+    rounded = [rounded_radius(p, f) for p, f in zip(paper, factor, strict=True)]
+    small = any(p < r for p, r in zip(rounded, radius, strict=True))
+    return [
+        ("model", model_name),
+        ("image", f"{' x '.join(map(str, analysis.shape))} px, channels: {analysis.channels}"),
+        ("size factor (F)", f"multiples of {lengths(factor)} px"),
+        ("context", f"{sides(context)} px before + after a zone"),
+        ("radius", f"{lengths(radius)} px: the context, rounded up to a multiple of F"),
+        ("paper's Eq. 1", f"{lengths(paper)} px, rounded up {lengths(rounded)} px{': too small' * small}"),
+        ("result", "can be exact"),
+    ]
+
+
+def summed(reports: Sequence[Report], stack: tuple[int, ...]) -> Report:
+    """Return one report for all planes of a stack, which were computed alike."""
+    first = reports[0]
+    return replace(
+        first,
+        shape=(*stack, *first.shape),
+        tiles=sum(report.tiles for report in reports),
+        tiles_done=sum(report.tiles_done for report in reports),
+        near_ties=sum(report.near_ties for report in reports),
+        seconds=sum(report.seconds for report in reports),
+    )
+
+
+def sides(context: Sequence[tuple[int, int]]) -> str:
+    """Return the pixels before and after, once where all axes agree.
+
+    >>> sides(((94, 94), (94, 94))), sides(((413, 381), (0, 0)))
+    ('94 + 94', '413 + 381, 0 + 0')
+    """
+    return ", ".join(dict.fromkeys(f"{before} + {after}" for before, after in context))
+
+
+def lengths(values: Sequence[int]) -> str:
+    """Return one number where all axes agree, otherwise one for each.
+
+    >>> lengths((96, 96)), lengths((96, 48))
+    ('96', '96 x 48')
+    """
+    return str(values[0]) if len(set(values)) == 1 else " x ".join(map(str, values))
+
+
+def needed_radius(report: Report) -> tuple[int, ...]:
+    """Return the radius that the model needs: its context, rounded up to multiples of F."""
+    pairs = zip(report.context or (), report.factor, strict=True)
+    return tuple(rounded_radius(max(context), factor) for context, factor in pairs)
+
+
+def _context(report: Report) -> str:
+    return f"{lengths([max(sides) for sides in report.context or ()])} px"
+
+
+def _tiles(report: Report) -> str:
+    whole = report.tiles_done == report.tiles
+    return str(report.tiles) if whole else f"{report.tiles_done} of {report.tiles}"
+
+
+def _exactness(report: Report) -> str:
+    if report.exact:
+        return "exact: the labels of one pass over the whole image"
+    return (
+        f"INEXACT: the radius is {lengths(report.radius)} px, "
+        f"but this model needs {lengths(needed_radius(report))} px"
+    )

@@ -1,0 +1,87 @@
+"""The part of the dock that does not scroll: why Run is disabled, Run, Cancel, progress, result, Save."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QSize
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+
+class Footer(QWidget):
+    """Buttons and words about the run. It knows how to show things, not what they mean."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reason, self.rate, self.result = _words(), _words(), _words()
+        self.run = _button("Run", "Segment the image (Ctrl+Return)")
+        self.cancel = _button("Cancel", "Stop; what is done is kept, and Run continues it")
+        self.save = _button("Save...", "Write the labels as a tiled OME-TIFF")
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(True)
+        self._arrange()
+        self.idle("")
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return a narrow hint: the words wrap."""
+        return QSize(300, super().sizeHint().height())
+
+    def idle(self, reason: str, run: str = "Run") -> None:
+        """No run: Run can be pressed unless there is a `reason` against it."""
+        self.run.setText(run)
+        self.run.setEnabled(not reason)
+        self.cancel.setEnabled(False)
+        self.progress.setVisible(False)
+        _say(self.reason, reason)
+        _say(self.rate, "")
+
+    def running(self, words: str, done: int = 0, total: int = 0) -> None:
+        """A run goes on; without a total the bar only says that it does."""
+        self.run.setEnabled(False)
+        self.cancel.setEnabled(True)
+        self.progress.setVisible(True)
+        self.progress.setRange(0, total)
+        self.progress.setValue(done)
+        self.progress.setFormat(words)
+        _say(self.reason, "")
+
+    def show_rate(self, words: str) -> None:
+        """Show how fast it goes."""
+        _say(self.rate, words)
+
+    def show_result(self, words: str, can_save: bool) -> None:
+        """Show what came out."""
+        _say(self.result, words)
+        self.save.setEnabled(can_save)
+        self.save.setVisible(can_save)
+
+    def _arrange(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 4, 8, 8)
+        layout.setSpacing(4)
+        line = QFrame()
+        line.setFrameShape(QFrame.Shape.HLine)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.run, stretch=2)
+        buttons.addWidget(self.cancel, stretch=1)
+        layout.addWidget(line)
+        layout.addWidget(self.reason)
+        layout.addLayout(buttons)
+        for widget in (self.progress, self.rate, self.result, self.save):
+            layout.addWidget(widget)
+        self.show_result("", can_save=False)
+
+
+def _words() -> QLabel:
+    label = QLabel()
+    label.setWordWrap(True)
+    return label
+
+
+def _button(text: str, tooltip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tooltip)
+    return button
+
+
+def _say(label: QLabel, text: str) -> None:
+    label.setText(text)
+    label.setVisible(bool(text))

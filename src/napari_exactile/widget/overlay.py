@@ -1,0 +1,242 @@
+"""The tiling drawn on the image: its zones, the context of one tile, and how far each tile has come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from napari.components import ViewerModel
+from superqt.utils import qthrottled
+
+from napari_exactile.geometry.tiling import Tiling
+from napari_exactile.widget.layer_paint import (
+    empty_mesh,
+    empty_shapes,
+    paint_context,
+    paint_contexts,
+    paint_status,
+    paint_zones,
+)
+from napari_exactile.widget.own_layer import Frame, OwnLayer
+from napari_exactile.widget.tile_shapes import TileStatus, in_image
+
+__all__ = ["Frame", "TileStatus", "TilingOverlay"]
+
+MOST_CONTEXTS = 100
+"""With more tiles than this, all their contexts together are a grid of lines that nobody can read."""
+
+ZONE_LINE, ALL_CONTEXTS_LINE, CONTEXT_LINE, STATUS_LINE = 2.0, 1.0, 3.0, 4.0
+"""Line widths in pixels of the screen, whatever the zoom."""
+
+
+class TilingOverlay:
+    """Draws a tiling over an image, in layers of its own that neither steal the selection nor move the view.
+
+    The layers are two-dimensional: napari shows them in every plane of a stack. They are drawn only while
+    the last two axes, and no others, are displayed: in a 3D view, or with the axes rolled, they are empty.
+    Layers that a person deletes come back with the next `show`. All methods belong to the GUI thread.
+    """
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = viewer
+        self._frame = Frame()
+        self._tiling: Tiling | None = None
+        self._status: npt.NDArray[np.uint8] | None = None
+        self._status_version = 0
+        self._current: int | None = None
+        self._shown, self._visible, self._all_radii = False, True, False
+        self._context = OwnLayer(viewer, "Tiles: context", empty_shapes)
+        self._contexts = OwnLayer(viewer, "Tiles: all contexts", empty_shapes, below=self._context)
+        self._zones = OwnLayer(viewer, "Tiles: zones", empty_shapes, below=self._context)
+        self._statuses = OwnLayer(viewer, "Tiles: status", empty_mesh, below=self._zones)
+        self._layers = (self._zones, self._contexts, self._context, self._statuses)
+        self._follow_soon = qthrottled(self._follow, timeout=40)
+        self._restyle_soon = qthrottled(self._restyle, timeout=150)
+        self._update_status_soon = qthrottled(self._update_status, timeout=250)
+        for emitter, callback in self._connections():
+            emitter.connect(callback)
+
+    def show(self, frame: Frame, tiling: Tiling) -> None:
+        """Draw the zones of a tiling of two axes, (y, x); another tiling than before clears the status."""
+        if len(tiling.shape) != 2:
+            raise ValueError(f"only tilings of two axes can be drawn, not of {len(tiling.shape)}")
+        if (frame, tiling) != (self._frame, self._tiling):
+            self._status = None
+        self._frame, self._tiling, self._shown = frame, tiling, True
+        self._refresh()
+
+    def hide(self) -> None:
+        """Hide every layer; the tiling is remembered, and the status of its tiles goes on changing."""
+        self._shown = False
+        self._refresh()
+
+    @property
+    def visible(self) -> bool:
+        """Whether the tiling is to be seen while it is shown: the person's one switch."""
+        return self._visible
+
+    @visible.setter
+    def visible(self, visible: bool) -> None:
+        self._visible = visible
+        self._refresh()
+
+    @property
+    def all_radii(self) -> bool:
+        """Whether the contexts of all tiles are drawn, up to 100 tiles, beside that of the current one."""
+        return self._all_radii
+
+    @all_radii.setter
+    def all_radii(self, all_radii: bool) -> None:
+        self._all_radii = all_radii
+        self._refresh()
+
+    @property
+    def current(self) -> int | None:
+        """The number of the tile whose context is drawn; None before the first `show`."""
+        return self._current
+
+    def start_status(self) -> None:
+        """Begin to show how far each tile has come: all are waiting."""
+        if self._tiling is not None:
+            self._status = np.full(len(self._tiling), TileStatus.WAITING.value, dtype=np.uint8)
+            self._status_version += 1
+            self._refresh()
+
+    def set_status(self, indices: Iterable[int], status: TileStatus) -> None:
+        """Change some tiles' status; ignored before `start_status` and for tiles that do not exist."""
+        if self._status is None:
+            return
+        known = [index for index in indices if 0 <= index < len(self._status)]
+        self._status[known] = status.value
+        self._status_version += 1
+        self._update_status_soon()
+
+    def clear_status(self) -> None:
+        """Show no status any more."""
+        self._status = None
+        self._statuses.hide()
+
+    def close(self) -> None:
+        """Let go of the viewer: hear no more events, leave the layers hidden for the next overlay there."""
+        for emitter, callback in self._connections():
+            emitter.disconnect(callback)
+        for throttled in (self._follow_soon, self._restyle_soon, self._update_status_soon):
+            throttled.cancel()
+        self._shown, self._status = False, None
+        for own in self._layers:
+            own.release()
+
+    def _connections(self) -> list[tuple[Any, Callable[..., None]]]:
+        viewer, camera, dims = self._viewer, self._viewer.scene.camera, self._viewer.dims
+        return [
+            (viewer.cursor.events.position, self._on_move),
+            (viewer.events.mouse_over_canvas, self._on_move),
+            (camera.events.center, self._on_move),
+            (camera.events.zoom, self._on_zoom),
+            (dims.events.order, self._refresh),
+            (dims.events.ndisplay, self._refresh),
+            (dims.events.ndim, self._refresh),
+        ]
+
+    def _on_move(self, event: Any = None) -> None:
+        self._follow_soon()
+
+    def _on_zoom(self, event: Any = None) -> None:
+        self._restyle_soon()
+
+    def _drawn_tiling(self) -> Tiling | None:
+        """Return the tiling if it is to be seen now."""
+        return self._tiling if self._shown and self._visible and self._is_flat() else None
+
+    def _is_flat(self) -> bool:
+        dims = self._viewer.dims
+        return dims.ndisplay == 2 and set(dims.displayed) == {dims.ndim - 2, dims.ndim - 1}
+
+    def _refresh(self, event: Any = None) -> None:
+        """Draw or hide everything, making the layers that are missing."""
+        if (tiling := self._drawn_tiling()) is None:
+            # Shapes start half a pixel before the first plane, so in a stack with rolled axes their extent
+            # alone would shift the slider and skip planes: empty them.
+            for own in self._layers:
+                own.hide(erase=not self._is_flat())
+            return
+        self._draw_zones(tiling)
+        self._draw_context(tiling)
+        self._draw_contexts(tiling)
+        self._draw_status(tiling)
+        self._restyle()
+
+    def _draw_zones(self, tiling: Tiling) -> None:
+        paint = partial(paint_zones, tiling=tiling, width=self._width(ZONE_LINE))
+        self._zones.draw(self._frame, tiling, paint)
+
+    def _draw_contexts(self, tiling: Tiling) -> None:
+        if not self._all_radii or len(tiling) > MOST_CONTEXTS:
+            self._contexts.hide()
+            return
+        paint = partial(paint_contexts, tiling=tiling, width=self._width(ALL_CONTEXTS_LINE))
+        self._contexts.draw(self._frame, tiling, paint)
+
+    def _draw_context(self, tiling: Tiling) -> None:
+        """Draw one zone and its context, relative to the zone: away from the edges only the frame moves."""
+        self._current = self._current_tile(tiling)
+        tile = tiling.tile(self._current)
+        start = tuple(interval.start for interval in tile.zone)
+        box = tuple(in_image([read], length)[0] for read, length in zip(tile.box, tiling.shape, strict=True))
+        boxes = tuple(
+            tuple(interval.grow(first, -first) for interval, first in zip(absolute, start, strict=True))
+            for absolute in (box, tile.zone)
+        )
+        paint = partial(paint_context, boxes=boxes, width=self._width(CONTEXT_LINE))
+        self._context.draw(self._frame.shifted(start), boxes, paint)
+
+    def _draw_status(self, tiling: Tiling) -> None:
+        if self._status is None:
+            self._statuses.hide()
+            return
+        width = self._width(STATUS_LINE)
+        paint = partial(paint_status, tiling=tiling, status=self._status, width=width)
+        self._statuses.draw(self._frame, (tiling, self._status_version, width), paint)
+
+    def _current_tile(self, tiling: Tiling) -> int:
+        """Return the tile under the cursor, or the one nearest the centre of the view."""
+        if self._viewer.mouse_over_canvas:
+            index = tiling.at(self._frame.pixel(self._viewer.cursor.position))
+            if index is not None:
+                return index
+        centre = self._frame.pixel(self._viewer.scene.camera.center)
+        near = (
+            min(max(place, span.start), span.stop - 1)
+            for place, span in zip(centre, tiling.region, strict=True)
+        )
+        return tiling.at(tuple(near)) or 0
+
+    def _width(self, pixels: float) -> float:
+        """Return a line width in pixels of the image, less where the zones are small on the screen."""
+        scale = np.sqrt(abs(np.prod(self._frame.scale)))
+        narrowest = min(self._tiling.zone) if self._tiling else np.inf
+        return float(pixels * min(1 / (self._viewer.scene.camera.zoom * scale), narrowest / 16))
+
+    def _follow(self) -> None:
+        """Move the context to the current tile, unless a person deleted it."""
+        if (tiling := self._drawn_tiling()) is None or self._context.layer is None:
+            return
+        if self._current_tile(tiling) != self._current:
+            self._draw_context(tiling)
+
+    def _restyle(self) -> None:
+        """Keep the lines as wide on the screen as they were before the zoom changed."""
+        if (tiling := self._drawn_tiling()) is None:
+            return
+        self._zones.restyle(self._width(ZONE_LINE))
+        self._contexts.restyle(self._width(ALL_CONTEXTS_LINE))
+        self._context.restyle(self._width(CONTEXT_LINE))
+        if self._statuses.layer is not None:
+            self._draw_status(tiling)
+
+    def _update_status(self) -> None:
+        if (tiling := self._drawn_tiling()) is not None and self._statuses.layer is not None:
+            self._draw_status(tiling)

@@ -1,0 +1,163 @@
+"""Layers that the overlay owns: where they lie, and how they are made once, changed, hidden and made anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Layer
+from napari.utils.transforms import Affine
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where the (y, x) plane of an image, its last two axes, lies in the world, and in which units."""
+
+    scale: tuple[float, ...] = (1.0, 1.0)
+    translate: tuple[float, ...] = (0.0, 0.0)
+    units: tuple[Any, ...] | None = None
+    axis_labels: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, layer: Layer) -> Frame:
+        """Return the frame of a layer's last two axes.
+
+        Raises ValueError where these are rotated or sheared: tiles would be drawn in the wrong place.
+        """
+        own = Affine(scale=layer.scale, translate=layer.translate, rotate=layer.rotate, shear=layer.shear)
+        matrix = np.asarray(layer.affine.affine_matrix) @ own.affine_matrix
+        linear = matrix[:-1, :-1]
+        mixed = linear - np.diag(np.diag(linear))
+        if mixed[-2:].any() or mixed[:, -2:].any():
+            raise ValueError(f"the image {layer.name!r} is rotated or sheared: its tiles cannot be drawn")
+        scale, translate = np.diag(linear)[-2:].tolist(), matrix[-3:-1, -1].tolist()
+        return cls(tuple(scale), tuple(translate), tuple(layer.units[-2:]), tuple(layer.axis_labels[-2:]))
+
+    def shifted(self, pixels: tuple[float, ...]) -> Frame:
+        """Return the frame of data that starts at `pixels` of this one."""
+        moved = (t + s * p for t, s, p in zip(self.translate, self.scale, pixels, strict=True))
+        return Frame(self.scale, tuple(moved), self.units, self.axis_labels)
+
+    def pixel(self, world: tuple[float, ...]) -> tuple[int, ...]:
+        """Return the pixel at a point in the world, of which the last two coordinates count."""
+        axes = zip(world[-2:], self.translate, self.scale, strict=True)
+        return tuple(int(np.floor((w - t) / s + 0.5)) for w, t, s in axes)
+
+    def as_arguments(self) -> dict[str, Any]:
+        """Return what a layer's constructor takes, by name."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def apply(self, layer: Layer) -> None:
+        """Move a layer into this frame; what it has already is left alone, as each change costs a redraw."""
+        for name, value in self.as_arguments().items():
+            if tuple(getattr(layer, name)) != tuple(value):
+                setattr(layer, name, value)
+
+
+RELEASED = "napari-exactile: released"
+"""Where a layer's metadata say which part of an overlay it was, once that overlay has let go of it."""
+
+
+class OwnLayer:
+    """One layer of the overlay: made on first use, changed from then on, made anew where a person deleted it.
+
+    `make` takes a name and a frame as keyword arguments and returns an empty layer; it is put under `below`.
+    """
+
+    def __init__(
+        self, viewer: ViewerModel, name: str, make: Callable[..., Layer], below: OwnLayer | None = None
+    ) -> None:
+        self._viewer = viewer
+        self._name = name
+        self._make = make
+        self._below = below
+        self._layer: Layer | None = None
+        self._drawn: Hashable = None
+        self._hidden = False
+
+    @property
+    def layer(self) -> Layer | None:
+        """The layer while it is in the viewer."""
+        return self._layer if self._layer in self._viewer.layers else None
+
+    def draw(self, frame: Frame, key: Hashable, paint: Callable[[Layer], None]) -> None:
+        """Show the layer in its frame; call `paint` only where what it shows (`key`) has changed."""
+        layer = self.layer or self._take_over() or self._add(frame)
+        frame.apply(layer)
+        if key != self._drawn:
+            paint(layer)
+            self._drawn = key
+        if self._hidden:
+            layer.visible = True
+            self._hidden = False
+
+    def restyle(self, width: float) -> None:
+        """Change the line width of a layer of shapes, where the difference can be seen."""
+        layer = self.layer
+        if layer is None or self._hidden or np.allclose(layer.edge_width, width, rtol=0.02):
+            return
+        layer.edge_width = width
+        layer.refresh(extent=False, thumbnail=False, highlight=False)
+
+    def hide(self, *, erase: bool = False) -> None:
+        """Hide the layer, and empty it if `erase`."""
+        if (layer := self.layer) is None:
+            return
+        if erase and self._drawn is not None:
+            # While it is visible: napari keeps the extent of a hidden layer whose data change.
+            layer.visible, layer.data = True, self._make(self._name).data
+            self._drawn = None
+        layer.visible, self._hidden = False, True
+
+    def release(self) -> None:
+        """Leave the layer to the next overlay, empty and hidden.
+
+        It is not removed: with Mesa's software renderer, a layer of shapes takes the process down with it.
+        """
+        if (layer := self.layer) is not None:
+            self.hide(erase=True)
+            layer.metadata[RELEASED] = self._name
+        self._layer = None
+
+    def _take_over(self) -> Layer | None:
+        """Return the layer that an earlier overlay has left in the viewer, if there is one."""
+        for layer in self._viewer.layers:
+            if layer.metadata.get(RELEASED) == self._name:
+                del layer.metadata[RELEASED]
+                self._layer, self._drawn, self._hidden = layer, None, True
+                return layer
+        return None
+
+    def _add(self, frame: Frame) -> Layer:
+        layer = self._make(self._name, **frame.as_arguments())
+        layer.editable = False
+        # napari makes a layer editable again whenever its data or the number of displayed axes change.
+        layer.events.editable.connect(_keep_fixed)
+        above = self._below.layer if self._below else None
+        layers = self._viewer.layers
+        with selection_kept(self._viewer):
+            layers.insert(len(layers) if above is None else layers.index(above), layer)
+        self._layer, self._drawn, self._hidden = layer, None, False
+        return layer
+
+
+def _keep_fixed(event: Any) -> None:
+    event.source.editable = False
+
+
+@contextmanager
+def selection_kept(viewer: ViewerModel) -> Iterator[None]:
+    """Give the person's selection back after the block: napari selects each layer that is added."""
+    selection = viewer.layers.selection
+    chosen = set(selection)
+    try:
+        yield
+    finally:
+        if set(selection) != chosen:
+            selection.clear()
+            selection.update(chosen)

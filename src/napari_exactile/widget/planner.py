@@ -1,0 +1,63 @@
+"""Models and their analyses, loaded and computed in the background, once each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from napari_exactile.models.card import BUNDLED, ModelCard
+from napari_exactile.widget.background import Latest
+
+if TYPE_CHECKING:
+    from napari_exactile.models.load import Model
+    from napari_exactile.network.analysis import Analysis
+
+# Analyses hold no pixels and no weights of their own; a few hundred cost nothing.
+Known = dict[tuple[str, tuple[int, ...]], "tuple[Model, Analysis]"]
+
+
+class Planner:
+    """Knows the models that can be picked. Nothing heavy is imported before an analysis is asked for."""
+
+    def __init__(self) -> None:
+        self.cards: dict[str, ModelCard] = dict(BUNDLED)
+        self._own: dict[str, Model] = {}
+        self._known: Known = {}
+        self._latest = Latest()
+
+    def add(self, model: Model) -> None:
+        """Offer a model that a script made; one of the same name is replaced."""
+        self.cards[model.name] = model.card
+        self._own[model.name] = model
+        self._known = {key: value for key, value in self._known.items() if key[0] != model.name}
+
+    def known(self, name: str, shape: tuple[int, ...]) -> tuple[Model, Analysis] | None:
+        """Return a model with its analysis for images of `shape`, None before it was computed."""
+        return self._known.get((name, shape))
+
+    def ask(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        ready: Callable[[], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        """Compute what `known` then returns, and call `ready`; a later question supersedes this one."""
+
+        def remember(answer: tuple[Model, Analysis]) -> None:
+            self._known[name, shape] = answer
+            ready()
+
+        self._latest.ask(lambda: self._analyse(name, shape), remember, failed)
+
+    def forget(self) -> None:
+        """Deliver no answer to what was asked."""
+        self._latest.forget()
+
+    def _analyse(self, name: str, shape: tuple[int, ...]) -> tuple[Model, Analysis]:
+        from napari_exactile.models.load import load_model
+        from napari_exactile.run.api import analyse
+
+        loaded = [model for (known, _), (model, _) in self._known.items() if known == name]
+        model = self._own.get(name) or (loaded[0] if loaded else load_model(name))
+        return model, analyse(model, shape)

@@ -1,0 +1,251 @@
+"""One run in the viewer: a worker computes, the labels layer shows what is done, the footer tells."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Labels
+from napari.qt.threading import create_worker
+from napari.utils.notifications import show_error
+from numpy.typing import NDArray
+from superqt.utils import qthrottled
+
+from napari_exactile.models.load import Model
+from napari_exactile.network.analysis import Analysis
+from napari_exactile.run import events
+from napari_exactile.run.events import Event, TileError
+from napari_exactile.run.job import Job
+from napari_exactile.run.settings import Settings
+from napari_exactile.widget.footer import Footer
+from napari_exactile.widget.layers import Plane, add_labels, add_probabilities, make_array
+from napari_exactile.widget.overlay import TilingOverlay
+from napari_exactile.widget.tile_shapes import TileStatus
+
+# A redraw takes tens of milliseconds with software OpenGL: more of them would only slow the run.
+REFRESH_MS = 250
+
+
+class Run:
+    """A job and the layer that shows it; it can be started, cancelled and started again to continue.
+
+    All methods belong to the GUI thread. `on_end` is called after the worker has stopped, however it did.
+    """
+
+    def __init__(
+        self, viewer: ViewerModel, overlay: TilingOverlay, footer: Footer, plane: Plane, model: Model,
+        analysis: Analysis, settings: Settings, on_end: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._viewer, self._overlay, self._footer, self._plane = viewer, overlay, footer, plane
+        self._settings, self._on_end = settings, on_end
+        self.model = model
+        self.job = Job(plane.source, model, analysis, settings, self._allocate)
+        self.region = self.job.plan.tiling.region
+        self.key = (plane.identity, model, settings)
+        self.layer: Labels | None = None
+        self.error = ""
+        self.saved = False
+        self._array: NDArray[Any] | None = None
+        self._name = f"{plane.layer.name} - {model.name}{self._inexact_words()}"
+        self._cancelled = threading.Event()
+        self._running = False
+        self._worker: Any = None
+        self._stopped = threading.Event()
+        self._started, self._done_before = 0.0, 0
+        self._refresh_soon = qthrottled(self._refresh, timeout=REFRESH_MS)
+        footer.destroyed.connect(self.abandon)
+
+    @property
+    def running(self) -> bool:
+        """Whether the worker is at work."""
+        return self._running
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the worker's thread has left the job."""
+        return self._stopped.is_set()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the labels, in order."""
+        return self.model.card.class_names(self.job.classes)
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether something is done, something is left, and the layer is still there."""
+        return bool(self.job.done) and not self.job.complete and self.layer in self._viewer.layers
+
+    def start(self) -> None:
+        """Begin, or continue with the tiles that are left."""
+        self._cancelled.clear()
+        self._stopped.clear()
+        self._running, self.error, self.saved = True, "", False
+        self._overlay.start_status()
+        self._overlay.set_status(self.job.done, TileStatus.DONE)
+        self._viewer.layers.events.removed.connect(self._on_removed)
+        self._footer.running("Starting...")
+        self._footer.show_result("", can_save=False)
+        self._worker = create_worker(self._events, _start_thread=False, _ignore_errors=True)
+        self._worker.yielded.connect(self._on_event)
+        self._worker.errored.connect(self._on_error)
+        self._worker.finished.connect(self._on_finished)
+        self._worker.start()
+
+    def cancel(self) -> None:
+        """Ask the worker to stop; it does between two operators. May be called from any thread."""
+        self._cancelled.set()
+
+    def abandon(self) -> None:
+        """Stop without showing anything any more: the dock or the viewer is going away."""
+        self.cancel()
+        self._running = False
+
+    def _events(self) -> Iterator[Event]:
+        """Run in the worker's thread; only small values cross to the GUI, never pixels."""
+        try:
+            yield from self.job.run(self._is_cancelled)
+        finally:
+            self._stopped.set()
+
+    def _is_cancelled(self) -> bool:
+        # napari asks its workers to quit when the window closes; that alone acts only between two tiles.
+        return self._cancelled.is_set() or self._worker.abort_requested
+
+    def __repr__(self) -> str:
+        # napari shows this when the window is closed during a run.
+        return f"the segmentation of '{self._plane.layer.name}'"
+
+    def _allocate(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        self._array = make_array(self._plane, self.region, dtype)
+        plane: NDArray[Any] = self._array[self._plane.index]
+        return plane
+
+    def _inexact_words(self) -> str:
+        plan = self.job.plan
+        return "" if plan.exact else f" INEXACT radius {max(plan.radius)}"
+
+    def _on_event(self, event: Event) -> None:
+        if not self._running:
+            return
+        match event:
+            case events.Measuring(fraction):
+                self._footer.running("Measuring image", round(100 * fraction), 100)
+            case events.Ready(tiles, done):
+                self._started, self._done_before = time.perf_counter(), done
+                self._show_layer()
+                self._show_progress(done, tiles)
+            case events.TileStarted(index):
+                self._overlay.set_status([index], TileStatus.RUNNING)
+            case events.TileFinished(index):
+                self._overlay.set_status([index], TileStatus.DONE)
+                self._refresh_soon()
+                self._show_progress(len(self.job.done), len(self.job.plan))
+            case events.TileHalved(zone):
+                self._footer.show_rate(f"Memory was short: going on in pieces of {max(zone)} px")
+
+    def _show_layer(self) -> None:
+        if self.layer is None and self._array is not None:
+            self.layer = add_labels(
+                self._viewer, self._array, self._plane, self.region, self._name, self.class_names,
+                self.model.card.background,
+            )  # fmt: skip
+        elif self.layer is not None:
+            self.layer.editable = False
+
+    def _show_progress(self, done: int, tiles: int) -> None:
+        self._footer.running(f"{done} of {tiles} tiles", done, tiles)
+        fresh, seconds = done - self._done_before, time.perf_counter() - self._started
+        if fresh > 0:
+            pixels = np.prod([len(span) for span in self.region]) * fresh / tiles
+            left = (tiles - done) * seconds / fresh
+            self._footer.show_rate(f"{pixels / seconds / 1e6:.2f} Mpx/s - {_duration(left)} left")
+
+    def _refresh(self) -> None:
+        if self.layer is not None and self.layer in self._viewer.layers:
+            self.layer.refresh(extent=False, thumbnail=False, highlight=False)
+
+    def _on_removed(self, event: Any) -> None:
+        if event.value is self.layer:
+            self.cancel()
+
+    def _on_error(self, error: Exception) -> None:
+        if not self._running:
+            return
+        self.error = str(error) or type(error).__name__
+        if isinstance(error, TileError):
+            self._overlay.set_status([error.index], TileStatus.FAILED)
+        show_error(self.error)
+
+    def _on_finished(self) -> None:
+        if not self._running:
+            return
+        self._running = False
+        self._viewer.layers.events.removed.disconnect(self._on_removed)
+        self._refresh_soon.cancel()
+        if self.layer is not None and self.layer in self._viewer.layers:
+            self._finish_layer(self.layer)
+        self._footer.show_result(self.summary(), can_save=self.can_save)
+        self._on_end()
+
+    def _finish_layer(self, layer: Labels) -> None:
+        layer.name = self._name if self.job.complete else f"{self._name} (incomplete, {self._percent()} %)"
+        layer.metadata = {**layer.metadata, "exactile": asdict(self.job.report())}
+        layer.editable = True
+        layer.refresh()
+        if self.job.complete:
+            self._overlay.clear_status()
+            if self.job.probabilities is not None:
+                add_probabilities(
+                    self._viewer, self.job.probabilities, self._plane, self.region, self._name,
+                    self.class_names, self.model.card.background,
+                )  # fmt: skip
+
+    @property
+    def can_save(self) -> bool:
+        """Whether there are labels to write."""
+        return bool(self.job.done) and self._array is not None
+
+    def summary(self) -> str:
+        """Return the result in one line."""
+        job = self.job
+        saved = "saved" if self.saved else "unsaved"
+        if self.error:
+            return f"Failed: {self.error}. {len(job.done)} of {len(job.plan)} tiles are kept"
+        if not job.done:
+            return "Cancelled: nothing was done"
+        if not job.complete:
+            return f"Incomplete: {len(job.done)} of {len(job.plan)} tiles ({self._percent()} %) - {saved}"
+        ties = f"{job.near_ties} near-tie{'' if job.near_ties == 1 else 's'}"
+        if job.plan.exact:
+            return f"Done: exact, {ties} - {saved}"
+        needed = max(job.plan.required_radius)
+        return f"Done: NOT exact (context {max(job.plan.radius)} px, needed {needed}), {ties} - {saved}"
+
+    def save(self, path: Any) -> None:
+        """Write the labels as they are, with class names and pixel size; runs in any thread."""
+        from napari_exactile.images.tiff import save_labels
+
+        assert self._array is not None
+        names = (*self.class_names, *(() if self.job.complete else ("unfinished",)))
+        save_labels(path, self._array, names, self._plane.pixel_size)
+
+    @property
+    def name(self) -> str:
+        """The name of the labels layer when it is complete."""
+        return self._name
+
+    def _percent(self) -> int:
+        return int(100 * len(self.job.done) / len(self.job.plan))
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 3600:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"

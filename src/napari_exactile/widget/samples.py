@@ -1,0 +1,39 @@
+"""Sample data: synthetic phase-contrast images of colonies, with their true labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari_exactile.images.colonies import CLASS_NAMES, PIXEL_SIZE_UM, draw_colonies
+from napari_exactile.widget.layers import class_colors
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+# Not one of the seeds that the bundled model was trained on.
+SEED = 2021
+
+
+def colonies_512() -> list[LayerData]:
+    """Return an image of 512 x 512 pixels and its labels."""
+    return colonies(512)
+
+
+def colonies_2048() -> list[LayerData]:
+    """Return an image of 2048 x 2048 pixels and its labels."""
+    return colonies(2048)
+
+
+def colonies(size: int) -> list[LayerData]:
+    """Return a square image and its labels, hidden, as napari's sample data."""
+    drawn = draw_colonies((size, size), seed=SEED)
+    place = {"scale": (PIXEL_SIZE_UM,) * 2, "units": ("um",) * 2, "axis_labels": ("y", "x")}
+    image = {"name": f"colonies {size}", "colormap": "gray", **place}
+    labels = {
+        "name": f"colonies {size} - true labels",
+        "features": {"index": range(len(CLASS_NAMES)), "class": list(CLASS_NAMES)},
+        "colormap": class_colors(CLASS_NAMES, background=0),
+        "opacity": 0.5,
+        "visible": False,
+        **place,
+    }
+    return [(drawn.image, image, "image"), (drawn.labels, labels, "labels")]

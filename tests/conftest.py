@@ -1,0 +1,41 @@
+"""What the tests with a viewer share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from napari import Viewer
+from napari.components import ViewerModel
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keep_deleted_programs() -> Iterator[None]:
+    """Let removed layers' shader programs live: Mesa's software renderer crashes when one is deleted."""
+    from vispy.gloo.glir import GlirProgram
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(GlirProgram, "delete", lambda self: None)
+        yield
+
+
+@pytest.fixture
+def open_viewer(make_napari_viewer: Callable[..., Viewer]) -> Callable[..., Viewer]:
+    """Return a function that opens a viewer with a grey image called 'image'; `show` it to see pixels."""
+
+    def opened(shape: tuple[int, ...], *, show: bool = False, **image: object) -> Viewer:
+        return with_image(make_napari_viewer(show=show), shape, **image)
+
+    return opened
+
+
+@pytest.fixture
+def viewer_model(qapp: object) -> Callable[..., ViewerModel]:
+    """Return a function that makes a viewer without a window, which is a hundred times faster."""
+    return lambda shape, **image: with_image(ViewerModel(), shape, **image)
+
+
+def with_image(viewer: ViewerModel, shape: tuple[int, ...], **image: object) -> ViewerModel:
+    viewer.add_image(np.full(shape, 100, np.uint8), name="image", contrast_limits=(0, 255), **image)
+    return viewer

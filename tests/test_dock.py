@@ -14,6 +14,7 @@ import pytest
 import zarr
 from napari import Viewer
 from napari.layers import Labels
+from napari.qt.threading import WorkerBase
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QSettings
 
@@ -80,6 +81,8 @@ def opened(
     yield open_dock
     for dock in docks:
         dock.cancel()
+    # As napari does before it quits.
+    WorkerBase.await_workers(WAIT)
 
 
 def finish(qtbot: QtBot, dock: ExactileDock) -> Labels:
@@ -130,7 +133,7 @@ def test_labels_of_a_run_are_those_of_one_pass(opened: Any, qtbot: QtBot, model:
 
 
 def test_tiles_arrive_one_after_the_other(opened: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the run goes on, finished zones are in the layer, others are marked unfinished, and it is locked."""
+    """During a run finished zones are in the layer, others are marked unfinished, and it is locked."""
     viewer, dock = opened()
     brake, refreshes = Brake(monkeypatch), []
     dock.start()
@@ -157,7 +160,7 @@ def test_tiles_arrive_one_after_the_other(opened: Any, qtbot: QtBot, monkeypatch
 def test_cancel_keeps_what_is_done_and_run_continues_it(
     opened: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, model: ex.Model
 ) -> None:
-    """After Cancel the layer says how much is done; Run does the rest in the same layer, and nothing twice."""
+    """After Cancel the layer says how much is done; Run does the rest in the same layer, nothing twice."""
     viewer, dock = opened()
     brake = Brake(monkeypatch)
     dock.start()
@@ -184,7 +187,7 @@ def test_a_changed_setting_starts_a_new_run(
     opened: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After Cancel and another tile size, Run begins a new layer and leaves the old one alone."""
-    viewer, dock = opened()
+    _, dock = opened()
     brake = Brake(monkeypatch)
     dock.start()
     brake.let(1)
@@ -200,7 +203,7 @@ def test_a_changed_setting_starts_a_new_run(
 
 
 def test_undersized_context_is_named_everywhere(opened: Any, qtbot: QtBot, model: ex.Model) -> None:
-    """An own radius below the need is warned of in words and in the layer's name, and its labels are wrong."""
+    """An own radius below the need is named in a warning and in the layer's name; its labels are wrong."""
     viewer, dock = opened()
     dock.fields.own_radius.value = True
     dock.fields.radius.value = 9

@@ -34,9 +34,10 @@ class ImageSource(Protocol):
 class ArraySource:
     """A numpy, dask or zarr array, or one plane of it, without a copy.
 
-    `channel_axis` is the axis of the channels, None for one channel; `channels` keeps the first so many
-    (3 of RGBA). `plane` fixes leading axes: the plane of a stack. What is left are the spatial axes.
-    Raises ValueError for arrays that hold no image.
+    `channel_axis` is the axis of the channels, None for one channel; `keep_channels` keeps the first so many
+    (3 of RGBA). `plane` fixes the leading ones of the other axes: the plane of a stack. What is left are the
+    spatial axes. Raises ValueError for arrays that hold no image; `read` raises OSError where the pixels
+    cannot be had.
     """
 
     array: Any
@@ -50,10 +51,6 @@ class ArraySource:
         if kind not in "buif":
             raise ValueError(
                 f"'{self.name}' has pixels of type {self.array.dtype}: only real numbers can be used"
-            )
-        if self.channel_axis is not None and self.channel_axis % self.array.ndim < len(self.plane):
-            raise ValueError(
-                f"axis {self.channel_axis} of '{self.name}' cannot hold both planes and channels"
             )
         if 0 in self.array.shape:
             raise ValueError(f"'{self.name}' is empty: its shape is {tuple(self.array.shape)}")
@@ -71,20 +68,36 @@ class ArraySource:
         return self.keep_channels or int(self.array.shape[self.channel_axis])
 
     @property
+    def _channel(self) -> int | None:
+        return None if self.channel_axis is None else self.channel_axis % self.array.ndim
+
+    @property
+    def _other_axes(self) -> tuple[int, ...]:
+        return tuple(axis for axis in range(self.array.ndim) if axis != self._channel)
+
+    @property
     def _spatial_axes(self) -> tuple[int, ...]:
-        channel = None if self.channel_axis is None else self.channel_axis % self.array.ndim
-        return tuple(axis for axis in range(len(self.plane), self.array.ndim) if axis != channel)
+        return self._other_axes[len(self.plane) :]
 
     def read(self, box: Box) -> NDArray[Any]:
         """Return the pixels in `box`, channels first."""
-        index: list[Any] = [*self.plane, *[slice(None)] * (self.array.ndim - len(self.plane))]
-        for axis, part in zip(self._spatial_axes, slices(box), strict=True):
+        index: list[Any] = [slice(None)] * self.array.ndim
+        for axis, part in zip(self._other_axes, (*self.plane, *slices(box)), strict=True):
             index[axis] = part
-        if self.channel_axis is None:
-            return np.asarray(self.array[tuple(index)])[None]
-        index[self.channel_axis] = slice(self.channels)
-        block = np.asarray(self.array[tuple(index)])
-        return np.moveaxis(block, self.channel_axis % self.array.ndim - len(self.plane), 0)
+        if self._channel is None:
+            return self._pixels(index)[None]
+        index[self._channel] = slice(self.channels)
+        dropped = sum(axis < self._channel for axis in self._other_axes[: len(self.plane)])
+        return np.moveaxis(self._pixels(index), self._channel - dropped, 0)
+
+    def _pixels(self, index: list[Any]) -> NDArray[Any]:
+        """Read from the array; whatever goes wrong in its file or its graph, the pixels cannot be had."""
+        try:
+            return np.asarray(self.array[tuple(index)])
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise OSError(f"the pixels of '{self.name}' cannot be read: {error}") from error
 
 
 def source_of(image: Any, channels: int, axes: str | None = None, name: str = "image") -> ArraySource:
@@ -102,6 +115,37 @@ def source_of(image: Any, channels: int, axes: str | None = None, name: str = "i
     source = ArraySource(array, channel_axis, keep_channels=_kept(array, channel_axis, channels), name=name)
     check_channels(source.channels, channels, name)
     return source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planes:
+    """The (y, x) planes of an array: a source each, the stack's shape, and the axes without "c"."""
+
+    sources: tuple[ArraySource, ...]
+    shape: tuple[int, ...]
+    axes: str
+
+
+def planes_of(array: Any, axes: str, channels: int, name: str = "image") -> Planes:
+    """Return the planes of an array whose axes are named: y and x last, channels "c", the rest a stack.
+
+    A single plane has an empty stack shape. Raises ValueError for axes that do not fit, or where an image has
+    not the `channels` that the model takes.
+    """
+    stack = axes.replace("c", "").removesuffix("yx")
+    if len(set(axes)) != array.ndim or len(axes) != array.ndim or not axes.replace("c", "").endswith("yx"):
+        raise ValueError(
+            f"axes {axes!r} do not fit '{name}' of shape {tuple(array.shape)}: y and x come last"
+        )
+    channel_axis = axes.index("c") if "c" in axes else None
+    kept = _kept(array, channel_axis, channels)
+    shape = tuple(array.shape[axes.index(axis)] for axis in stack)
+    sources = []
+    for plane in np.ndindex(*shape):
+        place = "".join(f", {axis} {number}" for axis, number in zip(stack, plane, strict=True))
+        sources.append(ArraySource(array, channel_axis, plane, kept, name + place))
+    check_channels(sources[0].channels, channels, name)
+    return Planes(tuple(sources), shape, f"{stack}yx")
 
 
 def check_channels(found: int, wanted: int, name: str) -> None:

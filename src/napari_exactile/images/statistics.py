@@ -14,6 +14,8 @@ from napari_exactile.images.source import ImageSource, row_blocks
 
 # One block in float64 takes 8 bytes for each of these pixels.
 BLOCK_PIXELS = 1 << 21
+# Deviations smaller than this part of the mean are rounding errors of the mean itself.
+RESOLUTION = 1e-13
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def measure(source: ImageSource) -> Generator[float, None, Normalization]:
         count, mean, squares = _merged(count, mean, squares, pixels)
         yield number / len(boxes)
     std = np.sqrt(squares / count)
-    std[std == 0] = 1.0
+    std[std <= np.maximum(RESOLUTION * np.abs(mean), np.finfo(np.float32).tiny)] = 1.0
     return Normalization(tuple(mean.tolist()), tuple(std.tolist()))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,26 @@ from numpy.typing import NDArray
 FILE_TILE = 512
 
 
+# Units of length as OME and ImageJ write them, in micrometres.
+_MICROMETRES = {
+    "µm": 1.0,
+    "um": 1.0,
+    "micron": 1.0,
+    "microns": 1.0,
+    "nm": 1e-3,
+    "mm": 1e3,
+    "cm": 1e4,
+    "m": 1e6,
+}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TiffImage:
-    """An opened TIFF: `array` is sliced like numpy's and read as needed, `axes` names its axes."""
+    """An opened TIFF: `array` is sliced like numpy's and read as needed, `axes` names its axes.
+
+    `pixel_size` is (y, x) in micrometres, None where the file does not say. The file is closed when nobody
+    has the array any more.
+    """
 
     array: Any
     axes: str
@@ -26,8 +44,8 @@ class TiffImage:
 def open_tiff(path: Path) -> TiffImage:
     """Open the first series of a TIFF at full resolution; pixels are read when they are asked for.
 
-    Axes of length 1 are dropped; samples and channels are both called "c". Raises ValueError for what is
-    not a readable TIFF.
+    Axes of length 1 are dropped, except y and x; samples and channels are both called "c". Raises ValueError
+    for what is not a readable TIFF.
     """
     import tifffile
     import zarr
@@ -35,11 +53,34 @@ def open_tiff(path: Path) -> TiffImage:
     try:
         file = tifffile.TiffFile(path)
     except (tifffile.TiffFileError, OSError) as error:
-        raise ValueError(f"{path} cannot be opened as a TIFF file: {error}") from error
-    series = file.series[0]
-    axes = series.get_axes(squeeze=True).lower().replace("s", "c")
-    array = zarr.open_array(series.aszarr(level=0, squeeze=True), mode="r")
-    return TiffImage(array, axes, _pixel_size(file))
+        raise _unreadable(path, error) from error
+    try:
+        series = file.series[0]
+        _refuse_truncated(file, series)
+        axes = series.get_axes(squeeze=True).lower().replace("s", "c")
+        array = zarr.open_array(series.aszarr(level=0, squeeze=True), mode="r")
+        image = TiffImage(array, axes, _pixel_size(file))
+    except Exception as error:
+        file.close()
+        raise _unreadable(path, error) from error
+    # The array reads from the file as long as somebody has it, and nobody else knows when that ends.
+    weakref.finalize(array, file.close)
+    return image
+
+
+def _refuse_truncated(file: Any, series: Any) -> None:
+    """Raise ValueError where the file ends before its pixels do, as after a broken copy."""
+    ends = [series.dataoffset + series.nbytes] if series.dataoffset is not None else []
+    for page in filter(None, (series.pages[0], series.pages[-1])):
+        segments = zip(page.dataoffsets, page.databytecounts, strict=True)
+        ends += [offset + count for offset, count in segments]
+    if max(ends, default=0) > file.filehandle.size:
+        raise ValueError("it ends before its pixels do, as if it had been cut off")
+
+
+def _unreadable(path: Path, error: Exception) -> ValueError:
+    reason = error.strerror if isinstance(error, OSError) else None
+    return ValueError(f"{path} cannot be opened as a TIFF file: {reason or error}")
 
 
 def save_labels(
@@ -48,14 +89,17 @@ def save_labels(
     class_names: Sequence[str],
     pixel_size: Sequence[float] | None = None,
     unit: str = "µm",
+    axes: str | None = None,
 ) -> None:
     """Write labels (a (y, x) plane or a stack of them) and their class names as a tiled, compressed OME-TIFF.
 
-    `pixel_size` is (y, x) in `unit`. The file appears under its name only when it is complete.
-    """  # fmt: skip
+    `pixel_size` is (y, x) in `unit`; `axes` names the axes, by default "yx", "zyx" or "tzyx". The file
+    appears under its name only when it is complete. Raises ValueError for stacks that OME cannot hold.
+    """
     import tifffile
 
-    metadata: dict[str, Any] = {"axes": "TZYX"[-labels.ndim :], "Name": path.stem}
+    axes = _ome_axes(axes or "tzyx"[-labels.ndim :])
+    metadata: dict[str, Any] = {"axes": axes, "Name": path.stem}
     metadata["Description"] = "; ".join(f"{i} = {name}" for i, name in enumerate(class_names))
     if pixel_size is not None:
         metadata |= {"PhysicalSizeY": pixel_size[-2], "PhysicalSizeX": pixel_size[-1]}
@@ -71,13 +115,43 @@ def save_labels(
         partial.unlink(missing_ok=True)
 
 
+def _ome_axes(axes: str) -> str:
+    """Return names that OME knows; other axes of a stack become Z, T or C, whichever is free."""
+    named = "".join(axis if axis in "TZYX" else "?" for axis in axes.upper())
+    for free in "ZTC":
+        named = named if free in named else named.replace("?", free, 1)
+    if "?" in named:
+        raise ValueError(f"an OME-TIFF holds stacks of at most three axes beside y and x, not {axes!r}")
+    return named
+
+
 def _pixel_size(file: Any) -> tuple[float, float] | None:
-    """Return (y, x) in micrometres from the OME metadata, None where the file does not say."""
+    """Return (y, x) in micrometres from what OME or ImageJ wrote, None where neither says."""
+    try:
+        if file.ome_metadata:
+            return _ome_pixel_size(file.ome_metadata)
+        return _imagej_pixel_size(file) if file.imagej_metadata else None
+    except (KeyError, ValueError, ZeroDivisionError):
+        return None  # the pixels can be read all the same
+
+
+def _ome_pixel_size(text: str) -> tuple[float, float]:
     import tifffile
 
-    if not file.ome_metadata:
-        return None
-    image = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]
+    image = tifffile.xml2dict(text)["OME"]["Image"]
     pixels = (image[0] if isinstance(image, list) else image)["Pixels"]
-    size = pixels.get("PhysicalSizeY"), pixels.get("PhysicalSizeX")
-    return None if None in size else (float(size[0]), float(size[1]))
+    y, x = (_length(pixels[f"PhysicalSize{a}"], pixels.get(f"PhysicalSize{a}Unit", "µm")) for a in "YX")
+    return y, x
+
+
+def _imagej_pixel_size(file: Any) -> tuple[float, float]:
+    """ImageJ writes the pixels per unit as a fraction."""
+    unit = file.imagej_metadata["unit"].replace(r"\u00B5", "µ")
+    tags = file.pages[0].tags
+    y, x = (tags[f"{axis}Resolution"].value for axis in "YX")
+    return _length(y[1] / y[0], unit), _length(x[1] / x[0], unit)
+
+
+def _length(value: Any, unit: str) -> float:
+    # The sign of micro has two code points.
+    return float(value) * _MICROMETRES[unit.replace("\u03bc", "\u00b5")]

@@ -77,6 +77,9 @@ class _Recorder(TorchDispatchMode):
         if func.namespace == "prim":
             return func(*args, **kwargs)
         self.operator = func.__name__.split(".")[0]
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            # Not even tried: on the fake image, some of these ask for its real memory.
+            raise self._refused("it draws random numbers", "If this is a dropout, call .eval() on the model")
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
         if any(isinstance(tensor, FakeTensor) for tensor in tensors):
             return self._record(func, args, kwargs)
@@ -109,8 +112,8 @@ class _Recorder(TorchDispatchMode):
     def _ref(self, leaf: Any) -> Any:
         return self.known[id(leaf)][1] if isinstance(leaf, FakeTensor) else leaf
 
-    def _refused(self, reason: str) -> NotExactError:
-        return NotExactError((Refusal(self.operator, self.place, reason),))
+    def _refused(self, reason: str, remedy: str = "") -> NotExactError:
+        return NotExactError((Refusal(self.operator, self.place, reason, remedy),))
 
     def finish(self, result: Any) -> Graph:
         if not isinstance(result, torch.Tensor):

@@ -51,7 +51,7 @@ def segment(
         on_event(event)
     if job.labels is None:
         raise ValueError("the run was cancelled before its first tile")
-    return Result(job.labels, job.probabilities, job.report())
+    return job.result()
 
 
 def segment_whole(image: Any, model: ModelLike, *, axes: str | None = None, **settings: Any) -> Result:

@@ -130,22 +130,25 @@ class Job:
         finally:
             self.seconds += time.perf_counter() - started
 
-    def run_whole(self) -> Result:
-        """Return the reference instead: one pass of the unchanged network over the whole image at once.
+    def result(self) -> Result:
+        """Return what there is; raises RuntimeError before the first `run` has made the arrays."""
+        if self.labels is None:
+            raise RuntimeError("there is no result before run()")
+        return Result(self.labels, self.probabilities, self.report())
 
-        The result covers the region of the plan, as that of the tiles does.
-        """
+    def run_whole(self) -> Result:
+        """Return the reference instead: one pass of the unchanged network over the whole image at once."""
         started = time.perf_counter()
         for _event in self._measure(lambda: False):
             pass
         with exact_arithmetic(self.device):
             scores = self.executor().whole()
-        index: Any = (..., *slices(self.plan.tiling.region))
-        result = label(scores[index], self.model.card.probabilities)
+        result = label(scores, self.model.card.probabilities)
         labels = result.labels.cpu().numpy().astype(np.min_scalar_type(self.unfinished))
+        seconds = time.perf_counter() - started
         report = replace(
-            self.report(), exact=True, method="whole", zone=labels.shape, tiles=1, tiles_done=1,
-            redundancy=1.0, near_ties=result.near_ties, seconds=time.perf_counter() - started,
+            self.report(), shape=self.source.shape, exact=True, method="one pass", tiles=1, tiles_done=1,
+            redundancy=1.0, near_ties=result.near_ties, seconds=seconds,
         )  # fmt: skip
         return Result(labels, result.probabilities.float().cpu().numpy(), report)
 

@@ -36,8 +36,9 @@ NORMALIZATIONS: dict[str, NormalizationChoice] = {MODEL_SAYS: "model", Z_SCORE: 
 class ExactileDock(QWidget):
     """Segments the plane of an Image layer exactly; everything it does goes through the public functions."""
 
-    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+    def __init__(self, napari_viewer: napari.viewer.Viewer, *, remembers: bool = True) -> None:
         super().__init__()
+        self._remembers = remembers
         self.viewer = napari_viewer
         self.planner = Planner()
         self.fields = Fields(self._images, self._models, self.update_plan)
@@ -54,7 +55,8 @@ class ExactileDock(QWidget):
         self._view_moved = qthrottled(self._update_for_view, timeout=300)
         self._arrange()
         self._connect()
-        recall(self.fields.remembered())
+        if remembers:
+            recall(self.fields.remembered())
         self._pick_active_image()
         self._apply_switches()
         self.update_plan()
@@ -150,7 +152,7 @@ class ExactileDock(QWidget):
         return ""
 
     def _update_model(self) -> str:
-        """Analyse the model for this image, in the background the first time; return why it cannot be used."""
+        """Analyse the model for this image, at first in the background; return why it cannot be used."""
         name, fields = self.fields.model.value, self.fields
         assert self._plane is not None
         fields.model_note.say(self.planner.cards[name].summary)
@@ -266,6 +268,10 @@ class ExactileDock(QWidget):
         self.overlay.visible = self.fields.tiling.value
         self.overlay.all_radii = self.fields.all_contexts.value
 
+    def _remember(self, _value: Any) -> None:
+        if self._remembers:
+            remember(self.fields.remembered())
+
     # --- the run
 
     def _continues(self) -> bool:
@@ -379,7 +385,7 @@ class ExactileDock(QWidget):
         for switch in (self.fields.tiling, self.fields.all_contexts):
             switch.changed.connect(self._apply_switches)
         for field in self.fields.remembered().values():
-            field.changed.connect(lambda _value: remember(self.fields.remembered()))
+            field.changed.connect(self._remember)
         shortcut = QShortcut(QKeySequence("Ctrl+Return"), self)
         shortcut.activated.connect(self.start)
         for emitter in self._viewer_events():

@@ -235,6 +235,11 @@ class Run:
         save_labels(path, self._array, names, self._plane.pixel_size)
 
     @property
+    def image_name(self) -> str:
+        """The name of the image when the run began."""
+        return self._plane.source.name
+
+    @property
     def name(self) -> str:
         """The name of the labels layer when it is complete."""
         return self._name

@@ -1,0 +1,36 @@
+# make install   .venv with napari-exactile and all it needs      make lint   style, types, import rules
+# make demo      the demonstration                                make docs   the pages, into site/
+# make test      the tests                                        make clean  remove what these wrote
+
+.PHONY: install demo test lint docs clean
+
+BIN = .venv/bin
+# napari needs a real window; where no screen is connected, it opens on a virtual one.
+VIRTUAL_SCREEN = xvfb-run -a -s "-screen 0 1600x1000x24"
+HAS_SCREEN = [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]
+
+install:
+	@scripts/install.sh
+
+demo: install
+	@if $(HAS_SCREEN); then $(BIN)/exactile demo; \
+	else mkdir -p demo && $(VIRTUAL_SCREEN) $(BIN)/exactile demo --screenshot demo/screenshot.png; fi
+
+# The tests prefer the virtual screen: there, nothing else can cover or take the focus from their windows.
+test: install
+	@if command -v xvfb-run >/dev/null || ! { $(HAS_SCREEN); }; then $(VIRTUAL_SCREEN) $(BIN)/python -m pytest; \
+	else $(BIN)/python -m pytest; fi
+
+lint: install
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs:
+	@scripts/install.sh docs
+	$(BIN)/mkdocs build --strict
+
+clean:
+	rm -rf build dist site demo .tox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.images.source import ArraySource, check_channels
+from napari_exactile.widget.own_layer import selection_kept
 
 # Okabe and Ito's colours that the overlay does not use; background is transparent.
 CLASS_COLORS = ("#009E73", "#CC79A7", "#56B4E9", "#999999", "#E5C494", "#8DA0CB")
@@ -151,15 +152,13 @@ def add_labels(
     background: int | None,
 ) -> Labels:  # fmt: skip
     """Add a locked Labels layer over `array` without stealing the selection."""
-    selected, active = set(viewer.layers.selection), viewer.layers.selection.active
     layer = Labels(
         array, name=name, features={"index": range(len(names)), "class": list(names)}, opacity=0.5,
         colormap=class_colors(names, background), **placement(plane, region),
     )  # fmt: skip
     layer.editable = False
-    viewer.add_layer(layer)
-    viewer.layers.selection = selected
-    viewer.layers.selection.active = active
+    with selection_kept(viewer):
+        viewer.add_layer(layer)
     return layer
 
 
@@ -174,6 +173,6 @@ def add_probabilities(
         stack = make_array(plane, region, values.dtype)
         stack[plane.index] = values[i]
         label = names[min(i, len(names) - 1)]
-        viewer.add_image(
-            stack, name=f"{name}: probability of {label}", contrast_limits=(0, 1), visible=False, **where
-        )
+        title = f"{name}: probability of {label}"
+        with selection_kept(viewer):
+            viewer.add_image(stack, name=title, contrast_limits=(0, 1), visible=False, **where)

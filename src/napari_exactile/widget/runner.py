@@ -92,7 +92,6 @@ class Run:
         self._footer.show_result("", can_save=False)
         self._worker = create_worker(self._events, _start_thread=False, _ignore_errors=True)
         self._worker.yielded.connect(self._on_event)
-        self._worker.errored.connect(self._on_error)
         self._worker.finished.connect(self._on_finished)
         self._worker.start()
 
@@ -105,10 +104,16 @@ class Run:
         self.cancel()
         self._running = False
 
-    def _events(self) -> Iterator[Event]:
-        """Run in the worker's thread; only small values cross to the GUI, never pixels."""
+    def _events(self) -> Iterator[Event | Exception]:
+        """Run in the worker's thread; only small values cross to the GUI, never pixels.
+
+        Errors are handed over as values: a worker that gets a RuntimeError from its generator takes it for a
+        deleted Qt object, and ends without a word.
+        """
         try:
             yield from self.job.run(self._is_cancelled)
+        except Exception as error:
+            yield error
         finally:
             self._stopped.set()
 
@@ -129,7 +134,7 @@ class Run:
         plan = self.job.plan
         return "" if plan.exact else f" INEXACT radius {max(plan.radius)}"
 
-    def _on_event(self, event: Event) -> None:
+    def _on_event(self, event: Event | Exception) -> None:
         if not self._running:
             return
         match event:
@@ -147,6 +152,8 @@ class Run:
                 self._show_progress(len(self.job.done), len(self.job.plan))
             case events.TileHalved(zone):
                 self._footer.show_rate(f"Memory was short: going on in pieces of {max(zone)} px")
+            case Exception():
+                self._on_error(event)
 
     def _show_layer(self) -> None:
         if self.layer is None and self._array is not None:
@@ -174,8 +181,6 @@ class Run:
             self.cancel()
 
     def _on_error(self, error: Exception) -> None:
-        if not self._running:
-            return
         self.error = str(error) or type(error).__name__
         if isinstance(error, TileError):
             self._overlay.set_status([error.index], TileStatus.FAILED)

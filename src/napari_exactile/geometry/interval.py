@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import prod
@@ -96,3 +96,12 @@ def round_up(value: int, factor: int) -> int:
     96
     """
     return -(-value // factor) * factor
+
+
+def lengths(values: Sequence[int]) -> str:
+    """Return one number where all axes agree, otherwise one for each.
+
+    >>> lengths((96, 96)), lengths((96, 48))
+    ('96', '96 x 48')
+    """
+    return str(values[0]) if len(set(values)) == 1 else " x ".join(map(str, values))

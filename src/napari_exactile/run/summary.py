@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from napari_exactile.geometry.equations import rounded_radius
+from napari_exactile.geometry.interval import lengths
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.run.job import Report
 
@@ -63,15 +64,6 @@ def sides(context: Sequence[tuple[int, int]]) -> str:
     ('94 + 94', '413 + 381, 0 + 0')
     """
     return ", ".join(dict.fromkeys(f"{before} + {after}" for before, after in context))
-
-
-def lengths(values: Sequence[int]) -> str:
-    """Return one number where all axes agree, otherwise one for each.
-
-    >>> lengths((96, 96)), lengths((96, 48))
-    ('96', '96 x 48')
-    """
-    return str(values[0]) if len(set(values)) == 1 else " x ".join(map(str, values))
 
 
 def needed_radius(report: Report) -> tuple[int, ...]:

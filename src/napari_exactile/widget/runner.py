@@ -16,14 +16,12 @@ from napari.utils.notifications import show_error
 from numpy.typing import NDArray
 from superqt.utils import qthrottled
 
-from napari_exactile.models.load import Model
-from napari_exactile.network.analysis import Analysis
 from napari_exactile.run import events
 from napari_exactile.run.events import Event, TileError
 from napari_exactile.run.job import Job
-from napari_exactile.run.settings import Settings
+from napari_exactile.widget.chooser import Choice
 from napari_exactile.widget.footer import Footer
-from napari_exactile.widget.layers import Plane, add_labels, add_probabilities, make_array
+from napari_exactile.widget.layers import add_labels, add_probabilities, make_array
 from napari_exactile.widget.overlay import TilingOverlay
 from napari_exactile.widget.tile_shapes import TileStatus
 
@@ -38,20 +36,22 @@ class Run:
     """
 
     def __init__(
-        self, viewer: ViewerModel, overlay: TilingOverlay, footer: Footer, plane: Plane, model: Model,
-        analysis: Analysis, settings: Settings, on_end: Callable[[], None],
-    ) -> None:  # fmt: skip
-        self._viewer, self._overlay, self._footer, self._plane = viewer, overlay, footer, plane
-        self._settings, self._on_end = settings, on_end
-        self.model = model
-        self.job = Job(plane.source, model, analysis, settings, self._allocate)
+        self,
+        viewer: ViewerModel,
+        overlay: TilingOverlay,
+        footer: Footer,
+        choice: Choice,
+        on_end: Callable[[], None],
+    ) -> None:
+        self._viewer, self._overlay, self._footer, self._on_end = viewer, overlay, footer, on_end
+        self._plane, self.model, self.key = choice.plane, choice.model, choice.key
+        self.job = Job(choice.plane.source, choice.model, choice.analysis, choice.settings, self._allocate)
         self.region = self.job.plan.tiling.region
-        self.key = (plane.identity, model, settings)
         self.layer: Labels | None = None
         self.error = ""
         self.saved = False
         self._array: NDArray[Any] | None = None
-        self._name = f"{plane.layer.name} - {model.name}{self._inexact_words()}"
+        self._name = f"{choice.plane.layer.name} - {choice.model.name}{self._inexact_words()}"
         self._cancelled = threading.Event()
         self._running = False
         self._worker: Any = None

@@ -241,8 +241,8 @@ def _progress() -> Progress:
 
 def _follow(job: Job, progress: Progress, prefix: str) -> None:
     """Run one job to its end and show its events."""
+    from napari_exactile.geometry.interval import lengths
     from napari_exactile.run.events import Measuring, Ready, TileFinished, TileHalved
-    from napari_exactile.run.summary import lengths
 
     for task in progress.task_ids:
         progress.remove_task(task)

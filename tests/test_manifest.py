@@ -1,0 +1,67 @@
+"""What napari finds of the plugin: its commands, samples and menus, without loading torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.resources import files
+
+import numpy as np
+from napari import Viewer
+from npe2 import PluginManifest
+
+OPEN_THE_DOCK = """
+import sys, time
+from napari.components import ViewerModel
+from qtpy.QtWidgets import QApplication
+app = QApplication([])
+import napari.qt.threading, napari.layers, magicgui.widgets, superqt.utils
+viewer = ViewerModel()
+start = time.perf_counter()
+from napari_exactile.widget.dock import ExactileDock
+dock = ExactileDock(viewer, remembers=False)
+seconds = time.perf_counter() - start
+loaded = sorted({"torch", "dask.array", "zarr"} & set(sys.modules))
+print(loaded, seconds)
+"""
+
+
+def test_every_command_of_the_manifest_can_be_imported() -> None:
+    """The manifest is valid, and each command names something that exists."""
+    manifest = PluginManifest.from_file(str(files("napari_exactile") / "napari.yaml"))
+    manifest.validate_imports()
+    assert {command.id.split(".")[1] for command in manifest.contributions.commands or ()} == {
+        "dock", "colonies_512", "colonies_2048"
+    }  # fmt: skip
+
+
+def test_samples_come_with_labels_and_class_names(make_napari_viewer: Callable[..., Viewer]) -> None:
+    """File > Open Sample gives an image and its true labels, with names, pixel size and units."""
+    viewer = make_napari_viewer()
+    image, labels = viewer.open_sample("napari-exactile", "colonies_512")
+    assert image.data.shape == labels.data.shape == (512, 512)
+    assert image.data.dtype == np.uint16
+    assert list(labels.features["class"]) == ["background", "colony"]
+    assert tuple(image.scale) == (0.65, 0.65)
+    assert {str(unit) for unit in image.units} == {"micrometer"}
+
+
+def test_the_dock_is_in_the_segment_menu_and_the_palette(make_napari_viewer: Callable[..., Viewer]) -> None:
+    """Layers > Segment has an entry that opens the dock; commands in a menu are in the palette too."""
+    from napari._app_model import get_app_model
+
+    viewer = make_napari_viewer()
+    entries = get_app_model().menus.get_menu("napari/layers/segment")
+    mine = [entry.command for entry in entries if "napari-exactile" in getattr(entry, "command", entry).id]
+    assert mine
+    get_app_model().commands.execute_command(mine[0].id).result()
+    assert any("Exact segmentation" in name for name in viewer.window.dock_widgets)
+
+
+def test_the_dock_opens_without_torch() -> None:
+    """Opening the dock loads no torch, dask or zarr of its own accord, and takes little time."""
+    run = subprocess.run([sys.executable, "-c", OPEN_THE_DOCK], capture_output=True, text=True, check=True)
+    loaded, seconds = run.stdout.strip().splitlines()[-1].rsplit(" ", 1)
+    assert loaded == "[]", run.stdout
+    assert float(seconds) < 5

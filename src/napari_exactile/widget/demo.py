@@ -39,6 +39,7 @@ def open_sample(sample: str) -> tuple[Any, ExactileDock]:
     viewer.open_sample("napari-exactile", sample)
     dock = ExactileDock(viewer, remembers=False)
     viewer.window.add_dock_widget(dock, name=DOCK_NAME, area="right")
+    QApplication.processEvents()  # the canvas has its size only now
     viewer.reset_view()
     return viewer, dock
 

@@ -55,6 +55,7 @@ class Run:
         self._cancelled = threading.Event()
         self._running = False
         self._worker: Any = None
+        self._current = -1
         self._stopped = threading.Event()
         self._started, self._done_before = 0.0, 0
         self._refresh_soon = qthrottled(self._refresh, timeout=REFRESH_MS)
@@ -145,6 +146,7 @@ class Run:
                 self._show_layer()
                 self._show_progress(done, tiles)
             case events.TileStarted(index):
+                self._current = index
                 self._overlay.set_status([index], TileStatus.RUNNING)
             case events.TileFinished(index):
                 self._overlay.set_status([index], TileStatus.DONE)
@@ -190,6 +192,8 @@ class Run:
         if not self._running:
             return
         self._running = False
+        if not self.error and self._current not in self.job.done:
+            self._overlay.set_status([self._current], TileStatus.WAITING)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._refresh_soon.cancel()
         if self.layer is not None and self.layer in self._viewer.layers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -55,7 +55,7 @@ class TilingOverlay:
         self._layers = (self._zones, self._contexts, self._context, self._statuses)
         self._follow_soon = qthrottled(self._follow, timeout=40)
         self._restyle_soon = qthrottled(self._restyle, timeout=150)
-        self._update_status_soon = qthrottled(self._update_status, timeout=250)
+        self._update_status_soon = qthrottled(self._update_status, timeout=100)
         for emitter, callback in self._connections():
             emitter.connect(callback)
 
@@ -107,10 +107,15 @@ class TilingOverlay:
 
     def set_status(self, indices: Iterable[int], status: TileStatus) -> None:
         """Change some tiles' status; ignored before `start_status` and for tiles that do not exist."""
+        self.update_status(dict.fromkeys(indices, status))
+
+    def update_status(self, changes: Mapping[int, TileStatus]) -> None:
+        """Change several tiles' status at once: one redraw."""
         if self._status is None:
             return
-        known = [index for index in indices if 0 <= index < len(self._status)]
-        self._status[known] = status.value
+        for index, status in changes.items():
+            if 0 <= index < len(self._status):
+                self._status[index] = status.value
         self._status_version += 1
         self._update_status_soon()
 

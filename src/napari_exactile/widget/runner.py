@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from superqt.utils import qthrottled
 
 from napari_exactile.run import events
-from napari_exactile.run.events import Event, TileError
+from napari_exactile.run.events import Event
 from napari_exactile.run.job import Job
 from napari_exactile.widget.chooser import Choice
 from napari_exactile.widget.footer import Footer
@@ -56,9 +56,10 @@ class Run:
         self._running = False
         self._worker: Any = None
         self._current = -1
+        self._fresh: list[int] = []
         self._stopped = threading.Event()
         self._started, self._done_before = 0.0, 0
-        self._refresh_soon = qthrottled(self._refresh, timeout=REFRESH_MS)
+        self._show_soon = qthrottled(self._show_tiles, timeout=REFRESH_MS)
         footer.destroyed.connect(self.abandon)
 
     @property
@@ -147,10 +148,10 @@ class Run:
                 self._show_progress(done, tiles)
             case events.TileStarted(index):
                 self._current = index
-                self._overlay.set_status([index], TileStatus.RUNNING)
+                self._show_soon()
             case events.TileFinished(index):
-                self._overlay.set_status([index], TileStatus.DONE)
-                self._refresh_soon()
+                self._fresh.append(index)
+                self._show_soon()
                 self._show_progress(len(self.job.done), len(self.job.plan))
             case events.TileHalved(zone):
                 self._footer.show_rate(f"Memory was short: going on in pieces of {max(zone)} px")
@@ -174,8 +175,14 @@ class Run:
             left = (tiles - done) * seconds / fresh
             self._footer.show_rate(f"{pixels / seconds / 1e6:.2f} Mpx/s - {_duration(left)} left")
 
-    def _refresh(self) -> None:
-        if self.layer is not None and self.layer in self._viewer.layers:
+    def _show_tiles(self) -> None:
+        """Show labels and status of the tiles that have finished since the last time, in one redraw."""
+        fresh, self._fresh = self._fresh, []
+        changes = dict.fromkeys(fresh, TileStatus.DONE)
+        if self._running and self._current not in self.job.done:
+            changes[self._current] = TileStatus.RUNNING
+        self._overlay.update_status(changes)
+        if fresh and self.layer is not None and self.layer in self._viewer.layers:
             self.layer.refresh(extent=False, thumbnail=False, highlight=False)
 
     def _on_removed(self, event: Any) -> None:
@@ -184,18 +191,18 @@ class Run:
 
     def _on_error(self, error: Exception) -> None:
         self.error = str(error) or type(error).__name__
-        if isinstance(error, TileError):
-            self._overlay.set_status([error.index], TileStatus.FAILED)
         show_error(self.error)
 
     def _on_finished(self) -> None:
         if not self._running:
             return
         self._running = False
-        if not self.error and self._current not in self.job.done:
-            self._overlay.set_status([self._current], TileStatus.WAITING)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
-        self._refresh_soon.cancel()
+        self._show_soon.cancel()
+        self._show_tiles()
+        if self._current not in self.job.done:
+            failed = TileStatus.FAILED if self.error else TileStatus.WAITING
+            self._overlay.set_status([self._current], failed)
         if self.layer is not None and self.layer in self._viewer.layers:
             self._finish_layer(self.layer)
         self._footer.show_result(self.summary(), can_save=self.can_save)

@@ -1,0 +1,114 @@
+"""How smoothly labels stream in: gaps of the event loop, and our own work on the GUI thread.
+
+A 4096 x 4096 image in 256 tiles, ten a second. The network is replaced by a pause, so that what is measured
+is the way from a finished tile to the screen; `--model` runs the bundled model instead.
+
+    xvfb-run -a -s "-screen 0 1600x1000x24" .venv/bin/python bench/streaming.py
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import napari
+import numpy as np
+import torch
+from qtpy.QtCore import QEventLoop, QTimer
+
+from napari_exactile.run.executor import Executor
+from napari_exactile.widget.dock import ExactileDock
+from napari_exactile.widget.runner import Run
+
+SIDE, TILE, SECONDS_A_TILE = 4096, 448, 0.1  # zones of 256 px
+TICK_MS = 5
+
+
+def main() -> None:
+    if "--model" not in sys.argv:
+        pace()
+    own = time_own_work()
+    viewer = napari.Viewer()
+    viewer.window._qt_window.resize(1500, 950)
+    viewer.add_image(np.random.default_rng(0).integers(0, 4000, (SIDE, SIDE)).astype(np.uint16))
+    dock = ExactileDock(viewer, remembers=False)
+    viewer.window.add_dock_widget(dock)
+    dock.fields.automatic.value = False
+    dock.fields.tile.value = TILE
+    print(f"{'':<16}{'':>20}{'median':>10}{'95 %':>10}{'largest':>10}")
+    for shown in (True, False):
+        dock.fields.tiling.value = shown
+        wait(lambda: dock.plan is not None, 1)
+        own.clear()
+        gaps = stream(dock)
+        words = "tiling shown" if shown else "tiling hidden"
+        print(row(words, "event loop gap, ms", gaps))
+        print(row(words, "own work, ms", own))
+    viewer.close()
+
+
+def stream(dock: ExactileDock) -> list[float]:
+    """Run once and return the milliseconds between ticks of the event loop."""
+    ticks: list[float] = []
+    timer = QTimer()
+    timer.setInterval(TICK_MS)
+    timer.timeout.connect(lambda: ticks.append(time.perf_counter()))
+    dock.start()
+    assert dock.run is not None
+    run = dock.run
+    wait(lambda: len(run.job.done) >= 5)  # the layer has been made
+    timer.start()
+    wait(lambda: len(run.job.done) >= len(run.job.plan) - 5)
+    timer.stop()
+    wait(lambda: not dock.running)
+    return list(np.diff(ticks) * 1000)
+
+
+def pace() -> None:
+    """Let each tile take a tenth of a second, without the network."""
+
+    def paced(self: Executor, zone: Any, *_rest: Any) -> torch.Tensor:
+        time.sleep(SECONDS_A_TILE)
+        return torch.rand(1, 2, *(len(span) for span in zone))
+
+    Executor.scores = paced  # type: ignore[method-assign]
+
+
+def time_own_work() -> list[float]:
+    """Measure each of our handlers of the worker's events; returns the list that fills."""
+    original, spent = Run._on_event, []
+
+    def timed(self: Run, event: Any) -> None:
+        start = time.perf_counter()
+        original(self, event)
+        spent.append(1000 * (time.perf_counter() - start))
+
+    Run._on_event = timed  # type: ignore[method-assign]
+    return spent
+
+
+def wait(until: Callable[[], bool], more: float = 0) -> None:
+    loop_until(until)
+    end = time.monotonic() + more
+    loop_until(lambda: time.monotonic() > end)
+
+
+def loop_until(done: Callable[[], bool]) -> None:
+    """Run Qt's own event loop, as napari does, until `done`."""
+    loop, timer = QEventLoop(), QTimer()
+    timer.setInterval(20)
+    timer.timeout.connect(lambda: loop.quit() if done() else None)
+    timer.start()
+    loop.exec()
+    timer.stop()
+
+
+def row(words: str, what: str, values: list[float]) -> str:
+    low, high, most = np.percentile(values, 50), np.percentile(values, 95), max(values)
+    return f"{words:<16}{what:>20}{low:>10.1f}{high:>10.1f}{most:>10.1f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -56,9 +56,8 @@ def compare(image: np.ndarray[Any, Any], model: ex.Model) -> None:
             seconds[name].append(time.perf_counter() - start)
     whole = results["one pass"]
     once = statistics.median(seconds["one pass"])
-    print(
-        f"{model.name}, {image.shape[0]} x {image.shape[1]} px, {torch.get_num_threads()} threads, {once:.1f} s"
-    )
+    side, threads = f"{image.shape[0]} x {image.shape[1]} px", torch.get_num_threads()
+    print(f"{model.name}, {side}, {threads} threads, one pass takes {once:.1f} s")
     print(f"{'':<32}{'time':>8}{'computing':>11}{'ME':>6}{'RMSE':>10}")
     for name, result in results.items():
         apart = difference(result.labels, result.probabilities, whole.labels, whole.probabilities)

@@ -38,9 +38,13 @@ class Footer(QWidget):
         self.run.setEnabled(False)
         self.cancel.setEnabled(True)
         self.progress.setVisible(True)
-        self.progress.setRange(0, total)
-        self.progress.setValue(done)
+        # A progress bar paints itself at once when its value changes; let it wait for the next frame.
+        self.progress.setUpdatesEnabled(False)
         self.progress.setFormat(words)
+        if self.progress.maximum() != total:
+            self.progress.setRange(0, total)
+        self.progress.setValue(done)
+        self.progress.setUpdatesEnabled(True)
         _say(self.reason, "")
 
     def show_rate(self, words: str) -> None:
@@ -83,5 +87,6 @@ def _button(text: str, tooltip: str) -> QPushButton:
 
 
 def _say(label: QLabel, text: str) -> None:
-    label.setText(text)
+    if text != label.text():
+        label.setText(text)
     label.setVisible(bool(text))

@@ -60,6 +60,7 @@ class Run:
         self._stopped = threading.Event()
         self._started, self._done_before = 0.0, 0
         self._show_soon = qthrottled(self._show_tiles, timeout=REFRESH_MS)
+        self._progress_soon = qthrottled(self._show_progress, timeout=REFRESH_MS)
         footer.destroyed.connect(self.abandon)
 
     @property
@@ -142,17 +143,17 @@ class Run:
         match event:
             case events.Measuring(fraction):
                 self._footer.running("Measuring image", round(100 * fraction), 100)
-            case events.Ready(tiles, done):
+            case events.Ready(done=done):
                 self._started, self._done_before = time.perf_counter(), done
                 self._show_layer()
-                self._show_progress(done, tiles)
+                self._progress_soon()
             case events.TileStarted(index):
                 self._current = index
                 self._show_soon()
             case events.TileFinished(index):
                 self._fresh.append(index)
                 self._show_soon()
-                self._show_progress(len(self.job.done), len(self.job.plan))
+                self._progress_soon()
             case events.TileHalved(zone):
                 self._footer.show_rate(f"Memory was short: going on in pieces of {max(zone)} px")
             case Exception():
@@ -167,7 +168,8 @@ class Run:
         elif self.layer is not None:
             self.layer.editable = False
 
-    def _show_progress(self, done: int, tiles: int) -> None:
+    def _show_progress(self) -> None:
+        done, tiles = len(self.job.done), len(self.job.plan)
         self._footer.running(f"{done} of {tiles} tiles", done, tiles)
         fresh, seconds = done - self._done_before, time.perf_counter() - self._started
         if fresh > 0:
@@ -199,6 +201,7 @@ class Run:
         self._running = False
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._show_soon.cancel()
+        self._progress_soon.cancel()
         self._show_tiles()
         if self._current not in self.job.done:
             failed = TileStatus.FAILED if self.error else TileStatus.WAITING

@@ -111,7 +111,7 @@ class Fields:
             tooltip="Add a layer for the probability of each class",
         )
         self.memory = FloatSpinBox(
-            label="Memory limit", value=0.0, min=0.0, max=1024.0, step=0.5,
+            label="Memory", value=0.0, min=0.0, max=1024.0, step=0.5,
             tooltip="GB that an automatic tile may take; 0: automatic",
         )  # fmt: skip
 
@@ -168,6 +168,8 @@ class _Form(QWidget):
         self._layout.setContentsMargins(6, 6, 6, 6)
         self._layout.setVerticalSpacing(4)
         self._layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        # With a large font a field goes under its caption rather than out of sight.
+        self._layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         self._layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
 
     def heading(self, title: str) -> None:
@@ -201,7 +203,9 @@ class _Form(QWidget):
     def closed(self, title: str, form: _Form) -> None:
         section = QCollapsible()
         section.setDuration(0)
+        form.layout().setContentsMargins(0, 4, 0, 0)
         section.addWidget(form)
+        section.content().layout().setContentsMargins(0, 0, 0, 0)
         # Its own arrows are drawn before the theme is known, and vanish in a dark one.
         section.setCollapsedIcon(QIcon())
         section.setExpandedIcon(QIcon())

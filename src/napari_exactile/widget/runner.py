@@ -169,6 +169,8 @@ class Run:
             self.layer.editable = False
 
     def _show_progress(self) -> None:
+        if not self._running:
+            return  # a throttled call can come late, when the dock is already gone
         done, tiles = len(self.job.done), len(self.job.plan)
         self._footer.running(f"{done} of {tiles} tiles", done, tiles)
         fresh, seconds = done - self._done_before, time.perf_counter() - self._started

@@ -474,7 +474,7 @@ def test_a_save_that_fails_says_so_and_can_be_tried_again(opened: Any, qtbot: Qt
     assert dock.footer.save.isEnabled()
 
 
-def test_settings_are_remembered_but_an_own_radius_is_not(opened: Any, model: ex.Model) -> None:
+def test_settings_are_remembered_but_an_own_radius_is_not(opened: Any, qtbot: QtBot) -> None:
     """The next dock has the tile size of the last one; an inexact radius must be chosen anew."""
     viewer, dock = opened()
     dock.fields.tile.value = 132
@@ -483,6 +483,7 @@ def test_settings_are_remembered_but_an_own_radius_is_not(opened: Any, model: ex
     assert again.fields.tile.value == 132
     assert not again.fields.automatic.value
     assert not again.fields.own_radius.value
+    qtbot.waitUntil(lambda: again.plan is not None, timeout=WAIT)
 
 
 def test_the_tiling_is_shown_hidden_and_follows_the_dock(opened: Any, qtbot: QtBot) -> None:

@@ -19,7 +19,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
-    QGridLayout,
+    QFormLayout,
     QGroupBox,
     QLabel,
     QPushButton,
@@ -29,7 +29,7 @@ from qtpy.QtWidgets import (
 Choices = Callable[[Any], list[tuple[str, Any]]]
 
 WHOLE, VIEW = "Whole image", "Current view"
-MODEL_SAYS, Z_SCORE, NONE = "By the model", "Z-score", "None"
+MODEL_SAYS, Z_SCORE, NONE = "As the model says", "Z-score", "None"
 AUTOMATIC = "Automatic"
 
 # On napari's own, numbers that cannot be changed can hardly be read; this grey is as far from both themes.
@@ -37,10 +37,7 @@ STYLE = """
 QAbstractSpinBox:disabled { background: transparent; color: #7c7c7c; }
 QGroupBox { border: none; margin: 0; padding: 0; }
 """
-HEADER_STYLE = """
-QPushButton { text-align: left; font-weight: bold; padding: 4px 1px; }
-QPushButton:!hover { background: none; }
-"""
+HEADER_STYLE = "text-align: left; font-weight: bold; padding: 6px 0px;"
 # Letters; longer words, such as paths, may be broken.
 LONGEST_WORD = 16
 
@@ -141,7 +138,7 @@ class Fields:
             label="Normalise", choices=[MODEL_SAYS, Z_SCORE, NONE], tooltip="How pixel values are scaled"
         )  # fmt: skip
         self.probabilities = CheckBox(
-            text="Probabilities",
+            text="Keep probabilities",
             value=False,
             tooltip="Add a layer for the probability of each class",
         )
@@ -149,8 +146,6 @@ class Fields:
             label="Memory", value=0.0, min=0.0, max=1024.0, step=0.5,
             tooltip="GB that an automatic tile may take; 0: automatic",
         )  # fmt: skip
-        self.memory.native.setSuffix(" GB")
-        self.memory.native.setSpecialValueText(AUTOMATIC)
 
     def plan_fields(self) -> tuple[ValueWidget[Any], ...]:
         """Return the fields that change what is computed."""
@@ -188,11 +183,8 @@ class Fields:
         advanced = _Form()
         advanced.rows(self.device)
         advanced.row("Context", self.own_radius)
-        advanced.rows(self.radius, self.radius_note, self.normalization)
-        advanced.row("Keep", self.probabilities)
-        advanced.rows(self.memory)
+        advanced.rows(self.radius, self.radius_note, self.normalization, self.probabilities, self.memory)
         self.advanced = form.closed("Advanced", "Settings that are seldom needed", advanced)
-        form.end()
         return form
 
 
@@ -202,21 +194,19 @@ class _Form(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setStyleSheet(STYLE)
-        # A form layout would give words the height for a width that they no longer have.
-        self._layout = QGridLayout(self)
-        self._layout.setContentsMargins(8, 4, 6, 4)
-        self._layout.setSpacing(4)
-        self._layout.setColumnStretch(1, 1)
+        self._layout = QFormLayout(self)
+        self._layout.setContentsMargins(8, 4, 8, 4)
+        self._layout.setVerticalSpacing(4)
+        self._layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        # With a large font a field goes under its caption rather than out of sight.
+        self._layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        self._layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
 
     def heading(self, title: str) -> None:
-        self.wide(QLabel(f"<b>{title}</b>"))
+        self._layout.addRow(QLabel(f"<b>{title}</b>"))
 
     def wide(self, native: QWidget) -> None:
-        self._layout.addWidget(native, self._layout.rowCount(), 0, 1, 2)
-
-    def end(self) -> None:
-        """Keep the rows together at the top."""
-        self._layout.setRowStretch(self._layout.rowCount(), 1)
+        self._layout.addRow(native)
 
     def rows(self, *fields: Widget | Note) -> None:
         for field in fields:
@@ -226,15 +216,12 @@ class _Form(QWidget):
 
     def row(self, caption: str, field: Widget | Note) -> None:
         native = field if isinstance(field, Note) else field.native
-        row = self._layout.rowCount()
-        self._layout.addWidget(native, row, 1)
-        if caption:
-            label = QLabel(caption)
-            label.setBuddy(native)
-            self._layout.addWidget(label, row, 0)
-            if isinstance(field, Note):
-                field.caption = label
-                label.setVisible(False)
+        label = QLabel(caption)
+        label.setBuddy(native)
+        self._layout.addRow(label, native)
+        if isinstance(field, Note):
+            field.caption = label
+            label.setVisible(False)
         match native:
             case QComboBox():
                 _shorten(native)

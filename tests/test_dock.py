@@ -483,7 +483,8 @@ def test_settings_are_remembered_but_an_own_radius_is_not(opened: Any, qtbot: Qt
     assert again.fields.tile.value == 132
     assert not again.fields.automatic.value
     assert not again.fields.own_radius.value
-    qtbot.waitUntil(lambda: again.plan is not None, timeout=WAIT)
+    # A worker that outlives the test would report to a dock that is gone.
+    qtbot.waitUntil(lambda: again.footer.reason.text() != "The model is being analysed.", timeout=WAIT)
 
 
 def test_the_tiling_is_shown_hidden_and_follows_the_dock(opened: Any, qtbot: QtBot) -> None:

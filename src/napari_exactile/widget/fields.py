@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,15 +15,9 @@ from magicgui.widgets import (
 )
 from magicgui.widgets.bases import ButtonWidget, ValueWidget, Widget
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QAbstractSpinBox,
-    QComboBox,
-    QFormLayout,
-    QGroupBox,
-    QLabel,
-    QPushButton,
-    QWidget,
-)
+from qtpy.QtGui import QIcon
+from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QFormLayout, QLabel, QWidget
+from superqt import QCollapsible
 
 Choices = Callable[[Any], list[tuple[str, Any]]]
 
@@ -32,31 +25,19 @@ WHOLE, VIEW = "Whole image", "Current view"
 MODEL_SAYS, Z_SCORE, NONE = "As the model says", "Z-score", "None"
 AUTOMATIC = "Automatic"
 
-# On napari's own, numbers that cannot be changed can hardly be read; this grey is as far from both themes.
-STYLE = """
-QAbstractSpinBox:disabled { background: transparent; color: #7c7c7c; }
-QGroupBox { border: none; margin: 0; padding: 0; }
-"""
-HEADER_STYLE = "text-align: left; font-weight: bold; padding: 6px 0px;"
-# Letters; longer words, such as paths, may be broken.
-LONGEST_WORD = 16
-
 
 class Note(QLabel):
-    """Plain words that wrap, and take no room while there are none; its caption comes and goes with it."""
+    """Words under a field that wrap, and take no room while they are empty."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setWordWrap(True)
-        # Names of layers and files are shown as they are, even if they look like HTML.
-        self.setTextFormat(Qt.TextFormat.PlainText)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.setVisible(False)
         self.caption: QLabel | None = None
 
     def say(self, text: str = "", warning: bool = False) -> None:
         """Show `text`; a warning gets a bar at its side, which is seen in every theme."""
-        text = breakable(text)
         if text == self.text() and warning == bool(self.styleSheet()):
             return
         self.setText(text)
@@ -64,19 +45,6 @@ class Note(QLabel):
         for part in (self, self.caption):
             if part is not None:
                 part.setVisible(bool(text))
-
-
-def breakable(text: str) -> str:
-    r"""Return `text` with places to break (zero-width spaces) in words that are too long for a line.
-
-    >>> breakable("no /data/2024_experiment/tile.zarr").split("\u200b")
-    ['no /', 'data/', '2024_', 'experiment/', 'tile.', 'zarr']
-    """
-    return re.sub(
-        rf"\S{{{LONGEST_WORD + 1},}}",
-        lambda word: re.sub(rf"([-_./\\]|[^-_./\\]{{{LONGEST_WORD}}})(?=.)", "\\1\u200b", word[0]),
-        text,
-    )
 
 
 class Fields:
@@ -176,15 +144,18 @@ class Fields:
         form.rows(self.model, self.model_note, self.exact_note)
         form.heading("Tiles")
         form.row("Tile size", self.automatic)
-        form.rows(self.tile, self.tile_note)
+        form.row("", self.tile)
+        form.rows(self.tile_note)
         form.row("Context", self.context_note)
         form.row("Zone", self.zone_note)
         form.rows(self.tiling, self.all_contexts)
         advanced = _Form()
         advanced.rows(self.device)
         advanced.row("Context", self.own_radius)
-        advanced.rows(self.radius, self.radius_note, self.normalization, self.probabilities, self.memory)
-        self.advanced = form.closed("Advanced", "Settings that are seldom needed", advanced)
+        advanced.row("", self.radius)
+        advanced.rows(self.radius_note, self.normalization)
+        advanced.rows(self.probabilities, self.memory)
+        form.closed("Advanced", advanced)
         return form
 
 
@@ -193,9 +164,8 @@ class _Form(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setStyleSheet(STYLE)
         self._layout = QFormLayout(self)
-        self._layout.setContentsMargins(8, 4, 8, 4)
+        self._layout.setContentsMargins(6, 6, 6, 6)
         self._layout.setVerticalSpacing(4)
         self._layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         # With a large font a field goes under its caption rather than out of sight.
@@ -222,37 +192,24 @@ class _Form(QWidget):
         if isinstance(field, Note):
             field.caption = label
             label.setVisible(False)
-        match native:
-            case QComboBox():
-                _shorten(native)
-            case QAbstractSpinBox():
-                # Half-typed numbers are not settings yet.
-                native.setKeyboardTracking(False)
-            case QGroupBox():
-                native.layout().setContentsMargins(0, 0, 0, 0)
+        if isinstance(native, QComboBox):
+            # Without this a long name would make the dock wider than it is.
+            native.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            native.setMinimumContentsLength(8)
+        if isinstance(native, QAbstractSpinBox):
+            # Half-typed numbers are not settings yet.
+            native.setKeyboardTracking(False)
 
-    def closed(self, title: str, tooltip: str, form: _Form) -> QPushButton:
-        """Add a button that opens and closes `form` under it, closed at first."""
-        header = QPushButton()
-        header.setStyleSheet(HEADER_STYLE)
-        header.setToolTip(tooltip)
-        header.setCheckable(True)
-
-        def turn(is_open: bool) -> None:
-            header.setText(f"{'▾' if is_open else '▸'}  {title}")
-            form.setVisible(is_open)
-
-        header.toggled.connect(turn)
-        turn(False)
-        form.layout().setContentsMargins(0, 0, 0, 0)
-        self.wide(header)
-        self.wide(form)
-        return header
-
-
-def _shorten(box: QComboBox) -> None:
-    """Let a long name be cut, and stand in the tooltip, rather than make the dock wider than it is."""
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(8)
-    purpose = box.toolTip()
-    box.currentTextChanged.connect(lambda name: box.setToolTip(f"{purpose}\n{name}"))
+    def closed(self, title: str, form: _Form) -> None:
+        section = QCollapsible()
+        section.setDuration(0)
+        form.layout().setContentsMargins(0, 4, 0, 0)
+        section.addWidget(form)
+        section.content().layout().setContentsMargins(0, 0, 0, 0)
+        # Its own arrows are drawn before the theme is known, and vanish in a dark one.
+        section.setCollapsedIcon(QIcon())
+        section.setExpandedIcon(QIcon())
+        section.toggled.connect(lambda is_open: section.setText(f"{'▾' if is_open else '▸'}  {title}"))
+        section.collapse(animate=False)
+        section.setText(f"▸  {title}")
+        self.wide(section)

@@ -42,13 +42,10 @@ def main() -> None:
 
 def undersized(viewer: Any, dock: ExactileDock) -> None:
     """Run once more with too little context, with Advanced open."""
-    from superqt import QCollapsible
-
     assert dock.run is not None
     assert dock.run.layer is not None
     dock.run.layer.visible = False
-    section = dock.findChild(QCollapsible)
-    section.expand(animate=False)
+    dock.fields.advanced.setChecked(True)
     dock.fields.own_radius.value = True
     dock.fields.radius.value = 32
     dock.start()

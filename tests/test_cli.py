@@ -209,6 +209,8 @@ def test_an_undersized_radius_is_never_silent(image: Path) -> None:
     assert [path.name for path in image.parent.iterdir()] == [image.name]
     said = summary(call(*arguments, "--method", "whole-tile"))
     assert said["result"] == "INEXACT: the radius is 16 px, but this model needs 96 px"
+    with tifffile.TiffFile(said["labels"]) as file:
+        assert said["result"] in str(file.ome_metadata)
 
 
 def test_settings_reach_the_run(image: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import pytest
+import tifffile
 import zarr
 from napari import Viewer
 from napari.layers import Labels
@@ -202,7 +203,9 @@ def test_a_changed_setting_starts_a_new_run(
     assert np.array_equal(old.data, data)
 
 
-def test_undersized_context_is_named_everywhere(opened: Any, qtbot: QtBot, model: ex.Model) -> None:
+def test_undersized_context_is_named_everywhere(
+    opened: Any, qtbot: QtBot, model: ex.Model, tmp_path: Path
+) -> None:
     """An own radius below the need is named in a warning and in the layer's name; its labels are wrong."""
     viewer, dock = opened()
     dock.fields.own_radius.value = True
@@ -212,9 +215,13 @@ def test_undersized_context_is_named_everywhere(opened: Any, qtbot: QtBot, model
         "Context 8 px is too small: this model needs 24. The result would not be exact."
     )
     layer = finish(qtbot, dock)
-    assert layer.name == "slide - lively INEXACT radius 8"
+    dock.save(tmp_path / "out.ome.tif")
+    qtbot.waitUntil(lambda: dock.footer.result.text().endswith("- saved"), timeout=WAIT)
+    with tifffile.TiffFile(tmp_path / "out.ome.tif") as file:
+        assert "INEXACT: the radius is 8 px" in str(file.ome_metadata)
+    assert layer.name == "INEXACT radius 8: slide - lively"
     assert layer.metadata["exactile"]["exact"] is False
-    assert "NOT exact (context 8 px, needed 24)" in dock.footer.result.text()
+    assert "INEXACT (context 8 px, needed 24)" in dock.footer.result.text()
     assert not np.array_equal(layer.data, ex.segment_whole(viewer.layers["slide"].data, model).labels)
 
 
@@ -245,6 +252,13 @@ def test_without_an_image_there_is_one_sentence_and_a_sample(opened: Any) -> Non
     assert "Open an image" in dock.fields.image_note.text()
     assert dock.fields.sample.native.isVisibleTo(dock)
     assert not dock.footer.run.isEnabled()
+
+
+def test_the_first_image_is_picked(opened: Any, qtbot: QtBot) -> None:
+    """An image that comes into an empty viewer is the one to segment."""
+    viewer, dock = opened("nothing", plan=False)
+    viewer.add_image(pixels((200, 150)), name="slide")
+    qtbot.waitUntil(lambda: dock.fields.image.value is viewer.layers["slide"], timeout=WAIT)
 
 
 @pytest.mark.parametrize("kind", ["dask", "zarr", "multiscale", "float32", "uint8"])

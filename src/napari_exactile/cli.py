@@ -201,7 +201,7 @@ def _segment_file(image: Path, model: str, out: Path, settings: Settings, axes: 
     from napari_exactile.models.load import load_model
     from napari_exactile.network.analysis import analyse_module
     from napari_exactile.run.job import Job
-    from napari_exactile.run.summary import summary_lines, summed
+    from napari_exactile.run.summary import exactness, summary_lines, summed
 
     opened = open_tiff(image)
     loaded = load_model(model)
@@ -215,8 +215,9 @@ def _segment_file(image: Path, model: str, out: Path, settings: Settings, axes: 
                 prefix = f"Plane {number} of {len(planes.sources)}: " if planes.shape else ""
                 _follow(jobs[-1], progress, prefix)
         names = loaded.card.class_names(jobs[0].classes)
-        save_labels(out, _stacked(jobs, planes.shape), names, opened.pixel_size, axes=planes.axes)
-    report = summed([job.report() for job in jobs], planes.shape)
+        report = summed([job.report() for job in jobs], planes.shape)
+        labels, note = _stacked(jobs, planes.shape), exactness(report)
+        save_labels(out, labels, names, opened.pixel_size, axes=planes.axes, note=note)
     _print(_pairs([*summary_lines(report, image.name), ("labels", str(out))]))
 
 

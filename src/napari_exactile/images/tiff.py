@@ -90,17 +90,20 @@ def save_labels(
     pixel_size: Sequence[float] | None = None,
     unit: str = "µm",
     axes: str | None = None,
+    note: str = "",
 ) -> None:
     """Write labels (a (y, x) plane or a stack of them) and their class names as a tiled, compressed OME-TIFF.
 
-    `pixel_size` is (y, x) in `unit`; `axes` names the axes, by default "yx", "zyx" or "tzyx". The file
-    appears under its name only when it is complete. Raises ValueError for stacks that OME cannot hold.
+    `pixel_size` is (y, x) in `unit`; `axes` names the axes, by default "yx", "zyx" or "tzyx"; `note` says
+    in the description, before the class names, what a reader must know of the labels. The file appears
+    under its name only when it is complete. Raises ValueError for stacks that OME cannot hold.
     """
     import tifffile
 
     axes = _ome_axes(axes or "tzyx"[-labels.ndim :])
     metadata: dict[str, Any] = {"axes": axes, "Name": path.stem}
-    metadata["Description"] = "; ".join(f"{i} = {name}" for i, name in enumerate(class_names))
+    words = [f"{i} = {name}" for i, name in enumerate(class_names)]
+    metadata["Description"] = "; ".join([note, *words] if note else words)
     if pixel_size is not None:
         metadata |= {"PhysicalSizeY": pixel_size[-2], "PhysicalSizeX": pixel_size[-1]}
         metadata |= {"PhysicalSizeYUnit": unit, "PhysicalSizeXUnit": unit}

@@ -23,7 +23,7 @@ def summary_lines(report: Report, image_name: str) -> list[tuple[str, str]]:
         ("extra computing", f"{report.redundancy - 1:+.0%}".replace("%", " %")),
         ("time", f"{report.seconds:.1f} s on {report.device}, {report.megapixels_per_second:.3g} Mpx/s"),
         ("near-ties", f"{report.near_ties} pixels"),
-        ("result", _exactness(report)),
+        ("result", exactness(report)),
     ]
 
 
@@ -81,7 +81,8 @@ def _tiles(report: Report) -> str:
     return str(report.tiles) if whole else f"{report.tiles_done} of {report.tiles}"
 
 
-def _exactness(report: Report) -> str:
+def exactness(report: Report) -> str:
+    """Return whether the labels are those of one pass, and if not, why."""
     if report.exact:
         return "exact: the labels of one pass over the whole image"
     return (

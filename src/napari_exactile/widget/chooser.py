@@ -160,7 +160,7 @@ class Chooser:
         fields.tile_note.say(f"in steps of {lengths(plan.factor)} px")
         fields.context_note.say(f"{lengths(plan.radius)} px (radius)")
         tiles = "1 tile" if len(plan) == 1 else f"{len(plan)} tiles"
-        extra = f"extra computing +{max(0.0, plan.redundancy - 1) * 100:.0f} %"
+        extra = f"extra computing +{max(0.0, plan.redundancy - 1) * 100:.0f}\u00a0%"
         fields.zone_note.say(f"{lengths(plan.zor)} px (ZoR) - {tiles}\n{extra}")
         warning = (
             f"Context {radius} px is too small: this model needs {needed}. The result would not be exact."

@@ -48,7 +48,7 @@ class ExactileDock(QWidget):
         self._connect()
         if remembers:
             recall(self.fields.remembered())
-        self._pick_active_image()
+        self.reset_choices()
         self._apply_switches()
         self.update_plan()
 
@@ -57,6 +57,8 @@ class ExactileDock(QWidget):
     def reset_choices(self, event: Any = None) -> None:
         """Follow the layer list; napari calls this whenever it changes."""
         self.fields.image.reset_choices()
+        if self.fields.image.value is None:
+            self._pick_active_image()
 
     def add_model(self, model: Model) -> None:
         """Offer a model made by a script (see `load_model`) and pick it."""
@@ -213,7 +215,6 @@ class ExactileDock(QWidget):
         return [(card.short_title, name) for name, card in self.planner.cards.items()]
 
     def _pick_active_image(self) -> None:
-        self.fields.image.reset_choices()
         active = self.viewer.layers.selection.active
         if isinstance(active, Image):
             self.fields.image.value = active

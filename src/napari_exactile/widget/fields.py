@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,31 +14,58 @@ from magicgui.widgets import (
     RadioButtons,
     SpinBox,
 )
-from magicgui.widgets.bases import ButtonWidget, ValueWidget, Widget
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QFormLayout, QLabel, QWidget
-from superqt import QCollapsible
+from magicgui.widgets.bases import ValueWidget, Widget
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
+    QGridLayout,
+    QGroupBox,
+    QLabel,
+    QPushButton,
+    QWidget,
+)
 
 Choices = Callable[[Any], list[tuple[str, Any]]]
 
 WHOLE, VIEW = "Whole image", "Current view"
-MODEL_SAYS, Z_SCORE, NONE = "As the model says", "Z-score", "None"
+MODEL_SAYS, Z_SCORE, NONE = "By the model", "Z-score", "None"
 AUTOMATIC = "Automatic"
+
+# On napari's own, numbers that cannot be changed can hardly be read; this grey is as far from both themes.
+STYLE = """
+QAbstractSpinBox:disabled { background: transparent; color: #7c7c7c; }
+QGroupBox { border: none; margin: 0; padding: 0; }
+"""
+HEADER_STYLE = """
+QPushButton { text-align: left; font-weight: bold; padding: 4px 0px; }
+QPushButton:!hover { background: none; }
+"""
+# Letters; longer words, such as paths, may be broken.
+LONGEST_WORD = 16
 
 
 class Note(QLabel):
-    """Words under a field that wrap, and take no room while they are empty."""
+    """Plain words that wrap, and take no room while there are none; its caption comes and goes with it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setWordWrap(True)
+        self.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.setIndent(0)  # with napari's style, Qt would indent by half a letter, downwards too
+        # Names of layers and files are shown as they are, even if they look like HTML.
+        self.setTextFormat(Qt.TextFormat.PlainText)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.setVisible(False)
         self.caption: QLabel | None = None
 
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Return the longest word's width and one line's height: the rest follows from the width."""
+        return QSize(super().minimumSizeHint().width(), self.fontMetrics().height())
+
     def say(self, text: str = "", warning: bool = False) -> None:
         """Show `text`; a warning gets a bar at its side, which is seen in every theme."""
+        text = breakable(text)
         if text == self.text() and warning == bool(self.styleSheet()):
             return
         self.setText(text)
@@ -45,6 +73,19 @@ class Note(QLabel):
         for part in (self, self.caption):
             if part is not None:
                 part.setVisible(bool(text))
+
+
+def breakable(text: str) -> str:
+    r"""Return `text` with places to break (zero-width spaces) in words that are too long for a line.
+
+    >>> breakable("no /data/2024_experiment/tile.zarr").split("\u200b")
+    ['no /', 'data/', '2024_', 'experiment/', 'tile.', 'zarr']
+    """
+    return re.sub(
+        rf"\S{{{LONGEST_WORD + 1},}}",
+        lambda word: re.sub(rf"([-_./\\]|[^-_./\\]{{{LONGEST_WORD}}})(?=.)", "\\1\u200b", word[0]),
+        text,
+    )
 
 
 class Fields:
@@ -63,18 +104,16 @@ class Fields:
             field.changed.connect(lambda _value: on_change())
 
     def _make_image_fields(self, images: Choices) -> None:
-        self.image = ComboBox(
-            label="Image", choices=images, nullable=True, tooltip="The Image layer to segment"
-        )
+        self.image = ComboBox(choices=images, nullable=True, tooltip="The Image layer to segment")
         self.image_note = Note()
         self.sample = PushButton(text="Load sample", tooltip="Open a synthetic image of colonies")
         self.region = RadioButtons(
-            label="Segment", choices=[WHOLE, VIEW], value=WHOLE, orientation="vertical",
+            choices=[WHOLE, VIEW], value=WHOLE, orientation="vertical",
             tooltip="The current view is exact relative to the whole image: its statistics and edges count",
         )  # fmt: skip
 
     def _make_model_fields(self, models: Choices) -> None:
-        self.model = ComboBox(label="Model", choices=models, tooltip="The network that labels the pixels")
+        self.model = ComboBox(choices=models, tooltip="The network that labels the pixels")
         self.model_note, self.exact_note = Note(), Note()
 
     def _make_tile_fields(self) -> None:
@@ -92,9 +131,7 @@ class Fields:
         )  # fmt: skip
 
     def _make_advanced_fields(self) -> None:
-        self.device = ComboBox(
-            label="Device", choices=[AUTOMATIC, "CPU"], tooltip="What computes the network"
-        )
+        self.device = ComboBox(choices=[AUTOMATIC, "CPU"], tooltip="What computes the network")
         self.own_radius = CheckBox(
             text="Own radius",
             value=False,
@@ -103,17 +140,19 @@ class Fields:
         self.radius = SpinBox(value=96, min=0, max=65536, step=16, tooltip="Context on every side, in pixels")
         self.radius_note = Note()
         self.normalization = ComboBox(
-            label="Normalise", choices=[MODEL_SAYS, Z_SCORE, NONE], tooltip="How pixel values are scaled"
+            choices=[MODEL_SAYS, Z_SCORE, NONE], tooltip="How pixel values are scaled"
         )  # fmt: skip
         self.probabilities = CheckBox(
-            text="Keep probabilities",
+            text="Probabilities",
             value=False,
             tooltip="Add a layer for the probability of each class",
         )
         self.memory = FloatSpinBox(
-            label="Memory", value=0.0, min=0.0, max=1024.0, step=0.5,
+            value=0.0, min=0.0, max=1024.0, step=0.5,
             tooltip="GB that an automatic tile may take; 0: automatic",
         )  # fmt: skip
+        self.memory.native.setSuffix(" GB")
+        self.memory.native.setSpecialValueText(AUTOMATIC)
 
     def plan_fields(self) -> tuple[ValueWidget[Any], ...]:
         """Return the fields that change what is computed."""
@@ -137,79 +176,105 @@ class Fields:
     def _arranged(self) -> QWidget:
         form = _Form()
         form.heading("Image")
-        form.rows(self.image, self.image_note)
-        form.wide(self.sample.native)
-        form.rows(self.region)
+        form.wide(self.image, self.image_note, self.sample)
+        form.row("Segment", self.region)
         form.heading("Model")
-        form.rows(self.model, self.model_note, self.exact_note)
+        form.wide(self.model, self.model_note, self.exact_note)
         form.heading("Tiles")
-        form.row("Tile size", self.automatic)
-        form.row("", self.tile)
-        form.rows(self.tile_note)
+        form.row("Tile size", self.automatic, self.tile, self.tile_note)
         form.row("Context", self.context_note)
         form.row("Zone", self.zone_note)
-        form.rows(self.tiling, self.all_contexts)
+        form.row("", self.tiling, self.all_contexts)
         advanced = _Form()
-        advanced.rows(self.device)
-        advanced.row("Context", self.own_radius)
-        advanced.row("", self.radius)
-        advanced.rows(self.radius_note, self.normalization)
-        advanced.rows(self.probabilities, self.memory)
-        form.closed("Advanced", advanced)
+        advanced.row("Device", self.device)
+        advanced.row("Context", self.own_radius, self.radius, self.radius_note)
+        advanced.row("Normalise", self.normalization)
+        advanced.row("Keep", self.probabilities)
+        advanced.row("Memory", self.memory)
+        self.advanced = form.closed("Advanced", "Settings that are seldom needed", advanced)
+        form.end()
         return form
 
 
 class _Form(QWidget):
-    """Rows of a caption and a field, with one left edge for all fields."""
+    """Rows of a caption and fields, with one left edge for all fields that have captions."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._layout = QFormLayout(self)
-        self._layout.setContentsMargins(6, 6, 6, 6)
+        self.setStyleSheet(STYLE)
+        # A form layout would give words the height for a width that they no longer have.
+        self._layout = QGridLayout(self)
+        self._layout.setContentsMargins(8, 4, 6, 4)
+        self._layout.setHorizontalSpacing(8)
         self._layout.setVerticalSpacing(4)
-        self._layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        # With a large font a field goes under its caption rather than out of sight.
-        self._layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
-        self._layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        self._layout.setColumnStretch(1, 1)
 
     def heading(self, title: str) -> None:
-        self._layout.addRow(QLabel(f"<b>{title}</b>"))
+        self.wide(_caption(f"<b>{title}</b>"))
 
-    def wide(self, native: QWidget) -> None:
-        self._layout.addRow(native)
-
-    def rows(self, *fields: Widget | Note) -> None:
+    def wide(self, *fields: Widget | QWidget) -> None:
+        """Add fields below each other that take the whole width."""
         for field in fields:
-            # What a button says is its text; magicgui calls that its label as well.
-            silent = isinstance(field, Note | ButtonWidget)
-            self.row("" if silent else field.label, field)
+            self._layout.addWidget(_native(field), self._layout.rowCount(), 0, 1, 2)
 
-    def row(self, caption: str, field: Widget | Note) -> None:
-        native = field if isinstance(field, Note) else field.native
-        label = QLabel(caption)
-        label.setBuddy(native)
-        self._layout.addRow(label, native)
-        if isinstance(field, Note):
-            field.caption = label
+    def row(self, caption: str, *fields: Widget | QWidget) -> None:
+        """Add a caption, and fields below each other at its side."""
+        natives, top = [_native(field) for field in fields], self._layout.rowCount()
+        for row, native in enumerate(natives, top):
+            self._layout.addWidget(native, row, 1)
+        label = _caption(caption)
+        label.setBuddy(natives[0])
+        tall = isinstance(natives[0], Note | QGroupBox)
+        self._layout.addWidget(label, top, 0, Qt.AlignmentFlag.AlignTop if tall else Qt.AlignmentFlag(0))
+        if isinstance(natives[0], Note):
+            natives[0].caption = label
             label.setVisible(False)
-        if isinstance(native, QComboBox):
-            # Without this a long name would make the dock wider than it is.
-            native.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            native.setMinimumContentsLength(8)
-        if isinstance(native, QAbstractSpinBox):
+
+    def end(self) -> None:
+        """Keep the rows together at the top."""
+        self._layout.setRowStretch(self._layout.rowCount(), 1)
+
+    def closed(self, title: str, tooltip: str, form: _Form) -> QPushButton:
+        """Add a button that opens and closes `form` under it, closed at first."""
+        header = QPushButton()
+        header.setStyleSheet(HEADER_STYLE)
+        header.setToolTip(tooltip)
+        header.setCheckable(True)
+
+        def turn(is_open: bool) -> None:
+            header.setText(f"{'▾' if is_open else '▸'}  {title}")
+            form.setVisible(is_open)
+
+        header.toggled.connect(turn)
+        turn(False)
+        form.layout().setContentsMargins(0, 0, 0, 0)
+        self.wide(header, form)
+        return header
+
+
+def _caption(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setIndent(0)
+    return label
+
+
+def _native(field: Widget | QWidget) -> QWidget:
+    """Return the Qt widget of a field, behaving as it should in a narrow dock."""
+    native = field.native if isinstance(field, Widget) else field
+    match native:
+        case QComboBox():
+            _shorten(native)
+        case QAbstractSpinBox():
             # Half-typed numbers are not settings yet.
             native.setKeyboardTracking(False)
+        case QGroupBox():
+            native.layout().setContentsMargins(0, 0, 0, 0)
+    return native
 
-    def closed(self, title: str, form: _Form) -> None:
-        section = QCollapsible()
-        section.setDuration(0)
-        form.layout().setContentsMargins(0, 4, 0, 0)
-        section.addWidget(form)
-        section.content().layout().setContentsMargins(0, 0, 0, 0)
-        # Its own arrows are drawn before the theme is known, and vanish in a dark one.
-        section.setCollapsedIcon(QIcon())
-        section.setExpandedIcon(QIcon())
-        section.toggled.connect(lambda is_open: section.setText(f"{'▾' if is_open else '▸'}  {title}"))
-        section.collapse(animate=False)
-        section.setText(f"▸  {title}")
-        self.wide(section)
+
+def _shorten(box: QComboBox) -> None:
+    """Let a long name be cut, and stand in the tooltip, rather than make the dock wider than it is."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(8)
+    purpose = box.toolTip()
+    box.currentTextChanged.connect(lambda name: box.setToolTip(f"{purpose}\n{name}"))

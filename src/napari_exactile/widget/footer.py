@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QSize
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from napari_exactile.widget.fields import Note
 
 
 class Footer(QWidget):
@@ -11,7 +13,7 @@ class Footer(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.reason, self.rate, self.result = _words(), _words(), _words()
+        self.reason, self.rate, self.result = Note(), Note(), Note()
         self.run = _button("Run", "Segment the image (Ctrl+Return)")
         self.cancel = _button("Cancel", "Stop; what is done is kept, and Run continues it")
         self.save = _button("Save...", "Write the labels as a tiled OME-TIFF")
@@ -30,8 +32,8 @@ class Footer(QWidget):
         self.run.setEnabled(not reason)
         self.cancel.setEnabled(False)
         self.progress.setVisible(False)
-        _say(self.reason, reason)
-        _say(self.rate, "")
+        self.reason.say(reason)
+        self.rate.say("")
 
     def running(self, words: str, done: int = 0, total: int = 0) -> None:
         """A run goes on; without a total the bar only says that it does."""
@@ -45,15 +47,15 @@ class Footer(QWidget):
             self.progress.setRange(0, total)
         self.progress.setValue(done)
         self.progress.setUpdatesEnabled(True)
-        _say(self.reason, "")
+        self.reason.say("")
 
     def show_rate(self, words: str) -> None:
         """Show how fast it goes."""
-        _say(self.rate, words)
+        self.rate.say(words)
 
     def show_result(self, words: str, can_save: bool) -> None:
         """Show what came out."""
-        _say(self.result, words)
+        self.result.say(words)
         self.save.setEnabled(can_save)
         self.save.setVisible(can_save)
 
@@ -61,12 +63,9 @@ class Footer(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 4, 8, 8)
         layout.setSpacing(4)
-        line = QFrame()
-        line.setFrameShape(QFrame.Shape.HLine)
         buttons = QHBoxLayout()
         buttons.addWidget(self.run, stretch=2)
         buttons.addWidget(self.cancel, stretch=1)
-        layout.addWidget(line)
         layout.addWidget(self.reason)
         layout.addLayout(buttons)
         for widget in (self.progress, self.rate, self.result, self.save):
@@ -74,19 +73,7 @@ class Footer(QWidget):
         self.show_result("", can_save=False)
 
 
-def _words() -> QLabel:
-    label = QLabel()
-    label.setWordWrap(True)
-    return label
-
-
 def _button(text: str, tooltip: str) -> QPushButton:
     button = QPushButton(text)
     button.setToolTip(tooltip)
     return button
-
-
-def _say(label: QLabel, text: str) -> None:
-    if text != label.text():
-        label.setText(text)
-    label.setVisible(bool(text))

@@ -47,7 +47,7 @@ class Plane:
         """Return shape, type and pixel size in one line."""
         facts = [" x ".join(map(str, self.shape)), str(self.source.array.dtype)]
         if self.pixel_size is not None:
-            facts.append(f"{self.pixel_size[-1]:.3g} µm/px")
+            facts.append(f"{self.pixel_size[-1]:.3g}\u00a0µm\u00a0per\u00a0px")
         if self.index:
             facts.append(f"plane {', '.join(map(str, self.index))}")
         return " - ".join(facts)

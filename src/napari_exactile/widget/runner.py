@@ -51,7 +51,7 @@ class Run:
         self.error = ""
         self.saved = False
         self._array: NDArray[Any] | None = None
-        self._name = f"{choice.plane.layer.name} - {choice.model.name}{self._inexact_words()}"
+        self._name = f"{self._inexact_words()}{choice.plane.layer.name} - {choice.model.name}"
         self._cancelled = threading.Event()
         self._running = False
         self._worker: Any = None
@@ -135,7 +135,7 @@ class Run:
 
     def _inexact_words(self) -> str:
         plan = self.job.plan
-        return "" if plan.exact else f" INEXACT radius {max(plan.radius)}"
+        return "" if plan.exact else f"INEXACT radius {max(plan.radius)}: "
 
     def _on_event(self, event: Event | Exception) -> None:
         if not self._running:
@@ -245,15 +245,16 @@ class Run:
         if job.plan.exact:
             return f"Done: exact, {ties} - {saved}"
         needed = max(job.plan.required_radius)
-        return f"Done: NOT exact (context {max(job.plan.radius)} px, needed {needed}), {ties} - {saved}"
+        return f"Done: INEXACT (context {max(job.plan.radius)} px, needed {needed}), {ties} - {saved}"
 
     def save(self, path: Any) -> None:
         """Write the labels as they are, with class names and pixel size; runs in any thread."""
         from napari_exactile.images.tiff import save_labels
+        from napari_exactile.run.summary import exactness
 
         assert self._array is not None
         names = (*self.class_names, *(() if self.job.complete else ("unfinished",)))
-        save_labels(path, self._array, names, self._plane.pixel_size)
+        save_labels(path, self._array, names, self._plane.pixel_size, note=exactness(self.job.report()))
 
     @property
     def image_name(self) -> str:

@@ -1,0 +1,233 @@
+"""The dock at 350 px: with small and large letters, in both themes, everything can be read and reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from napari import Viewer
+from napari.qt.threading import WorkerBase
+from napari.settings import get_settings
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QPoint, QRect, Qt
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QScrollArea,
+    QStyle,
+    QStyleOptionComboBox,
+    QWidget,
+)
+
+from napari_exactile.widget.dock import ExactileDock
+from napari_exactile.widget.fields import breakable
+
+WAIT = 60_000
+WIDTH, WINDOW_HEIGHT = 350, 700
+REFUSAL = (
+    "Cannot be exact: native_batch_norm at 'encoder.level_1.normalisation': it normalises with statistics of "
+    "the whole image. If this is a batch norm left in training mode, call .eval() on the model first"
+)
+FAILURE = (
+    "Not saved: no such folder: /data/2024_experiments_of_the_laboratory/nowhere/slide_number_12.ome.tif"
+)
+
+
+@pytest.fixture
+def opened(make_napari_viewer: Callable[..., Viewer], qtbot: QtBot) -> Iterator[Callable[..., ExactileDock]]:
+    """A function that opens a window of 700 px with the dock at 350 px, in a font size and a theme."""
+    appearance = get_settings().appearance
+    before = appearance.font_size, appearance.theme
+
+    def open_dock(size: int = 9, theme: str = "dark") -> ExactileDock:
+        appearance.font_size, appearance.theme = size, theme
+        viewer = make_napari_viewer(show=True)
+        viewer.window._qt_window.resize(1000, WINDOW_HEIGHT)
+        dock = ExactileDock(viewer, remembers=False)
+        viewer.window.add_dock_widget(dock).setFixedWidth(WIDTH)
+        qtbot.waitUntil(lambda: dock.isVisible() and dock.width() == WIDTH, timeout=WAIT)
+        return dock
+
+    yield open_dock
+    appearance.font_size, appearance.theme = before
+    # As napari does before it quits.
+    WorkerBase.await_workers(WAIT)
+
+
+def parts(dock: ExactileDock, kind: type) -> list[Any]:
+    """Return what can be seen in the dock, if need be by scrolling; what fields are made of is left out."""
+    composed = QComboBox | QAbstractSpinBox | QScrollArea
+    return [
+        part
+        for part in dock.findChildren(kind)
+        if part.isVisible()
+        and not isinstance(part.parent(), composed)
+        and part.objectName() != "qt_scrollbar"
+    ]
+
+
+def place(dock: ExactileDock, part: QWidget) -> QRect:
+    return QRect(part.mapTo(dock, QPoint()), part.size())
+
+
+def words_width(part: Any, text: str) -> int:
+    return part.fontMetrics().horizontalAdvance(text)
+
+
+def room_of_combo_box(box: QComboBox) -> int:
+    option = QStyleOptionComboBox()
+    box.initStyleOption(option)
+    control, field = QStyle.ComplexControl.CC_ComboBox, QStyle.SubControl.SC_ComboBoxEditField
+    return box.style().subControlRect(control, option, field, box).width()
+
+
+def has_room(part: Any) -> bool:
+    """Tell whether the words of a part have the room they ask for."""
+    match part:
+        case QLabel() if part.wordWrap():
+            longest_word = QLabel.minimumSizeHint(part).width()
+            return part.width() >= longest_word and part.height() >= part.heightForWidth(part.width())
+        case QComboBox():
+            return room_of_combo_box(part) >= words_width(part, part.currentText())
+        case QAbstractSpinBox():
+            line = part.findChild(QLineEdit)
+            return (
+                line.width() >= words_width(line, line.text())
+                and line.height() >= line.fontMetrics().height()
+            )
+        case QProgressBar():
+            return (
+                part.width() >= words_width(part, part.text())
+                and part.height() >= part.fontMetrics().height()
+            )
+    return part.width() >= part.sizeHint().width() and part.height() >= part.sizeHint().height()
+
+
+def cut_off(dock: ExactileDock) -> list[QWidget]:
+    kinds = QLabel, QAbstractButton, QComboBox, QAbstractSpinBox, QProgressBar
+    return [part for kind in kinds for part in parts(dock, kind) if not has_room(part)]
+
+
+def assert_all_can_be_read(qtbot: QtBot, dock: ExactileDock) -> None:
+    """Nothing is cut off or out of reach; Qt lays out anew in its own time, so wait for it."""
+    qtbot.waitUntil(lambda: not cut_off(dock), timeout=5000)
+    scroll = dock.findChild(QScrollArea)
+    assert scroll.widget().width() <= scroll.viewport().width(), (
+        "the fields would have to be scrolled sideways"
+    )
+    for part in parts(dock, QAbstractButton) + parts(dock, QLabel) + parts(dock, QComboBox):
+        spot = place(dock, part)
+        assert spot.left() >= 0
+        assert spot.right() < WIDTH, part
+    assert dock.window().height() == WINDOW_HEIGHT
+    for button in (dock.footer.run, dock.footer.cancel):
+        assert button.isVisible()
+        assert dock.rect().contains(place(dock, button))
+
+
+def with_plan(qtbot: QtBot, dock: ExactileDock) -> None:
+    """Load the sample and wait until it could be run."""
+    dock.fields.sample.native.click()
+    dock.fields.image.value = dock.viewer.layers["colonies 512"]
+    qtbot.waitUntil(lambda: dock.plan is not None, timeout=WAIT)
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("size", [9, 14])
+def test_nothing_is_cut_off_in_any_state(opened: Any, qtbot: QtBot, size: int, theme: str) -> None:
+    """Words have the room they ask for, Run is in sight: with and without an image, errors, while running."""
+    dock = opened(size, theme)
+    fields, footer = dock.fields, dock.footer
+    assert fields.sample.native.isVisible()
+    assert_all_can_be_read(qtbot, dock)
+    with_plan(qtbot, dock)
+    assert_all_can_be_read(qtbot, dock)
+    fields.advanced.setChecked(True)
+    fields.own_radius.value, fields.radius.value = True, 32
+    assert fields.radius_note.isVisible()
+    assert_all_can_be_read(qtbot, dock)
+    fields.own_radius.value = False
+    fields.automatic.value, fields.tile.value = False, 48
+    assert fields.tile_note.styleSheet(), "a warning"
+    assert_all_can_be_read(qtbot, dock)
+    fields.tile.value = 256
+    fields.lock(True)
+    footer.running("1234 of 5678 tiles", 1234, 5678)
+    footer.show_rate("12.34 Mpx/s - 59 min left")
+    assert_all_can_be_read(qtbot, dock)
+    fields.lock(False)
+    footer.idle("")
+    footer.show_result(FAILURE, can_save=True)
+    assert_all_can_be_read(qtbot, dock)
+    footer.idle("The model cannot be exact: see Model.", run="Continue")
+    fields.exact_note.say(REFUSAL, warning=True)
+    assert_all_can_be_read(qtbot, dock)
+
+
+def test_every_field_says_what_it_is_for(opened: Any, qtbot: QtBot) -> None:
+    """Each field and button has a tooltip; that of a long list entry names it in full."""
+    dock = opened()
+    dock.fields.advanced.setChecked(True)
+    kinds = QAbstractButton, QComboBox, QAbstractSpinBox
+    seen = [part for kind in kinds for part in parts(dock, kind)]
+    # Of a group of choices, the group says it.
+    silent = [part for part in seen if not (part.toolTip() or part.parentWidget().toolTip())]
+    assert len(seen) > 12
+    assert not silent
+    with_plan(qtbot, dock)
+    assert "colonies 512" in dock.fields.image.native.toolTip()
+
+
+def test_tab_goes_down_the_fields_to_run_and_cancel(opened: Any, qtbot: QtBot) -> None:
+    """From the image field on, Tab visits all that can be seen from top to bottom; Run, Cancel come last."""
+    dock = opened()
+    dock.fields.advanced.setChecked(True)
+    visited, part = [], dock.fields.image.native
+    while part is not dock.footer.cancel:
+        if part.isVisible() and part.focusPolicy() & Qt.FocusPolicy.TabFocus:
+            visited.append(part)
+        part = part.nextInFocusChain()
+        assert dock.isAncestorOf(part)
+    visited.append(part)
+    assert visited[-2:] == [dock.footer.run, dock.footer.cancel]
+    heights = [place(dock, part).top() for part in visited[:-2]]
+    assert heights == sorted(heights)
+    expected = [*parts(dock, QAbstractButton), *parts(dock, QComboBox), *parts(dock, QAbstractSpinBox)]
+    assert {id(part) for part in expected} <= {id(part) for part in visited}
+
+
+def test_what_is_locked_can_still_be_read(opened: Any, qtbot: QtBot) -> None:
+    """A tile size that is chosen automatically stands out from the window as much in both themes: 3 to 1."""
+    dock = opened()
+    for theme in ("dark", "light"):
+        get_settings().appearance.theme = theme
+        dock.fields.tile.enabled = False
+        picture = dock.fields.tile.native.findChild(QLineEdit).grab().toImage()
+        columns, rows = range(picture.width()), range(picture.height())
+        shades = [luminance(picture.pixelColor(x, y)) for x in columns for y in rows]
+        assert (max(shades) + 0.05) / (min(shades) + 0.05) > 3, theme
+
+
+def luminance(colour: Any) -> float:
+    """Return the relative luminance (WCAG 2.1)."""
+    linear = [((c + 0.055) / 1.055) ** 2.4 if c > 0.04045 else c / 12.92 for c in colour.getRgbF()[:3]]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_long_words_can_be_broken_and_short_ones_stay() -> None:
+    """A path gets places to break after each separator; words that fit are not touched."""
+    assert breakable("Context 32 px is too small: this model needs 96.").isascii()
+    assert breakable("/data/slide_12.ome.tif").split("\u200b") == [
+        "/",
+        "data/",
+        "slide_",
+        "12.",
+        "ome.",
+        "tif",
+    ]
+    assert breakable("a" * 40).split("\u200b") == ["a" * 16, "a" * 16, "a" * 8]

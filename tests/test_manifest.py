@@ -12,18 +12,15 @@ from napari import Viewer
 from npe2 import PluginManifest
 
 OPEN_THE_DOCK = """
-import sys, time
+import sys
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication
 app = QApplication([])
 import napari.qt.threading, napari.layers, magicgui.widgets, superqt.utils
 viewer = ViewerModel()
-start = time.perf_counter()
 from napari_exactile.widget.dock import ExactileDock
 dock = ExactileDock(viewer, remembers=False)
-seconds = time.perf_counter() - start
-loaded = sorted({"torch", "dask.array", "zarr"} & set(sys.modules))
-print(loaded, seconds)
+print(sorted({"torch", "dask.array", "zarr"} & set(sys.modules)))
 """
 
 
@@ -60,8 +57,6 @@ def test_the_dock_is_in_the_segment_menu_and_the_palette(make_napari_viewer: Cal
 
 
 def test_the_dock_opens_without_torch() -> None:
-    """Opening the dock loads no torch, dask or zarr of its own accord, and takes little time."""
+    """Opening the dock loads no torch, dask or zarr of its own accord."""
     run = subprocess.run([sys.executable, "-c", OPEN_THE_DOCK], capture_output=True, text=True, check=True)
-    loaded, seconds = run.stdout.strip().splitlines()[-1].rsplit(" ", 1)
-    assert loaded == "[]", run.stdout
-    assert float(seconds) < 5
+    assert run.stdout.strip().splitlines()[-1] == "[]"

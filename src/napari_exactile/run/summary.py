@@ -83,6 +83,12 @@ def _tiles(report: Report) -> str:
 
 def exactness(report: Report) -> str:
     """Return whether the labels are those of one pass, and if not, why."""
+    if report.tiles_done < report.tiles:
+        return f"INCOMPLETE: {_tiles(report)} tiles are done; these are {_zones_exactness(report)}"
+    return _zones_exactness(report)
+
+
+def _zones_exactness(report: Report) -> str:
     if report.exact:
         return "exact: the labels of one pass over the whole image"
     return (

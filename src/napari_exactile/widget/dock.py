@@ -193,7 +193,7 @@ class ExactileDock(QWidget):
     def _leave(self) -> None:
         """End the run, the analysis and the tiling, and let go of the viewer."""
         if self.run is not None:
-            self.run.abandon()
+            self.run.leave()
         self.planner.forget()
         for emitter in self._viewer_events():
             emitter.disconnect(self._on_viewer_change)

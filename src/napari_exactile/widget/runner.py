@@ -103,9 +103,15 @@ class Run:
         self._cancelled.set()
 
     def abandon(self) -> None:
-        """Stop without showing anything any more: the dock or the viewer is going away."""
+        """Stop without showing anything any more: the viewer is going away."""
         self.cancel()
         self._running = False
+
+    def leave(self) -> None:
+        """Stop and leave the layer as it is, named as what it is: the dock is going away, not the viewer."""
+        if self._running and self.layer is not None and self.layer in self._viewer.layers:
+            self._finish_layer(self.layer)
+        self.abandon()
 
     def _events(self) -> Iterator[Event | Exception]:
         """Run in the worker's thread; only small values cross to the GUI, never pixels.

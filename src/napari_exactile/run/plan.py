@@ -20,7 +20,7 @@ from napari_exactile.network.memory import (
 )
 from napari_exactile.run.settings import Method
 
-# Working sets of zones near this size stay in a CPU's cache; `docs/benchmarks.md` has the measurement.
+# A compromise: larger zones compute less again, smaller ones keep working sets in a CPU's cache.
 COMFORTABLE_ZONE = 512
 
 

@@ -21,7 +21,7 @@ import napari_exactile as ex
 from napari_exactile.images.colonies import draw_colonies
 from napari_exactile.models.unet import UNet, randomise
 from napari_exactile.run.executor import Executor
-from napari_exactile.run.scores import difference
+from napari_exactile.run.metrics import difference
 
 Image = np.ndarray[Any, Any]
 REPEATS = 3

@@ -25,8 +25,9 @@ from napari_exactile.run.api import make_job
 from napari_exactile.run.events import TileError
 from napari_exactile.run.executor import Executor
 from napari_exactile.run.job import Job
+from napari_exactile.run.metrics import difference
 from napari_exactile.run.plan import plan_tiles
-from napari_exactile.run.scores import difference, label
+from napari_exactile.run.scores import label
 from napari_exactile.run.settings import Settings
 from napari_exactile.run.summary import summary_lines
 

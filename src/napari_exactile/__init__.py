@@ -12,38 +12,55 @@ if TYPE_CHECKING:
     from napari_exactile.network.analysis import Analysis
     from napari_exactile.network.graph import NotExactError, Refusal
     from napari_exactile.run.api import analyse, segment, segment_whole
+    from napari_exactile.run.compare import Comparison, offset_sweep, radius_sweep, tiling_error
+    from napari_exactile.run.errors import TilingError
     from napari_exactile.run.job import Result
     from napari_exactile.run.plan import Plan, plan_tiles
     from napari_exactile.run.settings import Settings
+    from napari_exactile.run.sweep import Sweep, SweepPoint
 
 _HOMES = {
     "Analysis": "network.analysis",
+    "Comparison": "run.compare",
     "Model": "models.load",
     "NotExactError": "network.graph",
     "Plan": "run.plan",
     "Refusal": "network.graph",
     "Result": "run.job",
     "Settings": "run.settings",
+    "Sweep": "run.sweep",
+    "SweepPoint": "run.sweep",
+    "TilingError": "run.errors",
     "analyse": "run.api",
     "load_model": "models.load",
+    "offset_sweep": "run.compare",
     "plan_tiles": "run.plan",
+    "radius_sweep": "run.compare",
     "segment": "run.api",
     "segment_whole": "run.api",
+    "tiling_error": "run.compare",
 }
 
 __all__ = [
     "Analysis",
+    "Comparison",
     "Model",
     "NotExactError",
     "Plan",
     "Refusal",
     "Result",
     "Settings",
+    "Sweep",
+    "SweepPoint",
+    "TilingError",
     "analyse",
     "load_model",
+    "offset_sweep",
     "plan_tiles",
+    "radius_sweep",
     "segment",
     "segment_whole",
+    "tiling_error",
 ]
 
 

@@ -77,6 +77,15 @@ def volume(box: Box) -> int:
     return prod(box_shape(box))
 
 
+def moved(box: Box, by: Iterable[int]) -> Box:
+    """Return the box moved by so many elements along each axis.
+
+    >>> moved((Interval(2, 5),), [-2])
+    (Interval(start=0, stop=3),)
+    """
+    return tuple(Interval(side.start + n, side.stop + n) for side, n in zip(box, by, strict=True))
+
+
 def hull(intervals: Iterable[Interval]) -> Interval:
     """Return the smallest interval that holds all of `intervals`."""
     return reduce(Interval.hull, intervals)

@@ -29,7 +29,8 @@ class Tiling:
 
     `shape` is the image's, `factor` is F, `zone` the size of a full ZoR, `radius` the context around it, all
     in pixels per axis. `region` is the box to cover (by default the whole image). Zones start on multiples
-    of F; the first and last of an axis are narrower where the region ends inside them.
+    of F; the first and last of an axis are narrower where the region ends inside them. A radius that is no
+    multiple of F makes tiles that start off the grid: nothing exact comes of them.
     """
 
     shape: tuple[int, ...]
@@ -60,8 +61,8 @@ class Tiling:
             )
         if zone < 1 or zone % factor:
             raise ValueError(f"a zone of {zone} px is not a positive multiple of the size factor {factor}")
-        if radius < 0 or radius % factor:
-            raise ValueError(f"a radius of {radius} px is not a multiple of the size factor {factor}")
+        if radius < 0:
+            raise ValueError(f"a radius cannot be negative: {radius}")
 
     @property
     def padded_shape(self) -> tuple[int, ...]:
@@ -82,9 +83,8 @@ class Tiling:
 
     def reads(self, axis: int) -> tuple[Interval, ...]:
         """Return the tiles' intervals along one axis, in order, inside the padded image."""
-        factor, radius = self.factor[axis], self.radius[axis]
-        edge = Interval(0, self.padded_shape[axis])
-        return tuple(span.round_out(factor).grow(radius, radius).clip(edge) for span in self.spans(axis))
+        factor, radius, length = self.factor[axis], self.radius[axis], self.padded_shape[axis]
+        return tuple(tile_around(span, factor, radius, length) for span in self.spans(axis))
 
     def __len__(self) -> int:
         return prod(self.grid)
@@ -108,6 +108,19 @@ class Tiling:
         box = tuple(self.reads(axis)[place] for axis, place in enumerate(places))
         return Tile(index, zone, box)
 
+    def parts(self, window: Box) -> Iterator[tuple[Box, Box]]:
+        """Yield, for every zone that meets `window`, its tile and the part of the zone inside."""
+        axes = [self._parts(axis, inside) for axis, inside in enumerate(window)]
+        for pairs in product(*axes):
+            yield tuple(read for read, _ in pairs), tuple(part for _, part in pairs)
+
+    def _parts(self, axis: int, window: Interval) -> list[tuple[Interval, Interval]]:
+        return [
+            (read, span.clip(window))
+            for span, read in zip(self.spans(axis), self.reads(axis), strict=True)
+            if span.start < window.stop and span.stop > window.start
+        ]
+
     def at(self, point: tuple[int, ...]) -> int | None:
         """Return the number of the tile whose zone holds the pixel `point`, None outside the region."""
         number = 0
@@ -120,6 +133,19 @@ class Tiling:
                 return None
             number = number * self.grid[axis] + (position - first) // self.zone[axis]
         return number
+
+
+def tile_around(span: Interval, factor: int, radius: int, length: int) -> Interval:
+    """Return what the usual tiling reads for a zone along an axis of `length` px, a multiple of F.
+
+    The zone with `radius` on both sides, clipped to the axis. A network takes multiples of F only, so where
+    the radius is none, the tile goes on after its end, beyond the image's if need be (it is reflected there).
+
+    >>> tile_around(Interval(320, 640), 16, 96, 2048), tile_around(Interval(320, 640), 16, 90, 2048)
+    (Interval(start=224, stop=736), Interval(start=230, stop=742))
+    """
+    inside = span.round_out(factor).grow(radius, radius).clip(Interval(0, length))
+    return Interval(inside.start, inside.start + round_up(len(inside), factor))
 
 
 def split_zone(zone: Box, size: tuple[int, ...], factor: tuple[int, ...]) -> tuple[Box, ...]:

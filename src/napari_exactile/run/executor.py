@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,17 +12,22 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from napari_exactile.geometry.interval import Box, Interval, slices
+from napari_exactile.geometry.interval import Box, Interval, box_shape, moved, slices
+from napari_exactile.geometry.tiling import tile_around
 from napari_exactile.images.padding import read_padded
 from napari_exactile.images.source import ImageSource
 from napari_exactile.images.statistics import Normalization
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.cone import Cone
 from napari_exactile.network.hooks import module_calls
-from napari_exactile.network.trace import dtype_of
+from napari_exactile.network.memory import work_whole
+from napari_exactile.network.trace import dtype_of, trace
 from napari_exactile.run.settings import Method
 
 Check = Callable[[], None]
+
+# Multiply-accumulates that a CPU does while a network is traced for the shape of one more tile.
+TRACING_WORK = 1e9
 
 
 class Executor:
@@ -37,6 +43,7 @@ class Executor:
         self._source, self._normalization = source, normalization
         self._module, self._analysis, self._device = module, analysis, device
         self._dtype = dtype_of(module)
+        self._lone_cones: dict[tuple[int, ...], Cone] = {}
 
     def scores(self, zone: Box, radius: tuple[int, ...], method: Method, check: Check) -> torch.Tensor:
         """Return (1, classes, *zone) on the device; `check` is called often and may raise to stop.
@@ -46,24 +53,47 @@ class Executor:
         """
         if method == "trimmed":
             return self._cone.run(self._image(self._cone.reads(zone)), zone, check)
-        return self._through_network(self._tile(zone, radius), zone, check)
+        return self.through_network(self._tile(zone, radius), zone, check)
+
+    def alone(self, tile: Box, part: Box, check: Check) -> torch.Tensor:
+        """Return the scores in `part` that the network gives when it sees `tile` alone: the usual tiling.
+
+        The tile counts as an image of its own, so that only what `part` depends on inside it is computed; but
+        where the whole tile takes less time than tracing the network for its shape, it is computed whole.
+        """
+        if prod(box_shape(tile)) * self._work_per_pixel < TRACING_WORK:
+            return self.through_network(tile, part, check)
+        cone = self._lone_cone(box_shape(tile))
+        origin = [side.start for side in tile]
+        zone = moved(part, (-start for start in origin))
+        return cone.run(self._image(moved(cone.reads(zone), origin)), zone, check)
+
+    def _lone_cone(self, shape: tuple[int, ...]) -> Cone:
+        if shape not in self._lone_cones:
+            graph = trace(self._module, (1, self._analysis.channels, *shape))
+            self._lone_cones[shape] = Cone(graph.with_constants(self._placed))
+        return self._lone_cones[shape]
 
     def whole(self) -> torch.Tensor:
         """Return the reference: one forward pass of the unchanged network over the whole padded image."""
         shape = tuple(Interval(0, length) for length in self._source.shape)
         padded = tuple(Interval(0, length) for length in self._analysis.padded_shape)
-        return self._through_network(padded, shape, lambda: None)
+        return self.through_network(padded, shape, lambda: None)
 
     def _tile(self, zone: Box, radius: tuple[int, ...]) -> Box:
         factor, shape = self._analysis.require().factor, self._analysis.padded_shape
-        sides = zip(zone, factor, radius, shape, strict=True)
-        return tuple(span.round_out(f).grow(r, r).clip(Interval(0, n)) for span, f, r, n in sides)
+        return tuple(map(tile_around, zone, factor, radius, shape))
 
-    def _through_network(self, tile: Box, zone: Box, check: Check) -> torch.Tensor:
+    def through_network(self, tile: Box, zone: Box, check: Check) -> torch.Tensor:
+        """Return the scores in `zone` of sending the whole `tile` through the unchanged network."""
         with torch.no_grad(), module_calls(self._module, lambda _path: check()):
             result: torch.Tensor = functional_call(self._module, self._weights, (self._image(tile),))
         index: Any = (..., *slices(zone, tile))
         return result[index]
+
+    @cached_property
+    def _work_per_pixel(self) -> float:
+        return work_whole(self._analysis.require()) / prod(self._analysis.padded_shape)
 
     @cached_property
     def _cone(self) -> Cone:

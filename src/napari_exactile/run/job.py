@@ -119,7 +119,7 @@ class Job:
         """
         started = time.perf_counter()
         try:
-            yield from self._measure(is_cancelled)
+            yield from self.measure(is_cancelled)
             self._make_arrays()
             yield events.Ready(len(self.plan), len(self.done))
             yield from self._tiles(is_cancelled)
@@ -139,7 +139,7 @@ class Job:
     def run_whole(self) -> Result:
         """Return the reference instead: one pass of the unchanged network over the whole image at once."""
         started = time.perf_counter()
-        for _event in self._measure(lambda: False):
+        for _event in self.measure():
             pass
         with exact_arithmetic(self.device):
             scores = self.executor().whole()
@@ -161,7 +161,11 @@ class Job:
             self.near_ties, self.seconds, str(self.device), self._known_normalization(), torch.__version__,
         )  # fmt: skip
 
-    def _measure(self, is_cancelled: IsCancelled) -> Iterator[Event]:
+    def measure(self, is_cancelled: IsCancelled = lambda: False) -> Iterator[Event]:
+        """Read the whole image once, for its statistics and to find pixels that cannot be used.
+
+        Does nothing where that has been done. Raises ValueError for such pixels, and Cancelled.
+        """
         if self._normalization is not None:
             return
         measuring = self._statistics()

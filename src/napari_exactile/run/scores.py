@@ -1,13 +1,10 @@
-"""From a network's output to labels, and to the numbers that tell how sure and how equal they are."""
+"""From a network's output to labels, and to the number that tells how sure they are."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 # Two best scores closer than this can change places with the last bits of the arithmetic.
 NEAR_TIE = 1e-5
@@ -49,24 +46,3 @@ def _gap(chances: torch.Tensor) -> torch.Tensor:
 
 def _count(gap: torch.Tensor) -> int:
     return int((gap < NEAR_TIE).sum())
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """RMSE of the softmax (Eq. 4) and ME, the pixels whose label differs (Eq. 5), of two results."""
-
-    rmse: float
-    misclassified: int
-    max_abs_difference: float
-
-
-Array = NDArray[Any]
-
-
-def difference(
-    labels: Array, probabilities: Array, other_labels: Array, other_probabilities: Array
-) -> Difference:
-    """Compare two results of the same shape."""
-    apart = np.abs(probabilities.astype(np.float64) - other_probabilities)
-    rmse = float(np.sqrt(np.mean(apart**2)))
-    return Difference(rmse, int((labels != other_labels).sum()), float(apart.max()))

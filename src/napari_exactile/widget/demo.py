@@ -74,7 +74,7 @@ class Demo:
 
     def _difference(self) -> list[tuple[str, str]]:
         """Run in the background: one pass over the whole image, against what the tiles gave."""
-        from napari_exactile.run.scores import difference
+        from napari_exactile.run.metrics import difference
         from napari_exactile.run.summary import summary_lines
 
         run = self._dock.run

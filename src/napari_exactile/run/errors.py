@@ -42,6 +42,7 @@ class TilingError:
     `differing` marks the pixels whose label differs from the exact one (Eq. 5), `error_map` is the largest
     difference of the softmax over the classes; both have the window's shape. `required` is the radius that
     the network needs. A radius that is no multiple of F is off the grid: its tiles start at a wrong phase.
+    `one_class` says that all pixels of the window have one label.
     """
 
     tiling: Tiling
@@ -50,6 +51,7 @@ class TilingError:
     difference: Difference
     differing: NDArray[np.bool_]
     error_map: NDArray[np.float32]
+    one_class: bool
 
     @property
     def radius(self) -> tuple[int, ...]:
@@ -144,6 +146,7 @@ class TilingErrors:
         return TilingError(
             tiling, window, job.plan.required_radius, sum(apart[1:], apart[0]),
             found.labels != reference.labels, _error_map(found, reference),
+            one_class=bool((reference.labels == reference.labels.flat[0]).all()),
         )  # fmt: skip
 
     def _scored(self, window: Box, parts: Iterable[Box], scores: Callable[[Box], torch.Tensor]) -> Scored:

@@ -12,7 +12,7 @@ from napari_exactile.models.load import load_model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.run.api import ModelLike, make_job
 from napari_exactile.run.errors import TilingError, TilingErrors
-from napari_exactile.run.events import Cancelled
+from napari_exactile.run.events import checker
 from napari_exactile.run.settings import Device, NormalizationChoice, Settings
 from napari_exactile.run.sweep import Kind, Step, Subject, Sweep, offset_steps, radius_steps, run_sweep
 
@@ -143,16 +143,6 @@ def window_in(shape: Sequence[int], window: Sequence[tuple[int, int]] | None) ->
             size = " x ".join(map(str, shape))
             raise ValueError(f"the window {start}..{stop} does not lie in the image of {size} px")
     return tuple(Interval(start, stop) for start, stop in window)
-
-
-def checker(cancel: IsCancelled) -> Callable[[], None]:
-    """Return a function that raises Cancelled once `cancel()` is true."""
-
-    def check() -> None:
-        if cancel():
-            raise Cancelled
-
-    return check
 
 
 def _subjects(images: Any, model: ModelLike, chosen: Comparison, cancel: IsCancelled) -> list[Subject]:

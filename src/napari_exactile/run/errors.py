@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from napari_exactile.geometry.interval import Box, box_shape, full_box, slices
 from napari_exactile.geometry.tiling import Tiling, split_zone
 from napari_exactile.network.arithmetic import exact_arithmetic
+from napari_exactile.run.executor import Executor
 from napari_exactile.run.job import Job
 from napari_exactile.run.metrics import Difference, difference
 from napari_exactile.run.plan import COMFORTABLE_ZONE
@@ -109,12 +110,19 @@ class TilingErrors:
     def __init__(self, job: Job) -> None:
         self._job, self.analysis = job, job.analysis
         self._factor = job.analysis.require().factor
+        self._executor_or_none: Executor | None = None
+
+    @property
+    def _executor(self) -> Executor:
+        assert self._executor_or_none is not None, "prepare() comes first"
+        return self._executor_or_none
 
     def prepare(self, is_cancelled: Callable[[], bool] = lambda: False) -> None:
-        """Measure the image. Raises ValueError for pixels that cannot be used, and Cancelled."""
-        for _fraction in self._job.measure(is_cancelled):
-            pass
-        self._executor = self._job.executor()
+        """Measure the image, once. Raises ValueError for pixels that cannot be used, and Cancelled."""
+        if self._executor_or_none is None:
+            for _event in self._job.measure(is_cancelled):
+                pass
+            self._executor_or_none = self._job.executor()
 
     def reference(self, window: Box, check: Check = lambda: None) -> Scored:
         """Return the exact result in `window`, computed piece by piece."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from napari_exactile.geometry.interval import Box
@@ -57,6 +58,16 @@ Event = Measuring | Ready | TileStarted | TileFinished | TileHalved | Finished
 
 class Cancelled(Exception):  # noqa: N818  (not an error: somebody asked for it)
     """Raised inside a run when it has been asked to stop."""
+
+
+def checker(is_cancelled: Callable[[], bool]) -> Callable[[], None]:
+    """Return a function that raises Cancelled once `is_cancelled()` is true."""
+
+    def check() -> None:
+        if is_cancelled():
+            raise Cancelled
+
+    return check
 
 
 class TileError(RuntimeError):

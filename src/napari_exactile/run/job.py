@@ -195,11 +195,7 @@ class Job:
             self.probabilities = np.zeros((self.analysis.classes, *shape), np.float32)
 
     def _tiles(self, is_cancelled: IsCancelled) -> Iterator[Event]:
-        def check() -> None:
-            if is_cancelled():
-                raise Cancelled
-
-        executor = self.executor()
+        check, executor = events.checker(is_cancelled), self.executor()
         for tile in self.plan:
             if tile.index in self.done:
                 continue

@@ -193,7 +193,8 @@ def test_errors_are_told_in_words() -> None:
     words = error_sentence(some).replace("\u00a0", " ")
     assert words.startswith(f"{some.misclassified} pixels differ (")
     assert "mean score difference" in words
-    assert error_remarks(some) == ["3 px is no multiple of 4: tiles start off the grid"]
+    ties = f"Near-ties among them, which rounding alone can flip: {some.near_ties}"
+    assert error_remarks(some) == ["3 px is no multiple of 4: tiles start off the grid", ties]
 
 
 def test_a_window_of_one_class_says_so() -> None:

@@ -25,7 +25,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_exactile.widget.dock import ExactileDock
-from napari_exactile.widget.fields import breakable
+from napari_exactile.widget.form import breakable
 
 WAIT = 60_000
 WIDTH, WINDOW_HEIGHT = 350, 700

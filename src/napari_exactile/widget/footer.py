@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from napari_exactile.widget.fields import Note
+from napari_exactile.widget.form import Note
 
 
 class Footer(QWidget):

@@ -64,7 +64,11 @@ class Plan:
     @property
     def tile(self) -> tuple[int, ...]:
         """Size of a full tile: `ZoR + 2 * Radius`."""
-        return tuple(z + 2 * r for z, r in zip(self.zor, self.radius, strict=True))
+        return self.tile_with(self.radius)
+
+    def tile_with(self, radius: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the size that a full tile would have with another radius."""
+        return tuple(z + 2 * r for z, r in zip(self.zor, radius, strict=True))
 
     @property
     def exact(self) -> bool:

@@ -6,6 +6,7 @@ from math import floor, log10
 
 from napari_exactile.geometry.interval import lengths
 from napari_exactile.run.errors import TilingError
+from napari_exactile.run.estimate import Estimate
 
 
 def error_sentence(error: TilingError) -> str:
@@ -55,3 +56,23 @@ def share(rate: float) -> str:
     percent = 100 * rate
     digits = max(0, 1 - floor(log10(percent))) if percent > 0 else 0
     return f"{percent:.{min(digits, 5)}f}\u00a0%"
+
+
+def estimate_sentence(estimate: Estimate) -> str:
+    """Return an estimate for a whole image with its 95 % intervals and the number of samples."""
+    measured = f"{estimate.samples} of {estimate.zones} zones measured"
+    pixels, rmse = estimate.misclassified, estimate.rmse
+    if estimate.samples == estimate.zones:
+        return f"Whole image: {pixels.value:,.0f} pixels differ, RMSE {rmse.value:.2g}; all zones measured"
+    if not pixels.value:
+        return f"Whole image: no pixel differs so far, RMSE about {rmse.value:.2g}; {measured}"
+    return (
+        f"Whole image: about {_rounded(pixels.value)} pixels differ ({_rounded(pixels.low)} to "
+        f"{_rounded(pixels.high)}), RMSE {rmse.value:.2g} ({rmse.low:.2g} to {rmse.high:.2g}), "
+        f"95\u00a0% intervals; {measured}"
+    )
+
+
+def _rounded(value: float) -> str:
+    """Return a count with three significant digits: more would promise too much."""
+    return f"{float(f'{value:.3g}'):,.0f}"

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from napari.qt.threading import create_worker
+
+IsSuperseded = Callable[[], bool]
+
+
+def _nothing() -> None:
+    pass
 
 
 class Latest:
@@ -27,6 +33,40 @@ class Latest:
         worker = create_worker(work, _start_thread=False, _ignore_errors=True)
         worker.returned.connect(if_latest(answer))
         worker.errored.connect(if_latest(failed))
+        worker.start()
+
+    def follow(
+        self,
+        steps: Callable[[IsSuperseded], Iterator[Any]],
+        step: Callable[[Any], None],
+        failed: Callable[[Exception], None],
+        ended: Callable[[], None] = _nothing,
+    ) -> None:
+        """Iterate in a thread and call `step` with each value in this one, until something else is asked.
+
+        `steps` gets a function that tells whether that has happened, so that it can stop early.
+        """
+        self._question += 1
+        question = self._question
+
+        def is_superseded() -> bool:
+            # napari asks its workers to quit when the window closes.
+            return question != self._question or worker.abort_requested
+
+        def values() -> Iterator[Any]:
+            # Errors cross as values: a worker takes a RuntimeError of a generator for a deleted Qt object.
+            try:
+                yield from steps(is_superseded)
+            except Exception as error:
+                yield error
+
+        def deliver(value: Any) -> None:
+            if question == self._question:
+                (failed if isinstance(value, Exception) else step)(value)
+
+        worker = create_worker(values, _start_thread=False, _ignore_errors=True)
+        worker.yielded.connect(deliver)
+        worker.finished.connect(lambda: ended() if question == self._question else None)
         worker.start()
 
     def forget(self) -> None:

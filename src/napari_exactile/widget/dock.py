@@ -19,6 +19,7 @@ from napari_exactile.widget.footer import Footer
 from napari_exactile.widget.overlay import TilingOverlay
 from napari_exactile.widget.own_layer import Frame
 from napari_exactile.widget.planner import Planner
+from napari_exactile.widget.preview import PreviewSection
 from napari_exactile.widget.remembered import recall, remember
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class ExactileDock(QWidget):
         self.overlay = TilingOverlay(napari_viewer)
         self.run: Run | None = None
         self._chooser = Chooser(napari_viewer, self.fields, self.planner, self.update_plan)
+        self.preview = PreviewSection(napari_viewer, self.fields.preview, self.overlay)
         self._saving = Latest()
         self._watched: Image | None = None
         self._show_overlay = qthrottled(self._draw_overlay, timeout=100)
@@ -84,6 +86,7 @@ class ExactileDock(QWidget):
         self._show_overlay.cancel()
         self._draw_overlay()
         self.fields.lock(True)
+        self.preview.choose(None, "The preview waits until the run has ended")
         self.run.start()
 
     def cancel(self) -> None:
@@ -119,6 +122,7 @@ class ExactileDock(QWidget):
         self._watch(self.fields.image.value)
         reason = self._chooser.update()
         self._show_overlay()
+        self.preview.choose(self._chooser.choice)
         self.footer.idle(reason, "Continue" if self._continues() else "Run")
 
     @property
@@ -178,11 +182,13 @@ class ExactileDock(QWidget):
         """Show the tiling together with the dock."""
         super().showEvent(event)
         self._show_overlay()
+        self.preview.update()
 
     def hideEvent(self, event: QHideEvent | None) -> None:  # noqa: N802
         """Hide the tiling together with the dock; a run goes on."""
         super().hideEvent(event)
         self.overlay.hide()
+        self.preview.update()
 
     def event(self, event: QEvent | None) -> bool:
         """Notice that napari takes the dock away: it unparents the widget and deletes it some time later."""
@@ -202,6 +208,7 @@ class ExactileDock(QWidget):
         self._watch(None)
         self._show_overlay.cancel()
         self._view_moved.cancel()
+        self.preview.leave()
         self.overlay.close()
 
     def sizeHint(self) -> QSize:  # noqa: N802
@@ -243,6 +250,7 @@ class ExactileDock(QWidget):
 
     def _on_camera(self, event: Any = None) -> None:
         self._view_moved()
+        self.preview.view_moved()
 
     def _arrange(self) -> None:
         scroll = QScrollArea()
@@ -261,6 +269,7 @@ class ExactileDock(QWidget):
         self.footer.cancel.clicked.connect(self.cancel)
         self.footer.save.clicked.connect(lambda _checked: self.save())
         self.fields.sample.changed.connect(self._load_sample)
+        self.fields.preview_header.toggled.connect(self.preview.update)
         for switch in (self.fields.tiling, self.fields.all_contexts):
             switch.changed.connect(self._apply_switches)
         for field in self.fields.remembered().values():

@@ -17,6 +17,7 @@ from magicgui.widgets.bases import ValueWidget
 from qtpy.QtWidgets import QWidget
 
 from napari_exactile.widget.form import Form, Note
+from napari_exactile.widget.preview_fields import PreviewFields
 
 Choices = Callable[[Any], list[tuple[str, Any]]]
 
@@ -36,6 +37,7 @@ class Fields:
         self._make_model_fields(models)
         self._make_tile_fields()
         self._make_advanced_fields()
+        self.preview = PreviewFields()
         self.widget = self._arranged()
         for field in self.plan_fields():
             field.changed.connect(lambda _value: on_change())
@@ -129,5 +131,7 @@ class Fields:
         advanced.row("Keep", self.probabilities)
         advanced.row("Memory", self.memory)
         self.advanced = form.closed("Advanced", "Settings that are seldom needed", advanced)
+        tooltip = "See what the usual tiling gets wrong with less context than the model needs"
+        self.preview_header = form.closed("Preview error", tooltip, self.preview.form)
         form.end()
         return form

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -48,6 +49,7 @@ class TilingOverlay:
         self._status_version = 0
         self._current: int | None = None
         self._shown, self._visible, self._all_radii = False, True, False
+        self._context_radius: tuple[int, ...] | None = None
         self._context = OwnLayer(viewer, "Tiles: context", empty_shapes)
         self._contexts = OwnLayer(viewer, "Tiles: all contexts", empty_shapes, below=self._context)
         self._zones = OwnLayer(viewer, "Tiles: zones", empty_shapes, below=self._context)
@@ -92,6 +94,18 @@ class TilingOverlay:
     def all_radii(self, all_radii: bool) -> None:
         self._all_radii = all_radii
         self._refresh()
+
+    @property
+    def context_radius(self) -> tuple[int, ...] | None:
+        """Another context than the tiling's, drawn around the current tile; None: the tiling's own."""
+        return self._context_radius
+
+    @context_radius.setter
+    def context_radius(self, radius: tuple[int, ...] | None) -> None:
+        if radius != self._context_radius:
+            self._context_radius = radius
+            if (tiling := self._drawn_tiling()) is not None:
+                self._draw_context(tiling)
 
     @property
     def current(self) -> int | None:
@@ -188,7 +202,7 @@ class TilingOverlay:
     def _draw_context(self, tiling: Tiling) -> None:
         """Draw one zone and its context, relative to the zone: away from the edges only the frame moves."""
         self._current = self._current_tile(tiling)
-        tile = tiling.tile(self._current)
+        tile = replace(tiling, radius=self._context_radius or tiling.radius).tile(self._current)
         start = tuple(interval.start for interval in tile.zone)
         box = tuple(in_image([read], length)[0] for read, length in zip(tile.box, tiling.shape, strict=True))
         boxes = tuple(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -42,10 +42,14 @@ class Frame:
         moved = (t + s * p for t, s, p in zip(self.translate, self.scale, pixels, strict=True))
         return Frame(self.scale, tuple(moved), self.units, self.axis_labels)
 
-    def pixel(self, world: tuple[float, ...]) -> tuple[int, ...]:
-        """Return the pixel at a point in the world, of which the last two coordinates count."""
+    def position(self, world: Sequence[float]) -> tuple[float, ...]:
+        """Return where a point in the world lies, in pixels from the image's corner; its last two count."""
         axes = zip(world[-2:], self.translate, self.scale, strict=True)
-        return tuple(int(np.floor((w - t) / s + 0.5)) for w, t, s in axes)
+        return tuple((w - t) / s + 0.5 for w, t, s in axes)
+
+    def pixel(self, world: Sequence[float]) -> tuple[int, ...]:
+        """Return the pixel at a point in the world, of which the last two coordinates count."""
+        return tuple(int(np.floor(place)) for place in self.position(world))
 
     def as_arguments(self) -> dict[str, Any]:
         """Return what a layer's constructor takes, by name."""
@@ -67,18 +71,20 @@ class OwnLayer:
     """One layer of the overlay: made on first use, changed from then on, made anew where a person deleted it.
 
     `make` takes a name and a frame as keyword arguments and returns an empty layer; it is put under `below`.
+    An `optional` one is made hidden, and comes back as the person had left it: their eye icon decides.
     """
 
     def __init__(
-        self, viewer: ViewerModel, name: str, make: Callable[..., Layer], below: OwnLayer | None = None
-    ) -> None:
+        self, viewer: ViewerModel, name: str, make: Callable[..., Layer], below: OwnLayer | None = None,
+        *, optional: bool = False,
+    ) -> None:  # fmt: skip
         self._viewer = viewer
         self._name = name
         self._make = make
         self._below = below
         self._layer: Layer | None = None
         self._drawn: Hashable = None
-        self._hidden = False
+        self._optional, self._hidden, self._wanted = optional, False, not optional
 
     @property
     def layer(self) -> Layer | None:
@@ -93,7 +99,7 @@ class OwnLayer:
             paint(layer)
             self._drawn = key
         if self._hidden:
-            layer.visible = True
+            layer.visible = self._wanted
             self._hidden = False
 
     def restyle(self, width: float) -> None:
@@ -108,6 +114,8 @@ class OwnLayer:
         """Hide the layer, and empty it if `erase`."""
         if (layer := self.layer) is None:
             return
+        if self._optional and not self._hidden:
+            self._wanted = layer.visible
         if erase and self._drawn is not None:
             # While it is visible: napari keeps the extent of a hidden layer whose data change.
             layer.visible, layer.data = True, self._make(self._name).data
@@ -121,21 +129,22 @@ class OwnLayer:
         """
         if (layer := self.layer) is not None:
             self.hide(erase=True)
-            layer.metadata[RELEASED] = self._name
+            layer.metadata[RELEASED] = self._name, self._wanted
         self._layer = None
 
     def _take_over(self) -> Layer | None:
         """Return the layer that an earlier overlay has left in the viewer, if there is one."""
         for layer in self._viewer.layers:
-            if layer.metadata.get(RELEASED) == self._name:
+            name, wanted = layer.metadata.get(RELEASED, ("", True))
+            if name == self._name:
                 del layer.metadata[RELEASED]
-                self._layer, self._drawn, self._hidden = layer, None, True
+                self._layer, self._drawn, self._hidden, self._wanted = layer, None, True, wanted
                 return layer
         return None
 
     def _add(self, frame: Frame) -> Layer:
         layer = self._make(self._name, **frame.as_arguments())
-        layer.editable = False
+        layer.visible, layer.editable = self._wanted, False
         # napari makes a layer editable again whenever its data or the number of displayed axes change.
         layer.events.editable.connect(_keep_fixed)
         above = self._below.layer if self._below else None

@@ -1,0 +1,243 @@
+"""The section of the dock that shows what an undersized context would cost, before anything is segmented."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from napari.components import ViewerModel
+from superqt.utils import qthrottled
+
+from napari_exactile.geometry.interval import Box, lengths
+from napari_exactile.geometry.seams import nearest_junction, window_around
+from napari_exactile.geometry.tiling import Tiling
+from napari_exactile.widget.background import IsSuperseded, Latest
+from napari_exactile.widget.chooser import Choice
+from napari_exactile.widget.drawn import DrawnRectangle
+from napari_exactile.widget.layers import region_in_view
+from napari_exactile.widget.overlay import TilingOverlay
+from napari_exactile.widget.own_layer import Frame
+from napari_exactile.widget.preview_fields import DRAWN, SEAM, PreviewFields
+from napari_exactile.widget.preview_layers import PreviewLayers
+
+if TYPE_CHECKING:
+    from napari_exactile.run.errors import TilingError
+    from napari_exactile.run.estimate import Estimate
+    from napari_exactile.run.preview import ErrorPreview
+    from napari_exactile.widget.plot import PlotDock
+
+SEAM_WINDOW, LARGEST_WINDOW = 512, 2048
+"""Pixels a side of the window at a seam, and the most of the view or of a rectangle that is computed."""
+
+PLOT_TITLE = "Error against context"
+
+
+class PreviewSection:
+    """Follows the view and the fields while the section is open, and shows the error of the usual tiling.
+
+    Everything is computed in the background; a new question supersedes the one before it. All methods belong
+    to the GUI thread.
+    """
+
+    def __init__(self, viewer: ViewerModel, fields: PreviewFields, overlay: TilingOverlay) -> None:
+        self._viewer, self._fields, self._overlay = viewer, fields, overlay
+        self._layers = PreviewLayers(viewer)
+        self._drawn = DrawnRectangle(viewer, self.update)
+        self._choice: Choice | None = None
+        self._reason = ""
+        self._known: tuple[Any, ErrorPreview] | None = None
+        self._error, self._estimate, self._sweep, self._opening = (Latest() for _ in range(4))
+        self._plot: PlotDock | None = None
+        self.view_moved = qthrottled(self.update, timeout=300)
+        fields.where.changed.connect(self._on_where)
+        fields.radius.changed.connect(self._on_radius)
+        fields.estimate.changed.connect(self._on_estimate)
+        fields.plot.changed.connect(self._on_plot)
+
+    def choose(self, choice: Choice | None, reason: str = "") -> None:
+        """Look at what would be run now; without a choice, `reason` says why nothing is shown."""
+        self._choice, self._reason = choice, reason
+        self._fields.lock(choice is None)
+        if choice is not None:
+            self._fields.offer(choice.plan.factor, choice.plan.required_radius)
+        self.update()
+
+    def update(self, _value: Any = None) -> None:
+        """Show the error for the place and context of now: at once if it is known, else when computed."""
+        if not self._fields.form.isVisible():
+            self._rest()
+            return
+        try:
+            choice, frame, window = self._place()
+        except ValueError as reason:
+            self._rest()
+            self._fields.result.say(f"{reason}.", warning=True)
+            return
+        self._compute(choice, frame, window)
+
+    def leave(self) -> None:
+        """Stop computing and let go of the viewer."""
+        self.view_moved.cancel()
+        for latest in (self._error, self._estimate, self._sweep, self._opening):
+            latest.forget()
+        self._drawn.leave()
+        self._layers.release()
+
+    # --- the error at one place
+
+    def _place(self) -> tuple[Choice, Frame, Box]:
+        """Return what is looked at, or raise ValueError with the reason why nothing is."""
+        choice = self._choice
+        if choice is None:
+            raise ValueError(self._reason or "Choose an image and a model that can be segmented first")
+        frame = Frame.of(choice.plane.layer)
+        return choice, frame, self._window(choice, frame)
+
+    def _window(self, choice: Choice, frame: Frame) -> Box:
+        region, where = choice.plan.tiling.region, self._fields.where.value
+        if where == SEAM:
+            centre = frame.pixel(self._viewer.scene.camera.center)
+            junction = nearest_junction(choice.plan.tiling, centre)
+            if junction is None:
+                raise ValueError("There is one tile only, so there is no seam: choose a smaller tile")
+            return window_around(junction, SEAM_WINDOW, region)
+        if where == DRAWN:
+            box = self._drawn.box(frame, choice.plane.shape)
+        else:
+            box = region_in_view(choice.plane, self._viewer)
+        inside = tuple(side.clip(outer) for side, outer in zip(box, region, strict=True))
+        middle = [(side.start + side.stop) // 2 for side in inside]
+        return window_around(middle, LARGEST_WINDOW, inside)
+
+    def _compute(self, choice: Choice, frame: Frame, window: Box) -> None:
+        preview, tiling = self._preview_of(choice), self._tiling(choice)
+        self._describe(choice, tiling)
+        self._overlay.context_radius = tiling.radius
+        self._layers.outline(frame, window, 2.0 / self._viewer.scene.camera.zoom / frame.scale[-1])
+        known = preview.known(tiling, window)
+        if known is not None:
+            self._error.forget()
+            self._show(frame, known)
+            return
+        self._layers.clear()
+        self._fields.result.say("Computing...")
+
+        def compute(is_superseded: IsSuperseded) -> Iterator[TilingError]:
+            yield preview.error(tiling, window, is_superseded)
+
+        self._error.follow(compute, lambda error: self._show(frame, error), self._failed)
+
+    def _describe(self, choice: Choice, tiling: Tiling) -> None:
+        off = any(r % f for r, f in zip(tiling.radius, tiling.factor, strict=True))
+        grid = f" - off the grid of {lengths(tiling.factor)} px" if off else ""
+        needed, tile = choice.plan.required_radius, choice.plan.tile_with(tiling.radius)
+        self._fields.tile.say(
+            f"of {lengths(needed)} px needed{grid}\nzone {lengths(tiling.zone)} px, tile {lengths(tile)} px"
+        )
+
+    def _show(self, frame: Frame, error: TilingError) -> None:
+        from napari_exactile.run.words import error_remarks, error_sentence
+
+        self._layers.show(frame, error)
+        self._fields.result.say("\n".join([f"{error_sentence(error)}.", *error_remarks(error)]))
+
+    def _failed(self, error: Exception) -> None:
+        self._fields.result.say(f"The preview failed: {error}", warning=True)
+
+    def _rest(self) -> None:
+        """Show and compute nothing."""
+        self._error.forget()
+        self._layers.hide()
+        self._overlay.context_radius = None
+
+    def _tiling(self, choice: Choice) -> Tiling:
+        """Return the tiling of the plan with the chosen context: zones stay, tiles grow."""
+        radius = self._fields.radius.value
+        return replace(choice.plan.tiling, radius=(radius,) * len(choice.plan.radius))
+
+    def _preview_of(self, choice: Choice) -> ErrorPreview:
+        """Return what computes errors of this image and model, and remembers them."""
+        from napari_exactile.run.job import Job
+        from napari_exactile.run.preview import ErrorPreview
+
+        settings = replace(choice.settings, tile="auto", radius="auto", method="trimmed")
+        key = choice.plane.identity, choice.model, settings
+        if self._known is None or self._known[0] != key:
+            self._estimate.forget()
+            self._sweep.forget()
+            job = Job(choice.plane.source, choice.model, choice.analysis, settings)
+            self._known = key, ErrorPreview(job)
+        return self._known[1]
+
+    def _on_where(self, where: str) -> None:
+        if where == DRAWN and self._choice is not None:
+            self._drawn.ask(Frame.of(self._choice.plane.layer))
+        self.update()
+
+    def _on_radius(self, _radius: int) -> None:
+        self._stop_estimating()
+        self._fields.estimated.say()
+        self.update()
+
+    # --- the whole image, and the plot
+
+    def _on_estimate(self, _clicked: Any) -> None:
+        if self._fields.estimating:
+            self._stop_estimating()
+            return
+        if self._choice is None:
+            return
+        preview, tiling = self._preview_of(self._choice), self._tiling(self._choice)
+        self._fields.estimating = True
+        self._fields.estimated.say("Measuring zones...")
+        self._estimate.follow(
+            lambda is_superseded: preview.estimate(tiling, is_superseded), self._show_estimate,
+            self._estimate_failed, lambda: setattr(self._fields, "estimating", False),
+        )  # fmt: skip
+
+    def _show_estimate(self, estimate: Estimate) -> None:
+        from napari_exactile.run.words import estimate_sentence
+
+        self._fields.estimated.say(estimate_sentence(estimate))
+
+    def _estimate_failed(self, error: Exception) -> None:
+        self._fields.estimated.say(f"The estimate failed: {error}", warning=True)
+
+    def _stop_estimating(self) -> None:
+        self._estimate.forget()
+        self._fields.estimating = False
+
+    def _on_plot(self, _clicked: Any) -> None:
+        """Open the plot's dock; the first time, matplotlib is loaded in the background."""
+        self._fields.plot.enabled = False
+        self._opening.ask(
+            lambda: import_module("napari_exactile.widget.plot").PlotDock, self._open_plot, self._failed
+        )
+
+    def _open_plot(self, make: Callable[[], PlotDock]) -> None:
+        self._fields.plot.enabled = True
+        try:
+            choice, _frame, window = self._place()
+        except ValueError as reason:
+            self._fields.result.say(f"{reason}.", warning=True)
+            return
+        preview, tiling, plot = self._preview_of(choice), self._tiling(choice), self._plot_dock(make)
+        plot.begin(f"{choice.plane.source.name} - {choice.model.name}")
+        self._sweep.follow(
+            lambda is_superseded: preview.sweep(tiling, window, is_superseded),
+            plot.show_sweep, plot.fail, plot.end,
+        )  # fmt: skip
+
+    def _plot_dock(self, make: Callable[[], PlotDock]) -> PlotDock:
+        """Return the dock of the plot, opened anew where the person closed it."""
+        if self._plot is None or self._plot.parent() is None:
+            self._plot = make()
+            self._viewer.window.add_dock_widget(self._plot, name=PLOT_TITLE, area="bottom")
+            self._plot.destroyed.connect(self._forget_plot)
+        return self._plot
+
+    def _forget_plot(self) -> None:
+        self._sweep.forget()
+        self._plot = None

@@ -26,6 +26,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_exactile.widget.wheel import scroll_past
+
 Choices = Callable[[Any], list[tuple[str, Any]]]
 
 WHOLE, VIEW = "Whole image", "Current view"
@@ -260,7 +262,9 @@ def _caption(text: str) -> QLabel:
 
 def _native(field: Widget | QWidget) -> QWidget:
     """Return the Qt widget of a field, behaving as it should in a narrow dock."""
-    native = field.native if isinstance(field, Widget) else field
+    native: QWidget = field.native if isinstance(field, Widget) else field
+    if isinstance(native, QComboBox | QAbstractSpinBox):
+        scroll_past(native)
     match native:
         case QComboBox():
             _shorten(native)

@@ -42,7 +42,8 @@ class ExactileDock(QWidget):
         self._chooser = Chooser(napari_viewer, self.fields, self.planner, self.update_plan)
         self._saving = Latest()
         self._watched: Image | None = None
-        self._show_overlay = qthrottled(self._draw_overlay, timeout=100)
+        # Not at once: new figures are painted first, as drawing the zones takes longer than computing them.
+        self._show_overlay = qthrottled(self._draw_overlay, timeout=100, leading=False)
         self._view_moved = qthrottled(self._update_for_view, timeout=300)
         self._arrange()
         self._connect()

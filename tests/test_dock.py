@@ -25,6 +25,7 @@ from napari_exactile.run.executor import Executor
 from napari_exactile.widget import remembered
 from napari_exactile.widget.dock import ExactileDock
 from napari_exactile.widget.fields import VIEW
+from napari_exactile.widget.planner import Planner
 from napari_exactile.widget.runner import Run
 
 WAIT = 60_000
@@ -522,6 +523,67 @@ def test_the_tiling_is_shown_hidden_and_follows_the_dock(opened: Any, qtbot: QtB
     assert zones.visible
     dock.hide()
     assert not zones.visible
+
+
+def test_figures_come_before_zones(opened: Any, qtbot: QtBot) -> None:
+    """A new tile size changes the figures at once; the zones follow in a later turn of the event loop."""
+    viewer, dock = opened(show=True)
+    qtbot.waitUntil(lambda: "Tiles: zones" in viewer.layers, timeout=WAIT)
+    zones = viewer.layers["Tiles: zones"]
+    qtbot.waitUntil(lambda: len(zones.data) == len(dock.plan), timeout=WAIT)
+    before = len(dock.plan)
+    dock.fields.tile.value = 132
+    assert f"{len(dock.plan)} tiles" in dock.fields.zone_note.text()
+    assert len(zones.data) == before != len(dock.plan)
+    qtbot.waitUntil(lambda: len(zones.data) == len(dock.plan), timeout=WAIT)
+
+
+def test_closing_the_viewer_during_an_analysis_ends_cleanly(
+    opened: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing the window while a model is analysed starts no work, and the late answer reaches nobody."""
+    viewer, dock = opened(show=True)
+    brake, started = threading.Event(), []
+    original = Planner._analyse
+
+    def braked(planner: Planner, name: str, shape: tuple[int, ...]) -> Any:
+        started.append(name)
+        brake.wait(WAIT / 1000)
+        return original(planner, name, shape)
+
+    monkeypatch.setattr(Planner, "_analyse", braked)
+    dock.add_model(lively_model("another"))
+    qtbot.waitUntil(lambda: bool(started), timeout=WAIT)
+    viewer.close()
+    brake.set()
+    WorkerBase.await_workers(WAIT)
+    qtbot.wait(50)
+    assert started == ["another"]
+    assert dock.planner.known("another", (200, 150)) is None
+
+
+def test_the_same_analysis_is_asked_for_once(
+    opened: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever changes while a model is analysed, it is not analysed twice; one replaced by a script is."""
+    _, dock = opened()
+    started, original = [], Planner._analyse
+
+    def counted(planner: Planner, name: str, shape: tuple[int, ...]) -> Any:
+        started.append(name)
+        return original(planner, name, shape)
+
+    monkeypatch.setattr(Planner, "_analyse", counted)
+    dock.add_model(lively_model("another"))
+    for tile in (100, 108, 116):
+        dock.fields.tile.value = tile
+    qtbot.waitUntil(lambda: dock.plan is not None, timeout=WAIT)
+    assert started == ["another"]
+    replacement = lively_model("another")
+    dock.add_model(replacement)
+    qtbot.waitUntil(lambda: dock.plan is not None, timeout=WAIT)
+    assert started == ["another"] * 2
+    assert dock._chooser.choice.model is replacement
 
 
 def test_a_model_that_cannot_be_exact_is_refused_in_the_dock(opened: Any, qtbot: QtBot) -> None:

@@ -10,10 +10,12 @@ from napari import Viewer
 from napari.qt.threading import WorkerBase
 from napari.settings import get_settings
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QPoint, QRect, Qt
+from qtpy.QtCore import QPoint, QPointF, QRect, Qt
+from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
+    QApplication,
     QComboBox,
     QLabel,
     QLineEdit,
@@ -199,6 +201,39 @@ def test_tab_goes_down_the_fields_to_run_and_cancel(opened: Any, qtbot: QtBot) -
     assert heights == sorted(heights)
     expected = [*parts(dock, QAbstractButton), *parts(dock, QComboBox), *parts(dock, QAbstractSpinBox)]
     assert {id(part) for part in expected} <= {id(part) for part in visited}
+
+
+def takes_wheel(part: QWidget) -> bool:
+    """Turn the mouse wheel over a part of the dock; if the part does not take it, Qt asks what it lies in."""
+    middle = QPointF(part.rect().center())
+    event = QWheelEvent(
+        middle, part.mapToGlobal(middle), QPoint(), QPoint(0, -120), Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+    QApplication.sendEvent(part, event)
+    return event.isAccepted()
+
+
+def test_the_wheel_changes_only_the_field_in_use(opened: Any, qtbot: QtBot) -> None:
+    """Over a field without the focus the wheel is left to the dock; over the one in use it counts."""
+    dock = opened()
+    with_plan(qtbot, dock)
+    dock.fields.advanced.setChecked(True)
+    dock.fields.automatic.value, dock.fields.own_radius.value = False, True
+    box = QComboBox | QAbstractSpinBox
+    fields = [field for field in dock.fields.plan_fields() if isinstance(field.native, box)]
+    assert len(fields) == 7
+    for field in fields:
+        before = field.value
+        assert not takes_wheel(field.native)
+        assert field.value == before
+    tile = dock.fields.tile
+    tile.native.activateWindow()
+    tile.native.setFocus()
+    qtbot.waitUntil(tile.native.hasFocus, timeout=WAIT)
+    before = tile.value
+    assert takes_wheel(tile.native)
+    assert tile.value < before
 
 
 def test_what_is_locked_can_still_be_read(opened: Any, qtbot: QtBot) -> None:

@@ -235,9 +235,12 @@ def test_status_values_follow_the_tiles(viewer_model):
     fills = [STATUS_COLOURS[int(v)] for v in values[:36:4]]
     veil, clear, failed = "#80808073", "#80808000", "#D55E0040"
     assert fills == [veil, clear, clear, failed, veil, clear, clear, failed, clear]
-    assert [STATUS_COLOURS[int(v)] for v in values[36::8]] == ["#F0E442"] * 2 + ["#D55E00"] * 2
+    running, wrong = "#F0E442", "#D55E00"
+    assert [STATUS_COLOURS[int(v)] for v in values[36:68:8]] == [running, wrong, wrong, running]
     np.testing.assert_array_equal(vertices[36:40], zones[1])
     np.testing.assert_array_equal(vertices[40], zones[1][0] + 2)
+    assert not values[68:].any()
+    assert (vertices[68:] == zones[0][0]).all()
     used = np.sort(np.unique(faces))
     np.testing.assert_array_equal(used, np.arange(len(vertices)))
 
@@ -251,16 +254,48 @@ def test_status_starts_waiting_and_ends_clear(viewer_model, qtbot):
     assert "Tiles: status" not in viewer.layers
     overlay.start_status()
     layer = viewer.layers["Tiles: status"]
-    assert set(layer.vertex_values) == {1}
+    assert set(layer.vertex_values[:36]) == {1}
     overlay.set_status([*range(9), 77, -1], TileStatus.DONE)
     settled(qtbot, lambda: not layer.vertex_values.any())
-    assert len(layer.vertices) == 36
     overlay.clear_status()
     assert not layer.visible
     overlay.start_status()
     assert layer.visible
     overlay.show(Frame(), tiling_of((96, 96), zone=16))
     assert not layer.visible
+
+
+def test_a_tile_that_ends_changes_no_geometry(viewer_model, qtbot):
+    """Property: status changes and zooming keep triangles and extents; napari need not measure its layers."""
+    tiling = tiling_of((101, 67))
+    viewer = viewer_model(tiling.shape)
+    overlay = shown(viewer, tiling)
+    overlay.start_status()
+    layer, changes = viewer.layers["Tiles: status"], []
+    faces, extent = layer.faces, layer.extent.world
+    viewer.layers.events.connect(lambda event: changes.append(event.type))
+    for step in range(len(tiling)):
+        overlay.update_status({step - 1: TileStatus.DONE, step: TileStatus.RUNNING})
+        viewer.scene.camera.zoom = 4 + step
+        overlay._update_status()
+        assert set(layer.vertex_values[4 * step : 4 * step + 4]) == {0}
+    assert layer.faces is faces
+    np.testing.assert_array_equal(np.stack([layer.vertices.min(0), layer.vertices.max(0)]), extent)
+    assert "data" not in changes
+
+
+def test_any_number_of_tiles_can_fail(viewer_model):
+    """Property: every failed tile has a frame, however many there are; afterwards none is left."""
+    tiling = tiling_of((203, 211), zone=8, radius=8)
+    viewer = viewer_model(tiling.shape)
+    overlay = shown(viewer, tiling)
+    overlay.start_status()
+    layer, first = viewer.layers["Tiles: status"], 4 * len(tiling)
+    for failed in (1, 16, 17, 40, 0):
+        overlay.start_status()
+        overlay.set_status(range(failed), TileStatus.FAILED)
+        overlay._update_status()
+        assert np.count_nonzero(layer.vertex_values[first:]) == 8 * failed
 
 
 def test_one_switch_hides_everything(viewer_model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ class Ref:
     result: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for the cached property
 class Node:
     """One operator: `args` and `kwargs` hold Refs for tensors that depend on the image, constants otherwise.
 
@@ -37,9 +38,9 @@ class Node:
     dtype: torch.dtype
     place: str
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[int, ...]:
-        """Return the numbers of the nodes whose tensors this one reads."""
+        """The numbers of the nodes whose tensors this one reads; every walk over the graph asks for them."""
         return tuple(ref.index for ref in self.refs)
 
     @property

@@ -42,9 +42,9 @@ class BoundGraph:
             raise NotExactError(tuple(refusals))
         return cls(graph, tuple(operators))
 
-    @property
+    @cached_property
     def steps(self) -> tuple[tuple[Node, Operator], ...]:
-        """Return the nodes with their operators in the order of execution."""
+        """The nodes with their operators in the order of execution."""
         pairs = zip(self.graph.nodes, self.operators, strict=True)
         return tuple((node, operator) for node, operator in pairs if operator is not None)
 

@@ -44,7 +44,8 @@ class ExactileDock(QWidget):
         self.preview = PreviewSection(napari_viewer, self.fields.preview, self.overlay)
         self._saving = Latest()
         self._watched: Image | None = None
-        self._show_overlay = qthrottled(self._draw_overlay, timeout=100)
+        # Not at once: new figures are painted first, as drawing the zones takes longer than computing them.
+        self._show_overlay = qthrottled(self._draw_overlay, timeout=100, leading=False)
         self._view_moved = qthrottled(self._update_for_view, timeout=300)
         self._arrange()
         self._connect()

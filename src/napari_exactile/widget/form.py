@@ -7,6 +7,7 @@ import re
 from magicgui.widgets.bases import Widget
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import (
+    QAbstractSlider,
     QAbstractSpinBox,
     QComboBox,
     QGridLayout,
@@ -15,6 +16,8 @@ from qtpy.QtWidgets import (
     QPushButton,
     QWidget,
 )
+
+from napari_exactile.widget.wheel import scroll_past
 
 # On napari's own, numbers that cannot be changed can hardly be read; this grey is as far from both themes.
 STYLE = """
@@ -137,7 +140,9 @@ def _caption(text: str) -> QLabel:
 
 def _native(field: Widget | QWidget) -> QWidget:
     """Return the Qt widget of a field, behaving as it should in a narrow dock."""
-    native = field.native if isinstance(field, Widget) else field
+    native: QWidget = field.native if isinstance(field, Widget) else field
+    if isinstance(native, QComboBox | QAbstractSpinBox | QAbstractSlider):
+        scroll_past(native)
     match native:
         case QComboBox():
             _shorten(native)

@@ -24,12 +24,14 @@ class Planner:
         self._own: dict[str, Model] = {}
         self._known: Known = {}
         self._latest = Latest()
+        self._asked: tuple[str, tuple[int, ...]] | None = None
 
     def add(self, model: Model) -> None:
         """Offer a model that a script made; one of the same name is replaced."""
         self.cards[model.name] = model.card
         self._own[model.name] = model
         self._known = {key: value for key, value in self._known.items() if key[0] != model.name}
+        self._asked = None
 
     def known(self, name: str, shape: tuple[int, ...]) -> tuple[Model, Analysis] | None:
         """Return a model with its analysis for images of `shape`, None before it was computed."""
@@ -42,16 +44,27 @@ class Planner:
         ready: Callable[[], None],
         failed: Callable[[Exception], None],
     ) -> None:
-        """Compute what `known` then returns, and call `ready`; a later question supersedes this one."""
+        """Compute what `known` then returns, and call `ready`; another question supersedes this one.
+
+        The same question again changes nothing: its answer is on the way already.
+        """
+        if self._asked == (name, shape):
+            return
 
         def remember(answer: tuple[Model, Analysis]) -> None:
-            self._known[name, shape] = answer
+            self._asked, self._known[name, shape] = None, answer
             ready()
 
-        self._latest.ask(lambda: self._analyse(name, shape), remember, failed)
+        def give_up(error: Exception) -> None:
+            self._asked = None
+            failed(error)
+
+        self._asked = name, shape
+        self._latest.ask(lambda: self._analyse(name, shape), remember, give_up)
 
     def forget(self) -> None:
         """Deliver no answer to what was asked."""
+        self._asked = None
         self._latest.forget()
 
     def _analyse(self, name: str, shape: tuple[int, ...]) -> tuple[Model, Analysis]:

@@ -6,7 +6,7 @@ drawn from start - 0.5 to stop - 0.5.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 
 import numpy as np
@@ -105,25 +105,32 @@ _FRAME = np.array(
 )
 
 
+FRAME_ROOM = 16
+"""A status mesh has room for this many frames, or a multiple of it; a run mostly needs one at a time."""
+
+
 def status_mesh(zones: FloatArray, status: IntArray, width: float) -> tuple[FloatArray, IntArray, FloatArray]:
     """Return triangles that show how far each tile has come: a quad per tile, and frames `width` px wide.
 
     `zones` are corners, shape (number of tiles, 4, 2). The mesh, vertices (N, 2), triangles (M, 3) and values
     (N,) that index `STATUS_COLOURS`, ends exactly where the zones end, also where the last row and column
-    are narrower: one pixel per tile, scaled by the zone, would overhang the image there.
+    are narrower: one pixel per tile, scaled by the zone, would overhang the image there. Frames that no tile
+    needs are clear and have shrunk to a point, so that from tile to tile the triangles stay the same.
     """
-    vertices, faces, values = [zones.reshape(-1, 2)], [_repeated(_QUAD, len(zones))], [_fills(status)]
-    for kind, colour in _LINES.items():
-        frames = _frames(zones[status == kind.value], width)
-        faces.append(_repeated(_FRAME, len(frames), first=sum(map(len, vertices))))
-        vertices.append(frames.reshape(-1, 2))
-        values.append(np.full(8 * len(frames), colour, dtype=np.float32))
-    return np.concatenate(vertices).astype(np.float32), np.concatenate(faces), np.concatenate(values)
+    lines = _values(_LINES, status)
+    framed = np.flatnonzero(lines != CLEAR)
+    room = FRAME_ROOM * max(1, -(-len(framed) // FRAME_ROOM))
+    frames, colours = np.full((room, 8, 2), zones[0, 0]), np.full((room, 8), CLEAR, dtype=np.float32)
+    frames[: len(framed)], colours[: len(framed)] = _frames(zones[framed], width), lines[framed, None]
+    vertices = np.concatenate([zones.reshape(-1, 2), frames.reshape(-1, 2)]).astype(np.float32)
+    faces = np.concatenate([_repeated(_QUAD, len(zones)), _repeated(_FRAME, room, first=4 * len(zones))])
+    return vertices, faces, np.concatenate([np.repeat(_values(_FILLS, status), 4), colours.ravel()])
 
 
-def _fills(status: IntArray) -> FloatArray:
-    values = np.array([_FILLS[kind] for kind in TileStatus], dtype=np.float32)
-    return np.repeat(values[status], 4)
+def _values(table: Mapping[TileStatus, int], status: IntArray) -> FloatArray:
+    """Return the table's value for each tile, `CLEAR` where it has none."""
+    values = np.array([table.get(kind, CLEAR) for kind in TileStatus], dtype=np.float32)
+    return values[status]
 
 
 def _frames(outer: FloatArray, width: float) -> FloatArray:

@@ -1,0 +1,177 @@
+"""How fast the dock answers: from a changed field to new figures and zones, from Cancel to the end of a run.
+
+A 2048 x 2048 image in a real window. A time ends when what has changed has been painted.
+
+    xvfb-run -a -s "-screen 0 1600x1000x24" .venv/bin/python bench/dock.py
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import napari
+import numpy as np
+from qtpy.QtCore import QEvent, QEventLoop, QObject, QTimer
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
+
+from napari_exactile.models.load import load_model
+from napari_exactile.models.unet import UNet, randomise
+from napari_exactile.run.executor import Executor
+from napari_exactile.widget.dock import ExactileDock
+
+SIDE = 2048
+TILES = (512, 704, 1024, 384, 256)  # at the last there are 1024 zones
+RADII = (96, 128, 64, 160, 32)  # the model needs 96
+ROUNDS = 4
+DELAYS = (0.1, 0.3, 0.6, 0.9, 1.2, 1.6, 2.0)
+
+
+def main() -> None:
+    operators = time_operators()
+    viewer, dock = open_dock()
+    print(f"{'milliseconds':<44}{'median':>10}{'95 %':>10}{'largest':>10}")
+    for words, field, values in (
+        ("tile size", dock.fields.tile, TILES),
+        ("own radius", dock.fields.radius, RADII),
+    ):
+        dock.fields.own_radius.value = words == "own radius"
+        dock.fields.tile.value = 512
+        wait(0.5)
+        figures, zones = answers(viewer, dock, field, values)
+        print(row(f"{words} to figures painted", figures))
+        print(row(f"{words} to zones painted", zones))
+    dock.fields.own_radius.value = False
+    dock.fields.tile.value = SIDE
+    print_cancel("bundled model, tile 2048", dock, operators)
+    big = UNet(base=64).eval()
+    randomise(big, 0)
+    dock.add_model(load_model(big, name="big", title="U-Net, base 64"))
+    dock.fields.automatic.value = True
+    loop_until(lambda: dock.plan is not None)
+    print_cancel(f"U-Net base 64, automatic ({dock.plan.tile[0]} px)", dock, operators)
+    viewer.close()
+
+
+def open_dock() -> tuple[napari.Viewer, ExactileDock]:
+    """Return a window with an image and the dock, everything in it painted."""
+    viewer = napari.Viewer()
+    viewer.window._qt_window.resize(1500, 950)
+    viewer.add_image(np.random.default_rng(0).integers(0, 4000, (SIDE, SIDE)).astype(np.uint16))
+    dock = ExactileDock(viewer, remembers=False)
+    viewer.window.add_dock_widget(dock)
+    dock.fields.automatic.value = False
+    dock.fields.advanced.setChecked(True)
+    loop_until(lambda: dock.plan is not None and "Tiles: zones" in viewer.layers)
+    wait(1)
+    return viewer, dock
+
+
+def answers(
+    viewer: napari.Viewer, dock: ExactileDock, field: Any, values: tuple[int, ...]
+) -> tuple[list[float], list[float]]:
+    """Change a field again and again; return the milliseconds to new figures and to new zones, as painted."""
+    canvas = viewer.window._qt_window.findChild(QOpenGLWidget)
+    figures, canvases = Painted(dock.fields.zone_note), Painted(canvas)
+    viewer.layers["Tiles: zones"].events.data.connect(canvases.forget)
+    times: tuple[list[float], list[float]] = [], []
+    for value in values[1:] * ROUNDS:
+        figures.forget()
+        canvases.await_change()
+        start = time.perf_counter()
+        field.value = value
+        loop_until(lambda: bool(figures.at and canvases.at))
+        for at, spent in zip((figures.at, canvases.at), times, strict=True):
+            spent.append(1000 * (at - start))
+        wait(0.5)
+    viewer.layers["Tiles: zones"].events.data.disconnect(canvases.forget)
+    return times
+
+
+class Painted(QObject):
+    """Knows when a widget was first painted since `forget`; after `await_change`, painting does not count."""
+
+    def __init__(self, widget: Any) -> None:
+        super().__init__()
+        self.at, self._counts = 0.0, True
+        widget.installEventFilter(self)
+
+    def forget(self, _event: Any = None) -> None:
+        self.at, self._counts = 0.0, True
+
+    def await_change(self) -> None:
+        self.at, self._counts = 0.0, False
+
+    def eventFilter(self, _widget: Any, event: Any) -> bool:  # noqa: N802
+        if event.type() == QEvent.Type.Paint and self._counts and not self.at:
+            # The painting begins now and ends before the next turn of the event loop.
+            self._counts = False
+            QTimer.singleShot(0, self._note)
+        return False
+
+    def _note(self) -> None:
+        self.at = time.perf_counter()
+
+
+def print_cancel(words: str, dock: ExactileDock, operators: list[float]) -> None:
+    """Cancel in the midst of the first tile, sooner or later, and print how long the run goes on."""
+    times = []
+    operators.clear()
+    for delay in DELAYS:
+        dock.start()
+        run: Any = dock.run
+        loop_until(lambda run=run: run._current >= 0)
+        wait(delay)
+        start = time.perf_counter()
+        dock.footer.cancel.click()
+        loop_until(lambda: not dock.running)
+        times.append(1000 * (time.perf_counter() - start))
+        assert not run.job.done, "the first tile was too fast to be cancelled"
+        run.layer.visible = False
+        wait(0.3)
+    print(row(f"Cancel, {words}", times))
+    print(row("  between two looks at Cancel", operators))
+
+
+def time_operators() -> list[float]:
+    """Measure how long the executor works between two looks at Cancel: mostly one operator."""
+    original, spent = Executor.scores, []
+
+    def scores(self: Executor, zone: Any, radius: Any, method: Any, check: Callable[[], None]) -> Any:
+        last = [time.perf_counter()]
+
+        def timed() -> None:
+            now = time.perf_counter()
+            spent.append(1000 * (now - last[0]))
+            last[0] = now
+            check()
+
+        return original(self, zone, radius, method, timed)
+
+    Executor.scores = scores  # type: ignore[method-assign]
+    return spent
+
+
+def wait(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    loop_until(lambda: time.monotonic() > end)
+
+
+def loop_until(done: Callable[[], bool]) -> None:
+    """Run Qt's own event loop, as napari does, until `done`."""
+    loop, timer = QEventLoop(), QTimer()
+    timer.setInterval(5)
+    timer.timeout.connect(lambda: loop.quit() if done() else None)
+    timer.start()
+    loop.exec()
+    timer.stop()
+
+
+def row(words: str, values: list[float]) -> str:
+    low, high, most = np.percentile(values, 50), np.percentile(values, 95), max(values)
+    return f"{words:<44}{low:>10.0f}{high:>10.0f}{most:>10.0f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,11 +1,7 @@
-"""The command `exactile`: the same jobs as in the dock, without a screen.
-
-Whatever takes long to import is imported where it is used, so that help and mistakes answer at once.
-"""
+"""`exactile segment`: the labels of a TIFF file of any size."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,13 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from napari_exactile.models.card import BUNDLED
+from napari_exactile.cli.common import (
+    MODEL_HELP,
+    TIFF,
+    check_file,
+    check_not_image,
+    pairs,
+    plain_errors,
+    print_out,
+    progress_bar,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress
-    from rich.table import Table
 
-    from napari_exactile.network.analysis import Analysis
     from napari_exactile.run.job import Job
     from napari_exactile.run.settings import Settings
 
@@ -34,59 +37,10 @@ BYTES = {
     "B": 1,
 }
 
-app = typer.Typer(
-    help="Exact tiled segmentation: the labels of one pass over the whole image, whatever its size.",
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
 
-ModelName = f"A bundled model: {', '.join(BUNDLED)}."
-
-
-def main() -> None:
-    """Run the command line."""
-    app(prog_name="exactile")
-
-
-def _show_version(asked: bool) -> None:
-    if asked:
-        from importlib.metadata import version
-
-        typer.echo(f"exactile {version('napari-exactile')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    pass
-
-
-@app.command()
-def inspect(
-    model: Annotated[str, typer.Argument(help=ModelName)],
-    shape: Annotated[str, typer.Option(metavar="H,W", help="Size of the image in pixels.")] = "2048,2048",
-) -> None:
-    """Say what a model needs and whether it can be exact; no pixel is touched."""
-    with _plain_errors():
-        from napari_exactile.models.load import load_model
-        from napari_exactile.network.analysis import analyse_module
-        from napari_exactile.run.summary import analysis_lines
-
-        loaded = load_model(model)
-        analysis = analyse_module(loaded.module, loaded.card.channels, _shape(shape))
-        _print(_layer_table(analysis))
-        _print(_pairs(analysis_lines(analysis, loaded.name)))
-
-
-@app.command()
 def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     image: Annotated[Path, typer.Argument(metavar="IMAGE.tif", help="A TIFF file: a plane or a stack.")],
-    model: Annotated[str, typer.Option(help=ModelName)],
+    model: Annotated[str, typer.Option(help=MODEL_HELP)],
     out: Annotated[
         Path | None, typer.Option(metavar="LABELS.tif", help="[default: IMAGE_labels.tif, beside the image]")
     ] = None,
@@ -109,9 +63,10 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
 
     The planes of a stack are segmented one by one, each with its own normalisation.
     """
-    with _plain_errors():
+    with plain_errors():
         out = out or image.with_name(f"{image.stem}_labels.tif")
-        _check_output(out, image, overwrite)
+        check_not_image(out, image, "the labels")
+        check_file(out, TIFF, "labels are", overwrite)
         settings = _settings(
             tile=_number("--tile", tile),
             radius=_number("--radius", radius),
@@ -121,28 +76,6 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
             memory_limit=_memory(memory_limit),
         )
         _segment_file(image, model, out, settings, axes)
-
-
-@app.command()
-def demo(
-    screenshot: Annotated[Path | None, typer.Option(help="Save a picture of the window and quit.")] = None,
-) -> None:
-    """Open napari and segment a sample image."""
-    from napari_exactile.widget.demo import run_demo
-
-    run_demo(screenshot)
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Turn what a person can put right into one sentence; programming errors keep their traceback."""
-    from napari_exactile.run.events import TileError
-
-    try:
-        yield
-    except (ValueError, OSError, TileError) as error:
-        typer.echo(f"Error: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(1) from None
 
 
 def _settings(**values: Any) -> Settings:
@@ -160,13 +93,6 @@ def _number(option: str, text: str) -> int | Literal["auto"]:
         raise typer.BadParameter(f"{option} takes a number of pixels or auto, not {text!r}") from None
 
 
-def _shape(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(length) for length in text.split(","))
-    except ValueError:
-        raise typer.BadParameter(f"--shape takes numbers of pixels such as 2048,2048, not {text!r}") from None
-
-
 def _memory(text: str | None) -> int | None:
     """Return the bytes that "2GB", "512 MiB" or "1000000" mean."""
     if text is None:
@@ -177,22 +103,6 @@ def _memory(text: str | None) -> int | None:
         return int(float(number.removesuffix(unit)) * BYTES.get(unit, 1))
     except (ValueError, OverflowError):
         raise typer.BadParameter(f"--memory-limit takes bytes such as 2GB, not {text!r}") from None
-
-
-def _check_output(out: Path, image: Path, overwrite: bool) -> None:
-    """Refuse, before anything is computed, a file that the labels could not or must not be written to."""
-    if out.suffix.lower() not in {".tif", ".tiff"}:
-        raise ValueError(f"labels are written as TIFF: {out} must end in .tif or .tiff")
-    if out.is_dir():
-        raise ValueError(f"{out} is a folder: name a file in it")
-    if out.exists() and image.exists() and out.samefile(image):
-        raise ValueError(f"the labels would replace the image {image}: choose another name")
-    if out.exists() and not overwrite:
-        raise ValueError(f"{out} exists already: choose another name or pass --overwrite")
-    try:
-        tempfile.TemporaryFile(dir=out.parent).close()
-    except OSError as error:
-        raise ValueError(f"the folder {out.parent} cannot be written to: {error.strerror}") from error
 
 
 def _segment_file(image: Path, model: str, out: Path, settings: Settings, axes: str | None) -> None:
@@ -209,7 +119,7 @@ def _segment_file(image: Path, model: str, out: Path, settings: Settings, axes: 
     analysis = analyse_module(loaded.module, loaded.card.channels, planes.sources[0].shape)
     jobs: list[Job] = []
     with _stoppable(jobs, len(planes.sources)):
-        with _progress() as progress:
+        with progress_bar() as progress:
             for number, source in enumerate(planes.sources, start=1):
                 jobs.append(Job(source, loaded, analysis, settings))
                 prefix = f"Plane {number} of {len(planes.sources)}: " if planes.shape else ""
@@ -218,7 +128,7 @@ def _segment_file(image: Path, model: str, out: Path, settings: Settings, axes: 
         report = summed([job.report() for job in jobs], planes.shape)
         labels, note = _stacked(jobs, planes.shape), exactness(report)
         save_labels(out, labels, names, opened.pixel_size, axes=planes.axes, note=note)
-    _print(_pairs([*summary_lines(report, image.name), ("labels", str(out))]))
+    print_out(pairs([*summary_lines(report, image.name), ("labels", str(out))]))
 
 
 @contextmanager
@@ -231,13 +141,6 @@ def _stoppable(jobs: Sequence[Job], planes: int) -> Iterator[None]:
         tiles = len(jobs[0].plan) * planes if jobs else 0
         typer.echo(f"Stopped: {done} of {tiles} tiles were done, nothing was written.", err=True)
         raise typer.Exit(130) from None
-
-
-def _progress() -> Progress:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    return Progress(console=Console(stderr=True))
 
 
 def _follow(job: Job, progress: Progress, prefix: str) -> None:
@@ -265,36 +168,3 @@ def _stacked(jobs: Sequence[Job], shape: tuple[int, ...]) -> Any:
 
     planes = [job.labels for job in jobs if job.labels is not None]
     return np.stack(planes).reshape(*shape, *planes[0].shape) if shape else planes[0]
-
-
-def _layer_table(analysis: Analysis) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    from napari_exactile.run.summary import sides
-
-    table = Table("operator", "place", "channels", "stride", "context", "million multiply-adds")
-    for column in table.columns[2:]:
-        column.justify = "right"
-    for layer in analysis.layers:
-        stride = ", ".join(dict.fromkeys(layer.stride))
-        work = f"{layer.multiply_accumulates / 1e6:,.0f}"
-        cells = (layer.operator, layer.place, str(layer.channels), stride, sides(layer.context), work)
-        table.add_row(*map(Text, cells))
-    return table
-
-
-def _pairs(lines: Sequence[tuple[str, str]]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table.grid(padding=(0, 2))
-    for name, value in lines:
-        table.add_row(Text(name), Text(value, overflow="fold"))
-    return table
-
-
-def _print(table: Table) -> None:
-    from rich.console import Console
-
-    Console().print(table)

@@ -1,0 +1,44 @@
+"""The command `exactile`: the same jobs as in the dock, without a screen.
+
+Whatever takes long to import is imported where it is used, so that help and mistakes answer at once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from napari_exactile.cli import demo, inspect, segment
+
+app = typer.Typer(
+    help="Exact tiled segmentation: the labels of one pass over the whole image, whatever its size.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(inspect.inspect)
+app.command()(segment.segment)
+app.command()(demo.demo)
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="exactile")
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"exactile {version('napari-exactile')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass

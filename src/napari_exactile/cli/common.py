@@ -1,0 +1,92 @@
+"""What the commands share: errors in a sentence, files that are never overwritten, progress and tables."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from napari_exactile.models.card import BUNDLED
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.progress import Progress
+    from rich.table import Table
+
+MODEL_HELP = f"A bundled model: {', '.join(BUNDLED)}."
+TIFF, CSV, PICTURE = (".tif", ".tiff"), (".csv",), (".png", ".svg", ".pdf")
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turn what a person can put right into one sentence; programming errors keep their traceback."""
+    from napari_exactile.run.events import TileError
+
+    try:
+        yield
+    except (ValueError, OSError, TileError) as error:
+        typer.echo(f"Error: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(1) from None
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Let Ctrl-C end a command that writes its files last with a sentence."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("Stopped: nothing was written.", err=True)
+        raise typer.Exit(130) from None
+
+
+def check_file(out: Path | None, suffixes: Sequence[str], what: str, overwrite: bool) -> None:
+    """Refuse, before anything is computed, a file that `what` could not or must not be written to."""
+    if out is None:
+        return
+    if out.suffix.lower() not in suffixes:
+        names = {TIFF: "TIFF", CSV: "CSV"}.get(tuple(suffixes), "picture")
+        raise ValueError(f"{what} written as {names}: {out} must end in {' or '.join(suffixes)}")
+    if out.is_dir():
+        raise ValueError(f"{out} is a folder: name a file in it")
+    if out.exists() and not overwrite:
+        raise ValueError(f"{out} exists already: choose another name or pass --overwrite")
+    try:
+        tempfile.TemporaryFile(dir=out.parent).close()
+    except OSError as error:
+        raise ValueError(f"the folder {out.parent} cannot be written to: {error.strerror}") from error
+
+
+def check_not_image(out: Path | None, image: Path, what: str) -> None:
+    """Refuse a file that would replace the image, --overwrite or not."""
+    if out is not None and out.exists() and image.exists() and out.samefile(image):
+        raise ValueError(f"{what} would replace the image {image}: choose another name")
+
+
+def progress_bar() -> Progress:
+    """Return a progress display on stderr."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    return Progress(console=Console(stderr=True))
+
+
+def pairs(lines: Sequence[tuple[str, str]]) -> Table:
+    """Return a table of names and values."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    for name, value in lines:
+        table.add_row(Text(name), Text(value, overflow="fold"))
+    return table
+
+
+def print_out(what: RenderableType) -> None:
+    """Print on stdout."""
+    from rich.console import Console
+
+    Console().print(what)

@@ -1,0 +1,54 @@
+"""`exactile inspect`: what a model needs, without an image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_exactile.cli.common import MODEL_HELP, pairs, plain_errors, print_out
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from napari_exactile.network.analysis import Analysis
+
+
+def inspect(
+    model: Annotated[str, typer.Argument(help=MODEL_HELP)],
+    shape: Annotated[str, typer.Option(metavar="H,W", help="Size of the image in pixels.")] = "2048,2048",
+) -> None:
+    """Say what a model needs and whether it can be exact; no pixel is touched."""
+    with plain_errors():
+        from napari_exactile.models.load import load_model
+        from napari_exactile.network.analysis import analyse_module
+        from napari_exactile.run.summary import analysis_lines
+
+        loaded = load_model(model)
+        analysis = analyse_module(loaded.module, loaded.card.channels, _shape(shape))
+        print_out(_layer_table(analysis))
+        print_out(pairs(analysis_lines(analysis, loaded.name)))
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(length) for length in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"--shape takes numbers of pixels such as 2048,2048, not {text!r}") from None
+
+
+def _layer_table(analysis: Analysis) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    from napari_exactile.run.summary import sides
+
+    table = Table("operator", "place", "channels", "stride", "context", "million multiply-adds")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for layer in analysis.layers:
+        stride = ", ".join(dict.fromkeys(layer.stride))
+        work = f"{layer.multiply_accumulates / 1e6:,.0f}"
+        cells = (layer.operator, layer.place, str(layer.channels), stride, sides(layer.context), work)
+        table.add_row(*map(Text, cells))
+    return table

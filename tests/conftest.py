@@ -9,6 +9,10 @@ import pytest
 from napari import Viewer
 from napari.components import ViewerModel
 
+from docks import model, opened, own_settings
+
+__all__ = ["model", "opened", "own_settings"]  # fixtures, found here by their names
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _keep_deleted_programs() -> Iterator[None]:

@@ -36,6 +36,7 @@ class ExactileDock(QWidget):
         self._remembers = remembers
         self.viewer = napari_viewer
         self.planner = Planner()
+        self.destroyed.connect(self.planner.forget)
         self.fields = Fields(self._images, self._models, self.update_plan)
         self.footer = Footer()
         self.overlay = TilingOverlay(napari_viewer)

@@ -49,8 +49,10 @@ class PreviewSection:
         self._reason = ""
         self._known: tuple[Any, ErrorPreview] | None = None
         self._error, self._estimate, self._sweep, self._opening = (Latest() for _ in range(4))
-        self._plot: PlotDock | None = None
+        self.plot: PlotDock | None = None
         self.view_moved = qthrottled(self.update, timeout=300)
+        self._gone = False
+        fields.form.destroyed.connect(self._stop)
         fields.where.changed.connect(self._on_where)
         fields.radius.changed.connect(self._on_radius)
         fields.estimate.changed.connect(self._on_estimate)
@@ -66,6 +68,8 @@ class PreviewSection:
 
     def update(self, _value: Any = None) -> None:
         """Show the error for the place and context of now: at once if it is known, else when computed."""
+        if self._gone:
+            return  # a throttled call can come late
         if not self._fields.form.isVisible():
             self._rest()
             return
@@ -79,11 +83,16 @@ class PreviewSection:
 
     def leave(self) -> None:
         """Stop computing and let go of the viewer."""
+        self._stop()
+        self._drawn.leave()
+        self._layers.release()
+
+    def _stop(self) -> None:
+        """Compute nothing any more and deliver no answer."""
+        self._gone = True
         self.view_moved.cancel()
         for latest in (self._error, self._estimate, self._sweep, self._opening):
             latest.forget()
-        self._drawn.leave()
-        self._layers.release()
 
     # --- the error at one place
 
@@ -232,12 +241,12 @@ class PreviewSection:
 
     def _plot_dock(self, make: Callable[[], PlotDock]) -> PlotDock:
         """Return the dock of the plot, opened anew where the person closed it."""
-        if self._plot is None or self._plot.parent() is None:
-            self._plot = make()
-            self._viewer.window.add_dock_widget(self._plot, name=PLOT_TITLE, area="bottom")
-            self._plot.destroyed.connect(self._forget_plot)
-        return self._plot
+        if self.plot is None or self.plot.parent() is None:
+            self.plot = make()
+            self._viewer.window.add_dock_widget(self.plot, name=PLOT_TITLE, area="bottom")
+            self.plot.destroyed.connect(self._forget_plot)
+        return self.plot
 
     def _forget_plot(self) -> None:
         self._sweep.forget()
-        self._plot = None
+        self.plot = None

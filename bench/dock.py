@@ -17,7 +17,8 @@ from qtpy.QtCore import QEvent, QEventLoop, QObject, QTimer
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 
 from napari_exactile.models.load import load_model
-from napari_exactile.models.unet import UNet, randomise
+from napari_exactile.models.random_weights import randomise
+from napari_exactile.models.unet import UNet
 from napari_exactile.run.executor import Executor
 from napari_exactile.widget.dock import ExactileDock
 

@@ -16,7 +16,8 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QSettings
 
 import napari_exactile as ex
-from napari_exactile.models.unet import UNet, randomise
+from napari_exactile.models.random_weights import randomise
+from napari_exactile.models.unet import UNet
 from napari_exactile.run.executor import Executor
 from napari_exactile.widget import remembered
 from napari_exactile.widget.dock import ExactileDock

@@ -19,7 +19,8 @@ import torch
 
 import napari_exactile as ex
 from napari_exactile.images.colonies import draw_colonies
-from napari_exactile.models.unet import UNet, randomise
+from napari_exactile.models.random_weights import randomise
+from napari_exactile.models.unet import UNet
 from napari_exactile.run.executor import Executor
 from napari_exactile.run.metrics import difference
 

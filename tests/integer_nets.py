@@ -5,7 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from napari_exactile.geometry.interval import slices
+from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.models.unet import UNet
+from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.cone import Cone
 
 # Values stay in 0 .. MODULUS - 1 after every convolution; weights in -LARGEST .. LARGEST.
 MODULUS, LARGEST = 13, 3
@@ -59,3 +63,14 @@ def integer_image(shape: tuple[int, ...], seed: int) -> Tensor:
     """Random integers 0 .. MODULUS - 1 in float64: (1, 1, *shape)."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(0, MODULUS, (1, 1, *shape), generator=generator).double()
+
+
+def tiled(net: nn.Module, image: Tensor, analysis: Analysis, zone: tuple[int, ...]) -> Tensor:
+    """Compute the whole padded output of a float64 network zone by zone with trimmed execution."""
+    cone, shape = Cone(analysis.graph), analysis.padded_shape
+    assert analysis.factor is not None
+    result = torch.full((1, analysis.classes, *shape), torch.nan, dtype=torch.float64)
+    for tile in Tiling(shape, analysis.factor, zone, (0,) * len(shape)):
+        part = image[(..., *slices(cone.reads(tile.zone)))]
+        result[(..., *slices(tile.zone))] = cone.run(part, tile.zone)
+    return result

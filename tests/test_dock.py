@@ -20,7 +20,8 @@ from qtpy.QtCore import QSettings
 
 import napari_exactile as ex
 from napari_exactile.images.tiff import open_tiff
-from napari_exactile.models.unet import UNet, randomise
+from napari_exactile.models.random_weights import randomise
+from napari_exactile.models.unet import UNet
 from napari_exactile.run.executor import Executor
 from napari_exactile.widget import remembered
 from napari_exactile.widget.dock import ExactileDock

@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from integer_nets import integer_image, integer_unet, make_integer
-from napari_exactile.geometry.interval import Interval, slices
-from napari_exactile.geometry.tiling import Tiling
+from integer_nets import integer_image, integer_unet, make_integer, tiled
+from napari_exactile.geometry.interval import Interval
 from napari_exactile.models.unet import UNet
-from napari_exactile.network.analysis import Analysis, analyse_module
+from napari_exactile.network.analysis import analyse_module
 from napari_exactile.network.cone import Cone
 
 # levels, convolutions, kernel, true context, rounded radius, Eq. 1
@@ -34,17 +33,6 @@ def test_context_of_unets(
     assert analysis.context == ((context, context),) * 2
     assert analysis.radius == (radius,) * 2
     assert analysis.paper_radius == (paper,) * 2
-
-
-def tiled(net: nn.Module, image: Tensor, analysis: Analysis, zone: tuple[int, ...]) -> Tensor:
-    """Compute the whole padded output zone by zone with trimmed execution."""
-    cone, shape = Cone(analysis.graph), analysis.padded_shape
-    assert analysis.factor is not None
-    result = torch.full((1, analysis.classes, *shape), torch.nan, dtype=torch.float64)
-    for tile in Tiling(shape, analysis.factor, zone, (0,) * len(shape)):
-        part = image[(..., *slices(cone.reads(tile.zone)))]
-        result[(..., *slices(tile.zone))] = cone.run(part, tile.zone)
-    return result
 
 
 @settings(max_examples=40, deadline=None)

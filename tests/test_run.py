@@ -19,7 +19,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import napari_exactile as ex
 from napari_exactile.geometry.interval import Box, Interval, slices
-from napari_exactile.models.unet import UNet, randomise
+from napari_exactile.models.random_weights import randomise
+from napari_exactile.models.unet import UNet
 from napari_exactile.run import events
 from napari_exactile.run.api import make_job
 from napari_exactile.run.events import TileError

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from napari_exactile.models.unet import UNet, randomise
+from napari_exactile.models.random_weights import randomise
+from napari_exactile.models.unet import UNet
 
 
 def leaf_names(module: nn.Module) -> list[str]:

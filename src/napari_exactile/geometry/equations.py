@@ -7,19 +7,22 @@ for some networks. The program never uses them to decide what is exact; `docs/de
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fractions import Fraction
+from math import ceil
 
 from napari_exactile.geometry.interval import round_up
 
 
-def radius_of_layers(layers: Iterable[tuple[int, int]]) -> int:
-    """Return Eq. 1: the sum over convolutions of stride * floor(kernel / 2).
+def radius_of_layers(layers: Iterable[tuple[int | Fraction, int]]) -> int:
+    """Return Eq. 1: the sum over convolutions of stride * floor(kernel / 2), in whole pixels.
 
-    `layers` holds (stride of the layer against the image, kernel size) of each convolution on the path.
+    `layers` holds (stride of the layer against the image, kernel size) of each convolution on the path; on a
+    grid finer than the image, the stride is a fraction and the sum is rounded up.
 
     >>> radius_of_layers([(1, 3), (1, 3), (2, 3), (2, 3), (1, 3), (1, 3)])
     8
     """
-    return sum(stride * (kernel // 2) for stride, kernel in layers)
+    return ceil(sum(stride * (kernel // 2) for stride, kernel in layers))
 
 
 def radius_of_unet(levels: int, convolutions: int, kernel: int) -> int:

@@ -1,4 +1,4 @@
-"""How far a sliding window reaches along one axis, forwards (convolution, pooling) and transposed."""
+"""How far an operator reaches along one axis: sliding windows, forwards and transposed, and resizing."""
 
 from __future__ import annotations
 
@@ -98,3 +98,50 @@ class TransposedWindow:
         """Return the outputs that the inputs `given` add to, cropping by `padding` not regarded."""
         start = given.start * self.step - self.padding
         return Interval(start, (given.stop - 1) * self.step - self.padding + self.span)
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """Enlarging by repetition: output o is input o // factor.
+
+    >>> Nearest(4).need(Interval(3, 9))
+    Interval(start=0, stop=3)
+    """
+
+    factor: int
+
+    @property
+    def stride(self) -> Fraction:
+        """The inverse of the factor: resizing refines the grid."""
+        return Fraction(1, self.factor)
+
+    def need(self, wanted: Interval) -> Interval:
+        """Return the inputs that are repeated in `wanted`."""
+        return Interval(wanted.start // self.factor, (wanted.stop - 1) // self.factor + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """Enlarging by linear interpolation: output o lies at (o + 1/2) / factor - 1/2, between two inputs.
+
+    This is the grid without aligned corners. Beyond the first and the last input, these are repeated.
+
+    >>> Linear(2).need(Interval(0, 4)), Linear(2).need(Interval(3, 4))
+    (Interval(start=-1, stop=3), Interval(start=1, stop=3))
+    """
+
+    factor: int
+
+    @property
+    def stride(self) -> Fraction:
+        """The inverse of the factor: resizing refines the grid."""
+        return Fraction(1, self.factor)
+
+    def need(self, wanted: Interval) -> Interval:
+        """Return the inputs on both sides of `wanted`; -1 and beyond the last stand for the edge itself."""
+        # A factor of 1 puts every output on an input: the second one then has no weight.
+        taps = 1 if self.factor == 1 else 2
+        return Interval(self._before(wanted.start), self._before(wanted.stop - 1) + taps)
+
+    def _before(self, output: int) -> int:
+        return (2 * output + 1 - self.factor) // (2 * self.factor)

@@ -138,9 +138,11 @@ def analyse_module(module: nn.Module, channels: int, shape: Sequence[int]) -> An
         raise ValueError(f"an image needs at least one pixel along every axis, not shape {shape}")
     try:
         _refuse_training(module)
-        factor = _bind(module, channels, (DIVISIBLE_LENGTH,) * len(shape)).factor
-        padded = tuple(round_up(length, f) for length, f in zip(shape, factor, strict=True))
-        return Analysis(shape, channels, bound=_bind(module, channels, padded))
+        first = _bind(module, channels, (DIVISIBLE_LENGTH,) * len(shape))
+        padded = tuple(round_up(length, f) for length, f in zip(shape, first.factor, strict=True))
+        bound = _bind(module, channels, padded)
+        _refuse_size_dependence(first, bound)
+        return Analysis(shape, channels, bound=bound)
     except NotExactError as error:
         return Analysis(shape, channels, refusals=error.refusals)
 
@@ -152,7 +154,20 @@ def _bind(module: nn.Module, channels: int, shape: tuple[int, ...]) -> BoundGrap
     if len(result) != len(shape) + 2 or result[2:] != shape:
         reason = f"an image of {_times(shape)} px gives an output of shape {_times(result)}"
         raise NotExactError((Refusal("output", "", reason, "The output must have the size of the image"),))
+    if any(stride != 1 for stride in bound.strides[graph.output]):
+        # A crop can bring an output of another scale to the size of the image.
+        reason = "its pixels lie further apart, or closer together, than those of the image"
+        raise NotExactError((Refusal("output", "", reason, "The output must have the grid of the image"),))
     return bound
+
+
+def _refuse_size_dependence(one: BoundGraph, other: BoundGraph) -> None:
+    """Refuse a network that reads other neighbours in images of other sizes: its context would be no fact."""
+    axes = range(one.graph.axes)
+    if one.factor != other.factor or any(one.context(axis) != other.context(axis) for axis in axes):
+        reason = "which neighbours a pixel depends on changes with the size of the image"
+        remedy = "Crop by fixed numbers of pixels, not by shares of the image"
+        raise NotExactError((Refusal("model", "", reason, remedy),))
 
 
 def _refuse_training(module: nn.Module) -> None:

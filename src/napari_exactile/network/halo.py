@@ -10,6 +10,8 @@ from math import lcm
 
 # The rules register themselves when their modules are imported.
 import napari_exactile.network.local
+import napari_exactile.network.resize
+import napari_exactile.network.shaping
 import napari_exactile.network.windowed  # noqa: F401
 from napari_exactile.geometry.equations import radius_of_layers
 from napari_exactile.geometry.interval import Box, Interval
@@ -104,11 +106,11 @@ class BoundGraph:
 
     def paper_radius(self, axis: int) -> int:
         """Return Eq. 1 along the path where it is largest; transposed convolutions do not count in it."""
-        layers: list[tuple[tuple[int, int], ...]] = [()]
+        layers: list[tuple[tuple[Fraction, int], ...]] = [()]
         for node, operator in self.steps:
             longest = max((layers[i] for i in node.inputs), key=radius_of_layers)
             if isinstance(operator, Convolution):
-                stride = int(self.strides[node.inputs[0]][axis])
+                stride = self.strides[node.inputs[0]][axis]
                 longest = (*longest, (stride, operator.reaches[axis].span))
             layers.append(longest)
         return radius_of_layers(layers[self.graph.output])

@@ -1,0 +1,225 @@
+"""Slices and resizing by powers of two: tiled equals whole to the bit, and what has no rule is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from integer_nets import integer_image, make_integer, tiled
+from napari_exactile.network.analysis import analyse_module
+
+MODES = ["nearest", "nearest-exact", "bilinear"]
+
+
+class Resized(nn.Module):
+    """Down by poolings, up by resizing, with skip connections; `factor` is that of each level."""
+
+    def __init__(self, mode: str, factor: int, levels: int, convolutions: int = 1, kernel: int = 3) -> None:
+        super().__init__()
+        self.mode, self.factor, self.levels = mode, factor, levels
+        pad = kernel // 2
+
+        def block(i: int, o: int) -> nn.Module:
+            later = (nn.Conv2d(o, o, kernel, padding=pad) for _ in range(convolutions - 1))
+            return nn.Sequential(nn.Conv2d(i, o, kernel, padding=pad), *later, nn.ReLU())
+
+        self.encoder = nn.ModuleList(block(2 if level else 1, 2) for level in range(levels + 1))
+        self.decoder = nn.ModuleList(block(4, 2) for _ in range(levels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        skips = []
+        for level, block in enumerate(self.encoder):
+            x = block(F.max_pool2d(x, self.factor) if level else x)
+            skips.append(x)
+        x = skips.pop()
+        for block in self.decoder:
+            x = block(torch.cat([skips.pop(), self.larger(x)], dim=1))
+        return x
+
+    def larger(self, x: Tensor) -> Tensor:
+        return F.interpolate(x, scale_factor=self.factor, mode=self.mode)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_trimmed_equals_whole_to_the_bit_on_resizing_unets(data: st.DataObject) -> None:
+    """For any mode, factor of 2 to 8, depth, shape and zone size, trimmed equals whole to the last bit."""
+    factor = data.draw(st.sampled_from([2, 4, 8]), "factor")
+    levels = data.draw(st.integers(1, {2: 3, 4: 2, 8: 1}[factor]), "levels")
+    mode, kernel = data.draw(st.sampled_from(MODES), "mode"), data.draw(st.sampled_from([1, 3]), "kernel")
+    seed = data.draw(st.integers(0, 99), "seed")
+    net = make_integer(Resized(mode, factor, levels, kernel=kernel).double().eval(), seed)
+    shape = tuple(data.draw(st.integers(1, 70), name) for name in "yx")
+    step = factor**levels
+    zone = tuple(step * data.draw(st.integers(1 + n // step // 5, 64 // step + 1)) for n in shape)
+    analysis = analyse_module(net, 1, shape)
+    assert analysis.refusals == ()
+    assert analysis.factor == (step, step)
+    image = integer_image(analysis.padded_shape, seed)
+    with torch.no_grad():
+        whole = net(image)
+    assert torch.equal(tiled(net, image, analysis, zone), whole)
+
+
+class Chain(nn.Module):
+    """Slices and resizes in a row, out of step with each other, back on the grid of the image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(1, 3, (2, 3), padding=(1, 1))
+        self.up = nn.ConvTranspose2d(3, 2, 3, stride=2)
+        self.last = nn.Conv2d(6, 2, 3, padding=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = self.first(x)[..., 1:, :]
+        phases = torch.cat([a[..., ::2, 1::2], a[..., 1::2, 0::2]], dim=1)
+        back = self.up(phases[:, 1:4])[..., :-1, :-1]
+        finer = F.avg_pool2d(F.interpolate(x, scale_factor=(4, 2), mode="bilinear"), (4, 2))
+        coarse = F.interpolate(F.max_pool2d(a, 2)[:, :2], size=x.shape[2:], mode="bilinear")
+        y = self.last(torch.cat([back, finer, coarse, x], dim=1))
+        return y[..., 2 : y.shape[2], -y.shape[3] : -2]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(4, 9), st.integers(4, 9), st.integers(0, 99))
+def test_trimmed_equals_whole_with_slices_and_resizing_in_a_row(
+    height: int, width: int, a: int, b: int, seed: int
+) -> None:
+    """Shifted origins, steps, ends counted from the far edge and sizes instead of factors come out exact."""
+    net = make_integer(Chain().double().eval(), seed)
+    analysis = analyse_module(net, 1, (height, width))
+    assert analysis.refusals == ()
+    assert analysis.factor == (2, 2)
+    image = integer_image(analysis.padded_shape, seed)
+    with torch.no_grad():
+        whole = net(image)
+    assert torch.equal(tiled(net, image, analysis, (2 * a, 2 * b)), whole)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+@pytest.mark.parametrize("axes", [1, 3])
+def test_signals_and_volumes_are_resized_exactly(mode: str, axes: int) -> None:
+    """The same rules hold for one and three axes."""
+    mode = "trilinear" if (mode, axes) == ("linear", 3) else mode
+    conv = nn.Conv1d if axes == 1 else nn.Conv3d
+    pool = nn.MaxPool3d(4) if axes == 3 else conv(1, 1, 4, stride=4)
+    net = nn.Sequential(pool, nn.Upsample(scale_factor=4, mode=mode), conv(1, 2, 3, padding=1)).double()
+    for tensor in net.state_dict().values():
+        tensor.copy_(torch.randint(-2, 3, tensor.shape, generator=torch.Generator().manual_seed(axes)))
+    analysis = analyse_module(net.eval(), 1, (11, 13, 9)[:axes])
+    assert analysis.refusals == ()
+    image = integer_image(analysis.padded_shape, 0)
+    with torch.no_grad():
+        whole = net(image)
+    assert torch.equal(tiled(net, image, analysis, (4,) * axes), whole)
+
+
+# mode, factor, levels, context on both sides, Eq. 1
+CONTEXTS = [
+    ("nearest", 2, 1, 5, 4), ("bilinear", 2, 1, 5, 4), ("nearest", 2, 2, 11, 10), ("bilinear", 2, 2, 15, 10),
+    ("nearest", 4, 1, 9, 6), ("bilinear", 4, 1, 9, 6), ("bilinear", 8, 1, 17, 10),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("mode", "factor", "levels", "context", "paper"), CONTEXTS)
+def test_context_is_reached_and_not_exceeded(
+    mode: str, factor: int, levels: int, context: int, paper: int
+) -> None:
+    """An impulse `context` pixels away changes the zone, and none farther away does, before and after it."""
+    net = nothing_cancels(Resized(mode, factor, levels))
+    analysis = analyse_module(net, 1, (128, 128))
+    assert analysis.context == ((context, context),) * 2
+    assert analysis.paper_radius == (paper, paper)
+    step = factor**levels
+    assert reached(net, step, context + 2 * step) == (context, context)
+
+
+def reached(net: nn.Module, factor: int, most: int) -> tuple[int, int]:
+    """Return how far before and after one F-aligned zone an impulse on zeros still changes the zone."""
+    start = -(-most // factor) * factor
+    zone, length = slice(start, start + factor), 2 * start + factor
+    with torch.no_grad():
+        impulses = torch.eye(length, dtype=torch.float64).reshape(length, 1, 1, length)
+        image = impulses.expand(-1, -1, factor, -1)
+        changed = (net(image) != net(torch.zeros_like(image[:1])))[..., zone].flatten(1).any(dim=1)
+    places = changed.nonzero().flatten().tolist()
+    return start - places[0], places[-1] + 1 - zone.stop
+
+
+def nothing_cancels(net: nn.Module) -> nn.Module:
+    """Give positive weights and no bias: an impulse on zeros is seen wherever it arrives."""
+    for name, tensor in net.state_dict().items():
+        tensor.fill_(0.0 if name.endswith("bias") else 1.0)
+    return net.double().eval()
+
+
+class Applied(nn.Module):
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+def shifted_by_a_share(x: Tensor) -> Tensor:
+    """A shift by a quarter of the image, from a crop and a padding that both follow its size."""
+    length = x.shape[-1]
+    weight = torch.ones(1, 1, 1, 1)
+    return F.conv2d(x[..., length // 2 :], weight, padding=(0, length // 4))
+
+
+@pytest.mark.parametrize(
+    ("function", "operator", "reason"),
+    [
+        (
+            lambda x: F.avg_pool2d(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True), 2),
+            "upsample_bilinear2d",
+            "there is no F: the grid of the result depends on the size of the image",
+        ),
+        (
+            lambda x: F.interpolate(F.avg_pool2d(x, 3), scale_factor=3, mode="nearest"),
+            "upsample_nearest2d",
+            "only factors of 2, 4, 8",
+        ),
+        (
+            lambda x: F.interpolate(F.interpolate(x, scale_factor=0.5), scale_factor=2),
+            "upsample_nearest2d",
+            "only factors of 2, 4, 8",
+        ),
+        (lambda x: F.interpolate(F.avg_pool2d(x, 2), scale_factor=2, mode="bicubic"), "bicubic", "no rule"),
+        (lambda x: x[..., 3:3], "slice", "leaves nothing"),
+        (lambda x: F.interpolate(x, scale_factor=2)[..., : x.shape[2], : x.shape[3]], "output", "closer"),
+        (shifted_by_a_share, "model", "changes with the size of the image"),
+    ],
+    ids=["align_corners", "x3", "x0.5", "bicubic", "empty", "finer", "share"],
+)
+def test_what_has_no_rule_is_refused_with_its_reason(
+    function: Callable[[Tensor], Tensor], operator: str, reason: str
+) -> None:
+    """Aligned corners, other factors and what follows the size of the image are refused in plain words."""
+    analysis = analyse_module(Applied(function).eval(), 1, (48, 48))
+    assert operator in analysis.refusals[0].operator
+    assert reason in analysis.refusals[0].reason
+
+
+def test_eq_1_counts_parts_of_a_pixel_on_a_finer_grid() -> None:
+    """Two 3 x 3 convolutions on a grid twice as fine as the image's add half a pixel each."""
+
+    class Finer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fine = nn.Sequential(*(nn.Conv2d(1, 1, 3, padding=1) for _ in range(2)))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return F.max_pool2d(self.fine(F.interpolate(x, scale_factor=2)), 2)
+
+    analysis = analyse_module(Finer().eval(), 1, (32, 32))
+    assert (analysis.factor, analysis.paper_radius) == ((1, 1), (1, 1))
+    assert analysis.context == ((1, 1), (1, 1))

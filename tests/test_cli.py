@@ -14,30 +14,13 @@ import numpy as np
 import pytest
 import tifffile
 from torch import nn
-from typer.testing import CliRunner, Result
 
 import napari_exactile as ex
-from napari_exactile.cli import app
+from command_line import MODEL, assert_refused, call, summary, use_model
 from napari_exactile.images.colonies import draw_colonies
 from napari_exactile.images.tiff import open_tiff
 from napari_exactile.models import load
 from napari_exactile.run.executor import Executor
-
-MODEL = "colonies-demo"
-
-
-def call(*arguments: object) -> Result:
-    """Call the command; what is not its own error comes through."""
-    # Rich tables are as wide as the terminal: let no line break.
-    return CliRunner(env={"COLUMNS": "200"}).invoke(app, [str(a) for a in arguments], catch_exceptions=False)
-
-
-def assert_refused(result: Result, message: str, code: int = 1) -> None:
-    """One sentence on stderr, nothing on stdout."""
-    text = " ".join(result.stderr.replace("│", " ").split())
-    assert re.search(message, text), text
-    assert (result.exit_code, result.stdout) == (code, "")
-    assert "Traceback" not in text
 
 
 @pytest.fixture(scope="module")
@@ -55,25 +38,20 @@ def image(tmp_path: Path, colonies: np.ndarray) -> Path:
     return path
 
 
-def summary(result: Result) -> dict[str, str]:
-    """Return the table of names and values at the end."""
-    assert result.exit_code == 0, result.stderr
-    pairs = (re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in result.stdout.splitlines())
-    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
-
-
 # --- help ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["segment", "--help"], ["inspect", "--help"], ["--version"]]
+    "arguments",
+    [["--help"], *([name, "--help"] for name in ("segment", "inspect", "preview")), ["--version"]],
 )
 def test_help_is_quick(arguments: list[str]) -> None:
     """Help and version load neither torch nor napari nor anything that reads images."""
     code = (
         "import sys; from napari_exactile.cli import app\n"
         f"app({arguments}, standalone_mode=False)\n"
-        "print([name for name in ('torch', 'napari', 'qtpy', 'zarr', 'numpy') if name in sys.modules])"
+        "heavy = {'torch', 'napari', 'qtpy', 'zarr', 'numpy', 'matplotlib'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
@@ -100,12 +78,6 @@ def test_inspect_says_what_a_model_needs() -> None:
     layers = ex.analyse(MODEL, (300, 200)).layers
     assert len([line for line in result.stdout.splitlines() if line.startswith("│")]) == len(layers)
     assert "transposed convolution" in result.stdout
-
-
-def use_model(monkeypatch: pytest.MonkeyPatch, module: nn.Module) -> None:
-    """Let the bundled name stand for another network."""
-    model = load.load_model(module, name=MODEL)
-    monkeypatch.setattr(load, "_bundled", lambda card: model)
 
 
 def test_inspect_says_where_the_papers_radius_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Images from TIFF files, and labels into tiled OME-TIFF files with their pixel size."""
+"""Images from TIFF files, and labels and maps into tiled OME-TIFF files with their pixel size."""
 
 from __future__ import annotations
 
@@ -98,20 +98,41 @@ def save_labels(
     in the description, before the class names, what a reader must know of the labels. The file appears
     under its name only when it is complete. Raises ValueError for stacks that OME cannot hold.
     """
+    words = [f"{i} = {name}" for i, name in enumerate(class_names)]
+    metadata = {
+        "axes": _ome_axes(axes or "tzyx"[-labels.ndim :]),
+        "Name": path.stem,
+        "Description": "; ".join([note, *words] if note else words),
+        **_physical_size(pixel_size, unit),
+    }
+    _write(path, labels, metadata)
+
+
+def save_map(path: Path, values: NDArray[np.float32], pixel_size: Sequence[float] | None, note: str) -> None:
+    """Write a (y, x) plane of numbers as they are, as `save_labels` writes labels; `note` says what they are.
+
+    `pixel_size` is (y, x) in micrometres.
+    """
+    metadata = {"axes": "YX", "Name": path.stem, "Description": note, **_physical_size(pixel_size, "µm")}
+    _write(path, values, metadata)
+
+
+def _physical_size(pixel_size: Sequence[float] | None, unit: str) -> dict[str, Any]:
+    if pixel_size is None:
+        return {}
+    sizes = {"PhysicalSizeY": pixel_size[-2], "PhysicalSizeX": pixel_size[-1]}
+    return sizes | {"PhysicalSizeYUnit": unit, "PhysicalSizeXUnit": unit}
+
+
+def _write(path: Path, pixels: NDArray[Any], metadata: dict[str, Any]) -> None:
+    """Write a tiled, compressed OME-TIFF that appears under its name only when it is complete."""
     import tifffile
 
-    axes = _ome_axes(axes or "tzyx"[-labels.ndim :])
-    metadata: dict[str, Any] = {"axes": axes, "Name": path.stem}
-    words = [f"{i} = {name}" for i, name in enumerate(class_names)]
-    metadata["Description"] = "; ".join([note, *words] if note else words)
-    if pixel_size is not None:
-        metadata |= {"PhysicalSizeY": pixel_size[-2], "PhysicalSizeX": pixel_size[-1]}
-        metadata |= {"PhysicalSizeYUnit": unit, "PhysicalSizeXUnit": unit}
     partial = path.with_name(path.name + ".part")
     try:
         tifffile.imwrite(
-            partial, np.ascontiguousarray(labels), ome=True, metadata=metadata, compression="zlib",
-            tile=(FILE_TILE, FILE_TILE), photometric="minisblack", bigtiff=labels.nbytes > 2**31,
+            partial, np.ascontiguousarray(pixels), ome=True, metadata=metadata, compression="zlib",
+            tile=(FILE_TILE, FILE_TILE), photometric="minisblack", bigtiff=pixels.nbytes > 2**31,
         )  # fmt: skip
         partial.replace(path)
     finally:

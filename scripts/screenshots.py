@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QScrollArea
 
 from napari_exactile.widget.demo import open_sample
 from napari_exactile.widget.dock import ExactileDock
@@ -37,7 +37,36 @@ def main() -> None:
     dock.start()
     wait(lambda: not dock.running)
     picture(viewer, "dock")
+    preview(viewer, dock)
     undersized(viewer, dock)
+
+
+def preview(viewer: Any, dock: ExactileDock) -> None:
+    """Show the error at a seam without any context, and the plot; everything else is put back."""
+    assert dock.run is not None
+    assert dock.run.layer is not None
+    dock.run.layer.visible = False
+    dock.fields.automatic.value = True
+    dock.fields.preview_header.setChecked(True)
+    dock.fields.preview.radius.value = 0
+    wait(lambda: "mean score" in dock.fields.preview.result.text())
+    viewer.layers["Preview: score difference"].visible = True
+    zoom = viewer.scene.camera.zoom
+    viewer.scene.camera.zoom = 2.5 * zoom
+    scroll_down(dock)
+    picture(viewer, "preview")
+    dock.fields.preview.plot.native.click()
+    wait(lambda: dock.preview.plot is not None and "needed" in dock.preview.plot.words.text())
+    picture(viewer, "plot")
+    viewer.window.remove_dock_widget(dock.preview.plot)
+    dock.fields.preview_header.setChecked(False)
+    viewer.scene.camera.zoom = zoom
+    dock.fields.automatic.value = False
+
+
+def scroll_down(dock: ExactileDock) -> None:
+    bar = dock.findChild(QScrollArea).verticalScrollBar()
+    bar.setValue(bar.maximum())
 
 
 def undersized(viewer: Any, dock: ExactileDock) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari.components import ViewerModel
 from superqt.utils import qthrottled
 
-from napari_exactile.geometry.interval import Box, lengths
+from napari_exactile.geometry.interval import Box, box_shape, lengths
 from napari_exactile.geometry.seams import nearest_junction, window_around
 from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.widget.background import IsSuperseded, Latest
@@ -122,7 +122,7 @@ class PreviewSection:
 
     def _compute(self, choice: Choice, frame: Frame, window: Box) -> None:
         preview, tiling = self._preview_of(choice), self._tiling(choice)
-        self._describe(choice, tiling)
+        self._describe(choice, tiling, window)
         self._overlay.context_radius = tiling.radius
         self._layers.outline(frame, window, 2.0 / self._viewer.scene.camera.zoom / frame.scale[-1])
         known = preview.known(tiling, window)
@@ -138,12 +138,14 @@ class PreviewSection:
 
         self._error.follow(compute, lambda error: self._show(frame, error), self._failed)
 
-    def _describe(self, choice: Choice, tiling: Tiling) -> None:
+    def _describe(self, choice: Choice, tiling: Tiling, window: Box) -> None:
         off = any(r % f for r, f in zip(tiling.radius, tiling.factor, strict=True))
         grid = f" - off the grid of {lengths(tiling.factor)} px" if off else ""
         needed, tile = choice.plan.required_radius, choice.plan.tile_with(tiling.radius)
         self._fields.tile.say(
-            f"of {lengths(needed)} px needed{grid}\nzone {lengths(tiling.zone)} px, tile {lengths(tile)} px"
+            f"of {lengths(needed)} px needed{grid}\n"
+            f"zone {lengths(tiling.zone)} px, tile {lengths(tile)} px\n"
+            f"window {' x '.join(map(str, box_shape(window)))} px"
         )
 
     def _show(self, frame: Frame, error: TilingError) -> None:

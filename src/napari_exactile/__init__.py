@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from napari_exactile.models.load import Model, load_model
     from napari_exactile.network.analysis import Analysis
     from napari_exactile.network.graph import NotExactError, Refusal
-    from napari_exactile.run.api import analyse, segment, segment_whole
+    from napari_exactile.network.probe import NotMeasurableError
+    from napari_exactile.run.api import analyse, measure_context, segment, segment_whole
     from napari_exactile.run.job import Result
     from napari_exactile.run.plan import Plan, plan_tiles
     from napari_exactile.run.settings import Settings
@@ -20,12 +21,14 @@ _HOMES = {
     "Analysis": "network.analysis",
     "Model": "models.load",
     "NotExactError": "network.graph",
+    "NotMeasurableError": "network.probe",
     "Plan": "run.plan",
     "Refusal": "network.graph",
     "Result": "run.job",
     "Settings": "run.settings",
     "analyse": "run.api",
     "load_model": "models.load",
+    "measure_context": "run.api",
     "plan_tiles": "run.plan",
     "segment": "run.api",
     "segment_whole": "run.api",
@@ -35,12 +38,14 @@ __all__ = [
     "Analysis",
     "Model",
     "NotExactError",
+    "NotMeasurableError",
     "Plan",
     "Refusal",
     "Result",
     "Settings",
     "analyse",
     "load_model",
+    "measure_context",
     "plan_tiles",
     "segment",
     "segment_whole",

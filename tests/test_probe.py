@@ -127,7 +127,7 @@ def test_a_factor_of_your_own_measures_what_the_analysis_refuses() -> None:
         ex.measure_context(net, (32, 32))
     assert ex.measure_context(net, (32, 32), factor=(3, 3)) == ((1, 1), (1, 1))
     with pytest.raises(ValueError, match="Try 18 px"):
-        ex.measure_context(net, (9, 9), factor=(3, 3)), ex.measure_context(net, (3, 3), factor=(3, 3))
+        ex.measure_context(net, (9, 9), factor=(3, 3))
     with pytest.raises(ValueError, match="one entry per axis"):
         ex.measure_context(net, (9, 9), factor=(3,))
 

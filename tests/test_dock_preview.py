@@ -122,7 +122,7 @@ def test_the_tile_on_the_image_grows_with_the_context(previewing: Any, qtbot: Qt
 
     small = size()
     dock.fields.preview.radius.value = 16
-    assert size() > small
+    qtbot.waitUntil(lambda: size() > small, timeout=WAIT)
     dock.fields.preview_header.setChecked(False)
     assert not viewer.layers[DIFFERING].visible
     assert not viewer.layers[WINDOW].visible

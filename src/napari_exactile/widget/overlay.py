@@ -56,6 +56,7 @@ class TilingOverlay:
         self._statuses = OwnLayer(viewer, "Tiles: status", empty_mesh, below=self._zones)
         self._layers = (self._zones, self._contexts, self._context, self._statuses)
         self._follow_soon = qthrottled(self._follow, timeout=40)
+        self._grow_soon = qthrottled(self._grow, timeout=100, leading=False)
         self._restyle_soon = qthrottled(self._restyle, timeout=150)
         self._update_status_soon = qthrottled(self._update_status, timeout=100)
         for emitter, callback in self._connections():
@@ -104,8 +105,7 @@ class TilingOverlay:
     def context_radius(self, radius: tuple[int, ...] | None) -> None:
         if radius != self._context_radius:
             self._context_radius = radius
-            if (tiling := self._drawn_tiling()) is not None:
-                self._draw_context(tiling)
+            self._grow_soon()
 
     @property
     def current(self) -> int | None:
@@ -142,7 +142,7 @@ class TilingOverlay:
         """Let go of the viewer: hear no more events, leave the layers hidden for the next overlay there."""
         for emitter, callback in self._connections():
             emitter.disconnect(callback)
-        for throttled in (self._follow_soon, self._restyle_soon, self._update_status_soon):
+        for throttled in (self._follow_soon, self._grow_soon, self._restyle_soon, self._update_status_soon):
             throttled.cancel()
         self._shown, self._status = False, None
         for own in self._layers:
@@ -244,6 +244,11 @@ class TilingOverlay:
         if (tiling := self._drawn_tiling()) is None or self._context.layer is None:
             return
         if self._current_tile(tiling) != self._current:
+            self._draw_context(tiling)
+
+    def _grow(self) -> None:
+        """Draw the current tile anew with another context, unless a person deleted it."""
+        if (tiling := self._drawn_tiling()) is not None and self._context.layer is not None:
             self._draw_context(tiling)
 
     def _restyle(self) -> None:

@@ -78,9 +78,18 @@ def _paint_window(layer: Shapes, window: Box, width: float) -> None:
 
 
 def _paint_mask(layer: Labels, differing: np.ndarray) -> None:
-    layer.data = differing.view(np.uint8)
+    _replace(layer, differing.view(np.uint8))
 
 
 def _paint_map(layer: Image, values: np.ndarray) -> None:
-    layer.data = values
+    _replace(layer, values)
     layer.contrast_limits = (0.0, float(values.max()) or 1.0)
+
+
+def _replace(layer: Image | Labels, values: np.ndarray) -> None:
+    """Show other values; in place where the shape stays, as napari measures all layers for new data."""
+    if layer.data.shape == values.shape:
+        np.copyto(layer.data, values)
+        layer.refresh(extent=False, thumbnail=False, highlight=False)
+    else:
+        layer.data = values.copy()

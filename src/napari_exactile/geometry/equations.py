@@ -1,7 +1,7 @@
 """The papers' radius, kept for comparison: Majurski and Bajcsy (2020), equations 1 to 3.
 
 These formulas leave out the phase of pooling and the reach of transposed convolutions, so they are too small
-for some networks. The program never uses them to decide what is exact; `docs/design.md` says more.
+for some networks. The program never uses them to decide what is exact; `docs/theory.md` says why.
 """
 
 from __future__ import annotations

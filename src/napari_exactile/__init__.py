@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from napari_exactile.models.load import Model, load_model
     from napari_exactile.network.analysis import Analysis
     from napari_exactile.network.graph import NotExactError, Refusal
-    from napari_exactile.run.api import analyse, segment, segment_whole
+    from napari_exactile.network.probe import NotMeasurableError
+    from napari_exactile.run.api import analyse, measure_context, segment, segment_whole
     from napari_exactile.run.compare import Comparison, offset_sweep, radius_sweep, tiling_error
     from napari_exactile.run.errors import TilingError
     from napari_exactile.run.job import Result
@@ -24,6 +25,7 @@ _HOMES = {
     "Comparison": "run.compare",
     "Model": "models.load",
     "NotExactError": "network.graph",
+    "NotMeasurableError": "network.probe",
     "Plan": "run.plan",
     "Refusal": "network.graph",
     "Result": "run.job",
@@ -33,6 +35,7 @@ _HOMES = {
     "TilingError": "run.errors",
     "analyse": "run.api",
     "load_model": "models.load",
+    "measure_context": "run.api",
     "offset_sweep": "run.compare",
     "plan_tiles": "run.plan",
     "radius_sweep": "run.compare",
@@ -46,6 +49,7 @@ __all__ = [
     "Comparison",
     "Model",
     "NotExactError",
+    "NotMeasurableError",
     "Plan",
     "Refusal",
     "Result",
@@ -55,6 +59,7 @@ __all__ = [
     "TilingError",
     "analyse",
     "load_model",
+    "measure_context",
     "offset_sweep",
     "plan_tiles",
     "radius_sweep",

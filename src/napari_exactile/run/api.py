@@ -9,6 +9,7 @@ from torch import nn
 
 from napari_exactile.images.source import ImageSource, source_of
 from napari_exactile.models.load import Model, load_model
+from napari_exactile.network import probe
 from napari_exactile.network.analysis import Analysis, analyse_module
 from napari_exactile.run.events import Event
 from napari_exactile.run.job import Job, Result
@@ -25,6 +26,19 @@ def analyse(model: ModelLike, shape: Sequence[int]) -> Analysis:
     """
     loaded = load_model(model)
     return analyse_module(loaded.module, loaded.card.channels, shape)
+
+
+def measure_context(
+    model: ModelLike, shape: Sequence[int], factor: Sequence[int] | None = None
+) -> tuple[tuple[int, int], ...]:
+    """Return the pixels (before, after) an F-aligned zone that it depends on, measured with NaN, per axis.
+
+    The unchanged network runs on images of at most the spatial `shape`, thinner where that is enough.
+    `factor` replaces F for a model that `analyse` refuses. Raises NotMeasurableError (a ValueError) where an
+    operator swallows NaN, and ValueError for a `shape` too small, naming one that is large enough.
+    """
+    loaded = load_model(model)
+    return probe.measure_context(loaded.module, loaded.card.channels, shape, factor)
 
 
 def segment(

@@ -1,0 +1,171 @@
+"""Measure a network's context instead of deriving it: set one row of an image to NaN, see how far it spreads.
+
+Whatever is computed from a NaN is NaN, so the outputs that turn to NaN are those that read the row. The
+network runs unchanged; the rules of this package take no part, and can be checked against the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import nn
+
+from napari_exactile.geometry.interval import full_box
+from napari_exactile.network.analysis import Analysis, analyse_module
+from napari_exactile.network.arithmetic import exact_arithmetic
+from napari_exactile.network.memory import boxes_whole_tile, peak_bytes
+from napari_exactile.network.trace import dtype_of
+
+# Images with different rows set to NaN go through the network together while they take less than this.
+BATCH_BYTES = 64 << 20
+
+Context = tuple[int, int]
+
+
+class NotMeasurableError(ValueError):
+    """Raised where NaN does not show what depends on what, because an operator makes or swallows it."""
+
+
+def measure_context(
+    module: nn.Module, channels: int, shape: Sequence[int], factor: Sequence[int] | None = None
+) -> tuple[Context, ...]:
+    """Return the pixels (before, after) an F-aligned zone that its result depends on, measured, per axis.
+
+    The network runs on images of at most the spatial `shape`; where the analysis knows the context, on ones
+    just large enough to measure it. F is the analysis's. With a `factor` of your own, the analysis plays no
+    part, and networks that it refuses can be measured too: on images of `shape`, rounded down to the factor.
+
+    Raises NotMeasurableError where NaN is swallowed (by `x > 0`, argmax or nan_to_num, say), which shows in
+    no NaN arriving or, with the analysis, in less than it says; NotExactError where the analysis refuses;
+    ValueError for a network in training mode and for a `shape` too small, naming one that is large enough.
+    """
+    if any(part.training for part in module.modules()):
+        # NaN would stay in the running statistics of a batch norm.
+        raise ValueError("the model is in training mode: call .eval() on it first")
+    analysis = None if factor else analyse_module(module, channels, shape)
+    factors = tuple(factor) if factor else analysis.require().factor if analysis else ()
+    if len(factors) != len(shape):
+        raise ValueError(f"the factor {factors} and the shape {tuple(shape)} must have one entry per axis")
+    probe = Probe(module, channels, tuple(shape), factors, analysis)
+    return tuple(probe.measure(axis) for axis in range(len(shape)))
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What stays the same while the axes are measured, one after the other.
+
+    Without `analysis`, networks may be such as it refuses; `factor` is then what people say that F is.
+    """
+
+    module: nn.Module
+    channels: int
+    shape: tuple[int, ...]
+    factor: tuple[int, ...]
+    analysis: Analysis | None
+
+    def measure(self, axis: int) -> Context:
+        """Return (before, after) along one axis; raise NotMeasurableError where NaN shows less."""
+        derived = self.analysis.context[axis] if self.analysis and self.analysis.context else (0, 0)
+        measured: Context | None = None
+        for shape in self.images(axis):
+            measured = self.spread(axis, shape)
+            if measured and all(a >= b for a, b in zip(measured, derived, strict=True)):
+                return measured
+        if measured is None:
+            raise NotMeasurableError(f"no NaN arrives at the output from axis {axis}: {_SWALLOWED}")
+        raise NotMeasurableError(
+            f"NaN spreads {measured} px before and after a zone along axis {axis}, but the analysis says "
+            f"{derived}: {_SWALLOWED}, or the analysis asks for more than is needed"
+        )
+
+    def images(self, axis: int) -> Iterator[tuple[int, ...]]:
+        """Yield the shapes to try: thin first, then wide, as some kernels step over what is in a thin one."""
+        most = [max(n // f, 1) * f for n, f in zip(self.shape, self.factor, strict=True)]
+        if not self.analysis or not self.analysis.radius:
+            yield tuple(most)
+            return
+        for width in ([0] * len(most), self.analysis.radius):
+            wanted = [f + 2 * r for f, r in zip(self.factor, width, strict=True)]
+            wanted[axis] = self.enough(axis)
+            yield tuple(min(w, m) for w, m in zip(wanted, most, strict=True))
+
+    def enough(self, axis: int) -> int:
+        """Return a length on which the spread from any phase of F in the middle ends before the edges."""
+        if self.analysis and self.analysis.radius:
+            return 2 * self.analysis.radius[axis] + 3 * self.factor[axis]
+        return 2 * self.shape[axis]
+
+    def spread(self, axis: int, shape: tuple[int, ...]) -> Context | None:
+        """Return the context that NaN shows along one axis of an image; None where none arrives."""
+        factor, length = self.factor[axis], shape[axis]
+        middle = length // 2 // factor * factor
+        before, after, arrived = 0, 0, False
+        for row, first, last in self.reached(axis, shape, range(middle, middle + factor)):
+            if first == 0 or last == length - 1:
+                raise ValueError(
+                    f"{length} px along axis {axis} are too few: NaN reaches their end. "
+                    f"{'Try' if self.analysis is None else 'Enough are'} {self.enough(axis)} px"
+                )
+            arrived = True
+            before = max(before, last // factor * factor - row)
+            after = max(after, row + 1 - (first // factor + 1) * factor)
+        return (before, after) if arrived else None
+
+    def reached(self, axis: int, shape: tuple[int, ...], rows: range) -> Iterator[tuple[int, int, int]]:
+        """Yield (row, first output, last output) for every row whose NaN arrives."""
+        if self.run(axis, shape, range(-1, 0)).any():
+            raise NotMeasurableError("the network gives NaN for an image without NaN")
+        count = self.batch(shape)
+        batches = (rows[i : i + count] for i in range(0, len(rows), count))
+        hits = chain.from_iterable(self.run(axis, shape, batch) for batch in batches)
+        for row, hit in zip(rows, hits, strict=True):
+            places = hit.nonzero().flatten().tolist()
+            if places:
+                yield row, places[0], places[-1]
+
+    def batch(self, shape: tuple[int, ...]) -> int:
+        """Return how many images of `shape` go through the network together."""
+        if self.analysis is None:
+            return 1
+        bound = self.analysis.require()
+        return max(1, BATCH_BYTES // peak_bytes(bound, boxes_whole_tile(bound, full_box(shape))))
+
+    def run(self, axis: int, shape: tuple[int, ...], rows: range) -> torch.Tensor:
+        """Return (rows, length): where along `axis` outputs are NaN when one row is; row -1 is no row."""
+        parameter = next(self.module.parameters(), torch.empty(0))
+        # Random, as constants can make 0 / 0.
+        noise = torch.rand(1, self.channels, *shape, generator=torch.Generator().manual_seed(0))
+        images = noise.to(parameter.device, dtype_of(self.module)).repeat(len(rows), *(1,) * (len(shape) + 1))
+        for image, row in zip(images, rows, strict=True):
+            if row >= 0:
+                image.select(axis + 1, row).fill_(torch.nan)
+        with torch.inference_mode(), _window_by_window(images.device):
+            output: torch.Tensor = self.module(images)
+        if output.shape[2:] != images.shape[2:]:
+            raise ValueError(f"an image of {shape} px gives an output of shape {tuple(output.shape)}")
+        others = [dim for dim in range(1, output.ndim) if dim != axis + 2]
+        return output.isnan().cpu().amax(dim=others)
+
+
+_SWALLOWED = "an operator swallows NaN, as x > 0, argmax and nan_to_num do"
+
+
+@contextmanager
+def _window_by_window(device: torch.device) -> Iterator[None]:
+    """Compute each output of a convolution from its own window alone, and restore the settings afterwards.
+
+    cuDNN and NNPACK may transform whole blocks of pixels, in which one NaN fills the block.
+    """
+    cudnn: Any = torch.backends.cudnn
+    before = cudnn.enabled
+    with exact_arithmetic(device), torch.backends.nnpack.flags(enabled=False):
+        try:
+            cudnn.enabled = False
+            yield
+        finally:
+            cudnn.enabled = before

@@ -23,6 +23,9 @@ from napari_exactile.models import load
 from napari_exactile.run.executor import Executor
 
 
+COMMANDS = ("segment", "inspect", "preview", "reproduce")
+
+
 @pytest.fixture(scope="module")
 def colonies() -> np.ndarray:
     """Return a picture that is a few F wide."""
@@ -43,7 +46,7 @@ def image(tmp_path: Path, colonies: np.ndarray) -> Path:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], *([name, "--help"] for name in ("segment", "inspect", "preview")), ["--version"]],
+    [["--help"], *([name, "--help"] for name in COMMANDS), ["--version"]],
 )
 def test_help_is_quick(arguments: list[str]) -> None:
     """Help and version load neither torch nor napari nor anything that reads images."""

@@ -115,6 +115,6 @@ def _follow(experiment: Experiment, scale: Scale, device: Device) -> Outcome:
         steps = scale.images * len(experiment.values)
         task = progress.add_task("Comparing", total=steps)
         for outcome in outcomes:
-            progress.update(task, advance=1, description=f"Comparing {outcome.sweep.kind}s")
+            progress.update(task, advance=1, description=f"Comparing each {outcome.sweep.kind}")
     assert outcome is not None, "an experiment has steps"
     return outcome

@@ -133,6 +133,7 @@ class _Watch:
     def __init__(self, device: Device) -> None:
         self._now = time.process_time if pick_device(device).type == "cpu" else time.perf_counter
         self._passes: list[float] = []
+        self._comparing: list[float] = []
         self._laps: defaultdict[int, list[float]] = defaultdict(list)
 
     def one_pass(self, errors: TilingErrors, _window: Box) -> Scored:
@@ -143,8 +144,16 @@ class _Watch:
             result = errors.one_pass()
             times.append(self._now() - self._started)
         self._passes.append(min(times))
+        self._comparing.append(self._comparison(errors, result) - min(times))
         self.start()
         return result
+
+    def _comparison(self, errors: TilingErrors, reference: Scored) -> float:
+        """Return the time of a tiling of one tile, comparison included, which is what exceeds one pass."""
+        whole = errors.analysis.padded_shape
+        self.start()
+        errors.error(reference, whole, (0,) * len(whole), unchanged=True)
+        return self._now() - self._started
 
     def start(self) -> None:
         """Start the lap of the next step."""
@@ -155,8 +164,11 @@ class _Watch:
         self._laps[step].append(self._now() - self._started)
 
     def relative(self) -> list[float]:
-        """Return the time of each step so far against one pass over the same images."""
-        return [sum(laps) / sum(self._passes[: len(laps)]) for laps in self._laps.values()]
+        """Return the time of each step so far, without its comparison, against one pass over the images."""
+        return [
+            max(0.0, sum(laps) - sum(self._comparing[: len(laps)])) / sum(self._passes[: len(laps)])
+            for laps in self._laps.values()
+        ]
 
     @property
     def seconds_of_a_pass(self) -> float:

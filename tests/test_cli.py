@@ -22,6 +22,8 @@ from napari_exactile.images.tiff import open_tiff
 from napari_exactile.models import load
 from napari_exactile.run.executor import Executor
 
+COMMANDS = ("segment", "inspect", "preview", "reproduce")
+
 
 @pytest.fixture(scope="module")
 def colonies() -> np.ndarray:
@@ -43,7 +45,7 @@ def image(tmp_path: Path, colonies: np.ndarray) -> Path:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], *([name, "--help"] for name in ("segment", "inspect", "preview")), ["--version"]],
+    [["--help"], *([name, "--help"] for name in COMMANDS), ["--version"]],
 )
 def test_help_is_quick(arguments: list[str]) -> None:
     """Help and version load neither torch nor napari nor anything that reads images."""

@@ -111,6 +111,7 @@ def test_several_images_have_bars_that_end_at_zero() -> None:
     (bars,) = [c for c in right.collections if c.get_gid() is None]
     zero = min(right.get_yticks())
     ends = [segment[:, 1] for segment in bars.get_segments()]
+    assert max(end.max() for end in ends) <= right.get_ylim()[1]
     assert [end.max() for end in ends] == pytest.approx([3 * value for value in ME if value])
     assert min(end.min() for end in ends) == pytest.approx(zero)
     assert "deviation" in figure_words(sweep(images=3))

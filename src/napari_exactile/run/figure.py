@@ -101,7 +101,8 @@ def _draw_rmse(axes: Axes, sweep: Sweep) -> None:
 
 def _draw_me(axes: Axes, sweep: Sweep) -> None:
     values = [point.misclassified for point in sweep.points]
-    scale = _Scale.of(values, default=1)
+    tops = [point.misclassified + point.deviation for point in sweep.points]
+    scale = _Scale.of([*values, *tops], default=1)
     several = max((point.images for point in sweep.points), default=1) > 1
     name = "ME: pixels that differ" + (", mean and deviation" if several else "")
     _draw_points(axes, sweep, values, scale, _Look(ME_COLOUR, "s", 5), name)

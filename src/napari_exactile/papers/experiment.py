@@ -19,9 +19,10 @@ from napari_exactile.geometry.interval import Box, box_shape
 from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.models.load import Model
 from napari_exactile.papers.published import NOT_CONSULTED, Published
-from napari_exactile.run.compare import Comparison, checker
+from napari_exactile.run.compare import Comparison
 from napari_exactile.run.devices import pick_device
 from napari_exactile.run.errors import Scored, TilingErrors
+from napari_exactile.run.events import checker
 from napari_exactile.run.settings import Device
 from napari_exactile.run.sweep import Kind, Step, Subject, Sweep, offset_steps, radius_steps, run_sweep
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.components import ViewerModel
@@ -11,10 +11,12 @@ from napari.utils import Colormap
 from napari.utils.colormaps import DirectLabelColormap, ensure_colormap
 
 from napari_exactile.geometry.interval import Box
-from napari_exactile.run.errors import TilingError
 from napari_exactile.widget.layer_paint import empty_shapes
 from napari_exactile.widget.own_layer import Frame, OwnLayer
 from napari_exactile.widget.tile_shapes import VERMILION, corners
+
+if TYPE_CHECKING:
+    from napari_exactile.run.errors import TilingError
 
 WINDOW_COLOUR = "#56B4E9"
 

@@ -102,7 +102,7 @@ def picture(viewer: Any, name: str) -> None:
     viewer.screenshot(str(path), canvas_only=False, flash=False)
     full = Image.open(path).convert("RGB")
     small = full.resize((WIDTH, round(full.height * WIDTH / full.width)), Image.Resampling.LANCZOS)
-    small.quantize(192).save(path, optimize=True)
+    small.quantize(256, kmeans=2).save(path, optimize=True)
     print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
 
 

@@ -63,7 +63,7 @@ def _empty_mask(name: str, **frame: Any) -> Labels:
 
 def _empty_map(name: str, **frame: Any) -> Image:
     colours = np.array(ensure_colormap("plasma").colors)
-    # Equal scores hide nothing of the image; whatever differs by more than 2 % of the largest is seen in full.
+    # Equal scores hide nothing of the image; what differs by more than 2 % of the largest is seen in full.
     colours[:, 3] = np.minimum(1.0, np.linspace(0.0, 50.0, len(colours)))
     return Image(
         np.zeros((1, 1), np.float32), name=name, colormap=Colormap(colours, name="score difference"),

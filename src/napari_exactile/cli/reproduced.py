@@ -82,7 +82,10 @@ def _result(outcome: Outcome) -> str:
     if not wrong:
         return "no pixel differs at any radius"
     after = [point.value for point in points if point.value > max(wrong)]
-    return f"no pixel differs from {after[0]} px on" if after else "pixels differ at every radius"
+    if not after:
+        return "pixels differ at every radius"
+    needed = outcome.sweep.required
+    return f"no pixel differs here from {after[0]} px on; the geometry is exact from {needed} px on"
 
 
 def _time(outcome: Outcome) -> str:

@@ -49,12 +49,13 @@ def sweep_remarks(sweep: Sweep) -> list[tuple[str, str]]:
     several = max(point.images for point in sweep.points) > 1
     rmse = ", RMSE as the mean over the images" if several else ""
     count = ", mean ± standard deviation over the images" if several else ""
+    total = ", summed over the images" if several else ""
     lines = [
         ("RMSE, largest", f"differences of the scores{rmse}"),
         ("ME, share", f"pixels that differ{count}"),
     ]
     if any(point.near_ties for point in sweep.points):
-        lines.append(("near-ties", "of the pixels that differ, those that rounding alone can flip"))
+        lines.append(("near-ties", f"of the pixels that differ, those that rounding alone can flip{total}"))
     rounding = [point for point in sweep.points if point.exact and point.max_abs_difference]
     if rounding:
         largest = max(point.max_abs_difference for point in rounding)

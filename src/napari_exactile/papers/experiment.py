@@ -165,16 +165,17 @@ class _Watch:
         self._laps[step].append(self._now() - self._started)
 
     def relative(self) -> list[float]:
-        """Return the time of each step so far, without its comparison, against one pass over the images."""
-        return [
-            max(0.0, sum(laps) - sum(self._comparing[: len(laps)])) / sum(self._passes[: len(laps)])
-            for laps in self._laps.values()
-        ]
+        """Return the time of each step so far, without its comparison, against one pass.
+
+        Images are alike, so the quickest counts: other work and first uses only ever add.
+        """
+        comparing, one_pass = min(self._comparing), min(self._passes)
+        return [max(0.0, min(laps) - comparing) / one_pass for laps in self._laps.values()]
 
     @property
     def seconds_of_a_pass(self) -> float:
-        """The mean over the images."""
-        return sum(self._passes) / len(self._passes)
+        """The quickest pass over an image."""
+        return min(self._passes)
 
 
 def _steps(experiment: Experiment, subject: Subject, chosen: Comparison) -> list[Step]:

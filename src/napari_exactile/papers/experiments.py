@@ -76,13 +76,13 @@ EXPERIMENTS = {
         Experiment(
             "table2", "Table 2: errors of an untrained U-Net against the radius, tile 1024",
             f"U-Net M=4 n=2, 4 classes, {LIVELY}", NOISE,
-            unet_4_classes, noise, tile=1024, values=range(0, 129, 16), scale=Scale(1280, 1, 4),
+            unet_4_classes, noise, tile=1024, values=range(0, 129, 16), scale=Scale(1280, 2, 4),
             papers_base=64,
         ),
         Experiment(
             "table3", "Table 3: errors of a modified U-Net against the radius, tile 1032",
             f"U-Net M=3 n=3, 4 classes, {LIVELY}", NOISE,
-            unet_modified, noise, tile=1032, values=range(0, 73, 8), scale=Scale(1280, 1, 4),
+            unet_modified, noise, tile=1032, values=range(0, 73, 8), scale=Scale(1280, 2, 4),
             papers_base=64,
         ),
         Experiment(

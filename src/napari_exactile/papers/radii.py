@@ -64,7 +64,7 @@ SLOW = (67, 103)
 def networks(everything: bool = False) -> dict[str, tuple[Callable[[], nn.Module], bool]]:
     """Return how to make each network of the table, and whether it is to be measured too.
 
-    FC-DenseNet-67 and -103 take minutes to measure: only with `everything`.
+    FC-DenseNet-67 and -103 take most of the time to measure: only with `everything`.
     """
     unets = {
         f"U-Net M={levels} n={convolutions} k={kernel}": (

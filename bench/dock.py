@@ -13,9 +13,10 @@ from typing import Any
 
 import napari
 import numpy as np
-from qtpy.QtCore import QEvent, QEventLoop, QObject, QTimer
+from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 
+from event_loop import loop_until, wait
 from napari_exactile.models.load import load_model
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.models.unet import UNet
@@ -50,7 +51,7 @@ def main() -> None:
     randomise(big, 0)
     dock.add_model(load_model(big, name="big", title="U-Net, base 64"))
     dock.fields.automatic.value = True
-    loop_until(lambda: dock.plan is not None)
+    loop_until(lambda: dock.plan is not None, 5)
     print_cancel(f"U-Net base 64, automatic ({dock.plan.tile[0]} px)", dock, operators)
     viewer.close()
 
@@ -64,7 +65,7 @@ def open_dock() -> tuple[napari.Viewer, ExactileDock]:
     viewer.window.add_dock_widget(dock)
     dock.fields.automatic.value = False
     dock.fields.advanced.setChecked(True)
-    loop_until(lambda: dock.plan is not None and "Tiles: zones" in viewer.layers)
+    loop_until(lambda: dock.plan is not None and "Tiles: zones" in viewer.layers, 5)
     wait(1)
     return viewer, dock
 
@@ -82,7 +83,7 @@ def answers(
         canvases.await_change()
         start = time.perf_counter()
         field.value = value
-        loop_until(lambda: bool(figures.at and canvases.at))
+        loop_until(lambda: bool(figures.at and canvases.at), 5)
         for at, spent in zip((figures.at, canvases.at), times, strict=True):
             spent.append(1000 * (at - start))
         wait(0.5)
@@ -122,11 +123,11 @@ def print_cancel(words: str, dock: ExactileDock, operators: list[float]) -> None
     for delay in DELAYS:
         dock.start()
         run: Any = dock.run
-        loop_until(lambda run=run: run._current >= 0)
+        loop_until(lambda run=run: run._current >= 0, 5)
         wait(delay)
         start = time.perf_counter()
         dock.footer.cancel.click()
-        loop_until(lambda: not dock.running)
+        loop_until(lambda: not dock.running, 5)
         times.append(1000 * (time.perf_counter() - start))
         assert not run.job.done, "the first tile was too fast to be cancelled"
         run.layer.visible = False
@@ -152,21 +153,6 @@ def time_operators() -> list[float]:
 
     Executor.scores = scores  # type: ignore[method-assign]
     return spent
-
-
-def wait(seconds: float) -> None:
-    end = time.monotonic() + seconds
-    loop_until(lambda: time.monotonic() > end)
-
-
-def loop_until(done: Callable[[], bool]) -> None:
-    """Run Qt's own event loop, as napari does, until `done`."""
-    loop, timer = QEventLoop(), QTimer()
-    timer.setInterval(5)
-    timer.timeout.connect(lambda: loop.quit() if done() else None)
-    timer.start()
-    loop.exec()
-    timer.stop()
 
 
 def row(words: str, values: list[float]) -> str:

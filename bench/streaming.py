@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 import napari
 import numpy as np
 import torch
-from qtpy.QtCore import QEventLoop, QTimer
+from qtpy.QtCore import QTimer
 
+from event_loop import loop_until, wait
 from napari_exactile.run.executor import Executor
 from napari_exactile.widget.dock import ExactileDock
 from napari_exactile.widget.runner import Run
@@ -40,7 +40,8 @@ def main() -> None:
     print(f"{'':<16}{'':>24}{'median':>10}{'95 %':>10}{'largest':>10}")
     for shown in (True, False):
         dock.fields.tiling.value = shown
-        wait(lambda: dock.plan is not None, 1)
+        loop_until(lambda: dock.plan is not None)
+        wait(1)
         own.clear()
         computing.clear()
         gaps = stream(dock)
@@ -62,11 +63,11 @@ def stream(dock: ExactileDock) -> list[float]:
     dock.start()
     assert dock.run is not None
     run = dock.run
-    wait(lambda: len(run.job.done) >= 5)  # the layer has been made
+    loop_until(lambda: len(run.job.done) >= 5)  # the layer has been made
     timer.start()
-    wait(lambda: len(run.job.done) >= len(run.job.plan) - 5)
+    loop_until(lambda: len(run.job.done) >= len(run.job.plan) - 5)
     timer.stop()
-    wait(lambda: not dock.running)
+    loop_until(lambda: not dock.running)
     return list(np.diff(ticks) * 1000)
 
 
@@ -97,22 +98,6 @@ def time_own_work() -> tuple[list[float], list[float]]:
 
     Run._show_tiles = timed  # type: ignore[method-assign]
     return passed, computing
-
-
-def wait(until: Callable[[], bool], more: float = 0) -> None:
-    loop_until(until)
-    end = time.monotonic() + more
-    loop_until(lambda: time.monotonic() > end)
-
-
-def loop_until(done: Callable[[], bool]) -> None:
-    """Run Qt's own event loop, as napari does, until `done`."""
-    loop, timer = QEventLoop(), QTimer()
-    timer.setInterval(20)
-    timer.timeout.connect(lambda: loop.quit() if done() else None)
-    timer.start()
-    loop.exec()
-    timer.stop()
 
 
 def row(words: str, what: str, values: list[float]) -> str:

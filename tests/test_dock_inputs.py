@@ -164,6 +164,16 @@ def test_the_current_view_is_exact_relative_to_the_whole_image(
     assert np.array_equal(layer.data, whole[start[0] : stop[0], start[1] : stop[1]])
 
 
+def test_one_step_of_zoom_changes_the_current_view(opened: Any, qtbot: QtBot) -> None:
+    """What is in sight is looked up after napari has drawn it, also when nothing moves after that."""
+    viewer, dock = opened(pixels((300, 280)), show=True)
+    dock.fields.region.value = VIEW
+    qtbot.wait(500)
+    before = len(dock.plan.tiling.region[0])
+    viewer.scene.camera.zoom *= 4
+    qtbot.waitUntil(lambda: len(dock.plan.tiling.region[0]) < before / 2, timeout=WAIT)
+
+
 def test_the_same_analysis_is_asked_for_once(
     opened: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,15 @@ def test_the_seam_nearest_to_the_centre_is_shown_with_its_errors(previewing: Any
     assert dock.fields.preview.tile.text().startswith(f"of {REQUIRED} px needed")
 
 
+def test_the_map_is_no_image_to_segment(previewing: Any, qtbot: QtBot) -> None:
+    """The layers of the preview are not offered as images, also when the image itself is gone."""
+    viewer, dock = previewing()
+    assert [image.name for image in dock.fields.image.choices if image is not None] == ["slide"]
+    viewer.layers.remove("slide")
+    qtbot.waitUntil(lambda: dock.fields.preview.result.text().startswith("Choose an image"), timeout=WAIT)
+    assert dock.fields.image.value is None
+
+
 def test_layers_lie_where_the_window_is(previewing: Any) -> None:
     """In a scaled and moved image, the layers of the preview have its units and lie on the window."""
     viewer, _ = previewing(pixels((700, 640)), scale=(0.5, 0.5), translate=(10, -20), units=("um", "um"))
@@ -173,6 +182,16 @@ def test_the_current_view_and_a_drawn_rectangle_can_be_looked_at(
     qtbot.waitUntil(lambda: viewer.layers[DIFFERING].data.shape == (50, 70), timeout=WAIT)
     error = expected(viewer, model, radius=8)
     np.testing.assert_array_equal(viewer.layers[DIFFERING].data, error.differing)
+
+
+def test_a_view_beside_the_image_is_explained(previewing: Any, qtbot: QtBot) -> None:
+    """With the image out of sight there is no window, and one sentence says so."""
+    viewer, dock = previewing()
+    dock.fields.preview.where.value = VIEW
+    settle(qtbot, dock)
+    viewer.scene.camera.center = (-5000, -5000)
+    qtbot.waitUntil(lambda: "not in sight" in dock.fields.preview.result.text(), timeout=WAIT)
+    assert not viewer.layers[DIFFERING].visible
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from napari_exactile.widget.chooser import Chooser
 from napari_exactile.widget.fields import VIEW, Fields
 from napari_exactile.widget.footer import Footer
 from napari_exactile.widget.overlay import TilingOverlay
-from napari_exactile.widget.own_layer import Frame
+from napari_exactile.widget.own_layer import OWN, Frame
 from napari_exactile.widget.planner import Planner
 from napari_exactile.widget.preview import PreviewSection
 from napari_exactile.widget.remembered import recall, remember
@@ -47,7 +47,8 @@ class ExactileDock(QWidget):
         self._watched: Image | None = None
         # Not at once: new figures are painted first, as drawing the zones takes longer than computing them.
         self._show_overlay = qthrottled(self._draw_overlay, timeout=100, leading=False)
-        self._view_moved = qthrottled(self._update_for_view, timeout=300)
+        # Not at once: napari tells what is in sight only after it has drawn it.
+        self._view_moved = qthrottled(self._update_for_view, timeout=300, leading=False)
         self._arrange()
         self._connect()
         if remembers:
@@ -218,14 +219,15 @@ class ExactileDock(QWidget):
         return QSize(350, 600)
 
     def _images(self, _field: Any) -> list[tuple[str, Image]]:
-        return [(layer.name, layer) for layer in self.viewer.layers if isinstance(layer, Image)]
+        images = [layer for layer in self.viewer.layers if isinstance(layer, Image)]
+        return [(image.name, image) for image in images if OWN not in image.metadata]
 
     def _models(self, _field: Any) -> list[tuple[str, str]]:
         return [(card.short_title, name) for name, card in self.planner.cards.items()]
 
     def _pick_active_image(self) -> None:
         active = self.viewer.layers.selection.active
-        if isinstance(active, Image):
+        if isinstance(active, Image) and OWN not in active.metadata:
             self.fields.image.value = active
         elif images := self._images(None):
             self.fields.image.value = images[-1][1]

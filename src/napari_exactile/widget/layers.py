@@ -109,10 +109,13 @@ def region_in_view(plane: Plane, viewer: ViewerModel) -> Box:
     if layer.multiscale:
         corners *= np.asarray(layer.downsample_factors[layer.data_level])[-2:]
     low, high = np.floor(corners[0]).astype(int), np.ceil(corners[1]).astype(int) + 1
+    centre = layer.world_to_data((*viewer.dims.point[:-2], *viewer.scene.camera.center[-2:]))[-2:]
     box = []
-    for first, last, length in zip(low, high, plane.shape, strict=True):
+    for first, last, middle, length in zip(low, high, centre, plane.shape, strict=True):
         start, stop = max(0, int(first)), min(int(last), length)
-        if start >= stop:
+        # Beside the image, napari tells one pixel of its edge.
+        beside = stop - start <= 1 and not -0.5 <= middle < length - 0.5
+        if start >= stop or beside:
             raise ValueError("The image is not in sight: move it into view, or segment the whole image")
         box.append(Interval(start, stop))
     return tuple(box)

@@ -63,6 +63,9 @@ class Frame:
                 setattr(layer, name, value)
 
 
+OWN = "napari-exactile: own"
+"""Marks in their metadata the layers that the dock draws: they are no images to segment."""
+
 RELEASED = "napari-exactile: released"
 """Where a layer's metadata say which part of an overlay it was, once that overlay has let go of it."""
 
@@ -145,6 +148,7 @@ class OwnLayer:
     def _add(self, frame: Frame) -> Layer:
         layer = self._make(self._name, **frame.as_arguments())
         layer.visible, layer.editable = self._wanted, False
+        layer.metadata[OWN] = True
         # napari makes a layer editable again whenever its data or the number of displayed axes change.
         layer.events.editable.connect(_keep_fixed)
         above = self._below.layer if self._below else None

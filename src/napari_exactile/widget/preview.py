@@ -50,7 +50,8 @@ class PreviewSection:
         self._known: tuple[Any, ErrorPreview] | None = None
         self._error, self._estimate, self._sweep, self._opening = (Latest() for _ in range(4))
         self.plot: PlotDock | None = None
-        self.view_moved = qthrottled(self.update, timeout=300)
+        # Not at once: napari tells what is in sight only after it has drawn it.
+        self.view_moved = qthrottled(self.update, timeout=300, leading=False)
         self._gone = False
         fields.form.destroyed.connect(self._stop)
         fields.where.changed.connect(self._on_where)

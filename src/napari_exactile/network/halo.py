@@ -10,6 +10,8 @@ from math import lcm
 
 # The rules register themselves when their modules are imported.
 import napari_exactile.network.local
+import napari_exactile.network.padding
+import napari_exactile.network.pooling
 import napari_exactile.network.resize
 import napari_exactile.network.shaping
 import napari_exactile.network.windowed  # noqa: F401
@@ -78,17 +80,13 @@ class BoundGraph:
         for node, operator in reversed(self.steps):
             interval = demand[node.index]
             if interval is not None:
-                self._ask(demand, node.inputs, operator.reaches[axis].need(interval), axis, edges)
+                for source in node.inputs:
+                    length = self.graph.spatial_shape(source)[axis]
+                    reach = operator.reaches[axis]
+                    part = reach.inside(interval, length) if edges else reach.need(interval)
+                    before = demand[source]
+                    demand[source] = part if before is None else before.hull(part)
         return tuple(demand)
-
-    def _ask(
-        self, demand: list[Interval | None], sources: Sequence[int], need: Interval, axis: int, edges: bool
-    ) -> None:
-        for source in sources:
-            extent = Interval(0, self.graph.spatial_shape(source)[axis])
-            part = need.clip(extent) if edges else need
-            before = demand[source]
-            demand[source] = part if before is None else before.hull(part)
 
     def context(self, axis: int, index: int = 0) -> tuple[int, int]:
         """Return the pixels before and after an F-aligned zone that its result depends on, along one axis.

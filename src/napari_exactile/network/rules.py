@@ -45,11 +45,13 @@ class Region:
     def padded(self, need: Box, extent: Sequence[int], value: float = 0.0) -> torch.Tensor:
         """Return `need`, which may lie partly outside a tensor of spatial shape `extent`: there, `value`."""
         inside = tuple(want.clip(Interval(0, length)) for want, length in zip(need, extent, strict=True))
-        # torch counts padding from the last axis to the first; a negative count crops.
-        sides = reversed(tuple(zip(need, inside, strict=True)))
-        pads = [n for want, got in sides for n in (got.start - want.start, want.stop - got.stop)]
+        # Where `need` lies outside altogether, padding starts at the nearest element all the same.
+        around = tuple(want.hull(got) for want, got in zip(need, inside, strict=True))
+        # torch counts padding from the last axis to the first.
+        sides = reversed(tuple(zip(around, inside, strict=True)))
+        pads = [n for outer, got in sides for n in (got.start - outer.start, outer.stop - got.stop)]
         part = self.crop(inside)
-        return F.pad(part, pads, value=value) if any(pads) else part
+        return Region(F.pad(part, pads, value=value), around).crop(need) if any(pads) else part
 
 
 class Operator(Protocol):

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.window import Mirror, Repeated, Window
 from napari_exactile.network.graph import Graph, Node
-from napari_exactile.network.rules import Operator, Region, bound_arguments, refused, rule
+from napari_exactile.network.rules import Operator, Region, bound_arguments, refused, require_axes, rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +70,20 @@ class CopiedPadding:
 
 @rule(*(f"reflection_pad{axes}d" for axes in (1, 2, 3)))
 def _reflection(node: Node, graph: Graph) -> Operator:
-    reaches = tuple(Mirror(count) for count in _before(node))
+    reaches = tuple(Mirror(count) for count in _before(node, graph))
     return CopiedPadding(reaches, graph.spatial_shape(node.inputs[0]), "reflection padding")
 
 
 @rule(*(f"replication_pad{axes}d" for axes in (1, 2, 3)))
 def _replication(node: Node, graph: Graph) -> Operator:
-    reaches = tuple(Repeated(count) for count in _before(node))
+    reaches = tuple(Repeated(count) for count in _before(node, graph))
     return CopiedPadding(reaches, graph.spatial_shape(node.inputs[0]), "replication padding")
 
 
-def _before(node: Node) -> list[int]:
+def _before(node: Node, graph: Graph) -> list[int]:
     """Return the padding before the first element of each axis; raise NotExactError where it crops."""
     pads = list(bound_arguments(node)["padding"])
+    require_axes(node, graph, len(pads) // 2)
     if min(pads) < 0:
         raise refused(node, "it crops by a negative padding", "Crop with a slice instead")
     return pads[::2][::-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
+from math import prod
 from typing import Any
 
 import torch
@@ -18,18 +19,23 @@ from napari_exactile.network.windowed import need_of, per_axis
 
 @dataclass(frozen=True, slots=True)
 class MaxPooling:
-    """The largest value of each window; beyond the real edge there is nothing larger."""
+    """The largest value of each window; beyond the real edge there is nothing larger.
+
+    `others` are windows along dimensions before those of the image: pooling a signal adds one of length 1.
+    """
 
     reaches: tuple[Window, ...]
     extent: tuple[int, ...]
     op: Any
+    others: tuple[Window, ...] = ()
     label: str = "max pooling"
     work: float = 0.0
 
     def run(self, wanted: Box, inputs: Sequence[Region]) -> torch.Tensor:
         """Pool exactly the windows of `wanted`."""
         image = inputs[0].padded(need_of(self.reaches, wanted), self.extent, float("-inf"))
-        kernels, steps, dilations = zip(*((r.kernel, r.step, r.dilation) for r in self.reaches), strict=True)
+        windows = (*self.others, *self.reaches)
+        kernels, steps, dilations = zip(*((w.kernel, w.step, w.dilation) for w in windows), strict=True)
         result: torch.Tensor = self.op(image, kernels, steps, 0, dilations)[0]
         return result
 
@@ -38,7 +44,7 @@ class MaxPooling:
 class AveragePooling:
     """The mean of each window; `counted` says along each axis which elements a window's divisor counts.
 
-    `divisor`, where it is given, takes the place of every count.
+    `divisor`, where it is given, takes the place of every count. `others` are as in MaxPooling.
     """
 
     reaches: tuple[Window, ...]
@@ -46,6 +52,7 @@ class AveragePooling:
     counted: tuple[Interval, ...]
     op: Any
     divisor: int | None
+    others: tuple[Window, ...] = ()
     label: str = "average pooling"
     work: float = 0.0
 
@@ -53,10 +60,15 @@ class AveragePooling:
         """Sum the windows of `wanted`, zeros beyond the real edge, and divide by what they count."""
         image = inputs[0].padded(need_of(self.reaches, wanted), self.extent)
         counts = self.counts(wanted, image.device)
-        kernels, steps = [r.kernel for r in self.reaches], [r.step for r in self.reaches]
-        divisor = self.divisor if counts is None else 1
-        result: torch.Tensor = self.op(image, kernels, steps, 0, False, True, divisor)
-        return result if counts is None else result / counts
+        windows = (*self.others, *self.reaches)
+        kernels, steps = [w.kernel for w in windows], [w.step for w in windows]
+        if counts is None:
+            mean: torch.Tensor = self.op(image, kernels, steps, 0, False, True, self.divisor)
+            return mean
+        # torch keeps the sums of short numbers in float32 until they are divided.
+        summed = image.float() if image.itemsize < 4 else image
+        sums: torch.Tensor = self.op(summed, kernels, steps, 0, False, True, 1)
+        return (sums / counts).to(image.dtype)
 
     def counts(self, wanted: Box, device: torch.device) -> torch.Tensor | None:
         """Return how many elements each window counts; None where all count alike."""
@@ -66,7 +78,8 @@ class AveragePooling:
         if all(inside(reach.need(interval), counted) for reach, counted, interval in axes):
             return None
         columns = (torch.tensor(_counts(*axis), device=device) for axis in axes)
-        return reduce(lambda product, column: product[..., None] * column, columns)
+        every = torch.tensor(prod(window.kernel for window in self.others), device=device)
+        return reduce(lambda product, column: product[..., None] * column, columns, every)
 
 
 def inside(need: Interval, counted: Interval) -> bool:
@@ -89,18 +102,19 @@ _AVERAGE_POOLS = {"avg_pool2d": _aten.avg_pool2d.default, "avg_pool3d": _aten.av
 
 @rule(*_MAX_POOLS)
 def _max_pool(node: Node, graph: Graph) -> Operator:
-    return MaxPooling(_windows(node, graph), graph.spatial_shape(node.inputs[0]), _MAX_POOLS[node.name])
+    others, reaches = _windows(node, graph)
+    return MaxPooling(reaches, graph.spatial_shape(node.inputs[0]), _MAX_POOLS[node.name], others)
 
 
 @rule(*_AVERAGE_POOLS)
 def _average_pool(node: Node, graph: Graph) -> Operator:
-    arguments, reaches = bound_arguments(node), _windows(node, graph)
+    arguments, (others, reaches) = bound_arguments(node), _windows(node, graph)
     extent = graph.spatial_shape(node.inputs[0])
     # Windows that ceil_mode lets hang over the padding count what lies in the padding, and no more.
     margins = [reach.padding if arguments["count_include_pad"] else 0 for reach in reaches]
     counted = tuple(Interval(-m, length + m) for m, length in zip(margins, extent, strict=True))
     divisor = arguments["divisor_override"]
-    return AveragePooling(reaches, extent, counted, _AVERAGE_POOLS[node.name], divisor)
+    return AveragePooling(reaches, extent, counted, _AVERAGE_POOLS[node.name], divisor, others)
 
 
 @rule(*(f"{kind}{axes}d" for kind in ("_adaptive_avg_pool", "adaptive_max_pool") for axes in (1, 2, 3)))
@@ -112,10 +126,15 @@ def _adaptive_pool(node: Node, graph: Graph) -> Operator:
     )
 
 
-def _windows(node: Node, graph: Graph) -> tuple[Window, ...]:
-    arguments = bound_arguments(node)
-    kernel = per_axis(arguments["kernel_size"], graph)
-    step = per_axis(arguments["stride"], graph) or kernel
-    padding = per_axis(arguments["padding"], graph)
-    dilation = per_axis(arguments.get("dilation", 1), graph)
-    return tuple(Window(*axis) for axis in zip(kernel, step, padding, dilation, strict=True))
+def _windows(node: Node, graph: Graph) -> tuple[tuple[Window, ...], tuple[Window, ...]]:
+    """Return the windows along dimensions before those of the image, and those along its axes."""
+    arguments, count = bound_arguments(node), int(node.name.split("pool")[1][0])
+    kernel = per_axis(arguments["kernel_size"], count)
+    step = per_axis(arguments["stride"], count) or kernel
+    padding = per_axis(arguments["padding"], count)
+    dilation = per_axis(arguments.get("dilation", 1), count)
+    windows = tuple(Window(*axis) for axis in zip(kernel, step, padding, dilation, strict=True))
+    others, reaches = windows[: count - graph.axes], windows[count - graph.axes :]
+    if count < graph.axes or any(window.padding or window.step != 1 for window in others):
+        raise refused(node, f"it works along {count} axes, and this image has {graph.axes}")
+    return others, reaches

@@ -11,7 +11,7 @@ import torch
 from napari_exactile.geometry.interval import Box, Interval, box_shape
 from napari_exactile.geometry.window import Linear, Nearest
 from napari_exactile.network.graph import Graph, Node
-from napari_exactile.network.rules import Operator, Region, bound_arguments, refused, rule
+from napari_exactile.network.rules import Operator, Region, bound_arguments, refused, require_axes, rule
 
 # Up to here, the float32 coordinates that torch computes are exact, whatever the power of two.
 LONGEST = 2**23
@@ -67,6 +67,7 @@ def _linear(node: Node, graph: Graph) -> Operator:
 
 def _factors(node: Node, graph: Graph) -> tuple[int, ...]:
     """Return the factor along each axis; raise NotExactError for one that is not a power of two."""
+    require_axes(node, graph, len(node.shape) - 2)
     before, after = graph.spatial_shape(node.inputs[0]), node.shape[2:]
     asked = (value for name, value in bound_arguments(node).items() if name.startswith("scale"))
     for length, result, scale in zip(before, after, asked, strict=True):

@@ -12,7 +12,7 @@ import torch
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.geometry.window import TransposedWindow, Window
 from napari_exactile.network.graph import Graph, Node
-from napari_exactile.network.rules import Operator, Region, bound_arguments, refused, rule
+from napari_exactile.network.rules import Operator, Region, bound_arguments, refused, require_axes, rule
 
 
 def need_of(reaches: Sequence[Window | TransposedWindow], wanted: Box) -> Box:
@@ -101,7 +101,8 @@ def _convolution(node: Node, graph: Graph) -> Operator:
     weight, source = arguments["weight"], node.inputs[0]
     if len(node.inputs) > 1 or not isinstance(weight, torch.Tensor):
         raise refused(node, "its weights depend on the image")
-    numbers = (per_axis(arguments[key], graph) for key in ("stride", "padding", "dilation"))
+    require_axes(node, graph, weight.ndim - 2)
+    numbers = (per_axis(arguments[key], graph.axes) for key in ("stride", "padding", "dilation"))
     axes = zip(weight.shape[2:], *numbers, strict=True)
     kind = TransposedWindow if arguments["transposed"] else Window
     reaches: Any = tuple(kind(*axis) for axis in axes)
@@ -109,7 +110,7 @@ def _convolution(node: Node, graph: Graph) -> Operator:
     return make(reaches, graph.spatial_shape(source), weight, arguments["bias"], arguments["groups"])
 
 
-def per_axis(value: int | Sequence[int], graph: Graph) -> list[int]:
+def per_axis(value: int | Sequence[int], axes: int) -> list[int]:
     """Return one number per spatial axis; torch writes a single one for all axes alike."""
     values = [value] if isinstance(value, int) else list(value)
-    return values * graph.axes if len(values) == 1 else values
+    return values * axes if len(values) == 1 else values

@@ -154,6 +154,21 @@ class Linear(Reach):
 
 
 @dataclass(frozen=True, slots=True)
+class Cubic(Linear):
+    """Enlarging by cubic interpolation: on the grid of Linear, from two inputs on each side.
+
+    >>> Cubic(2).need(Interval(0, 4)), Cubic(2).need(Interval(3, 4)), Cubic(1).need(Interval(3, 4))
+    (Interval(start=-2, stop=4), Interval(start=0, stop=4), Interval(start=3, stop=4))
+    """
+
+    def need(self, wanted: Interval) -> Interval:
+        """Return the inputs around `wanted`; those beyond the edges stand for the edge itself."""
+        # Named in full: a slotted dataclass is made twice, and super() would look for the first.
+        nearest = Linear.need(self, wanted)
+        return nearest if self.factor == 1 else nearest.grow(1, 1)
+
+
+@dataclass(frozen=True, slots=True)
 class Mirror(Reach):
     """Padding by reflection: `before` elements ahead of the first, the edge itself not repeated.
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from napari_exactile.geometry.interval import Box, Interval, box_shape
-from napari_exactile.geometry.window import Linear, Nearest
+from napari_exactile.geometry.window import Cubic, Linear, Nearest
 from napari_exactile.network.graph import Graph, Node
 from napari_exactile.network.rules import Operator, Region, bound_arguments, refused, require_axes, rule
 
@@ -55,14 +55,25 @@ def _nearest(node: Node, graph: Graph) -> Operator:
 
 @rule(*_LINEAR)
 def _linear(node: Node, graph: Graph) -> Operator:
+    _refuse_aligned_corners(node)
+    reaches = tuple(Linear(factor) for factor in _factors(node, graph))
+    return Resizing(reaches, graph.spatial_shape(node.inputs[0]), node.op, (False,), "linear resizing")
+
+
+@rule("upsample_bicubic2d")
+def _cubic(node: Node, graph: Graph) -> Operator:
+    _refuse_aligned_corners(node)
+    reaches = tuple(Cubic(factor) for factor in _factors(node, graph))
+    return Resizing(reaches, graph.spatial_shape(node.inputs[0]), node.op, (False,), "cubic resizing")
+
+
+def _refuse_aligned_corners(node: Node) -> None:
     if bound_arguments(node)["align_corners"]:
         raise refused(
             node,
             "with align_corners there is no F: the grid of the result depends on the size of the image",
             "Train it with align_corners off",
         )
-    reaches = tuple(Linear(factor) for factor in _factors(node, graph))
-    return Resizing(reaches, graph.spatial_shape(node.inputs[0]), node.op, (False,), "linear resizing")
 
 
 def _factors(node: Node, graph: Graph) -> tuple[int, ...]:

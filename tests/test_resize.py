@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from integer_nets import Applied, assert_context_is_tight, integer_image, make_integer, tiled
+from integer_nets import Applied, assert_context_is_tight, assert_exact, integer_image, make_integer, tiled
 from napari_exactile.network.analysis import analyse_module
 
 MODES = ["nearest", "nearest-exact", "bilinear", "bicubic"]
@@ -104,6 +104,22 @@ def test_trimmed_equals_whole_with_slices_and_resizing_in_a_row(
     assert torch.equal(tiled(net, image, analysis, (2 * a, 2 * b)), whole)
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    st.sampled_from([3, 5, 6, 7]),
+    st.sampled_from(["nearest", "nearest-exact"]),
+    st.tuples(*[st.integers(1, 50)] * 2),
+    st.tuples(*[st.integers(1, 4)] * 2),
+    st.integers(0, 99),
+)
+def test_repetition_by_any_whole_factor_equals_whole(
+    factor: int, mode: str, shape: tuple[int, int], zones: tuple[int, int], seed: int
+) -> None:
+    """Factors whose inverse float32 cannot hold repeat every pixel equally often all the same."""
+    net = make_integer(Resized(mode, factor, 1).double().eval(), seed)
+    assert assert_exact(net, shape, zones, seed).factor == (factor, factor)
+
+
 @pytest.mark.parametrize("mode", ["nearest", "linear"])
 @pytest.mark.parametrize("axes", [1, 3])
 def test_signals_and_volumes_are_resized_exactly(mode: str, axes: int) -> None:
@@ -185,14 +201,14 @@ def shifted_by_a_share(x: Tensor) -> Tensor:
             "there is no F: the grid of the result depends on the size of the image",
         ),
         (
-            lambda x: F.interpolate(F.avg_pool2d(x, 3), scale_factor=3, mode="nearest"),
-            "upsample_nearest2d",
+            lambda x: F.interpolate(F.avg_pool2d(x, 3), scale_factor=3, mode="bilinear"),
+            "upsample_bilinear2d",
             "only factors of 2, 4, 8",
         ),
         (
             lambda x: F.interpolate(F.interpolate(x, scale_factor=0.5), scale_factor=2),
             "upsample_nearest2d",
-            "only factors of 2, 4, 8",
+            "only whole factors",
         ),
         (
             lambda x: F.interpolate(F.avg_pool2d(x, 2), scale_factor=2, mode="bicubic", align_corners=True),

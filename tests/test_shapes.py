@@ -24,6 +24,7 @@ from integer_nets import (
 from napari_exactile.geometry.interval import Interval, full_box
 from napari_exactile.network.analysis import analyse_module
 from napari_exactile.network.layout import Layout, regrouped
+from napari_exactile.network.probe import measure_context
 from napari_exactile.network.rules import Region
 
 
@@ -131,7 +132,7 @@ class Shuffled(nn.Module):
         one, two = x.chunk(2, dim=1)
         a, b, c = x.split([1, 3, 2], dim=1)
         x = torch.cat([a * 2, two, one + b, c[:, [1, 0]]], dim=1)[:, 1:]
-        x = x.view(1, 4, 2, *x.shape[2:]).transpose(1, 2).flatten(1, 2)
+        x = x.view(len(x), 4, 2, *x.shape[2:]).transpose(1, 2).flatten(1, 2)
         x = torch.stack(F.channel_shuffle(x, 4).unbind(1)[::2], dim=1)
         return F.pixel_shuffle(x, 2).expand(-1, 3, -1, -1).repeat(1, 2, 1, 1).unsqueeze(1).squeeze(1)
 
@@ -184,6 +185,13 @@ def test_context_of_networks_that_move_dimensions_is_tight(kind: type[nn.Module]
     assert_context_is_tight(Applied(lambda x, inner: inner(x), net))
 
 
+@pytest.mark.parametrize("kind", [ConvNext, Tokens, Shuffled])
+def test_context_is_what_a_nan_probe_measures(kind: type[nn.Module]) -> None:
+    """The unchanged network spreads a row of NaN exactly as far as the rules say, along both axes."""
+    net = kind().eval()
+    assert measure_context(net, 1, (96, 96)) == analyse_module(net, 1, (96, 96)).context
+
+
 def attention(x: Tensor) -> Tensor:
     pixels = x.flatten(2)
     return (pixels @ pixels.transpose(1, 2) @ pixels).view(x.shape)
@@ -233,6 +241,8 @@ def test_a_plane_in_a_volume_is_not_taken_for_channels() -> None:
         lambda x: x.max(1, keepdim=True)[0],
         lambda x: x.min(1)[1][:, None],
         lambda x: x.topk(2, 1)[0] + x.sort(1)[1][:, :2],
+        lambda x: x.gather(1, (x % 4).abs().long()[:, :3]),
+        lambda x: torch.var_mean(x.round(), 1, correction=0, keepdim=True)[1] + x.norm(1, 1)[:, None],
         lambda x: F.one_hot(x.argmax(1), 4).permute(0, 3, 1, 2),
         lambda x: x.sum(1, keepdim=True) * x.amin((0, 1), keepdim=True) + x.mean(1)[:, None],
         lambda x: torch.where(x > x.flip(1), x, 0) + (x >= 3).logical_or(x == 1),

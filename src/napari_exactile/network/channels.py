@@ -39,41 +39,25 @@ def reduced(node: Node, sources: Sequence[Layout]) -> Layout | None:
     return sources[0].without(dims_of(node, len(sources[0].dims)))
 
 
-@rule(
-    "_softmax",
-    "_log_softmax",
-    "glu",
-    "flip",
-    "topk",
-    "sort",
-    "split",
-    "split_with_sizes",
-    anywhere=True,
-    results=True,
-)
+_ALONG = ("_softmax", "_log_softmax", "glu", "flip", "topk", "sort", "split", "split_with_sizes")
+_NORMS = ("var", "var_mean", "std", "std_mean", "norm", "linalg_vector_norm")
+_REDUCTIONS = ("argmax", "argmin", "sum", "mean", "prod", "amax", "amin", "logsumexp", "any", "all", *_NORMS)
+
+
+@rule(*_ALONG, anywhere=True, results=True)
 def _along(node: Node, graph: Graph) -> Operator:
     return over_channels(node, graph, dims_of(node, len(graph.layout(node.inputs[0]).dims)), SPATIAL)
 
 
-@rule(
-    "argmax",
-    "argmin",
-    "sum",
-    "mean",
-    "prod",
-    "amax",
-    "amin",
-    "var",
-    "std",
-    "logsumexp",
-    "linalg_vector_norm",
-    "any",
-    "all",
-    layout=reduced,
-    anywhere=True,
-)
+@rule(*_REDUCTIONS, layout=reduced, anywhere=True, results=True)
 def _reduction(node: Node, graph: Graph) -> Operator:
     return over_channels(node, graph, dims_of(node, len(graph.layout(node.inputs[0]).dims)), SPATIAL)
+
+
+@rule("gather", anywhere=True)
+def _gather(node: Node, graph: Graph) -> Operator:
+    over_channels(node, graph, dims_of(node, len(node.shape)), SPATIAL)
+    return pointwise(node, graph)
 
 
 def _of_two(node: Node) -> bool:

@@ -51,7 +51,11 @@ class Pointwise:
 _COPIES = ("clone", "detach", "alias", "_to_copy", "zeros_like", "ones_like", "full_like")
 
 
-@rule("pointwise", "_prelu_kernel", *_COPIES, anywhere=True)
+# Activations that torch does not tag.
+_ACTIVATIONS = ("hardswish", "log_sigmoid_forward", "_prelu_kernel")
+
+
+@rule("pointwise", *_ACTIVATIONS, *_COPIES, anywhere=True)
 def pointwise(node: Node, graph: Graph) -> Operator:
     """Return the operator of a node whose inputs lie pixel on pixel; refuse where they do not."""
     lengths = graph.spatial_shape(node.index)

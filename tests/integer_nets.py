@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from napari_exactile.geometry.interval import slices
 from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.models.unet import UNet
-from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.analysis import Analysis, analyse_module
 from napari_exactile.network.cone import Cone
 
 # Values stay in 0 .. MODULUS - 1 after every convolution; weights in -LARGEST .. LARGEST.
@@ -74,3 +76,51 @@ def tiled(net: nn.Module, image: Tensor, analysis: Analysis, zone: tuple[int, ..
         part = image[(..., *slices(cone.reads(tile.zone)))]
         result[(..., *slices(tile.zone))] = cone.run(part, tile.zone)
     return result
+
+
+class Applied(nn.Module):
+    """A function of the image as a network; `layers` are those of its parts that have weights."""
+
+    def __init__(self, function: Callable[..., Tensor], *layers: nn.Module) -> None:
+        super().__init__()
+        self.function, self.layers = function, nn.ModuleList(layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x, *self.layers)
+
+
+def assert_exact(net: nn.Module, shape: tuple[int, ...], zones: tuple[int, ...], seed: int) -> Analysis:
+    """Tiled equals whole to the bit, in zones of `zones` times F; return the analysis."""
+    analysis = analyse_module(net.double().eval(), 1, shape)
+    assert analysis.refusals == ()
+    assert analysis.factor is not None
+    image = integer_image(analysis.padded_shape, seed)
+    with torch.no_grad():
+        whole = net(image).double()
+    zone = tuple(n * f for n, f in zip(zones, analysis.factor, strict=True))
+    assert torch.equal(tiled(net, image, analysis, zone), whole)
+    return analysis
+
+
+def assert_context_is_tight(net: nn.Module, channels: int = 1) -> None:
+    """An impulse on zeros as far away as the context says changes the zone, and none farther away does.
+
+    The last axis is probed, before and after the zone; the network must have positive weights and nothing
+    that cancels or hides an impulse.
+    """
+    analysis = analyse_module(net.double().eval(), channels, (256,) * 2)
+    assert analysis.context is not None
+    assert analysis.factor is not None
+    (before, after), factor = analysis.context[1], analysis.factor
+    start = -(-(max(before, after) + 2 * factor[1] + 8) // factor[1]) * factor[1]
+    height, length = -(-16 // factor[0]) * factor[0], 2 * start + factor[1]
+    image = torch.zeros(length, channels, height, length, dtype=torch.float64)
+    for place in range(length):
+        image[place, :, :, place] = 1
+    with torch.no_grad():
+        background = net(torch.zeros_like(image[:1]))
+        outputs = torch.cat([net(one[None]) for one in image])
+    changed = (outputs != background)[..., start : start + factor[1]].flatten(1).any(dim=1)
+    places = changed.nonzero().flatten().tolist()
+    reached = start - places[0], places[-1] + 1 - start - factor[1]
+    assert (max(0, reached[0]), max(0, reached[1])) == (before, after)

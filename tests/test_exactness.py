@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from integer_nets import integer_image, integer_unet, make_integer, tiled
+from integer_nets import assert_exact, integer_image, integer_unet, make_integer, tiled
 from napari_exactile.geometry.interval import Interval
 from napari_exactile.models.unet import UNet
 from napari_exactile.network.analysis import analyse_module
@@ -91,6 +91,34 @@ def test_trimmed_equals_whole_on_asymmetric_windows(
     with torch.no_grad():
         whole = net(image)
     assert torch.equal(tiled(net, image, analysis, (4 * a, 6 * b)), whole)
+
+
+def test_convolutions_of_recorded_torchscript_are_the_same_operator() -> None:
+    """`_convolution`, with its four flags for kernels, has the reach and the values of a convolution."""
+
+    class Recorded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(1, 2, 4, bias=False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            rest = ([1, 1], [1], [1, 1], False, [0, 0], 1, False, False, True, True)
+            return torch.ops.aten._convolution(x, self.conv.weight, None, *rest)[..., :-1, 1:]
+
+    class Padded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = Recorded()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.inner(nn.functional.pad(x, (1, 1, 1, 1)))
+
+    net = Padded()
+    for tensor in net.state_dict().values():
+        tensor.copy_(torch.randint(-2, 3, tensor.shape, generator=torch.Generator().manual_seed(0)))
+    analysis = assert_exact(net, (9, 14), (4, 5), 0)
+    assert analysis.context == ((2, 1), (1, 2))
+    assert analysis.layers[1].operator == "convolution"
 
 
 @pytest.mark.parametrize("axes", [1, 3])

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from integer_nets import integer_image, make_integer, tiled
+from integer_nets import Applied, assert_context_is_tight, assert_exact, integer_image, make_integer, tiled
 from napari_exactile.network.analysis import analyse_module
 
-MODES = ["nearest", "nearest-exact", "bilinear"]
+MODES = ["nearest", "nearest-exact", "bilinear", "bicubic"]
 
 
 class Resized(nn.Module):
@@ -51,8 +51,10 @@ class Resized(nn.Module):
 def test_trimmed_equals_whole_to_the_bit_on_resizing_unets(data: st.DataObject) -> None:
     """For any mode, factor of 2 to 8, depth, shape and zone size, trimmed equals whole to the last bit."""
     factor = data.draw(st.sampled_from([2, 4, 8]), "factor")
-    levels = data.draw(st.integers(1, {2: 3, 4: 2, 8: 1}[factor]), "levels")
     mode, kernel = data.draw(st.sampled_from(MODES), "mode"), data.draw(st.sampled_from([1, 3]), "kernel")
+    # Each cubic resizing adds 16 to 28 binary places, of which float64 has 53.
+    deepest = {2: 3, 4: 2, 8: 1}[factor] - (mode == "bicubic" and factor < 8)
+    levels = data.draw(st.integers(1, deepest), "levels")
     seed = data.draw(st.integers(0, 99), "seed")
     net = make_integer(Resized(mode, factor, levels, kernel=kernel).double().eval(), seed)
     shape = tuple(data.draw(st.integers(1, 70), name) for name in "yx")
@@ -100,6 +102,22 @@ def test_trimmed_equals_whole_with_slices_and_resizing_in_a_row(
     with torch.no_grad():
         whole = net(image)
     assert torch.equal(tiled(net, image, analysis, (2 * a, 2 * b)), whole)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.sampled_from([3, 5, 6, 7]),
+    st.sampled_from(["nearest", "nearest-exact"]),
+    st.tuples(*[st.integers(1, 50)] * 2),
+    st.tuples(*[st.integers(1, 4)] * 2),
+    st.integers(0, 99),
+)
+def test_repetition_by_any_whole_factor_equals_whole(
+    factor: int, mode: str, shape: tuple[int, int], zones: tuple[int, int], seed: int
+) -> None:
+    """Factors whose inverse float32 cannot hold repeat every pixel equally often all the same."""
+    net = make_integer(Resized(mode, factor, 1).double().eval(), seed)
+    assert assert_exact(net, shape, zones, seed).factor == (factor, factor)
 
 
 @pytest.mark.parametrize("mode", ["nearest", "linear"])
@@ -159,13 +177,12 @@ def nothing_cancels(net: nn.Module) -> nn.Module:
     return net.double().eval()
 
 
-class Applied(nn.Module):
-    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.function(x)
+@pytest.mark.parametrize(("factor", "context"), [(2, 4), (4, 8)])
+def test_context_of_cubic_resizing_is_reached_and_not_exceeded(factor: int, context: int) -> None:
+    """With no activation that hides the negative outer weights, an impulse shows both outer inputs."""
+    net = Applied(lambda x: F.interpolate(F.avg_pool2d(x, factor), scale_factor=factor, mode="bicubic"))
+    assert analyse_module(net.eval(), 1, (32, 32)).context == ((context, context),) * 2
+    assert_context_is_tight(net)
 
 
 def shifted_by_a_share(x: Tensor) -> Tensor:
@@ -184,21 +201,30 @@ def shifted_by_a_share(x: Tensor) -> Tensor:
             "there is no F: the grid of the result depends on the size of the image",
         ),
         (
-            lambda x: F.interpolate(F.avg_pool2d(x, 3), scale_factor=3, mode="nearest"),
-            "upsample_nearest2d",
+            lambda x: F.interpolate(F.avg_pool2d(x, 3), scale_factor=3, mode="bilinear"),
+            "upsample_bilinear2d",
             "only factors of 2, 4, 8",
         ),
         (
             lambda x: F.interpolate(F.interpolate(x, scale_factor=0.5), scale_factor=2),
             "upsample_nearest2d",
-            "only factors of 2, 4, 8",
+            "only whole factors",
         ),
-        (lambda x: F.interpolate(F.avg_pool2d(x, 2), scale_factor=2, mode="bicubic"), "bicubic", "no rule"),
+        (
+            lambda x: F.interpolate(F.avg_pool2d(x, 2), scale_factor=2, mode="bicubic", align_corners=True),
+            "bicubic",
+            "there is no F",
+        ),
+        (
+            lambda x: F.interpolate(F.avg_pool2d(x, 2), scale_factor=2, mode="bilinear", antialias=True),
+            "bilinear2d_aa",
+            "no rule",
+        ),
         (lambda x: x[..., 3:3], "slice", "leaves nothing"),
         (lambda x: F.interpolate(x, scale_factor=2)[..., : x.shape[2], : x.shape[3]], "output", "closer"),
         (shifted_by_a_share, "model", "changes with the size of the image"),
     ],
-    ids=["align_corners", "x3", "x0.5", "bicubic", "empty", "finer", "share"],
+    ids=["align_corners", "x3", "x0.5", "bicubic", "antialias", "empty", "finer", "share"],
 )
 def test_what_has_no_rule_is_refused_with_its_reason(
     function: Callable[[Tensor], Tensor], operator: str, reason: str

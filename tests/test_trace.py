@@ -129,7 +129,7 @@ class Ramp(nn.Module):
         ),
         (nn.Sequential(nn.Conv2d(1, 2, 3)), "output", "", "gives an output of shape"),
         (nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.InstanceNorm2d(1)), "", "1", ""),
-        (nn.Sequential(nn.Identity(), nn.AdaptiveAvgPool2d(1)), "mean", "1", "no rule"),
+        (nn.Sequential(nn.Identity(), nn.AdaptiveAvgPool2d(1)), "mean", "1", "along a spatial axis"),
         (Steered(), "", "", ""),
         (Attention(), "", "", ""),
         (Two(), "output", "", "returns a tuple instead of one tensor"),

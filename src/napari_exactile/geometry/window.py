@@ -10,7 +10,9 @@ from napari_exactile.geometry.interval import Interval
 
 
 class Reach(Protocol):
-    """What one axis of an operator needs of its input."""
+    """What one axis of an operator needs of its input; kinds of reach inherit from it."""
+
+    __slots__ = ()
 
     @property
     def stride(self) -> Fraction:
@@ -21,9 +23,13 @@ class Reach(Protocol):
         """Return the input interval that the output interval `wanted` depends on, edges not regarded."""
         ...
 
+    def inside(self, wanted: Interval, length: int) -> Interval:
+        """Return the part of an input of `length` elements that `wanted` depends on."""
+        return self.need(wanted).clip(Interval(0, length))
+
 
 @dataclass(frozen=True, slots=True)
-class Same:
+class Same(Reach):
     """Output i depends on input i alone."""
 
     @property
@@ -37,7 +43,7 @@ class Same:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class Window(Reach):
     """Output i depends on inputs i * step - padding + dilation * (0 .. kernel - 1).
 
     >>> Window(kernel=3, step=2, padding=1).need(Interval(0, 4))
@@ -66,7 +72,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class TransposedWindow:
+class TransposedWindow(Reach):
     """Input i adds to outputs i * step - padding + dilation * (0 .. kernel - 1).
 
     >>> TransposedWindow(kernel=2, step=2).need(Interval(3, 6))
@@ -101,7 +107,7 @@ class TransposedWindow:
 
 
 @dataclass(frozen=True, slots=True)
-class Nearest:
+class Nearest(Reach):
     """Enlarging by repetition: output o is input o // factor.
 
     >>> Nearest(4).need(Interval(3, 9))
@@ -121,7 +127,7 @@ class Nearest:
 
 
 @dataclass(frozen=True, slots=True)
-class Linear:
+class Linear(Reach):
     """Enlarging by linear interpolation: output o lies at (o + 1/2) / factor - 1/2, between two inputs.
 
     This is the grid without aligned corners. Beyond the first and the last input, these are repeated.
@@ -145,3 +151,75 @@ class Linear:
 
     def _before(self, output: int) -> int:
         return (2 * output + 1 - self.factor) // (2 * self.factor)
+
+
+@dataclass(frozen=True, slots=True)
+class Cubic(Linear):
+    """Enlarging by cubic interpolation: on the grid of Linear, from two inputs on each side.
+
+    >>> Cubic(2).need(Interval(0, 4)), Cubic(2).need(Interval(3, 4)), Cubic(1).need(Interval(3, 4))
+    (Interval(start=-2, stop=4), Interval(start=0, stop=4), Interval(start=3, stop=4))
+    """
+
+    def need(self, wanted: Interval) -> Interval:
+        """Return the inputs around `wanted`; those beyond the edges stand for the edge itself."""
+        # Named in full: a slotted dataclass is made twice, and super() would look for the first.
+        nearest = Linear.need(self, wanted)
+        return nearest if self.factor == 1 else nearest.grow(1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror(Reach):
+    """Padding by reflection: `before` elements ahead of the first, the edge itself not repeated.
+
+    >>> Mirror(2).source(0, 5), Mirror(2).source(2, 5), Mirror(2).source(7, 5)
+    (2, 0, 3)
+    >>> Mirror(2).inside(Interval(0, 2), 5)
+    Interval(start=1, stop=3)
+    """
+
+    before: int
+
+    @property
+    def stride(self) -> Fraction:
+        """One: padding keeps the grid."""
+        return Fraction(1)
+
+    def need(self, wanted: Interval) -> Interval:
+        """Return the same elements on the input's own count; those outside are mirrored ones."""
+        return wanted.grow(self.before, -self.before)
+
+    def source(self, output: int, length: int) -> int:
+        """Return the input that one output copies."""
+        place = abs(output - self.before)
+        return place if place < length else 2 * (length - 1) - place
+
+    def inside(self, wanted: Interval, length: int) -> Interval:
+        """Return the hull of what `wanted` copies: near an edge, that lies deeper in than `wanted` itself."""
+        turns = [o for o in (self.before, self.before + length - 1) if wanted.start <= o < wanted.stop]
+        places = [self.source(o, length) for o in (wanted.start, wanted.stop - 1, *turns)]
+        return Interval(min(places), max(places) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated(Reach):
+    """Padding by repetition of the edge: `before` elements ahead of the first.
+
+    >>> Repeated(2).source(0, 5), Repeated(2).source(8, 5), Repeated(2).inside(Interval(0, 2), 5)
+    (0, 4, Interval(start=0, stop=1))
+    """
+
+    before: int
+
+    @property
+    def stride(self) -> Fraction:
+        """One: padding keeps the grid."""
+        return Fraction(1)
+
+    def need(self, wanted: Interval) -> Interval:
+        """Return the same elements on the input's own count; those outside repeat the nearest one inside."""
+        return wanted.grow(self.before, -self.before)
+
+    def source(self, output: int, length: int) -> int:
+        """Return the input that one output copies."""
+        return min(max(output - self.before, 0), length - 1)

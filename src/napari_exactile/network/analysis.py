@@ -102,8 +102,8 @@ class Analysis:
     def _layer(self, bound: BoundGraph, node: Node, operator: Operator) -> Layer:
         strides = bound.strides[node.index]
         context = tuple(bound.context(axis, node.index) for axis in range(len(self.shape)))
-        work = operator.work * prod(node.shape[2:])
-        return Layer(operator.label, node.place, node.shape[1], tuple(map(str, strides)), context, work)
+        work = operator.work * prod(bound.graph.spatial_shape(node.index))
+        return Layer(operator.label, node.place, node.features, tuple(map(str, strides)), context, work)
 
     def explain(self) -> str:
         """Return a table in plain text: a row per layer, then F, context and radius; or the refusals."""
@@ -148,12 +148,17 @@ def analyse_module(module: nn.Module, channels: int, shape: Sequence[int]) -> An
 
 
 def _bind(module: nn.Module, channels: int, shape: tuple[int, ...]) -> BoundGraph:
-    graph = trace(module, (1, channels, *shape))
-    bound = BoundGraph.bind(graph)
+    bound = BoundGraph.bind(trace(module, (1, channels, *shape)))
+    graph = bound.graph
     result = graph.nodes[graph.output].shape
     if len(result) != len(shape) + 2 or result[2:] != shape:
         reason = f"an image of {_times(shape)} px gives an output of shape {_times(result)}"
         raise NotExactError((Refusal("output", "", reason, "The output must have the size of the image"),))
+    if not graph.layout(graph.output).is_last:
+        reason = "the axes of the image come out in another order"
+        raise NotExactError(
+            (Refusal("output", "", reason, "Permute the output to (batch, channels, space)"),)
+        )
     if any(stride != 1 for stride in bound.strides[graph.output]):
         # A crop can bring an output of another scale to the size of the image.
         reason = "its pixels lie further apart, or closer together, than those of the image"

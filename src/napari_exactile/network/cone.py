@@ -10,6 +10,7 @@ import torch
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.network.graph import Graph
 from napari_exactile.network.halo import BoundGraph, Demand, boxes, last_uses
+from napari_exactile.network.layout import Dims
 from napari_exactile.network.rules import Region
 
 
@@ -22,6 +23,8 @@ class Cone:
 
     def __init__(self, graph: Graph) -> None:
         self._bound = BoundGraph.bind(graph)
+        layouts = [self._bound.graph.layout(node.index) for node in graph.nodes]
+        self._dims: list[Dims] = [() if layout.is_last else layout.dims for layout in layouts]
         self._last_uses = last_uses(graph)
         # Tiles of a row share their interval along y, those of a column along x: few distinct ones occur.
         self._demand: Callable[[int, Interval], Demand] = lru_cache(maxsize=4096)(self._bound.demand)
@@ -46,7 +49,7 @@ class Cone:
                 box = wanted[node.index]
                 assert box is not None, "dead nodes were removed by the trace"
                 result = operator.run(box, [regions[i] for i in node.inputs])
-                regions[node.index] = Region(result, box)
+                regions[node.index] = Region(result, box, self._dims[node.index])
                 for finished in self._last_uses[node.index]:
                     del regions[finished]
         return regions[self._bound.graph.output].tensor

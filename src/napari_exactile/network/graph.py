@@ -5,28 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import torch
 from torch.utils._pytree import tree_map
 
+from napari_exactile.network.layout import Layout
+
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """The tensor that node number `index` produces, standing in an operator's arguments.
-
-    `result` counts the results of operators that have several, such as the indices of a max pooling.
-    """
+    """The tensor that node number `index` produces, standing in an operator's arguments."""
 
     index: int
-    result: int = 0
 
 
 @dataclass(frozen=True)  # without slots, for the cached property
 class Node:
     """One operator: `args` and `kwargs` hold Refs for tensors that depend on the image, constants otherwise.
 
-    `shape` is that of its first output for the whole image; `place` the path of the module that called it.
+    `shape` is that of its output for the whole image; `place` the path of the module that called it. An
+    operator with several results has a node for each that is used; `result` is the number of this one.
+    `layout` says which dimensions are axes of the image; None where that is not known (yet).
     Node 0 of a graph is the image and has no operator.
     """
 
@@ -37,6 +38,8 @@ class Node:
     shape: tuple[int, ...]
     dtype: torch.dtype
     place: str
+    result: int = 0
+    layout: Layout | None = None
 
     @cached_property
     def inputs(self) -> tuple[int, ...]:
@@ -47,6 +50,12 @@ class Node:
     def refs(self) -> tuple[Ref, ...]:
         """Return the image-dependent tensors among the arguments, in order."""
         return tuple(_refs((self.args, self.kwargs)))
+
+    @cached_property
+    def features(self) -> int:
+        """The number of values at each pixel."""
+        dims = self.layout.dims if self.layout else ((), ())
+        return prod(size for size, dim in zip(self.shape, dims, strict=False) if not dim)
 
     @property
     def name(self) -> str:
@@ -68,7 +77,12 @@ class Graph:
 
     def spatial_shape(self, index: int) -> tuple[int, ...]:
         """Return the whole-image spatial shape of one node's tensor."""
-        return self.nodes[index].shape[2:]
+        return self.layout(index).lengths
+
+    def layout(self, index: int) -> Layout:
+        """Return where the image lies in one node's tensor; by default in the last dimensions."""
+        node = self.nodes[index]
+        return node.layout or Layout.last(node.shape, len(node.shape) - 2)
 
     def with_constants(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Graph:
         """Return the same graph with every constant tensor replaced by `change(tensor)`."""

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from math import lcm
 
 # The rules register themselves when their modules are imported.
+import napari_exactile.network.channels
 import napari_exactile.network.local
+import napari_exactile.network.padding
+import napari_exactile.network.pooling
+import napari_exactile.network.products
 import napari_exactile.network.resize
 import napari_exactile.network.shaping
+import napari_exactile.network.shuffle
 import napari_exactile.network.windowed  # noqa: F401
 from napari_exactile.geometry.equations import radius_of_layers
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.network.graph import Graph, Node, NotExactError, Refusal
-from napari_exactile.network.rules import Operator, refused, rule_for
+from napari_exactile.network.layout import Layout
+from napari_exactile.network.rules import Operator, layout_of, operator_of, refused
 from napari_exactile.network.windowed import Convolution
 
 Demand = tuple[Interval | None, ...]
@@ -32,11 +38,14 @@ class BoundGraph:
     @classmethod
     def bind(cls, graph: Graph) -> BoundGraph:
         """Apply the rules; raise one NotExactError that names every operator that has none."""
+        graph = laid_out(graph)
         operators: list[Operator | None] = [None]
         refusals: list[Refusal] = []
         for node in graph.nodes[1:]:
             try:
-                operators.append(rule_for(node)(node, graph))
+                # What comes after an operator that moves pixels about in an unknown way cannot be judged.
+                known = all(graph.nodes[source].layout for source in node.inputs)
+                operators.append(operator_of(node, graph) if known else None)
             except NotExactError as error:
                 operators.append(None)
                 refusals.extend(error.refusals)
@@ -78,17 +87,13 @@ class BoundGraph:
         for node, operator in reversed(self.steps):
             interval = demand[node.index]
             if interval is not None:
-                self._ask(demand, node.inputs, operator.reaches[axis].need(interval), axis, edges)
+                for source in node.inputs:
+                    length = self.graph.spatial_shape(source)[axis]
+                    reach = operator.reaches[axis]
+                    part = reach.inside(interval, length) if edges else reach.need(interval)
+                    before = demand[source]
+                    demand[source] = part if before is None else before.hull(part)
         return tuple(demand)
-
-    def _ask(
-        self, demand: list[Interval | None], sources: Sequence[int], need: Interval, axis: int, edges: bool
-    ) -> None:
-        for source in sources:
-            extent = Interval(0, self.graph.spatial_shape(source)[axis])
-            part = need.clip(extent) if edges else need
-            before = demand[source]
-            demand[source] = part if before is None else before.hull(part)
 
     def context(self, axis: int, index: int = 0) -> tuple[int, int]:
         """Return the pixels before and after an F-aligned zone that its result depends on, along one axis.
@@ -114,6 +119,17 @@ class BoundGraph:
                 longest = (*longest, (stride, operator.reaches[axis].span))
             layers.append(longest)
         return radius_of_layers(layers[self.graph.output])
+
+
+def laid_out(graph: Graph) -> Graph:
+    """Return the graph with the layout of every tensor, as far as the rules know it."""
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        sources = [nodes[source].layout for source in node.inputs]
+        layout = layout_of(node, sources) if nodes else Layout.last(node.shape, graph.axes)
+        assert layout is None or layout.shape == node.shape, f"the layout of {node.name} has another shape"
+        nodes.append(replace(node, layout=layout))
+    return Graph(tuple(nodes), graph.output)
 
 
 def boxes(demands: Sequence[Demand]) -> tuple[Box | None, ...]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.window import Same
 from napari_exactile.network.graph import Graph, Node, Ref
+from napari_exactile.network.layout import Layout
 from napari_exactile.network.rules import Operator, Region, bound_arguments, refused, rule
 
 
@@ -42,45 +43,38 @@ class Pointwise:
 
         args, kwargs = tree_map(fill, (self.node.args, self.node.kwargs))
         result = self.node.op(*args, **kwargs)
-        first: torch.Tensor = result[0] if isinstance(result, tuple | list) else result
-        return first
+        one: torch.Tensor = result[self.node.result] if isinstance(result, tuple | list) else result
+        return one
 
 
-# `clone` and its kin copy pixels; they carry no pointwise tag but reach nowhere.
-@rule("pointwise", "clone", "detach", "alias", "_to_copy")
-def _pointwise(node: Node, graph: Graph) -> Operator:
-    shape = node.shape[2:]
-    if any(graph.spatial_shape(source) != shape for source in node.inputs):
+# `clone` and its kin copy pixels or fill them alike; they carry no pointwise tag but reach nowhere.
+_COPIES = ("clone", "detach", "alias", "_to_copy", "zeros_like", "ones_like", "full_like")
+
+
+# Activations that torch does not tag.
+_ACTIVATIONS = ("hardswish", "log_sigmoid_forward", "_prelu_kernel")
+
+
+@rule("pointwise", *_ACTIVATIONS, *_COPIES, anywhere=True)
+def pointwise(node: Node, graph: Graph) -> Operator:
+    """Return the operator of a node whose inputs lie pixel on pixel; refuse where they do not."""
+    lengths = graph.spatial_shape(node.index)
+    if any(graph.spatial_shape(source) != lengths for source in node.inputs):
         raise refused(node, "it stretches one of its inputs over the image")
-    for constant in (leaf for leaf in (*node.args, *node.kwargs.values()) if isinstance(leaf, torch.Tensor)):
-        if any(length != 1 for length in constant.shape[-graph.axes :]):
+    for constant in tree_leaves((node.args, node.kwargs)):
+        if isinstance(constant, torch.Tensor) and varies(constant, graph.layout(node.index)):
             raise refused(node, "it combines the image with a constant that varies over the image")
     return Pointwise(node, graph.axes)
 
 
-@rule("native_batch_norm", "_native_batch_norm_legit_no_training")
-def _batch_norm(node: Node, graph: Graph) -> Operator:
-    if bound_arguments(node).get("training", False):
-        raise refused(
-            node,
-            "it normalises with statistics of the whole image",
-            "If this is a batch norm left in training mode, call .eval() on the model first",
-        )
-    return Pointwise(node, graph.axes)
+def varies(constant: torch.Tensor, layout: Layout) -> bool:
+    """Return whether a constant, laid on the last dimensions of a tensor, has values for single pixels."""
+    pairs = zip(reversed(constant.shape), reversed(layout.dims), strict=False)
+    return any(size != 1 and dim for size, dim in pairs)
 
 
-@rule("cat")
+@rule("cat", anywhere=True)
 def _cat(node: Node, graph: Graph) -> Operator:
-    return _over_channels(node, graph, "it joins tensors along a spatial axis")
-
-
-@rule("_softmax", "_log_softmax", "argmax")
-def _softmax(node: Node, graph: Graph) -> Operator:
-    return _over_channels(node, graph, "it works along a spatial axis")
-
-
-def _over_channels(node: Node, graph: Graph, otherwise: str) -> Operator:
-    dimension = bound_arguments(node)["dim"]
-    if dimension is None or dimension % len(node.shape) != 1:
-        raise refused(node, otherwise)
-    return Pointwise(node, graph.axes)
+    if graph.layout(node.index).dims[bound_arguments(node)["dim"]]:
+        raise refused(node, "it joins tensors along a spatial axis")
+    return pointwise(node, graph)

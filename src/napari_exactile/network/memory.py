@@ -40,7 +40,7 @@ def boxes_whole_tile(bound: BoundGraph, tile: Box) -> tuple[Box | None, ...]:
 
 def work_whole(bound: BoundGraph) -> float:
     """Return the multiply-accumulates of one pass over the whole padded image."""
-    return sum(operator.work * prod(node.shape[2:]) for node, operator in bound.steps)
+    return sum(operator.work * prod(bound.graph.spatial_shape(node.index)) for node, operator in bound.steps)
 
 
 def work_trimmed(bound: BoundGraph, spans: Sequence[Iterable[Interval]]) -> float:
@@ -68,4 +68,4 @@ def work_whole_tile(bound: BoundGraph, reads: Sequence[Iterable[Interval]]) -> f
 
 def _bytes(bound: BoundGraph, index: int, box: Box | None) -> int:
     node = bound.graph.nodes[index]
-    return 0 if box is None else volume(box) * node.shape[1] * node.dtype.itemsize
+    return 0 if box is None else volume(box) * node.features * node.dtype.itemsize

@@ -99,14 +99,16 @@ class _Recorder(TorchDispatchMode):
             raise self._refused("it changes a tensor in place in a way that cannot be followed")
         result = func(*args, **kwargs)
         results = list(result) if isinstance(result, tuple | list) else [result]
-        first = results[0]
-        if not isinstance(first, torch.Tensor):
+        if not isinstance(results[0], torch.Tensor):
             raise self._refused("it turns pixel values into a number that steers the network")
-        index = len(self.nodes)
         args, kwargs = tree_map(self._ref, (args, kwargs))
-        shape = tuple(first.shape)
-        self.nodes.append(Node(index, func, tuple(args), kwargs, shape, first.dtype, self.place))
-        self.known |= {id(tensor): (tensor, Ref(index, i)) for i, tensor in enumerate(results)}
+        for number, tensor in enumerate(results):
+            if isinstance(tensor, torch.Tensor):
+                index, shape = len(self.nodes), tuple(tensor.shape)
+                self.known[id(tensor)] = tensor, Ref(index)
+                self.nodes.append(
+                    Node(index, func, tuple(args), kwargs, shape, tensor.dtype, self.place, number)
+                )
         return result
 
     def _ref(self, leaf: Any) -> Any:
@@ -137,7 +139,7 @@ def _without_dead_nodes(graph: Graph) -> Graph:
     number = {old: new for new, old in enumerate(sorted(alive))}
 
     def renumber(leaf: Any) -> Any:
-        return Ref(number[leaf.index], leaf.result) if isinstance(leaf, Ref) else leaf
+        return Ref(number[leaf.index]) if isinstance(leaf, Ref) else leaf
 
     nodes = (
         replace(

@@ -1,4 +1,4 @@
-"""Rules of the operators with a sliding window: convolution, transposed convolution, pooling."""
+"""Rules of the operators with a sliding window: convolution and transposed convolution."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.geometry.window import TransposedWindow, Window
 from napari_exactile.network.graph import Graph, Node
-from napari_exactile.network.rules import Operator, Region, bound_arguments, refused, rule
+from napari_exactile.network.rules import Operator, Region, bound_arguments, refused, require_axes, rule
 
 
 def need_of(reaches: Sequence[Window | TransposedWindow], wanted: Box) -> Box:
@@ -94,13 +94,15 @@ def _convolve(
     return result
 
 
-@rule("convolution")
+# The form in recorded TorchScript adds flags that choose among kernels: they change no number by intent.
+@rule("convolution", "_convolution")
 def _convolution(node: Node, graph: Graph) -> Operator:
     arguments = bound_arguments(node)
     weight, source = arguments["weight"], node.inputs[0]
     if len(node.inputs) > 1 or not isinstance(weight, torch.Tensor):
         raise refused(node, "its weights depend on the image")
-    numbers = (_per_axis(arguments[key], graph) for key in ("stride", "padding", "dilation"))
+    require_axes(node, graph, weight.ndim - 2)
+    numbers = (per_axis(arguments[key], graph.axes) for key in ("stride", "padding", "dilation"))
     axes = zip(weight.shape[2:], *numbers, strict=True)
     kind = TransposedWindow if arguments["transposed"] else Window
     reaches: Any = tuple(kind(*axis) for axis in axes)
@@ -108,66 +110,7 @@ def _convolution(node: Node, graph: Graph) -> Operator:
     return make(reaches, graph.spatial_shape(source), weight, arguments["bias"], arguments["groups"])
 
 
-@dataclass(frozen=True, slots=True)
-class Pooling:
-    """A pooling whose padding, if any, never wins (max) or does not exist (average)."""
-
-    reaches: tuple[Window, ...]
-    extent: tuple[int, ...]
-    op: Any
-    label: str
-    work: float = 0.0
-
-    def run(self, wanted: Box, inputs: Sequence[Region]) -> torch.Tensor:
-        """Pool exactly the windows of `wanted`."""
-        image = inputs[0].padded(need_of(self.reaches, wanted), self.extent, float("-inf"))
-        kernels, steps = [r.kernel for r in self.reaches], [r.step for r in self.reaches]
-        result: torch.Tensor
-        if self.op in _MAX_POOLS.values():
-            result, _indices = self.op(image, kernels, steps, 0, [r.dilation for r in self.reaches])
-        else:
-            result = self.op(image, kernels, steps)
-        return result
-
-
-_aten = torch.ops.aten
-_MAX_POOLS = {
-    "max_pool2d_with_indices": _aten.max_pool2d_with_indices.default,
-    "max_pool3d_with_indices": _aten.max_pool3d_with_indices.default,
-}
-_AVERAGE_POOLS = {"avg_pool2d": _aten.avg_pool2d.default, "avg_pool3d": _aten.avg_pool3d.default}
-
-
-@rule(*_MAX_POOLS)
-def _max_pool(node: Node, graph: Graph) -> Operator:
-    return Pooling(
-        _pool_windows(node, graph), graph.spatial_shape(node.inputs[0]), _MAX_POOLS[node.name], "max pooling"
-    )
-
-
-@rule(*_AVERAGE_POOLS)
-def _average_pool(node: Node, graph: Graph) -> Operator:
-    arguments = bound_arguments(node)
-    if any(arguments["padding"]) or arguments["ceil_mode"] or arguments["divisor_override"] is not None:
-        raise refused(node, "average pooling with padding, ceil_mode or divisor_override has no rule yet")
-    return Pooling(
-        _pool_windows(node, graph),
-        graph.spatial_shape(node.inputs[0]),
-        _AVERAGE_POOLS[node.name],
-        "average pooling",
-    )
-
-
-def _pool_windows(node: Node, graph: Graph) -> tuple[Window, ...]:
-    arguments = bound_arguments(node)
-    kernel = _per_axis(arguments["kernel_size"], graph)
-    step = _per_axis(arguments["stride"], graph) or kernel
-    padding = _per_axis(arguments["padding"], graph)
-    dilation = _per_axis(arguments.get("dilation", 1), graph)
-    return tuple(Window(*axis) for axis in zip(kernel, step, padding, dilation, strict=True))
-
-
-def _per_axis(value: int | Sequence[int], graph: Graph) -> list[int]:
+def per_axis(value: int | Sequence[int], axes: int) -> list[int]:
     """Return one number per spatial axis; torch writes a single one for all axes alike."""
     values = [value] if isinstance(value, int) else list(value)
-    return values * graph.axes if len(values) == 1 else values
+    return values * axes if len(values) == 1 else values

@@ -161,6 +161,28 @@ def test_a_drag_supersedes_what_is_being_computed(
     assert finished == [16]
 
 
+def test_the_same_question_is_not_begun_anew(
+    previewing: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While an error is computed, looking again at the same place does not restart it."""
+    _, dock = previewing()
+    begun, go_on, original = [], threading.Event(), TilingErrors.error
+
+    def slow(self: TilingErrors, *arguments: Any, **more: Any) -> Any:
+        begun.append(arguments[2])
+        go_on.wait(20)
+        return original(self, *arguments, **more)
+
+    monkeypatch.setattr(TilingErrors, "error", slow)
+    dock.fields.preview.radius.value = 16
+    qtbot.waitUntil(lambda: len(begun) == 1, timeout=WAIT)
+    for _ in range(5):
+        dock.preview.update()
+    go_on.set()
+    settle(qtbot, dock)
+    assert begun == [(16, 16)]
+
+
 # --- where
 
 
@@ -247,8 +269,10 @@ def test_the_preview_waits_while_a_run_goes_on(
 ) -> None:
     """A run has the machine to itself; afterwards the preview is back."""
     viewer, dock = previewing()
+    dock.fields.preview.estimate.native.click()
     brake = Brake(monkeypatch)
     begin(qtbot, dock, brake)
+    assert dock.fields.preview.estimate.text == ESTIMATE
     assert dock.fields.preview.result.text() == "The preview waits until the run has ended."
     assert not viewer.layers[DIFFERING].visible
     brake.let(1000)
@@ -304,6 +328,23 @@ def test_the_plot_is_measured_and_saved(previewing: Any, qtbot: QtBot, tmp_path:
     assert (tmp_path / "error.png").read_bytes().startswith(b"\x89PNG")
     plot.write_table(tmp_path / "nowhere" / "error.csv")
     assert plot.words.text().startswith("Not saved")
+
+
+def test_a_plot_that_fails_says_why(previewing: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes wrong while it is measured stays on screen, and the preview goes on."""
+    _, dock = previewing()
+
+    def broken(*_args: Any, **_more: Any) -> Any:
+        raise ValueError("no such pixels")
+
+    monkeypatch.setattr(TilingErrors, "reference", broken)
+    dock.fields.preview.plot.native.click()
+    qtbot.waitUntil(lambda: dock.preview.plot is not None, timeout=WAIT)
+    words = dock.preview.plot.words
+    qtbot.waitUntil(lambda: "failed" in words.text(), timeout=WAIT)
+    qtbot.wait(300)
+    assert words.text() == "The plot failed: no such pixels"
+    assert not dock.preview.plot.save_table.isEnabled()
 
 
 def test_closing_the_viewer_while_it_computes_ends_cleanly(

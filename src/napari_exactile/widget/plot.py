@@ -41,12 +41,12 @@ class PlotDock(QWidget):
         self.words, self.table = Note(), QTableWidget(0, len(COLUMNS))
         self.save_table = _button("Save table...", "Write all columns as CSV", self._pick_table)
         self.save_picture = _button("Save picture...", "Write the figure as PNG", self._pick_picture)
-        self._subject = ""
+        self._subject, self._failed = "", False
         self._arrange()
 
     def begin(self, subject: str) -> None:
         """Empty the dock for a new sweep of `subject`."""
-        self._subject = subject
+        self._subject, self._failed = subject, False
         self.table.setRowCount(0)
         self._offer(None)
         self.words.say(f"{subject}: computing...")
@@ -63,13 +63,18 @@ class PlotDock(QWidget):
         self.words.say(f"{self._subject}: {len(sweep.points)} contexts measured, computing...")
 
     def end(self) -> None:
-        """Say that the sweep is complete."""
-        if self.sweep is not None:
+        """Say what the sweep is of, unless it failed; nothing more is measured."""
+        if self._failed:
+            return
+        if self.sweep is None:
+            self.words.say(f"{self._subject}: nothing was measured")
+        else:
             pixels = f"{self.sweep.pixels:,} pixels"
             self.words.say(f"{self._subject}: {pixels}, {self.sweep.required} px of context needed")
 
     def fail(self, error: Exception) -> None:
         """Say what went wrong; what was measured stays."""
+        self._failed = True
         self.words.say(f"The plot failed: {error}", warning=True)
 
     def write_table(self, path: Path) -> None:

@@ -48,6 +48,8 @@ class PreviewSection:
         self._choice: Choice | None = None
         self._reason = ""
         self._known: tuple[Any, ErrorPreview] | None = None
+        self._asked: tuple[ErrorPreview, Tiling, Box] | None = None
+        self._described: Tiling | None = None
         self._error, self._estimate, self._sweep, self._opening = (Latest() for _ in range(4))
         self.plot: PlotDock | None = None
         # Not at once: napari tells what is in sight only after it has drawn it.
@@ -55,7 +57,7 @@ class PreviewSection:
         self._gone = False
         fields.form.destroyed.connect(self._stop)
         fields.where.changed.connect(self._on_where)
-        fields.radius.changed.connect(self._on_radius)
+        fields.radius.changed.connect(self.update)
         fields.estimate.changed.connect(self._on_estimate)
         fields.plot.changed.connect(self._on_plot)
 
@@ -63,7 +65,10 @@ class PreviewSection:
         """Look at what would be run now; without a choice, `reason` says why nothing is shown."""
         self._choice, self._reason = choice, reason
         self._fields.lock(choice is None)
-        if choice is not None:
+        if choice is None:
+            self._stop_estimating()
+            self._stop_plotting()
+        else:
             self._fields.offer(choice.plan.factor, choice.plan.required_radius)
         self.update()
 
@@ -117,7 +122,10 @@ class PreviewSection:
             box = self._drawn.box(frame, choice.plane.shape)
         else:
             box = region_in_view(choice.plane, self._viewer)
-        inside = tuple(side.clip(outer) for side, outer in zip(box, region, strict=True))
+        sides = list(zip(box, region, strict=True))
+        if any(side.stop <= outer.start or side.start >= outer.stop for side, outer in sides):
+            raise ValueError("That lies outside the part of the image that is to be segmented")
+        inside = tuple(side.clip(outer) for side, outer in sides)
         middle = [(side.start + side.stop) // 2 for side in inside]
         return window_around(middle, LARGEST_WINDOW, inside)
 
@@ -130,7 +138,12 @@ class PreviewSection:
         if known is not None:
             self._error.forget()
             self._show(frame, known)
-            return
+        elif (preview, tiling, window) != self._asked:
+            self._ask(preview, tiling, window, frame)
+
+    def _ask(self, preview: ErrorPreview, tiling: Tiling, window: Box, frame: Frame) -> None:
+        """Compute in the background; the same question again changes nothing, another one supersedes it."""
+        self._asked = preview, tiling, window
         self._layers.clear()
         self._fields.result.say("Computing...")
 
@@ -140,6 +153,11 @@ class PreviewSection:
         self._error.follow(compute, lambda error: self._show(frame, error), self._failed)
 
     def _describe(self, choice: Choice, tiling: Tiling, window: Box) -> None:
+        if tiling != self._described:
+            # An estimate is of one tiling.
+            self._described = tiling
+            self._stop_estimating()
+            self._fields.estimated.say()
         off = any(r % f for r, f in zip(tiling.radius, tiling.factor, strict=True))
         grid = f" - off the grid of {lengths(tiling.factor)} px" if off else ""
         needed, tile = choice.plan.required_radius, choice.plan.tile_with(tiling.radius)
@@ -152,15 +170,18 @@ class PreviewSection:
     def _show(self, frame: Frame, error: TilingError) -> None:
         from napari_exactile.run.words import error_remarks, error_sentence
 
+        self._asked = None
         self._layers.show(frame, error)
         self._fields.result.say("\n".join([f"{error_sentence(error)}.", *error_remarks(error)]))
 
     def _failed(self, error: Exception) -> None:
+        self._asked = None
         self._fields.result.say(f"The preview failed: {error}", warning=True)
 
     def _rest(self) -> None:
         """Show and compute nothing."""
         self._error.forget()
+        self._asked = None
         self._layers.hide()
         self._overlay.context_radius = None
 
@@ -177,8 +198,9 @@ class PreviewSection:
         settings = replace(choice.settings, tile="auto", radius="auto", method="trimmed")
         key = choice.plane.identity, choice.model, settings
         if self._known is None or self._known[0] != key:
-            self._estimate.forget()
-            self._sweep.forget()
+            self._stop_estimating()
+            self._fields.estimated.say()
+            self._stop_plotting()
             job = Job(choice.plane.source, choice.model, choice.analysis, settings)
             self._known = key, ErrorPreview(job)
         return self._known[1]
@@ -186,11 +208,6 @@ class PreviewSection:
     def _on_where(self, where: str) -> None:
         if where == DRAWN and self._choice is not None:
             self._drawn.ask(Frame.of(self._choice.plane.layer))
-        self.update()
-
-    def _on_radius(self, _radius: int) -> None:
-        self._stop_estimating()
-        self._fields.estimated.say()
         self.update()
 
     # --- the whole image, and the plot
@@ -220,6 +237,12 @@ class PreviewSection:
     def _stop_estimating(self) -> None:
         self._estimate.forget()
         self._fields.estimating = False
+
+    def _stop_plotting(self) -> None:
+        """Leave the plot as far as it is."""
+        self._sweep.forget()
+        if self.plot is not None:
+            self.plot.end()
 
     def _on_plot(self, _clicked: Any) -> None:
         """Open the plot's dock; the first time, matplotlib is loaded in the background."""

@@ -8,6 +8,7 @@ from functools import cached_property
 from math import prod
 
 from torch import nn
+from torch.fx import GraphModule
 
 from napari_exactile.geometry.equations import rounded_radius
 from napari_exactile.geometry.interval import round_up
@@ -176,7 +177,9 @@ def _refuse_size_dependence(one: BoundGraph, other: BoundGraph) -> None:
 
 
 def _refuse_training(module: nn.Module) -> None:
-    if module.training:
+    # Frozen TorchScript has no such switch and exported programs a meaningless one: what is left of training
+    # in them is refused operator by operator.
+    if getattr(module, "training", False) and not isinstance(module, GraphModule):
         reason = "it is in training mode, where dropout and batch norm depend on chance and on the batch"
         raise NotExactError((Refusal("model", "", reason, "Call .eval() on it first"),))
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.fx import GraphModule
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -38,11 +39,15 @@ def trace(module: nn.Module, shape: tuple[int, ...]) -> Graph:
             raise
         except Exception as error:
             reason = str(error).strip().split("\n")[0] or type(error).__name__
-            raise NotExactError((Refusal(recorder.operator, recorder.place, reason, _REMEDY),)) from error
+            remedy = _EXPORTED if isinstance(module, GraphModule) else _REMEDY
+            raise NotExactError((Refusal(recorder.operator, recorder.place, reason, remedy),)) from error
     return _without_dead_nodes(recorder.finish(result))
 
 
 _REMEDY = "The network must be convolutional, and its steps must not depend on pixel values"
+_EXPORTED = (
+    "If it was exported at a fixed size, export it again with dynamic sizes (torch.export.Dim.DYNAMIC)"
+)
 
 
 def dtype_of(module: nn.Module) -> torch.dtype:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from napari import Viewer
 from napari.components import ViewerModel
 
@@ -15,7 +15,7 @@ from docks import model, opened, own_settings
 __all__ = ["model", "opened", "own_settings"]  # fixtures, found here by their names
 
 # A deadline would be a stopwatch: on a busy machine it fails tests of what is right.
-settings.register_profile("no stopwatch", deadline=None)
+settings.register_profile("no stopwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no stopwatch")
 
 

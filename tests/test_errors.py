@@ -256,8 +256,8 @@ def test_overlapping_zones_and_windows_meet() -> None:
     assert covered.sum() == covered[slices(window)].size
 
 
-def test_the_unchanged_network_needs_no_rules_to_be_wrong_alike() -> None:
-    """`Comparison` refuses unknown names, so that a typing error cannot change what is measured."""
+def test_an_unknown_setting_is_refused() -> None:
+    """`Comparison` takes no other names, so that a typing error cannot change what is measured."""
     assert Comparison(tile=64).zone is None
     with pytest.raises(TypeError, match="radiuss"):
         ex.tiling_error(picture(8, 8), model(), radius=0, radiuss=3)

@@ -8,7 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from integer_nets import assert_exact, integer_image, integer_unet, make_integer, tiled
+from integer_nets import (
+    assert_exact,
+    assert_tiled_equals_whole,
+    integer_unet,
+    make_integer,
+)
 from napari_exactile.geometry.interval import Interval
 from napari_exactile.models.unet import UNet
 from napari_exactile.network.analysis import analyse_module
@@ -52,10 +57,7 @@ def test_trimmed_equals_whole_to_the_bit_on_integer_unets(data: st.DataObject) -
     factor = 2**levels
     zone = tuple(factor * data.draw(st.integers(1 + n // factor // 5, 64 // factor + 1)) for n in shape)
     analysis = analyse_module(net, 1, shape)
-    image = integer_image(analysis.padded_shape, 5)
-    with torch.no_grad():
-        whole = net(image)
-    assert torch.equal(tiled(net, image, analysis, zone), whole)
+    assert_tiled_equals_whole(net, analysis, zone, seed=5)
 
 
 class Asymmetric(nn.Module):
@@ -87,10 +89,7 @@ def test_trimmed_equals_whole_on_asymmetric_windows(
     analysis = analyse_module(net, 1, (height, width))
     assert analysis.refusals == ()
     assert analysis.factor == (4, 6)
-    image = integer_image(analysis.padded_shape, seed)
-    with torch.no_grad():
-        whole = net(image)
-    assert torch.equal(tiled(net, image, analysis, (4 * a, 6 * b)), whole)
+    assert_tiled_equals_whole(net, analysis, (4 * a, 6 * b), seed=seed)
 
 
 def test_convolutions_of_recorded_torchscript_are_the_same_operator() -> None:
@@ -133,10 +132,7 @@ def test_one_and_three_axes_come_out_exact(axes: int) -> None:
         tensor.copy_(torch.randint(-2, 3, tensor.shape))
     analysis = analyse_module(net.eval(), 1, (11, 13, 9)[:axes])
     assert analysis.refusals == ()
-    image = integer_image(analysis.padded_shape, 0)
-    with torch.no_grad():
-        whole = net(image)
-    assert torch.equal(tiled(net, image, analysis, (4,) * axes), whole)
+    assert_tiled_equals_whole(net, analysis, (4,) * axes, seed=0)
 
 
 @pytest.mark.parametrize(("levels", "convolutions", "kernel", "context"), [u[:4] for u in UNETS if u[3] < 60])

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from integer_nets import Applied, assert_context_is_tight, assert_exact, integer_image, make_integer, tiled
+from integer_nets import (
+    Applied,
+    assert_context_is_tight,
+    assert_exact,
+    assert_tiled_equals_whole,
+    make_integer,
+)
 from napari_exactile.network.analysis import analyse_module
 
 MODES = ["nearest", "nearest-exact", "bilinear", "bicubic"]
@@ -63,10 +69,7 @@ def test_trimmed_equals_whole_to_the_bit_on_resizing_unets(data: st.DataObject) 
     analysis = analyse_module(net, 1, shape)
     assert analysis.refusals == ()
     assert analysis.factor == (step, step)
-    image = integer_image(analysis.padded_shape, seed)
-    with torch.no_grad():
-        whole = net(image)
-    assert torch.equal(tiled(net, image, analysis, zone), whole)
+    assert_tiled_equals_whole(net, analysis, zone, seed=seed)
 
 
 class Chain(nn.Module):
@@ -98,10 +101,7 @@ def test_trimmed_equals_whole_with_slices_and_resizing_in_a_row(
     analysis = analyse_module(net, 1, (height, width))
     assert analysis.refusals == ()
     assert analysis.factor == (2, 2)
-    image = integer_image(analysis.padded_shape, seed)
-    with torch.no_grad():
-        whole = net(image)
-    assert torch.equal(tiled(net, image, analysis, (2 * a, 2 * b)), whole)
+    assert_tiled_equals_whole(net, analysis, (2 * a, 2 * b), seed=seed)
 
 
 @settings(max_examples=30, deadline=None)
@@ -132,10 +132,7 @@ def test_signals_and_volumes_are_resized_exactly(mode: str, axes: int) -> None:
         tensor.copy_(torch.randint(-2, 3, tensor.shape, generator=torch.Generator().manual_seed(axes)))
     analysis = analyse_module(net.eval(), 1, (11, 13, 9)[:axes])
     assert analysis.refusals == ()
-    image = integer_image(analysis.padded_shape, 0)
-    with torch.no_grad():
-        whole = net(image)
-    assert torch.equal(tiled(net, image, analysis, (4,) * axes), whole)
+    assert_tiled_equals_whole(net, analysis, (4,) * axes, seed=0)
 
 
 # mode, factor, levels, context on both sides, Eq. 1

@@ -26,7 +26,7 @@ class SweepPoint:
     `rmse` is the mean over the images of Eq. 4, `misclassified` that of Eq. 5 and `deviation` its standard
     deviation (0 for one image); `rate` is the share of all pixels that are misclassified. `near_ties` counts,
     over all images, the misclassified pixels that the last bits of the arithmetic can flip; `exact` says that
-    the geometry is. `seconds` is the time of the usual tiling alone, over all images.
+    the geometry is. `seconds` is the time of tiling and comparing, over all images.
     """
 
     value: int

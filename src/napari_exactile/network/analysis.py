@@ -38,13 +38,15 @@ class Analysis:
     """Facts about one network for images of one spatial shape, derived from its trace; no pixel was computed.
 
     All lengths are in input pixels, one entry per spatial axis. Where `refusals` is not empty the network
-    cannot be exact in tiles and the derived facts are None.
+    cannot be exact in tiles and the derived facts are None. `anchors` are operators that work by the place in
+    the whole image: trimmed execution is exact all the same, but whole tiles by themselves never are.
     """
 
     shape: tuple[int, ...]
     channels: int
     refusals: tuple[Refusal, ...] = ()
     bound: BoundGraph | None = None
+    anchors: tuple[Refusal, ...] = ()
 
     @property
     def graph(self) -> Graph:
@@ -142,8 +144,8 @@ def analyse_module(module: nn.Module, channels: int, shape: Sequence[int]) -> An
         first = _bind(module, channels, (DIVISIBLE_LENGTH,) * len(shape))
         padded = tuple(round_up(length, f) for length, f in zip(shape, first.factor, strict=True))
         bound = _bind(module, channels, padded)
-        _refuse_size_dependence(first, bound)
-        return Analysis(shape, channels, bound=bound)
+        anchors = (*bound.anchors, *_size_dependence(first, bound))
+        return Analysis(shape, channels, bound=bound, anchors=anchors)
     except NotExactError as error:
         return Analysis(shape, channels, refusals=error.refusals)
 
@@ -167,13 +169,12 @@ def _bind(module: nn.Module, channels: int, shape: tuple[int, ...]) -> BoundGrap
     return bound
 
 
-def _refuse_size_dependence(one: BoundGraph, other: BoundGraph) -> None:
-    """Refuse a network that reads other neighbours in images of other sizes: its context would be no fact."""
+def _size_dependence(one: BoundGraph, other: BoundGraph) -> tuple[Refusal, ...]:
+    """Tell of a network that reads other neighbours in images of other sizes: in tiles by themselves, too."""
     axes = range(one.graph.axes)
-    if one.factor != other.factor or any(one.context(axis) != other.context(axis) for axis in axes):
-        reason = "which neighbours a pixel depends on changes with the size of the image"
-        remedy = "Crop by fixed numbers of pixels, not by shares of the image"
-        raise NotExactError((Refusal("model", "", reason, remedy),))
+    if one.factor == other.factor and all(one.context(axis) == other.context(axis) for axis in axes):
+        return ()
+    return (Refusal("model", "", "which neighbours a pixel depends on changes with the size of the image"),)
 
 
 def _refuse_training(module: nn.Module) -> None:

@@ -22,7 +22,7 @@ from napari_exactile.geometry.equations import radius_of_layers
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.network.graph import Graph, Node, NotExactError, Refusal
 from napari_exactile.network.layout import Layout
-from napari_exactile.network.rules import Operator, layout_of, operator_of, refused
+from napari_exactile.network.rules import Anchored, Operator, layout_of, operator_of, refused
 from napari_exactile.network.windowed import Convolution
 
 Demand = tuple[Interval | None, ...]
@@ -76,6 +76,15 @@ class BoundGraph:
         """Return F per axis: the least common multiple of the numerators of all strides."""
         axes = range(self.graph.axes)
         return tuple(lcm(*(stride[axis].numerator for stride in self.strides)) for axis in axes)
+
+    @cached_property
+    def anchors(self) -> tuple[Refusal, ...]:
+        """Why tiles by themselves are not computed as they are in the whole image: each operator, its reason.
+
+        Where there are any, the usual tiling cannot be exact, whatever its radius.
+        """
+        found = ((node, op.anchor) for node, op in self.steps if isinstance(op, Anchored))
+        return tuple(Refusal(node.name, node.place, reason) for node, reason in found if reason)
 
     def demand(self, axis: int, wanted: Interval, edges: bool = True) -> Demand:
         """Return, for every node, the interval along one axis that `wanted` of the output depends on.

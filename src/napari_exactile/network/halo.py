@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -91,11 +91,16 @@ class BoundGraph:
 
         With `edges`, intervals are clipped to the tensors' real extents; without, the image has no edge.
         """
-        demand: list[Interval | None] = [None] * len(self.graph.nodes)
-        demand[self.graph.output] = wanted
+        return self.demands(axis, {self.graph.output: wanted}, edges=edges)
+
+    def demands(
+        self, axis: int, wanted: Mapping[int, Interval], given: Collection[int] = (), edges: bool = True
+    ) -> Demand:
+        """Return the same for intervals of several nodes, where the tensors of `given` are there already."""
+        demand = [wanted.get(index) for index in range(len(self.graph.nodes))]
         for node, operator in reversed(self.steps):
             interval = demand[node.index]
-            if interval is not None:
+            if interval is not None and node.index not in given:
                 for source in node.inputs:
                     length = self.graph.spatial_shape(source)[axis]
                     reach = operator.reaches[axis]
@@ -147,9 +152,9 @@ def boxes(demands: Sequence[Demand]) -> tuple[Box | None, ...]:
     return tuple(None if None in part else part for part in joined)
 
 
-def last_uses(graph: Graph) -> list[list[int]]:
-    """Return, for every node, the nodes whose tensors nobody needs after it."""
-    last = {source: node.index for node in graph.nodes for source in node.inputs}
+def last_uses(graph: Graph, computed: Collection[int]) -> list[list[int]]:
+    """Return, for every node, the tensors that nobody needs after it, where the nodes `computed` run."""
+    last = {source: node.index for node in graph.nodes if node.index in computed for source in node.inputs}
     uses: list[list[int]] = [[] for _ in graph.nodes]
     for source, user in last.items():
         uses[user].append(source)

@@ -12,7 +12,7 @@ from napari_exactile.network.halo import BoundGraph, boxes, last_uses
 def peak_bytes(bound: BoundGraph, computed: Sequence[Box | None]) -> int:
     """Return the most bytes of tensors alive at once when each node computes its box in `computed`."""
     sizes = [_bytes(bound, index, box) for index, box in enumerate(computed)]
-    done = last_uses(bound.graph)
+    done = last_uses(bound.graph, range(len(bound.graph.nodes)))
     alive = peak = sizes[0]
     for node, _operator in bound.steps:
         alive += sizes[node.index]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 
 import torch
 
-from napari_exactile.geometry.interval import Box, Interval
+from napari_exactile.geometry.interval import Box
 from napari_exactile.network.graph import Graph
-from napari_exactile.network.halo import BoundGraph, Demand, boxes, last_uses
+from napari_exactile.network.halo import BoundGraph, boxes, last_uses
 from napari_exactile.network.layout import Dims
 from napari_exactile.network.rules import Region
 
@@ -26,8 +25,6 @@ class Cone:
         layouts = [self._bound.graph.layout(node.index) for node in graph.nodes]
         self._dims: list[Dims] = [() if layout.is_last else layout.dims for layout in layouts]
         self._last_uses = last_uses(graph)
-        # Tiles of a row share their interval along y, those of a column along x: few distinct ones occur.
-        self._demand: Callable[[int, Interval], Demand] = lru_cache(maxsize=4096)(self._bound.demand)
 
     def reads(self, zone: Box) -> Box:
         """Return the box of the padded image that must be given to compute `zone`."""
@@ -55,4 +52,4 @@ class Cone:
         return regions[self._bound.graph.output].tensor
 
     def _boxes(self, zone: Box) -> tuple[Box | None, ...]:
-        return boxes([self._demand(axis, interval) for axis, interval in enumerate(zone)])
+        return boxes([self._bound.demands.of(axis, interval) for axis, interval in enumerate(zone)])

@@ -20,12 +20,11 @@ import napari_exactile.network.shuffle
 import napari_exactile.network.windowed  # noqa: F401
 from napari_exactile.geometry.equations import radius_of_layers
 from napari_exactile.geometry.interval import Box, Interval
+from napari_exactile.network.demands import Demand, Demands
 from napari_exactile.network.graph import Graph, Node, NotExactError, Refusal
 from napari_exactile.network.layout import Layout
 from napari_exactile.network.rules import Operator, layout_of, operator_of, refused
 from napari_exactile.network.windowed import Convolution
-
-Demand = tuple[Interval | None, ...]
 
 
 @dataclass(frozen=True)
@@ -76,6 +75,11 @@ class BoundGraph:
         """Return F per axis: the least common multiple of the numerators of all strides."""
         axes = range(self.graph.axes)
         return tuple(lcm(*(stride[axis].numerator for stride in self.strides)) for axis in axes)
+
+    @cached_property
+    def demands(self) -> Demands:
+        """The same as `demand` with edges, for many zones."""
+        return Demands(self)
 
     def demand(self, axis: int, wanted: Interval, edges: bool = True) -> Demand:
         """Return, for every node, the interval along one axis that `wanted` of the output depends on.

@@ -19,6 +19,11 @@ class Reach(Protocol):
         """Input elements per output element."""
         ...
 
+    @property
+    def uniform(self) -> bool:
+        """Whether moving outputs by the strides of whole inputs moves what they need alike, everywhere."""
+        return True
+
     def need(self, wanted: Interval) -> Interval:
         """Return the input interval that the output interval `wanted` depends on, edges not regarded."""
         ...

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from functools import lru_cache
 
 import torch
 
-from napari_exactile.geometry.interval import Box, Interval
+from napari_exactile.geometry.interval import Box
+from napari_exactile.network.demands import Demands
 from napari_exactile.network.graph import Graph
-from napari_exactile.network.halo import BoundGraph, Demand, boxes, last_uses
+from napari_exactile.network.halo import BoundGraph, boxes, last_uses
 from napari_exactile.network.layout import Dims
 from napari_exactile.network.rules import Region
-
-# The interval that is wanted of each of some nodes, along one axis.
-Wanted = tuple[tuple[int, Interval], ...]
 
 
 class Cone:
@@ -28,25 +25,32 @@ class Cone:
     """
 
     def __init__(self, graph: Graph, results: Collection[int] = (), given: Collection[int] = ()) -> None:
-        self._bound = BoundGraph.bind(graph)
-        self._given = frozenset(given) | {0}
-        layouts = [self._bound.graph.layout(node.index) for node in graph.nodes]
+        self._bound = bound = BoundGraph.bind(graph)
+        self.results, given = tuple(results) or (graph.output,), frozenset(given) | {0}
+        layouts = [bound.graph.layout(node.index) for node in graph.nodes]
         self._dims: list[Dims] = [() if layout.is_last else layout.dims for layout in layouts]
-        alive = graph.alive(results or [graph.output], self._given)
-        self.sources = tuple(sorted(alive & self._given))
-        self._steps = [step for step in self._bound.steps if step[0].index in alive - self._given]
-        self._last_uses = last_uses(graph, alive - self._given)
-        # Tiles of a row share their interval along y, those of a column along x: few distinct ones occur.
-        self._demand: Callable[[int, Wanted], Demand] = lru_cache(maxsize=4096)(self._demands)
+        alive = graph.alive(self.results, given)
+        self._sources, computed = tuple(sorted(alive & given)), alive - given
+        self._steps = [step for step in bound.steps if step[0].index in computed]
+        self._last_uses = last_uses(graph, computed)
+        self._demands = Demands(bound, self.results, given)
 
     def reads(self, zone: Box) -> Box:
-        """Return the box of the padded image that must be given to compute `zone` of the output."""
-        return self.reads_of({self._bound.graph.output: zone})[0]
+        """Return the box of the padded image that must be given to compute `zone`."""
+        return self.reads_of(zone)[0]
 
-    def reads_of(self, wanted: Mapping[int, Box]) -> dict[int, Box]:
-        """Return the box of each source that must be given to compute boxes of the results."""
-        found = self._boxes(wanted)
-        return {index: box for index in self.sources if (box := found[index]) is not None}
+    def reads_of(self, zone: Box) -> dict[int, Box]:
+        """Return the box of the image, and of each other tensor, that must be given to compute `zone`."""
+        found = self._boxes(zone)
+        return {index: box for index in self._sources if (box := found[index]) is not None}
+
+    def parts(self, zone: Box) -> dict[int, Box]:
+        """Return the box of each result that belongs to a zone of the image, where it has a part there."""
+        found = {
+            index: [self._bound.part(index, axis, side) for axis, side in enumerate(zone)]
+            for index in self.results
+        }
+        return {index: tuple(s for s in sides if s) for index, sides in found.items() if all(sides)}
 
     def run(self, image: torch.Tensor, zone: Box, check: Callable[[], None] = lambda: None) -> torch.Tensor:
         """Return the output in `zone` from `image`, which holds `reads(zone)`; both (batch, channels, space).
@@ -54,14 +58,13 @@ class Cone:
         Equal to that box of one forward pass over the whole padded image. `check` is called before every
         operator and may raise to stop. Runs on the calling thread, without gradients.
         """
-        output = self._bound.graph.output
-        return self.compute({0: image}, {output: zone}, check)[output]
+        return self.compute({0: image}, zone, check)[self._bound.graph.output]
 
     def compute(
-        self, given: Mapping[int, torch.Tensor], wanted: Mapping[int, Box], check: Callable[[], None]
+        self, given: Mapping[int, torch.Tensor], zone: Box, check: Callable[[], None]
     ) -> dict[int, torch.Tensor]:
-        """Return the boxes `wanted` of the results from those of the sources that `reads_of` tells."""
-        found = self._boxes(wanted)
+        """Return the `parts` of the results in a zone of the image, from the boxes that `reads_of` tells."""
+        found, wanted = self._boxes(zone), self.parts(zone)
         regions: dict[int, Region] = {}
         for index, tensor in given.items():
             self._keep(regions, index, tensor, found[index])
@@ -82,9 +85,5 @@ class Cone:
         assert box is not None, "what is given is needed"
         regions[index] = Region(tensor, box, self._dims[index])
 
-    def _boxes(self, wanted: Mapping[int, Box]) -> tuple[Box | None, ...]:
-        axes = range(self._bound.graph.axes)
-        return boxes([self._demand(a, tuple((i, box[a]) for i, box in wanted.items())) for a in axes])
-
-    def _demands(self, axis: int, wanted: Wanted) -> Demand:
-        return self._bound.demands(axis, dict(wanted), self._given)
+    def _boxes(self, zone: Box) -> tuple[Box | None, ...]:
+        return boxes([self._demands.of(axis, side) for axis, side in enumerate(zone)])

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from math import lcm
+from math import ceil, lcm
 
 # The rules register themselves when their modules are imported.
 import napari_exactile.network.channels
@@ -20,12 +20,11 @@ import napari_exactile.network.shuffle
 import napari_exactile.network.windowed  # noqa: F401
 from napari_exactile.geometry.equations import radius_of_layers
 from napari_exactile.geometry.interval import Box, Interval
+from napari_exactile.network.demands import Demand, Demands
 from napari_exactile.network.graph import Graph, Node, NotExactError, Refusal
 from napari_exactile.network.layout import Layout
 from napari_exactile.network.rules import Anchored, Operator, layout_of, operator_of, refused
 from napari_exactile.network.windowed import Convolution
-
-Demand = tuple[Interval | None, ...]
 
 
 @dataclass(frozen=True)
@@ -86,14 +85,19 @@ class BoundGraph:
         found = ((node, op.anchor) for node, op in self.steps if isinstance(op, Anchored))
         return tuple(Refusal(node.name, node.place, reason) for node, reason in found if reason)
 
+    @cached_property
+    def demands(self) -> Demands:
+        """The same as `demand` with edges, for many zones of the output."""
+        return Demands(self, (self.graph.output,))
+
     def demand(self, axis: int, wanted: Interval, edges: bool = True) -> Demand:
         """Return, for every node, the interval along one axis that `wanted` of the output depends on.
 
         With `edges`, intervals are clipped to the tensors' real extents; without, the image has no edge.
         """
-        return self.demands(axis, {self.graph.output: wanted}, edges=edges)
+        return self.walk(axis, {self.graph.output: wanted}, edges=edges)
 
-    def demands(
+    def walk(
         self, axis: int, wanted: Mapping[int, Interval], given: Collection[int] = (), edges: bool = True
     ) -> Demand:
         """Return the same for intervals of several nodes, where the tensors of `given` are there already."""
@@ -108,6 +112,17 @@ class BoundGraph:
                     before = demand[source]
                     demand[source] = part if before is None else before.hull(part)
         return tuple(demand)
+
+    def part(self, index: int, axis: int, zone: Interval) -> Interval | None:
+        """Return the part of a node's tensor that belongs to a zone of the image; None where there is none.
+
+        The parts of zones that partition the image partition the tensor, whatever its stride and length.
+        """
+        stride, length = self.strides[index][axis], self.graph.spatial_shape(index)[axis]
+        start = min(ceil(zone.start / stride), length)
+        at_end = zone.stop >= self.graph.spatial_shape(0)[axis]
+        stop = length if at_end else min(ceil(zone.stop / stride), length)
+        return Interval(start, stop) if stop > start else None
 
     def context(self, axis: int, index: int = 0) -> tuple[int, int]:
         """Return the pixels before and after an F-aligned zone that its result depends on, along one axis.

@@ -24,7 +24,7 @@ def peak_bytes(bound: BoundGraph, computed: Sequence[Box | None]) -> int:
 
 def boxes_trimmed(bound: BoundGraph, zone: Box) -> tuple[Box | None, ...]:
     """Return the box of every tensor that trimmed execution computes for `zone`."""
-    return boxes([bound.demand(axis, interval) for axis, interval in enumerate(zone)])
+    return boxes([bound.demands.of(axis, interval) for axis, interval in enumerate(zone)])
 
 
 def boxes_whole_tile(bound: BoundGraph, tile: Box) -> tuple[Box | None, ...]:
@@ -48,10 +48,7 @@ def work_trimmed(bound: BoundGraph, spans: Sequence[Iterable[Interval]]) -> floa
 
     A zone is a product of intervals, so the sum over all zones is a product of sums over rows and columns.
     """
-    lengths = []
-    for axis, intervals in enumerate(spans):
-        demands = [bound.demand(axis, interval) for interval in intervals]
-        lengths.append([sum(len(part) for part in parts if part) for parts in zip(*demands, strict=True)])
+    lengths = [bound.demands.lengths(axis, intervals) for axis, intervals in enumerate(spans)]
     return sum(
         operator.work * prod(length[node.index] for length in lengths) for node, operator in bound.steps
     )

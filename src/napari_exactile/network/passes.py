@@ -11,9 +11,8 @@ import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil, prod
+from math import prod
 
-from napari_exactile.geometry.interval import Box, Interval, box_shape
 from napari_exactile.network.freeze import Frozen, Statistic
 from napari_exactile.network.halo import BoundGraph
 
@@ -59,27 +58,6 @@ def schedule_passes(frozen: Frozen, bound: BoundGraph, budget: int) -> Schedule:
     """Return the passes, keeping tensors of at most `budget` bytes where that saves most arithmetic."""
     planner = _Planner(frozen, bound)
     return planner.schedule(planner.choose(budget))
-
-
-def part_of(bound: BoundGraph, index: int, zone: Box) -> Box:
-    """Return the part of a node's tensor that a zone of the padded image stands for.
-
-    The parts of zones that partition the image partition the tensor, whatever its stride and length.
-    """
-    lengths, image = bound.graph.spatial_shape(index), bound.graph.spatial_shape(0)
-    axes = zip(zone, bound.strides[index], lengths, image, strict=True)
-    return tuple(
-        Interval(
-            min(ceil(side.start / stride), length),
-            length if side.stop >= whole else min(ceil(side.stop / stride), length),
-        )
-        for side, stride, length, whole in axes
-    )
-
-
-def is_empty(box: Box) -> bool:
-    """Return whether a box holds nothing."""
-    return not all(box_shape(box))
 
 
 class _Planner:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -15,6 +15,8 @@ from napari_exactile.geometry.interval import round_up
 from napari_exactile.network.freeze import Frozen, Statistic, freeze
 from napari_exactile.network.graph import Graph, Node, NotExactError, Refusal
 from napari_exactile.network.halo import BoundGraph
+from napari_exactile.network.passes import PassPlanner
+from napari_exactile.network.reductions import Partial
 from napari_exactile.network.rules import Operator
 from napari_exactile.network.trace import trace
 
@@ -65,6 +67,17 @@ class Analysis:
         if self.bound is None:
             raise NotExactError(self.refusals)
         return self.bound
+
+    def graph_with(self, values: Mapping[int, Partial]) -> Graph:
+        """Return the same graph where statistics of the whole image are known, by their keys."""
+        return self.frozen.with_values(values) if self.frozen and self.statistics else self.graph
+
+    @cached_property
+    def passes(self) -> PassPlanner:
+        """The passes over the image that the network takes, by how much may be kept between them."""
+        bound = self.require()
+        assert self.frozen is not None
+        return PassPlanner(self.frozen, bound)
 
     @cached_property
     def factor(self) -> tuple[int, ...] | None:

@@ -8,11 +8,13 @@ kept: that costs memory instead of arithmetic.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
 
+from napari_exactile.geometry.interval import Interval
+from napari_exactile.network.demands import Demands
 from napari_exactile.network.freeze import Frozen, Statistic
 from napari_exactile.network.halo import BoundGraph
 
@@ -54,22 +56,33 @@ class Schedule:
         return self.passes[-1]
 
 
-def schedule_passes(frozen: Frozen, bound: BoundGraph, budget: int) -> Schedule:
-    """Return the passes, keeping tensors of at most `budget` bytes where that saves most arithmetic."""
-    planner = _Planner(frozen, bound)
-    return planner.schedule(planner.choose(budget))
-
-
-class _Planner:
+class PassPlanner:
     """Chooses what to keep by the costs of whole tensors; what tiles compute twice at seams is left out."""
 
     def __init__(self, frozen: Frozen, bound: BoundGraph) -> None:
         self.frozen, self.bound = frozen, bound
+        # The same few budgets are asked for again and again, and bounds of powers of two serve as well.
+        self._within: Callable[[int], Schedule] = lru_cache(maxsize=64)(self._chosen)
         count = max((one.level for one in frozen.statistics), default=-1) + 1
         levels = range(count)
         self.statistics = [tuple(s for s in frozen.statistics if s.level == level) for level in levels]
         self.targets = [{one.source for one in group} for group in self.statistics]
         self.targets.append({frozen.graph.output})
+
+    def within(self, budget: int) -> Schedule:
+        """Return the passes, keeping tensors of at most `budget` bytes where that saves most arithmetic."""
+        return self._within(1 << budget.bit_length() - 1 if budget > 0 else 0)
+
+    def _chosen(self, budget: int) -> Schedule:
+        return self.schedule(self.choose(budget))
+
+    def work_of(self, one: Pass, spans: Sequence[Sequence[Interval]]) -> float:
+        """Return the multiply-accumulates of one pass in zones, given their intervals along each axis."""
+        demands = Demands(self.bound, one.results, frozenset(one.given))
+        lengths = [demands.lengths(axis, intervals) for axis, intervals in enumerate(spans)]
+        computed = self.frozen.graph.alive(one.results, {0, *one.given}) - {0, *one.given}
+        steps = ((node.index, operator) for node, operator in self.bound.steps if node.index in computed)
+        return sum(operator.work * prod(length[index] for length in lengths) for index, operator in steps)
 
     @cached_property
     def bytes(self) -> list[int]:
@@ -93,7 +106,9 @@ class _Planner:
         for node in self.frozen.graph.nodes[1:]:
             if self.bytes[node.index] < min(self.bytes[source] for source in node.inputs):
                 found.add(node.index)
-        return sorted(found - {0})
+        # They are read and written in boxes of the last dimensions.
+        graph = self.frozen.graph
+        return sorted(i for i in found - {0} if graph.layout(i).is_last)
 
     def choose(self, budget: int) -> frozenset[int]:
         """Return what to keep: all that is of use where it fits, otherwise the most saved per byte."""

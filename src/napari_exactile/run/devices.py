@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tempfile import gettempdir
+
 import psutil
 import torch
 
@@ -9,6 +11,8 @@ from napari_exactile.run.settings import Device
 
 # Shares of the free memory that an automatic tile may take; the rest is for what the graph does not show.
 CPU_SHARE, GPU_SHARE = 0.25, 0.6
+# Shares of free memory and of free temporary disk that may be kept between passes over the image.
+SCRATCH_SHARE, SCRATCH_DISK_SHARE = 0.25, 0.5
 
 
 def pick_device(choice: Device) -> torch.device:
@@ -37,6 +41,16 @@ def free_memory(device: torch.device) -> int:
 def memory_budget(device: torch.device) -> int:
     """Return the bytes that an automatic tile may take."""
     return int(free_memory(device) * (GPU_SHARE if device.type == "cuda" else CPU_SHARE))
+
+
+def scratch_memory() -> int:
+    """Return the bytes of main memory that tensors kept between passes may take."""
+    return int(psutil.virtual_memory().available * SCRATCH_SHARE)
+
+
+def scratch_budget() -> int:
+    """Return the bytes of memory and temporary files that tensors kept between passes may take together."""
+    return scratch_memory() + int(psutil.disk_usage(gettempdir()).free * SCRATCH_DISK_SHARE)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -120,7 +120,7 @@ class TilingErrors:
     def prepare(self, is_cancelled: Callable[[], bool] = lambda: False) -> None:
         """Measure the image, once. Raises ValueError for pixels that cannot be used, and Cancelled."""
         if self._executor_or_none is None:
-            for _event in self._job.measure(is_cancelled):
+            for _event in self._job.prepare(is_cancelled):
                 pass
             self._executor_or_none = self._job.executor()
 

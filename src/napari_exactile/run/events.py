@@ -16,6 +16,16 @@ class Measuring:
 
 
 @dataclass(frozen=True, slots=True)
+class Surveying:
+    """Pass number `number` of `passes` over the image is under way, for operators that look at all of it."""
+
+    number: int
+    passes: int
+    done: int
+    tiles: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """Everything has been checked; the arrays exist and the first tile is next."""
 
@@ -53,7 +63,7 @@ class Finished:
     cancelled: bool
 
 
-Event = Measuring | Ready | TileStarted | TileFinished | TileHalved | Finished
+Event = Measuring | Surveying | Ready | TileStarted | TileFinished | TileHalved | Finished
 
 
 class Cancelled(Exception):  # noqa: N818  (not an error: somebody asked for it)

@@ -21,8 +21,10 @@ from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.cone import Cone
 from napari_exactile.network.hooks import module_calls
 from napari_exactile.network.memory import work_whole
+from napari_exactile.network.passes import Pass
 from napari_exactile.network.trace import dtype_of, trace
 from napari_exactile.run.settings import Method
+from napari_exactile.run.survey import Survey
 
 Check = Callable[[], None]
 
@@ -34,14 +36,16 @@ class Executor:
     """Gives the network's scores for any zone, from an image that is read tile by tile.
 
     The thread that made it uses it. Weights are copied to `device`; the network itself stays as it is.
+    `survey` holds what operators must know of the whole image, for networks that have such.
     """
 
     def __init__(
         self, source: ImageSource, normalization: Normalization, module: nn.Module, analysis: Analysis,
-        device: torch.device,
+        device: torch.device, survey: Survey,
     ) -> None:  # fmt: skip
         self._source, self._normalization = source, normalization
         self._module, self._analysis, self._device = module, analysis, device
+        self._survey = survey
         self._dtype = dtype_of(module)
         self._lone_cones: dict[tuple[int, ...], Cone] = {}
 
@@ -52,8 +56,21 @@ class Executor:
         through the unchanged network and cuts the zone out: the tiling of the papers.
         """
         if method == "trimmed":
-            return self._cone.run(self._image(self._cone.reads(zone)), zone, check)
+            return self.compute(self._cone, zone, check)[self._analysis.graph.output]
         return self.through_network(self._tile(zone, radius), zone, check)
+
+    def cone_of(self, one: Pass) -> Cone:
+        """Return what computes one pass over the image, with the statistics that are known by then."""
+        graph = self._analysis.graph_with(self._survey.values)
+        return Cone(graph.with_constants(self._placed), one.results, one.given)
+
+    def compute(self, cone: Cone, zone: Box, check: Check) -> dict[int, torch.Tensor]:
+        """Return the parts of the cone's results in a zone, from the image and from what was kept."""
+        given = {
+            index: self._placed(self._survey.kept.read(index, box)) if index else self._image(box)
+            for index, box in cone.reads_of(zone).items()
+        }
+        return cone.compute(given, zone, check)
 
     def alone(self, tile: Box, part: Box, check: Check) -> torch.Tensor:
         """Return the scores in `part` that the network gives when it sees `tile` alone: the usual tiling.
@@ -61,7 +78,7 @@ class Executor:
         The tile counts as an image of its own, so that only what `part` depends on inside it is computed; but
         where the whole tile takes less time than tracing the network for its shape, it is computed whole.
         """
-        if prod(box_shape(tile)) * self._work_per_pixel < TRACING_WORK:
+        if self._analysis.statistics or prod(box_shape(tile)) * self._work_per_pixel < TRACING_WORK:
             return self.through_network(tile, part, check)
         cone = self._lone_cone(box_shape(tile))
         origin = [side.start for side in tile]
@@ -97,7 +114,7 @@ class Executor:
 
     @cached_property
     def _cone(self) -> Cone:
-        return Cone(self._analysis.graph.with_constants(self._placed))
+        return self.cone_of(self._survey.schedule.last)
 
     @cached_property
     def _weights(self) -> dict[str, torch.Tensor]:

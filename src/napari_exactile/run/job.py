@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,12 +20,20 @@ from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.arithmetic import exact_arithmetic
 from napari_exactile.run import events
-from napari_exactile.run.devices import free_memory, is_out_of_memory, memory_budget, pick_device
+from napari_exactile.run.devices import (
+    free_memory,
+    is_out_of_memory,
+    memory_budget,
+    pick_device,
+    scratch_budget,
+    scratch_memory,
+)
 from napari_exactile.run.events import Cancelled, Event, TileError
 from napari_exactile.run.executor import Executor
 from napari_exactile.run.plan import Plan, largest_tile, plan_tiles
 from napari_exactile.run.scores import Labelled, label
 from napari_exactile.run.settings import Settings
+from napari_exactile.run.survey import R, Survey
 
 IsCancelled = Callable[[], bool]
 
@@ -44,6 +52,7 @@ class Report:
     zone: tuple[int, ...]
     tiles: int
     tiles_done: int
+    passes: int
     redundancy: float
     near_ties: int
     seconds: float
@@ -95,6 +104,8 @@ class Job:
         self.probabilities: NDArray[np.float32] | None = None
         self._normalization: Normalization | None = None
         self._largest_piece = self.plan.zor
+        scratch = scratch_memory() if settings.scratch_limit is None else settings.scratch_limit
+        self._survey = Survey(analysis, self.plan.schedule, self.plan.zor, min(scratch, scratch_memory()))
 
     @property
     def classes(self) -> int:
@@ -119,7 +130,7 @@ class Job:
         """
         started = time.perf_counter()
         try:
-            yield from self.measure(is_cancelled)
+            yield from self.prepare(is_cancelled)
             self._make_arrays()
             yield events.Ready(len(self.plan), len(self.done))
             yield from self._tiles(is_cancelled)
@@ -148,7 +159,7 @@ class Job:
         seconds = time.perf_counter() - started
         report = replace(
             self.report(), shape=self.source.shape, exact=True, method="one pass", tiles=1, tiles_done=1,
-            redundancy=1.0, near_ties=result.near_ties, seconds=seconds,
+            passes=1, redundancy=1.0, near_ties=result.near_ties, seconds=seconds,
         )  # fmt: skip
         return Result(labels, result.probabilities.float().cpu().numpy(), report)
 
@@ -157,7 +168,8 @@ class Job:
         plan = self.plan
         return Report(
             self.model.name, box_shape(plan.tiling.region), plan.exact, plan.method, plan.factor,
-            self.analysis.context, plan.radius, plan.zor, len(plan), len(self.done), plan.redundancy,
+            self.analysis.context, plan.radius, plan.zor, len(plan), len(self.done),
+            len(plan.schedule.passes), plan.redundancy,
             self.near_ties, self.seconds, str(self.device), self._known_normalization(), torch.__version__,
         )  # fmt: skip
 
@@ -178,6 +190,15 @@ class Job:
             if is_cancelled():
                 raise Cancelled
             yield events.Measuring(fraction)
+
+    def prepare(self, is_cancelled: IsCancelled = lambda: False) -> Iterator[Event]:
+        """Learn all that must be known of the whole image before its first zone can be computed.
+
+        Does what is left of it. Raises as `measure` does, and TileError where a tile of a pass fails.
+        """
+        yield from self.measure(is_cancelled)
+        if not self._survey.complete:
+            yield from self._survey.run(self.executor(), self._in_pieces, events.checker(is_cancelled))
 
     def _statistics(self) -> Any:
         choice = self.settings.normalization
@@ -201,7 +222,8 @@ class Job:
                 continue
             check()
             yield events.TileStarted(tile.index)
-            near_ties = yield from self._tile(executor, tile, check)
+            pieces = yield from self._in_pieces(tile, lambda zone: self._zone(executor, zone, check))
+            near_ties = sum(pieces)
             self.near_ties += near_ties
             self.done.add(tile.index)
             yield events.TileFinished(tile.index, tile.zone, near_ties)
@@ -209,19 +231,22 @@ class Job:
     def executor(self) -> Executor:
         """Return what computes the scores of zones of this job's image; its statistics must be known."""
         known = self._known_normalization()
-        return Executor(self.source, known, self.model.module, self.analysis, self.device)
+        return Executor(
+            self.source, known, self.model.module, self.analysis, self.device, self._survey
+        )  # fmt: skip
 
     def _known_normalization(self) -> Normalization:
         if self._normalization is None:
             raise RuntimeError("the image's statistics are measured by run()")
         return self._normalization
 
-    def _tile(
-        self, executor: Executor, tile: Tile, check: Callable[[], None]
-    ) -> Any:  # a generator of events that returns the near-ties
+    def _in_pieces(self, tile: Tile, compute: Callable[[Box], R]) -> Generator[Event, None, list[R]]:
+        """Compute a tile's zone in pieces as large as the memory allows; pieces change no label."""
         while True:
             try:
-                return self._pieces(executor, tile.zone, check)
+                pieces = split_zone(tile.zone, self._largest_piece, self.plan.factor)
+                with exact_arithmetic(self.device):
+                    return [compute(piece) for piece in pieces]
             except Cancelled:
                 raise
             except Exception as error:
@@ -230,14 +255,9 @@ class Job:
                 self._halve(tile, error)
             yield events.TileHalved(self._largest_piece)
 
-    def _pieces(self, executor: Executor, zone: Box, check: Callable[[], None]) -> int:
-        """Compute a zone in pieces as large as the memory allows; pieces change no label."""
-        near_ties = 0
-        for piece in split_zone(zone, self._largest_piece, self.plan.factor):
-            with exact_arithmetic(self.device):
-                scores = executor.scores(piece, self.plan.radius, self.plan.method, check)
-                near_ties += self._write(piece, label(scores, self.model.card.probabilities))
-        return near_ties
+    def _zone(self, executor: Executor, zone: Box, check: Callable[[], None]) -> int:
+        scores = executor.scores(zone, self.plan.radius, self.plan.method, check)
+        return self._write(zone, label(scores, self.model.card.probabilities))
 
     def _write(self, zone: Box, result: Labelled) -> int:
         assert self.labels is not None
@@ -272,4 +292,7 @@ class Job:
 def make_plan(analysis: Analysis, settings: Settings, device: torch.device) -> Plan:
     """Return the plan that these settings mean on this device."""
     memory = settings.memory_limit or memory_budget(device)
-    return plan_tiles(analysis, settings.tile, settings.radius, settings.method, settings.region, memory)
+    scratch = scratch_budget() if settings.scratch_limit is None else settings.scratch_limit
+    return plan_tiles(
+        analysis, settings.tile, settings.radius, settings.method, settings.region, memory, scratch
+    )

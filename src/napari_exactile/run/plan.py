@@ -14,10 +14,10 @@ from napari_exactile.network.memory import (
     boxes_trimmed,
     boxes_whole_tile,
     peak_bytes,
-    work_trimmed,
     work_whole,
     work_whole_tile,
 )
+from napari_exactile.network.passes import Schedule
 from napari_exactile.run.settings import Method
 
 # A compromise: larger zones compute less again, smaller ones keep working sets in a CPU's cache.
@@ -30,7 +30,8 @@ class Plan:
 
     `required_radius` is what the network needs, `redundancy` the multiply-accumulates relative to one pass
     over the region (1.0 is the least possible), `peak_bytes` the predicted memory of the largest tile.
-    `automatic` says that the tile size was chosen by the program.
+    `automatic` says that the tile size was chosen by the program. `schedule` are the passes over the image:
+    one, or more where operators look at all of it, whose cost `redundancy` counts too.
     """
 
     tiling: Tiling
@@ -39,6 +40,7 @@ class Plan:
     redundancy: float
     peak_bytes: int
     automatic: bool
+    schedule: Schedule
 
     def __len__(self) -> int:
         return len(self.tiling)
@@ -84,10 +86,12 @@ def plan_tiles(
     method: Method = "trimmed",
     region: Box | None = None,
     memory: int | None = None,
+    scratch: int = 0,
 ) -> Plan:
     """Return the plan of a tile size, in pixels and rounded down to multiples of F.
 
-    `radius` None or "auto" is what the network needs; `memory` in bytes bounds an automatic tile. Raises
+    `radius` None or "auto" is what the network needs; `memory` in bytes bounds an automatic tile, `scratch`
+    what is kept between passes over the image. Raises
     NotExactError where the network is refused, and ValueError for a tile without a zone or for an undersized
     radius, which only the method "whole-tile" takes.
     """
@@ -103,8 +107,10 @@ def plan_tiles(
     else:
         zone = zone_of_tile((tile,) * len(chosen), chosen, bound.factor)
     tiling = Tiling(analysis.shape, bound.factor, zone, chosen, region)
-    cost, peak = _redundancy(bound, tiling, method), predicted_bytes(bound, zone, chosen, method)
-    return Plan(tiling, method, required, cost, peak, automatic=tile == "auto")
+    schedule = analysis.passes.within(scratch)
+    cost = _redundancy(analysis, tiling, method, schedule)
+    peak = predicted_bytes(bound, zone, chosen, method)
+    return Plan(tiling, method, required, cost, peak, tile == "auto", schedule)
 
 
 def predicted_bytes(bound: BoundGraph, zone: tuple[int, ...], radius: tuple[int, ...], method: Method) -> int:
@@ -173,11 +179,15 @@ def _refuse_undersized(radius: tuple[int, ...], required: tuple[int, ...], metho
         )
 
 
-def _redundancy(bound: BoundGraph, tiling: Tiling, method: Method) -> float:
-    axes = range(len(tiling.shape))
+def _redundancy(analysis: Analysis, tiling: Tiling, method: Method, schedule: Schedule) -> float:
+    bound, axes = analysis.require(), range(len(tiling.shape))
     whole = work_whole(bound)
     for axis in axes:
         whole *= len(tiling.region[axis]) / tiling.padded_shape[axis]
-    if method == "trimmed":
-        return work_trimmed(bound, [tiling.spans(axis) for axis in axes]) / whole
-    return work_whole_tile(bound, [tiling.reads(axis) for axis in axes]) / whole
+    if method == "whole-tile":
+        return work_whole_tile(bound, [tiling.reads(axis) for axis in axes]) / whole
+    # What operators must know of the image is gathered from all of it, whatever the region.
+    everywhere = Tiling(analysis.padded_shape, tiling.factor, tiling.zone, (0,) * len(axes))
+    work, spans = analysis.passes.work_of, [everywhere.spans(axis) for axis in axes]
+    surveys = sum(work(one, spans) for one in schedule.surveys)
+    return (surveys + work(schedule.last, [tiling.spans(axis) for axis in axes])) / whole

@@ -17,7 +17,8 @@ class Settings:
     """Settings of one run; "auto" leaves the choice to the program.
 
     `tile` and `radius` are in pixels, `region` is the box to segment (None: the whole image), `memory_limit`
-    is in bytes and bounds automatic tiles. Raises ValueError for values that no run can have.
+    is in bytes and bounds automatic tiles, `scratch_limit` what networks that take several passes over the
+    image keep in between, in memory and temporary files. Raises ValueError for values that no run can have.
     """
 
     tile: int | Literal["auto"] = "auto"
@@ -28,6 +29,7 @@ class Settings:
     probabilities: bool = False
     device: Device = "auto"
     memory_limit: int | None = None
+    scratch_limit: int | None = None
 
     def __post_init__(self) -> None:
         if self.tile != "auto" and self.tile < 1:
@@ -43,6 +45,8 @@ class Settings:
         _check_choice("device", self.device, get_args(Device))
         if self.memory_limit is not None and self.memory_limit < 1:
             raise ValueError(f"the memory limit must be positive, not {self.memory_limit}")
+        if self.scratch_limit is not None and self.scratch_limit < 0:
+            raise ValueError(f"the scratch limit cannot be negative: {self.scratch_limit}")
 
 
 def _check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:

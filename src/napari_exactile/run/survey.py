@@ -1,0 +1,105 @@
+"""Gather what whole-image operators must know, in passes over the image that can be stopped and continued."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from napari_exactile.geometry.interval import Box
+from napari_exactile.geometry.tiling import Tile, Tiling
+from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.cone import Cone
+from napari_exactile.network.passes import Pass, Schedule
+from napari_exactile.network.reductions import Partial
+from napari_exactile.run import events
+from napari_exactile.run.events import Event
+from napari_exactile.run.kept import KeptTensors
+
+if TYPE_CHECKING:
+    from napari_exactile.run.executor import Executor
+
+R = TypeVar("R")
+Check = Callable[[], None]
+# Computes a tile, in pieces where the memory is short, and returns what each piece gave.
+InPieces = Callable[[Tile, Callable[[Box], R]], Generator[Event, None, list[R]]]
+
+
+class Survey:
+    """The state of the passes: the statistics that are known, the tensors that are kept.
+
+    `values` are float64, merged in the order of the tiles. It belongs to one job and its thread.
+    """
+
+    def __init__(self, analysis: Analysis, schedule: Schedule, zone: tuple[int, ...], memory: int) -> None:
+        self.analysis, self.schedule = analysis, schedule
+        self.values: dict[int, Partial] = {}
+        self.kept = KeptTensors(memory)
+        shape = analysis.padded_shape
+        self._tiles = tuple(Tiling(shape, analysis.require().factor, zone, (0,) * len(shape)))
+        self._number = 0
+        self._gathered: list[dict[int, Partial]] = []
+        self._tiles_done = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether every statistic is known."""
+        return self._number == len(self.schedule.surveys)
+
+    def run(
+        self, executor: Executor, in_pieces: InPieces[dict[int, Partial]], check: Check
+    ) -> Iterator[Event]:
+        """Do what is left, telling each tile; what `check` or a tile raises stops it, after whole tiles."""
+        while not self.complete:
+            one = self.schedule.surveys[self._number]
+            cone = executor.cone_of(one)
+            if not self._tiles_done:
+                self._make_room(one)
+            for tile in self._tiles[self._tiles_done :]:
+                yield self._progress()
+                check()
+                gather = partial(self._gather, executor, cone, one, check)
+                self._gathered += yield from in_pieces(tile, gather)
+                self._tiles_done += 1
+            self._finish(one)
+
+    def _progress(self) -> Event:
+        return events.Surveying(
+            self._number + 1, len(self.schedule.surveys), self._tiles_done, len(self._tiles)
+        )
+
+    def _make_room(self, one: Pass) -> None:
+        bound = self.analysis.require()
+        for index in one.kept:
+            node = bound.graph.nodes[index]
+            sides = [bound.part(index, axis, side) for axis, side in enumerate(self._tiles[0].zone)]
+            chunk = [len(side) if side else 1 for side in sides]
+            self.kept.make(index, node.shape, node.dtype, chunk)
+
+    def _gather(
+        self, executor: Executor, cone: Cone, one: Pass, check: Check, zone: Box
+    ) -> dict[int, Partial]:
+        """Return what one piece gives for each statistic; write its part of what is kept."""
+        results = executor.compute(cone, zone, check)
+        parts = cone.parts(zone)
+        for index in one.kept:
+            if index in results:
+                self.kept.write(index, parts[index], results[index])
+        return {
+            statistic.key: _on_cpu(statistic.reduction.part(results[statistic.source]))
+            for statistic in one.statistics
+            if statistic.source in results
+        }
+
+    def _finish(self, one: Pass) -> None:
+        for statistic in one.statistics:
+            found = (piece[statistic.key] for piece in self._gathered if statistic.key in piece)
+            self.values[statistic.key] = statistic.reduction.total(found)
+        for index in one.forgotten:
+            self.kept.forget(index)
+        self._gathered, self._tiles_done = [], 0
+        self._number += 1
+
+
+def _on_cpu(partial: Partial) -> Partial:
+    return tuple(tensor.cpu() for tensor in partial)

@@ -20,7 +20,7 @@ from napari_exactile.models.unet import UNet
 from napari_exactile.network.analysis import Analysis, analyse_module
 from napari_exactile.network.cone import Cone
 from napari_exactile.network.halo import BoundGraph
-from napari_exactile.network.memory import work_trimmed
+from napari_exactile.network.work import work_trimmed
 
 
 def strided(x: Tensor, first: nn.Module, second: nn.Module) -> Tensor:

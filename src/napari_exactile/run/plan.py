@@ -10,14 +10,8 @@ from napari_exactile.geometry.interval import Box, Interval, full_box, round_up
 from napari_exactile.geometry.tiling import Tile, Tiling, zone_of_tile
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.halo import BoundGraph
-from napari_exactile.network.memory import (
-    boxes_trimmed,
-    boxes_whole_tile,
-    peak_bytes,
-    work_trimmed,
-    work_whole,
-    work_whole_tile,
-)
+from napari_exactile.network.memory import peak_trimmed, peak_whole_tile
+from napari_exactile.network.work import work_trimmed, work_whole, work_whole_tile
 from napari_exactile.run.settings import Method
 
 # A compromise: larger zones compute less again, smaller ones keep working sets in a CPU's cache.
@@ -115,9 +109,9 @@ def predicted_bytes(bound: BoundGraph, zone: tuple[int, ...], radius: tuple[int,
         for start in [max(0, (n - z) // 2 // f * f)]
     )
     if method == "trimmed":
-        return peak_bytes(bound, boxes_trimmed(bound, middle))
+        return peak_trimmed(bound, middle)
     tile = tuple(m.grow(r, r).clip(Interval(0, n)) for m, r, n in zip(middle, radius, shape, strict=True))
-    return peak_bytes(bound, boxes_whole_tile(bound, tile))
+    return peak_whole_tile(bound, tile)
 
 
 def largest_tile(analysis: Analysis, radius: tuple[int, ...], method: Method, memory: int) -> int | None:

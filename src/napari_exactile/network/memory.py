@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate, groupby
 from math import ceil, prod
 from typing import Any
+
+import torch
 
 from napari_exactile.geometry.interval import Box, volume
 from napari_exactile.network.graph import Node
@@ -15,6 +18,9 @@ from napari_exactile.network.halo import BoundGraph, boxes
 from napari_exactile.network.padding import ConstantPadding, CopiedPadding
 from napari_exactile.network.rules import Operator
 from napari_exactile.network.scratch import Run, scratch
+from napari_exactile.network.shaping import Slice
+
+_unsafe_view = torch.ops.aten._unsafe_view.default
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +77,14 @@ def _trimmed(
     box, first = _known(computed[node.index]), node.inputs[0]
     needs = {source: _need(bound, operator, box, source) for source in node.inputs}
     copied = {i for i in needs if needs[i] != computed[i] or not held[i].dense}
-    if _picks(bound, node, operator, needs[first]) or (_is_view(node) and first not in copied):
+    if _picks(bound, node, operator, needs[first]) or (_is_view(node.op) and first not in copied):
         return Held(held[first].owner, 0, dense=first not in copied)
     # A finer grid is made of whole elements of the coarser one, then cropped.
     sides = zip(box, needs[first], operator.reaches, strict=True)
     made = prod(max(len(b), ceil(len(n) / r.stride)) if r.stride < 1 else len(b) for b, n, r in sides)
     copies = sum(_bytes(bound, i, volume(needs[i])) for i in copied)
     run = Run(node, volume(needs[first]), bound.graph.nodes[first].features, made)
-    passing = 0 if _is_view(node) else copies + scratch(operator, run)
+    passing = 0 if _is_view(node.op) else copies + scratch(operator, run)
     return Held(node.index, _bytes(bound, node.index, made), made == volume(box), passing)
 
 
@@ -88,7 +94,7 @@ def _whole(
     """Return what the unchanged network holds of one node's result."""
     first, made = node.inputs[0], pixels[node.index]
     size = _bytes(bound, node.index, made)
-    if _is_view(node):
+    if _is_view(node.op):
         whole = size >= _bytes(bound, first, pixels[first])
         return Held(held[first].owner, 0, dense=held[first].dense and whole)
     copies = sum(_bytes(bound, i, pixels[i]) for i in set(node.inputs) if not held[i].dense)
@@ -155,12 +161,13 @@ def _picks(bound: BoundGraph, node: Node, operator: Operator, need: Box) -> bool
     if isinstance(operator, ConstantPadding | CopiedPadding):
         sides = zip(need, bound.graph.spatial_shape(node.inputs[0]), strict=True)
         return all(side.start >= 0 and side.stop <= length for side, length in sides)
-    return node.name == "slice" and all(reach.stride == 1 for reach in operator.reaches)
+    return isinstance(operator, Slice) and operator.step == 1
 
 
-def _is_view(node: Node) -> bool:
+@cache
+def _is_view(op: Any) -> bool:
     """Tell whether torch returns the same memory in another form."""
-    return node.name == "_unsafe_view" or node.op._schema.returns[0].alias_info is not None
+    return op is _unsafe_view or op._schema.returns[0].alias_info is not None
 
 
 def _known(box: Box | None) -> Box:

@@ -272,4 +272,7 @@ class Job:
 def make_plan(analysis: Analysis, settings: Settings, device: torch.device) -> Plan:
     """Return the plan that these settings mean on this device."""
     memory = settings.memory_limit or memory_budget(device)
-    return plan_tiles(analysis, settings.tile, settings.radius, settings.method, settings.region, memory)
+    kind: Any = device.type
+    return plan_tiles(
+        analysis, settings.tile, settings.radius, settings.method, settings.region, memory, kind
+    )

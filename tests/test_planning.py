@@ -173,11 +173,11 @@ def test_nothing_fits() -> None:
 def count_walks(patch: pytest.MonkeyPatch) -> list[None]:
     """Let every walk over a graph add one entry to the list that is returned."""
     walks: list[None] = []
-    walk = BoundGraph.demand
+    walk = BoundGraph.walk
 
     def counted(*args: Any, **more: Any) -> Any:
         walks.append(None)
         return walk(*args, **more)
 
-    patch.setattr(BoundGraph, "demand", counted)
+    patch.setattr(BoundGraph, "walk", counted)
     return walks

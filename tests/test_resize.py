@@ -19,6 +19,7 @@ from integer_nets import (
     make_integer,
 )
 from napari_exactile.network.analysis import analyse_module
+from napari_exactile.run.plan import plan_tiles
 
 MODES = ["nearest", "nearest-exact", "bilinear", "bicubic"]
 
@@ -182,11 +183,10 @@ def test_context_of_cubic_resizing_is_reached_and_not_exceeded(factor: int, cont
     assert_context_is_tight(net)
 
 
-def shifted_by_a_share(x: Tensor) -> Tensor:
+def shifted_by_a_share(x: Tensor, layer: nn.Conv2d) -> Tensor:
     """A shift by a quarter of the image, from a crop and a padding that both follow its size."""
     length = x.shape[-1]
-    weight = torch.ones(1, 1, 1, 1)
-    return F.conv2d(x[..., length // 2 :], weight, padding=(0, length // 4))
+    return F.conv2d(x[..., length // 2 :], layer.weight, padding=(0, length // 4))
 
 
 @pytest.mark.parametrize(
@@ -219,9 +219,8 @@ def shifted_by_a_share(x: Tensor) -> Tensor:
         ),
         (lambda x: x[..., 3:3], "slice", "leaves nothing"),
         (lambda x: F.interpolate(x, scale_factor=2)[..., : x.shape[2], : x.shape[3]], "output", "closer"),
-        (shifted_by_a_share, "model", "changes with the size of the image"),
     ],
-    ids=["align_corners", "x3", "x0.5", "bicubic", "antialias", "empty", "finer", "share"],
+    ids=["align_corners", "x3", "x0.5", "bicubic", "antialias", "empty", "finer"],
 )
 def test_what_has_no_rule_is_refused_with_its_reason(
     function: Callable[[Tensor], Tensor], operator: str, reason: str
@@ -230,6 +229,17 @@ def test_what_has_no_rule_is_refused_with_its_reason(
     analysis = analyse_module(Applied(function).eval(), 1, (48, 48))
     assert operator in analysis.refusals[0].operator
     assert reason in analysis.refusals[0].reason
+
+
+def test_a_shift_by_a_share_of_the_image_is_exact_but_never_in_tiles_by_themselves() -> None:
+    """Trimmed execution knows the whole image's size; a tile by itself would be shifted by a share of it."""
+    net = Applied(shifted_by_a_share, nn.Conv2d(1, 1, 1).double())
+    net.layers[0].weight.data.fill_(1)
+    analysis = assert_exact(net, (40, 48), (2, 3), 0)
+    (anchor,) = analysis.anchors
+    assert "changes with the size of the image" in anchor.reason
+    with pytest.raises(ValueError, match=r"whole-tile.*changes with the size"):
+        plan_tiles(analysis, 32, method="whole-tile")
 
 
 def test_eq_1_counts_parts_of_a_pixel_on_a_finer_grid() -> None:

@@ -7,12 +7,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from integer_nets import assert_exact
 from napari_exactile.models.unet import UNet
 from napari_exactile.network.analysis import analyse_module
 from napari_exactile.network.arithmetic import exact_arithmetic
 from napari_exactile.network.graph import NotExactError, Ref
 from napari_exactile.network.rules import handled, rule
 from napari_exactile.network.trace import trace
+from napari_exactile.run.plan import plan_tiles
 
 
 def test_a_huge_image_is_traced_without_memory() -> None:
@@ -133,7 +135,6 @@ class Ramp(nn.Module):
         (Steered(), "", "", ""),
         (Attention(), "", "", ""),
         (Two(), "output", "", "returns a tuple instead of one tensor"),
-        (Ramp(), "add", "", "constant that varies over the image"),
         (nn.Sequential(nn.Softmax(dim=-1)), "softmax", "0", "along a spatial axis"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else None,
@@ -152,6 +153,14 @@ def test_what_cannot_be_exact_is_refused_with_its_place(
     assert refusal.operator in analysis.explain()
     with pytest.raises(NotExactError, match=refusal.operator):
         analysis.require()
+
+
+def test_a_constant_that_varies_over_the_image_is_cut_with_it() -> None:
+    """Trimmed execution takes the constant's own part; whole tiles by themselves would begin it anew."""
+    analysis = assert_exact(Ramp(), (20, 31), (7, 5), 0)
+    assert [anchor.operator for anchor in analysis.anchors] == ["add"]
+    with pytest.raises(ValueError, match=r"whole-tile.*varies over the image"):
+        plan_tiles(analysis, 8, method="whole-tile")
 
 
 def test_training_mode_is_refused_with_its_remedy() -> None:

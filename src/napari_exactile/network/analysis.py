@@ -12,6 +12,7 @@ from torch.fx import GraphModule
 
 from napari_exactile.geometry.equations import rounded_radius
 from napari_exactile.geometry.interval import round_up
+from napari_exactile.network.freeze import Frozen, Statistic, freeze
 from napari_exactile.network.graph import Graph, Node, NotExactError, Refusal
 from napari_exactile.network.halo import BoundGraph
 from napari_exactile.network.rules import Operator
@@ -38,18 +39,26 @@ class Analysis:
     """Facts about one network for images of one spatial shape, derived from its trace; no pixel was computed.
 
     All lengths are in input pixels, one entry per spatial axis. Where `refusals` is not empty the network
-    cannot be exact in tiles and the derived facts are None.
+    cannot be exact in tiles and the derived facts are None. `anchors` are operators that work by the place in
+    the whole image: trimmed execution is exact all the same, but whole tiles by themselves never are.
     """
 
     shape: tuple[int, ...]
     channels: int
     refusals: tuple[Refusal, ...] = ()
     bound: BoundGraph | None = None
+    frozen: Frozen | None = None
+    anchors: tuple[Refusal, ...] = ()
 
     @property
     def graph(self) -> Graph:
         """Return the trace of one pass over the whole padded image; raise NotExactError where refused."""
         return self.require().graph
+
+    @property
+    def statistics(self) -> tuple[Statistic, ...]:
+        """What operators must know of the whole image before the network can be computed in tiles."""
+        return self.frozen.statistics if self.frozen else ()
 
     def require(self) -> BoundGraph:
         """Return the graph with its operators; raise NotExactError where the network is refused."""
@@ -139,17 +148,18 @@ def analyse_module(module: nn.Module, channels: int, shape: Sequence[int]) -> An
         raise ValueError(f"an image needs at least one pixel along every axis, not shape {shape}")
     try:
         _refuse_training(module)
-        first = _bind(module, channels, (DIVISIBLE_LENGTH,) * len(shape))
+        first, _frozen = _bind(module, channels, (DIVISIBLE_LENGTH,) * len(shape))
         padded = tuple(round_up(length, f) for length, f in zip(shape, first.factor, strict=True))
-        bound = _bind(module, channels, padded)
-        _refuse_size_dependence(first, bound)
-        return Analysis(shape, channels, bound=bound)
+        bound, frozen = _bind(module, channels, padded)
+        anchors = (*_whole_image(frozen), *bound.anchors, *_size_dependence(first, bound))
+        return Analysis(shape, channels, bound=bound, frozen=frozen, anchors=anchors)
     except NotExactError as error:
         return Analysis(shape, channels, refusals=error.refusals)
 
 
-def _bind(module: nn.Module, channels: int, shape: tuple[int, ...]) -> BoundGraph:
-    bound = BoundGraph.bind(trace(module, (1, channels, *shape)))
+def _bind(module: nn.Module, channels: int, shape: tuple[int, ...]) -> tuple[BoundGraph, Frozen]:
+    frozen = freeze(trace(module, (1, channels, *shape)))
+    bound = BoundGraph.bind(frozen.graph)
     graph = bound.graph
     result = graph.nodes[graph.output].shape
     if len(result) != len(shape) + 2 or result[2:] != shape:
@@ -164,16 +174,20 @@ def _bind(module: nn.Module, channels: int, shape: tuple[int, ...]) -> BoundGrap
         # A crop can bring an output of another scale to the size of the image.
         reason = "its pixels lie further apart, or closer together, than those of the image"
         raise NotExactError((Refusal("output", "", reason, "The output must have the grid of the image"),))
-    return bound
+    return bound, frozen
 
 
-def _refuse_size_dependence(one: BoundGraph, other: BoundGraph) -> None:
-    """Refuse a network that reads other neighbours in images of other sizes: its context would be no fact."""
+def _whole_image(frozen: Frozen) -> tuple[Refusal, ...]:
+    reason = "it looks at the whole image"
+    return tuple(Refusal(one.operator, one.place, reason) for one in frozen.statistics)
+
+
+def _size_dependence(one: BoundGraph, other: BoundGraph) -> tuple[Refusal, ...]:
+    """Tell of a network that reads other neighbours in images of other sizes: in tiles by themselves, too."""
     axes = range(one.graph.axes)
-    if one.factor != other.factor or any(one.context(axis) != other.context(axis) for axis in axes):
-        reason = "which neighbours a pixel depends on changes with the size of the image"
-        remedy = "Crop by fixed numbers of pixels, not by shares of the image"
-        raise NotExactError((Refusal("model", "", reason, remedy),))
+    if one.factor == other.factor and all(one.context(axis) == other.context(axis) for axis in axes):
+        return ()
+    return (Refusal("model", "", "which neighbours a pixel depends on changes with the size of the image"),)
 
 
 def _refuse_training(module: nn.Module) -> None:
@@ -182,6 +196,11 @@ def _refuse_training(module: nn.Module) -> None:
     if getattr(module, "training", False) and not isinstance(module, GraphModule):
         reason = "it is in training mode, where dropout and batch norm depend on chance and on the batch"
         raise NotExactError((Refusal("model", "", reason, "Call .eval() on it first"),))
+    for path, part in module.named_modules():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.training and part.track_running_stats:
+            # Not even traced: it would count the trace as a step of training.
+            reason = "it was left in training mode, where it normalises with statistics of the batch"
+            raise NotExactError((Refusal("batch norm", path, reason, "Call .eval() on the model first"),))
 
 
 def _times(shape: Sequence[int]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_leaves
 
 from napari_exactile.network.graph import Graph, Node
 from napari_exactile.network.layout import Layout
@@ -111,6 +112,8 @@ def _stacked(node: Node, sources: Sequence[Layout]) -> Layout | None:
 
 @rule("stack", layout=_stacked, anywhere=True)
 def _stack(node: Node, graph: Graph) -> Operator:
+    if any(isinstance(leaf, torch.Tensor) for leaf in tree_leaves(node.args)):
+        raise refused(node, "it stacks the image with a constant", "Join them with torch.cat")
     return pointwise(node, graph)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from math import ceil
 from typing import TYPE_CHECKING
 
 from napari_exactile.geometry.interval import Interval
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from napari_exactile.network.halo import BoundGraph
 
 Demand = tuple[Interval | None, ...]
+PartOf = Callable[[int, int, Interval], Interval | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +40,20 @@ class _Pattern:
 
 
 class Demands:
-    """Answers as `BoundGraph.demand` does, for zones all over an image of any size.
+    """What the nodes `results` depend on in zones all over an image of any size.
+
+    Zones are intervals of the image; of each result, the part that belongs to a zone is wanted. The tensors
+    of `given` are there already: what only they depend on is not.
 
     Shifting a zone by F shifts everything it depends on, unless a tensor's edge is in reach: so only the
     zones near edges are walked one by one.
     """
 
-    def __init__(self, bound: BoundGraph) -> None:
-        self._bound = bound
+    def __init__(self, bound: BoundGraph, results: Collection[int], given: Collection[int] = ()) -> None:
+        self._bound, self._results, self._given = bound, results, given
         # Tiles of a row share their interval along y, those of a column along x.
         self.of: Callable[[int, Interval], Demand] = lru_cache(maxsize=2048)(self._of)
-        self._edge: Callable[[int, Interval], Demand] = lru_cache(maxsize=1024)(bound.demand)
+        self._edge: Callable[[int, Interval], Demand] = lru_cache(maxsize=1024)(self._at_edge)
         self._pattern: Callable[[int, int, int], _Pattern] = lru_cache(maxsize=256)(self._new_pattern)
 
     def lengths(self, axis: int, intervals: Iterable[Interval]) -> list[int]:
@@ -61,7 +66,7 @@ class Demands:
         return sums
 
     def _of(self, axis: int, wanted: Interval) -> Demand:
-        """Return, for every tensor, the interval that `wanted` of the output depends on, within its edges."""
+        """Return, for every tensor, the interval that the zone `wanted` depends on, within its edges."""
         pattern, n = self._place(axis, wanted)
         inside = pattern.first <= n <= pattern.last
         return pattern.moved(n) if inside else self._edge(axis, wanted)
@@ -71,23 +76,40 @@ class Demands:
         pattern, n = self._place(axis, interval)
         if not pattern.first <= n <= pattern.last:
             return interval
-        back = (n - pattern.first) * self._steps[axis][self._bound.graph.output]
+        back = (n - pattern.first) * self._bound.factor[axis]
         return Interval(interval.start - back, interval.stop - back)
 
     def _place(self, axis: int, interval: Interval) -> tuple[_Pattern, int]:
         """Return the pattern that an interval follows, and by how many F it is moved."""
-        n, phase = divmod(interval.start, self._steps[axis][self._bound.graph.output])
+        n, phase = divmod(interval.start, self._bound.factor[axis])
         return self._pattern(axis, phase, len(interval)), n
 
     def _new_pattern(self, axis: int, phase: int, length: int) -> _Pattern:
         bound, steps = self._bound, self._steps[axis]
-        demand = bound.demand(axis, Interval(phase, phase + length), edges=False)
-        if not all(operator.reaches[axis].uniform for _node, operator in bound.steps):
+        zone = Interval(phase, phase + length)
+        wanted = self._wanted(axis, zone, self._unclipped)
+        demand = bound.walk(axis, wanted, self._given, edges=False)
+        if not wanted or not all(operator.reaches[axis].uniform for _node, operator in bound.steps):
             return _Pattern(demand, steps, first=0, last=-1)
         ends = [bound.graph.spatial_shape(index)[axis] for index in range(len(steps))]
         parts = [(part, step, end) for part, step, end in zip(demand, steps, ends, strict=True) if part]
         first = max(-(part.start // step) for part, step, _end in parts)
-        return _Pattern(demand, steps, first, min((end - part.stop) // step for part, step, end in parts))
+        last = min((end - part.stop) // step for part, step, end in parts)
+        # The last zone gets whatever a tensor has left.
+        before_end = (bound.graph.spatial_shape(0)[axis] - 1 - zone.stop) // bound.factor[axis]
+        return _Pattern(demand, steps, first, min(last, before_end))
+
+    def _at_edge(self, axis: int, zone: Interval) -> Demand:
+        return self._bound.walk(axis, self._wanted(axis, zone, self._bound.part), self._given)
+
+    def _wanted(self, axis: int, zone: Interval, part_of: PartOf) -> dict[int, Interval]:
+        parts = {index: part_of(index, axis, zone) for index in self._results}
+        return {index: part for index, part in parts.items() if part}
+
+    def _unclipped(self, index: int, axis: int, zone: Interval) -> Interval | None:
+        stride = self._bound.strides[index][axis]
+        part = Interval(ceil(zone.start / stride), ceil(zone.stop / stride))
+        return part if len(part) else None
 
     @cached_property
     def _steps(self) -> tuple[tuple[int, ...], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
@@ -95,6 +95,38 @@ class Graph:
             for node in self.nodes
         )
         return Graph(tuple(nodes), self.output)
+
+    def alive(self, results: Iterable[int], given: Collection[int] = ()) -> set[int]:
+        """Return the nodes that `results` depend on, themselves included; what lies before `given` is not."""
+        alive = set(results)
+        for node in reversed(self.nodes):
+            if node.index in alive and node.index not in given:
+                alive.update(node.inputs)
+        return alive
+
+    def pruned(self, results: Collection[int] = ()) -> Graph:
+        """Drop operators that neither the output nor `results` depend on, and number the rest anew."""
+        number = self.numbers(results)
+
+        def renumber(leaf: Any) -> Any:
+            return Ref(number[leaf.index]) if isinstance(leaf, Ref) else leaf
+
+        nodes = (
+            replace(
+                node,
+                index=number[node.index],
+                args=tree_map(renumber, node.args),
+                kwargs=tree_map(renumber, node.kwargs),
+            )
+            for node in self.nodes
+            if node.index in number
+        )
+        return Graph(tuple(nodes), number[self.output])
+
+    def numbers(self, results: Collection[int] = ()) -> dict[int, int]:
+        """Return the numbers that nodes have after `pruned(results)`."""
+        alive = self.alive({0, self.output, *results})
+        return {old: new for new, old in enumerate(sorted(alive))}
 
 
 @dataclass(frozen=True, slots=True)

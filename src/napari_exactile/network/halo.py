@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from math import lcm
+from math import ceil, lcm
 
 # The rules register themselves when their modules are imported.
 import napari_exactile.network.channels
@@ -23,7 +23,7 @@ from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.network.demands import Demand, Demands
 from napari_exactile.network.graph import Graph, Node, NotExactError, Refusal
 from napari_exactile.network.layout import Layout
-from napari_exactile.network.rules import Operator, layout_of, operator_of, refused
+from napari_exactile.network.rules import Anchored, Operator, layout_of, operator_of, refused
 from napari_exactile.network.windowed import Convolution
 
 
@@ -77,20 +77,34 @@ class BoundGraph:
         return tuple(lcm(*(stride[axis].numerator for stride in self.strides)) for axis in axes)
 
     @cached_property
+    def anchors(self) -> tuple[Refusal, ...]:
+        """Why tiles by themselves are not computed as they are in the whole image: each operator, its reason.
+
+        Where there are any, the usual tiling cannot be exact, whatever its radius.
+        """
+        found = ((node, op.anchor) for node, op in self.steps if isinstance(op, Anchored))
+        return tuple(Refusal(node.name, node.place, reason) for node, reason in found if reason)
+
+    @cached_property
     def demands(self) -> Demands:
-        """The same as `demand` with edges, for many zones."""
-        return Demands(self)
+        """The same as `demand` with edges, for many zones of the output."""
+        return Demands(self, (self.graph.output,))
 
     def demand(self, axis: int, wanted: Interval, edges: bool = True) -> Demand:
         """Return, for every node, the interval along one axis that `wanted` of the output depends on.
 
         With `edges`, intervals are clipped to the tensors' real extents; without, the image has no edge.
         """
-        demand: list[Interval | None] = [None] * len(self.graph.nodes)
-        demand[self.graph.output] = wanted
+        return self.walk(axis, {self.graph.output: wanted}, edges=edges)
+
+    def walk(
+        self, axis: int, wanted: Mapping[int, Interval], given: Collection[int] = (), edges: bool = True
+    ) -> Demand:
+        """Return the same for intervals of several nodes, where the tensors of `given` are there already."""
+        demand = [wanted.get(index) for index in range(len(self.graph.nodes))]
         for node, operator in reversed(self.steps):
             interval = demand[node.index]
-            if interval is not None:
+            if interval is not None and node.index not in given:
                 for source in node.inputs:
                     length = self.graph.spatial_shape(source)[axis]
                     reach = operator.reaches[axis]
@@ -98,6 +112,17 @@ class BoundGraph:
                     before = demand[source]
                     demand[source] = part if before is None else before.hull(part)
         return tuple(demand)
+
+    def part(self, index: int, axis: int, zone: Interval) -> Interval | None:
+        """Return the part of a node's tensor that belongs to a zone of the image; None where there is none.
+
+        The parts of zones that partition the image partition the tensor, whatever its stride and length.
+        """
+        stride, length = self.strides[index][axis], self.graph.spatial_shape(index)[axis]
+        start = min(ceil(zone.start / stride), length)
+        at_end = zone.stop >= self.graph.spatial_shape(0)[axis]
+        stop = length if at_end else min(ceil(zone.stop / stride), length)
+        return Interval(start, stop) if stop > start else None
 
     def context(self, axis: int, index: int = 0) -> tuple[int, int]:
         """Return the pixels before and after an F-aligned zone that its result depends on, along one axis.
@@ -142,9 +167,9 @@ def boxes(demands: Sequence[Demand]) -> tuple[Box | None, ...]:
     return tuple(None if None in part else part for part in joined)
 
 
-def last_uses(graph: Graph) -> list[list[int]]:
-    """Return, for every node, the nodes whose tensors nobody needs after it."""
-    last = {source: node.index for node in graph.nodes for source in node.inputs}
+def last_uses(graph: Graph, computed: Collection[int]) -> list[list[int]]:
+    """Return, for every node, the tensors that nobody needs after it, where the nodes `computed` run."""
+    last = {source: node.index for node in graph.nodes if node.index in computed for source in node.inputs}
     uses: list[list[int]] = [[] for _ in graph.nodes]
     for source, user in last.items():
         uses[user].append(source)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_map
 
-from napari_exactile.geometry.interval import Box
+from napari_exactile.geometry.interval import Box, full_box
 from napari_exactile.geometry.window import Same
 from napari_exactile.network.graph import Graph, Node, Ref
 from napari_exactile.network.layout import Layout
@@ -18,10 +18,14 @@ from napari_exactile.network.rules import Operator, Region, bound_arguments, ref
 
 @dataclass(frozen=True, slots=True)
 class Pointwise:
-    """Any operator that works pixel by pixel: run it on the same box of every input."""
+    """Any operator that works pixel by pixel: run it on the same box of every input.
+
+    `anchor` says why a tile by itself is not computed alike; empty where it is.
+    """
 
     node: Node
     axes: int
+    anchor: str = ""
     work: float = 0.0
 
     @property
@@ -35,11 +39,13 @@ class Pointwise:
         return (Same(),) * self.axes
 
     def run(self, wanted: Box, inputs: Sequence[Region]) -> torch.Tensor:
-        """Call the operator with each image-dependent argument cropped to `wanted`."""
+        """Call the operator with every argument that lies along the image cropped to `wanted`."""
         parts = {i: region.crop_dense(wanted) for i, region in zip(self.node.inputs, inputs, strict=True)}
 
         def fill(leaf: Any) -> Any:
-            return parts[leaf.index] if isinstance(leaf, Ref) else leaf
+            if isinstance(leaf, Ref):
+                return parts[leaf.index]
+            return leaf.crop_dense(wanted) if isinstance(leaf, Region) else leaf
 
         args, kwargs = tree_map(fill, (self.node.args, self.node.kwargs))
         result = self.node.op(*args, **kwargs)
@@ -61,16 +67,33 @@ def pointwise(node: Node, graph: Graph) -> Operator:
     lengths = graph.spatial_shape(node.index)
     if any(graph.spatial_shape(source) != lengths for source in node.inputs):
         raise refused(node, "it stretches one of its inputs over the image")
-    for constant in tree_leaves((node.args, node.kwargs)):
-        if isinstance(constant, torch.Tensor) and varies(constant, graph.layout(node.index)):
-            raise refused(node, "it combines the image with a constant that varies over the image")
-    return Pointwise(node, graph.axes)
+    laid: list[Region] = []
+
+    def lay(leaf: Any) -> Any:
+        region = laid_on(leaf, graph.layout(node.index)) if isinstance(leaf, torch.Tensor) else None
+        laid.extend([region] if region else [])
+        return region or leaf
+
+    args, kwargs = tree_map(lay, (node.args, node.kwargs))
+    same = all(is_uniform(region) for region in laid)
+    return Pointwise(replace(node, args=args, kwargs=kwargs), graph.axes, "" if same else _VARIES)
 
 
-def varies(constant: torch.Tensor, layout: Layout) -> bool:
-    """Return whether a constant, laid on the last dimensions of a tensor, has values for single pixels."""
-    pairs = zip(reversed(constant.shape), reversed(layout.dims), strict=False)
-    return any(size != 1 and dim for size, dim in pairs)
+_VARIES = "it combines the image with a constant that varies over the image"
+
+
+def laid_on(constant: torch.Tensor, layout: Layout) -> Region | None:
+    """Return a constant as a region of the image, laid on the last dimensions; None where it is the same at
+    every pixel."""
+    dims = layout.dims[len(layout.dims) - constant.ndim :]
+    own = tuple(() if size == 1 else dim for size, dim in zip(constant.shape, dims, strict=True))
+    return Region(constant, full_box(layout.lengths), own) if any(own) else None
+
+
+def is_uniform(region: Region) -> bool:
+    """Return whether a constant is the same at every pixel after all: spread over the image, not stored."""
+    strides = zip(region.tensor.stride(), region.dims, strict=True)
+    return not any(stride for stride, dim in strides if dim)
 
 
 @rule("cat", anywhere=True)

@@ -74,7 +74,9 @@ def _trimmed(
     bound: BoundGraph, node: Node, operator: Operator, computed: Sequence[Box | None], held: Sequence[Held]
 ) -> Held:
     """Return what trimmed execution holds of one node's result."""
-    box, first = _known(computed[node.index]), node.inputs[0]
+    box, first = computed[node.index], node.inputs[0]
+    if box is None:
+        return Held(node.index, 0)
     needs = {source: _need(bound, operator, box, source) for source in node.inputs}
     copied = {i for i in needs if needs[i] != computed[i] or not held[i].dense}
     if _picks(bound, node, operator, needs[first]) or (_is_view(node.op) and first not in copied):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch.nn import functional as F
@@ -90,6 +90,16 @@ class Operator(Protocol):
 
     def run(self, wanted: Box, inputs: Sequence[Region]) -> torch.Tensor:
         """Compute exactly the box `wanted` of the output from regions that hold at least what it needs."""
+        ...
+
+
+@runtime_checkable
+class Anchored(Protocol):
+    """An operator that may work by an element's place in the whole image, not by its neighbours alone."""
+
+    @property
+    def anchor(self) -> str:
+        """Why a tile by itself is not computed alike; empty where it is."""
         ...
 
 

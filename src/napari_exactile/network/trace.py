@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -41,7 +40,7 @@ def trace(module: nn.Module, shape: tuple[int, ...]) -> Graph:
             reason = str(error).strip().split("\n")[0] or type(error).__name__
             remedy = _EXPORTED if isinstance(module, GraphModule) else _REMEDY
             raise NotExactError((Refusal(recorder.operator, recorder.place, reason, remedy),)) from error
-    return _without_dead_nodes(recorder.finish(result))
+    return recorder.finish(result).pruned()
 
 
 _REMEDY = "The network must be convolutional, and its steps must not depend on pixel values"
@@ -133,27 +132,3 @@ class _Recorder(TorchDispatchMode):
 def no_output(reason: str) -> NotExactError:
     """Return the error that says why a network's output cannot be used."""
     return NotExactError((Refusal("output", "", reason),))
-
-
-def _without_dead_nodes(graph: Graph) -> Graph:
-    """Drop operators whose results nobody reads, and number the rest anew."""
-    alive = {0, graph.output}
-    for node in reversed(graph.nodes):
-        if node.index in alive:
-            alive.update(node.inputs)
-    number = {old: new for new, old in enumerate(sorted(alive))}
-
-    def renumber(leaf: Any) -> Any:
-        return Ref(number[leaf.index]) if isinstance(leaf, Ref) else leaf
-
-    nodes = (
-        replace(
-            node,
-            index=number[node.index],
-            args=tree_map(renumber, node.args),
-            kwargs=tree_map(renumber, node.kwargs),
-        )
-        for node in graph.nodes
-        if node.index in alive
-    )
-    return Graph(tuple(nodes), number[graph.output])

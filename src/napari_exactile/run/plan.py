@@ -93,6 +93,7 @@ def plan_tiles(
     required = analysis.radius
     assert required is not None
     chosen = required if radius in {None, "auto"} else _snapped(radius, bound.factor)
+    _refuse_anchored(analysis, method)
     _refuse_undersized(chosen, required, method)
     region = region or full_box(analysis.shape)
     if tile == "auto":
@@ -153,6 +154,14 @@ def _zone_sizes(bound: BoundGraph, largest: int) -> list[int]:
 def _snapped(radius: int | str | None, factor: tuple[int, ...]) -> tuple[int, ...]:
     assert isinstance(radius, int)
     return tuple(round_up(radius, f) for f in factor)
+
+
+def _refuse_anchored(analysis: Analysis, method: Method) -> None:
+    if method == "whole-tile" and analysis.anchors:
+        raise ValueError(
+            'the method "whole-tile" cannot be exact for this model, whatever the radius: '
+            f'{analysis.anchors[0]}. Choose "trimmed"'
+        )
 
 
 def _refuse_undersized(radius: tuple[int, ...], required: tuple[int, ...], method: Method) -> None:

@@ -1,0 +1,124 @@
+"""Sums, moments and extremes of a whole tensor, gathered part by part in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import reduce
+from typing import Protocol
+
+import torch
+
+Partial = tuple[torch.Tensor, ...]
+
+
+class Reduction(Protocol):
+    """What is gathered of a tensor: parts that do not overlap can be computed anywhere, in any order.
+
+    They are merged in a fixed order, so that the result does not depend on who computed which part. All
+    tensors of a Partial are float64, with a length of 1 along every dimension that was reduced.
+    """
+
+    __slots__ = ()
+
+    def part(self, tensor: torch.Tensor) -> Partial:
+        """Return what one part gives."""
+        ...
+
+    def merged(self, one: Partial, other: Partial) -> Partial:
+        """Return what two parts give together."""
+        ...
+
+    def unknown(self, shape: tuple[int, ...]) -> Partial:
+        """Return harmless values for a tensor of `shape`, to stand for those that are not known yet."""
+        ...
+
+    def total(self, parts: Iterable[Partial]) -> Partial:
+        """Return what all parts give together, merged in their order."""
+        return reduce(self.merged, parts)
+
+
+def _reduced(shape: tuple[int, ...], dims: tuple[int, ...], value: float) -> torch.Tensor:
+    sizes = [1 if dim in dims else size for dim, size in enumerate(shape)]
+    return torch.full(sizes, value, dtype=torch.float64)
+
+
+def _count(tensor: torch.Tensor, reduced: torch.Tensor) -> torch.Tensor:
+    return torch.full_like(reduced, tensor.numel() / reduced.numel())
+
+
+@dataclass(frozen=True, slots=True)
+class Moments(Reduction):
+    """Count, mean and sum of squared deviations over `dims`, merged as by Chan, Golub and LeVeque (1979).
+
+    With `groups`, the channels (dimension 1) are first taken apart into so many groups, and `dims` counts in
+    the tensor of one dimension more.
+    """
+
+    dims: tuple[int, ...]
+    groups: int | None = None
+
+    def part(self, tensor: torch.Tensor) -> Partial:
+        """Return (count, mean, squares)."""
+        grouped = tensor if self.groups is None else torch.unflatten(tensor, 1, (self.groups, -1))
+        var, mean = torch.var_mean(grouped.double(), self.dims, correction=0, keepdim=True)
+        count = _count(grouped, mean)
+        return count, mean, var * count
+
+    def merged(self, one: Partial, other: Partial) -> Partial:
+        """Return (count, mean, squares) of both parts."""
+        (count, mean, squares), (more, their_mean, their_squares) = one, other
+        both, apart = count + more, their_mean - mean
+        return both, mean + apart * (more / both), squares + their_squares + apart**2 * (count * more / both)
+
+    def unknown(self, shape: tuple[int, ...]) -> Partial:
+        """Return two elements of mean 0 and variance 1."""
+        if self.groups is not None:
+            shape = (shape[0], self.groups, shape[1] // self.groups, *shape[2:])
+        count, mean, squares = (_reduced(shape, self.dims, value) for value in (2, 0, 2))
+        return count, mean, squares
+
+
+@dataclass(frozen=True, slots=True)
+class Sums(Reduction):
+    """Count and sum over `dims`; of the `power` of the absolute values, where one is given."""
+
+    dims: tuple[int, ...]
+    power: float | None = None
+
+    def part(self, tensor: torch.Tensor) -> Partial:
+        """Return (count, sum)."""
+        values = tensor.double() if self.power is None else tensor.double().abs() ** self.power
+        total = values.sum(self.dims, keepdim=True)
+        return _count(tensor, total), total
+
+    def merged(self, one: Partial, other: Partial) -> Partial:
+        """Return (count, sum) of both parts."""
+        return one[0] + other[0], one[1] + other[1]
+
+    def unknown(self, shape: tuple[int, ...]) -> Partial:
+        """Return one element of value 1."""
+        return _reduced(shape, self.dims, 1), _reduced(shape, self.dims, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Extreme(Reduction):
+    """The largest or the smallest value over `dims`."""
+
+    dims: tuple[int, ...]
+    largest: bool
+
+    def part(self, tensor: torch.Tensor) -> Partial:
+        """Return the extreme alone."""
+        values = tensor.double()
+        found = values.amax(self.dims, keepdim=True) if self.largest else values.amin(self.dims, keepdim=True)
+        return (found,)
+
+    def merged(self, one: Partial, other: Partial) -> Partial:
+        """Return the more extreme of both."""
+        choose = torch.maximum if self.largest else torch.minimum
+        return (choose(one[0], other[0]),)
+
+    def unknown(self, shape: tuple[int, ...]) -> Partial:
+        """Return 1."""
+        return (_reduced(shape, self.dims, 1),)

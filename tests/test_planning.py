@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import pytest
@@ -20,7 +20,8 @@ from napari_exactile.models.unet import UNet
 from napari_exactile.network.analysis import Analysis, analyse_module
 from napari_exactile.network.cone import Cone
 from napari_exactile.network.halo import BoundGraph
-from napari_exactile.network.memory import work_trimmed
+from napari_exactile.network.work import work_trimmed
+from napari_exactile.run.automatic import cheapest
 
 
 def strided(x: Tensor, first: nn.Module, second: nn.Module) -> Tensor:
@@ -124,6 +125,49 @@ def test_interior_zones_need_no_walk() -> None:
         reads = [cone.reads(zone) for zone in zones]
     assert len(walks) == 2
     assert reads == [tuple(side.grow(94, 94) for side in zone) for zone in zones]
+
+
+@pytest.mark.parametrize("method", ["trimmed", "whole-tile"])
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize(
+    ("shape", "memory"), [((700, 300), 2 * 10**6), ((97, 1300), 10**7), ((64, 64), 10**9)]
+)
+def test_an_automatic_tile_is_within_its_memory(
+    shape: tuple[int, ...], memory: int, device: Any, method: Any
+) -> None:
+    """It is predicted to hold no more than the memory, in zones on multiples of F that cover the image."""
+    plan = ex.plan_tiles(analysed("unet", shape), method=method, memory=memory, device=device)
+    assert plan.peak_bytes <= memory
+    assert all(z % f == 0 for z, f in zip(plan.zor, plan.factor, strict=True))
+
+
+def test_a_small_image_is_one_zone() -> None:
+    """Where there is room for the whole image, nothing is computed twice."""
+    plan = ex.plan_tiles(analysed("unet", (64, 40)), memory=10**9)
+    assert (plan.zor, len(plan), plan.redundancy) == ((64, 40), 1, 1.0)
+
+
+def test_a_long_image_is_cut_across() -> None:
+    """Zones of a narrow image have its full width: cuts along it would compute more again."""
+    plan = ex.plan_tiles(ex.analyse(UNet(base=16).eval(), (3000, 400)), memory=60 * 10**6)
+    assert plan.zor[1] == 400
+    assert 1 < len(plan) == plan.tiling.grid[0]
+
+
+def test_zones_need_not_be_square() -> None:
+    """With a cost that is least for one shape, which is no square, that shape is found."""
+
+    def cost(zone: tuple[int, ...]) -> float:
+        return abs(zone[0] - 750) + abs(zone[1] - 250)
+
+    zone = cheapest((3000, 1000), (2, 2), cost)
+    assert zone == (750, 250)
+
+
+def test_nothing_fits() -> None:
+    """Where every zone costs infinitely much there is none, and a plan falls back on a single F."""
+    assert cheapest((300, 200), (4, 4), lambda _zone: inf) is None
+    assert ex.plan_tiles(analysed("unet", (150, 233)), memory=1).zor == (4, 4)
 
 
 def count_walks(patch: pytest.MonkeyPatch) -> list[None]:

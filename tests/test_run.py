@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import weakref
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 from itertools import pairwise
@@ -13,8 +12,6 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 import napari_exactile as ex
@@ -430,37 +427,6 @@ def test_redundancy_is_what_is_computed(net: nn.Module, method: Any, tolerance: 
     tiled, whole = multiply_accumulates(lambda: run(job)), multiply_accumulates(job.run_whole)
     assert job.plan.redundancy == pytest.approx(tiled / whole, rel=tolerance)
     assert job.plan.redundancy > 1.05
-
-
-class LiveTensors(TorchDispatchMode):
-    """Sums the bytes of all tensors that are alive after each operator, and keeps the largest sum."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tensors: list[weakref.ref[Tensor]] = []
-        self.peak = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        self.tensors += [weakref.ref(leaf) for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
-        alive = [tensor for tensor in (reference() for reference in self.tensors) if tensor is not None]
-        # Views share their memory.
-        stores = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in alive}
-        self.peak = max(self.peak, sum(stores.values()))
-        return result
-
-
-@pytest.mark.parametrize("method", ["trimmed", "whole-tile"])
-@pytest.mark.parametrize("levels", [1, 2])
-def test_predicted_memory_is_near_the_truth(levels: int, method: Any) -> None:
-    """A tile away from the edges takes no more than predicted, and at least half of it."""
-    job = make_job(picture(300, 300), network(levels, base=8), None, Settings(tile=140, method=method))
-    run(job, lambda: job.labels is not None)
-    executor, tile = job.executor(), list(job.plan)[len(job.plan) // 2]
-    executor.scores(tile.zone, job.plan.radius, method, lambda: None)  # places the weights
-    with LiveTensors() as live:
-        executor.scores(tile.zone, job.plan.radius, method, lambda: None)
-    assert job.plan.peak_bytes / 2 <= live.peak <= job.plan.peak_bytes
 
 
 # --- scores ----------------------------------------------------------------------------------------------

@@ -63,6 +63,8 @@ class PassPlanner:
         self.frozen, self.bound = frozen, bound
         # The same few budgets are asked for again and again, and bounds of powers of two serve as well.
         self._within: Callable[[int], Schedule] = lru_cache(maxsize=64)(self._chosen)
+        # Another size of tiles asks for the same passes again.
+        self._demands: Callable[[Pass], Demands] = lru_cache(maxsize=256)(self._demands_of)
         count = max((one.level for one in frozen.statistics), default=-1) + 1
         levels = range(count)
         self.statistics = [tuple(s for s in frozen.statistics if s.level == level) for level in levels]
@@ -76,9 +78,12 @@ class PassPlanner:
     def _chosen(self, budget: int) -> Schedule:
         return self.schedule(self.choose(budget))
 
+    def _demands_of(self, one: Pass) -> Demands:
+        return Demands(self.bound, one.results, frozenset(one.given))
+
     def work_of(self, one: Pass, spans: Sequence[Sequence[Interval]]) -> float:
         """Return the multiply-accumulates of one pass in zones, given their intervals along each axis."""
-        demands = Demands(self.bound, one.results, frozenset(one.given))
+        demands = self._demands(one)
         lengths = [demands.lengths(axis, intervals) for axis, intervals in enumerate(spans)]
         computed = self.frozen.graph.alive(one.results, {0, *one.given}) - {0, *one.given}
         steps = ((node.index, operator) for node, operator in self.bound.steps if node.index in computed)

@@ -18,7 +18,7 @@ from torch import nn
 from napari_exactile.geometry.interval import full_box
 from napari_exactile.network.analysis import Analysis, analyse_module
 from napari_exactile.network.arithmetic import exact_arithmetic
-from napari_exactile.network.memory import boxes_whole_tile, peak_bytes
+from napari_exactile.network.memory import peak_whole_tile
 from napari_exactile.network.trace import dtype_of
 
 # Images with different rows set to NaN go through the network together while they take less than this.
@@ -133,7 +133,7 @@ class Probe:
         if self.analysis is None:
             return 1
         bound = self.analysis.require()
-        return max(1, BATCH_BYTES // peak_bytes(bound, boxes_whole_tile(bound, full_box(shape))))
+        return max(1, BATCH_BYTES // peak_whole_tile(bound, full_box(shape)))
 
     def run(self, axis: int, shape: tuple[int, ...], rows: range) -> torch.Tensor:
         """Return (rows, length): where along `axis` outputs are NaN when one row is; row -1 is no row."""

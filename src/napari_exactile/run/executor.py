@@ -20,9 +20,9 @@ from napari_exactile.images.statistics import Normalization
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.cone import Cone
 from napari_exactile.network.hooks import module_calls
-from napari_exactile.network.memory import work_whole
 from napari_exactile.network.passes import Pass
 from napari_exactile.network.trace import dtype_of, trace
+from napari_exactile.network.work import work_whole
 from napari_exactile.run.settings import Method
 from napari_exactile.run.survey import Survey
 

@@ -293,6 +293,7 @@ def make_plan(analysis: Analysis, settings: Settings, device: torch.device) -> P
     """Return the plan that these settings mean on this device."""
     memory = settings.memory_limit or memory_budget(device)
     scratch = scratch_budget() if settings.scratch_limit is None else settings.scratch_limit
+    kind: Any = device.type
     return plan_tiles(
-        analysis, settings.tile, settings.radius, settings.method, settings.region, memory, scratch
+        analysis, settings.tile, settings.radius, settings.method, settings.region, memory, kind, scratch
     )

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from typing import Literal
 
-from napari_exactile.geometry.interval import Box, Interval, full_box, round_up
+from napari_exactile.geometry.interval import Box, Interval, box_shape, full_box, round_up
 from napari_exactile.geometry.tiling import Tile, Tiling, zone_of_tile
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.halo import BoundGraph
-from napari_exactile.network.memory import (
-    boxes_trimmed,
-    boxes_whole_tile,
-    peak_bytes,
-    work_whole,
-    work_whole_tile,
-)
+from napari_exactile.network.memory import peak_trimmed, peak_whole_tile
 from napari_exactile.network.passes import Schedule
+from napari_exactile.network.work import work_trimmed, work_whole, work_whole_tile
+from napari_exactile.run.automatic import SPEEDS, Speed, cheapest
 from napari_exactile.run.settings import Method
 
-# A compromise: larger zones compute less again, smaller ones keep working sets in a CPU's cache.
+# Where pieces need not be the fastest: larger ones compute less again, smaller ones need less memory.
 COMFORTABLE_ZONE = 512
 
 
@@ -86,12 +83,14 @@ def plan_tiles(
     method: Method = "trimmed",
     region: Box | None = None,
     memory: int | None = None,
+    device: Literal["cpu", "cuda"] = "cpu",
     scratch: int = 0,
 ) -> Plan:
     """Return the plan of a tile size, in pixels and rounded down to multiples of F.
 
-    `radius` None or "auto" is what the network needs; `memory` in bytes bounds an automatic tile, `scratch`
-    what is kept between passes over the image. Raises
+    `radius` None or "auto" is what the network needs; an automatic tile is the one that takes the least
+    predicted time on this kind of `device` within `memory` bytes. `scratch` bytes may be kept between passes
+    over the image. Raises
     NotExactError where the network is refused, and ValueError for a tile without a zone or for an undersized
     radius, which only the method "whole-tile" takes.
     """
@@ -103,7 +102,8 @@ def plan_tiles(
     _refuse_undersized(chosen, required, method)
     region = region or full_box(analysis.shape)
     if tile == "auto":
-        zone = _automatic_zone(bound, region, chosen, method, memory)
+        whole = Tiling(analysis.shape, bound.factor, bound.factor, chosen, region)
+        zone = _automatic_zone(bound, whole, method, memory, SPEEDS[device])
     else:
         zone = zone_of_tile((tile,) * len(chosen), chosen, bound.factor)
     tiling = Tiling(analysis.shape, bound.factor, zone, chosen, region)
@@ -122,9 +122,9 @@ def predicted_bytes(bound: BoundGraph, zone: tuple[int, ...], radius: tuple[int,
         for start in [max(0, (n - z) // 2 // f * f)]
     )
     if method == "trimmed":
-        return peak_bytes(bound, boxes_trimmed(bound, middle))
+        return peak_trimmed(bound, middle)
     tile = tuple(m.grow(r, r).clip(Interval(0, n)) for m, r, n in zip(middle, radius, shape, strict=True))
-    return peak_bytes(bound, boxes_whole_tile(bound, tile))
+    return peak_whole_tile(bound, tile)
 
 
 def largest_tile(analysis: Analysis, radius: tuple[int, ...], method: Method, memory: int) -> int | None:
@@ -136,16 +136,16 @@ def largest_tile(analysis: Analysis, radius: tuple[int, ...], method: Method, me
 
 
 def _automatic_zone(
-    bound: BoundGraph, region: Box, radius: tuple[int, ...], method: Method, memory: int | None
+    bound: BoundGraph, tiling: Tiling, method: Method, memory: int | None, speed: Speed
 ) -> tuple[int, ...]:
-    """Take the comfortable size, or less where the memory or the region is smaller."""
-    sizes = _zone_sizes(bound, COMFORTABLE_ZONE)
-    limits = [round_up(len(span), f) for span, f in zip(region, bound.factor, strict=True)]
-    for size in sizes:
-        zone = tuple(min(size, limit) for limit in limits)
-        if memory is None or predicted_bytes(bound, zone, radius, method) <= memory:
-            return zone
-    return tuple(bound.factor)
+    """Return the zone that takes the least predicted time within the memory; a single F where none fits."""
+
+    def seconds(zone: tuple[int, ...]) -> float:
+        peak, tiles = predicted_bytes(bound, zone, tiling.radius, method), replace(tiling, zone=zone)
+        fits = memory is None or peak <= memory
+        return speed.seconds(_work(bound, tiles, method), peak, len(tiles)) if fits else inf
+
+    return cheapest(box_shape(tiling.region), bound.factor, seconds) or bound.factor
 
 
 def _zone_sizes(bound: BoundGraph, largest: int) -> list[int]:
@@ -180,14 +180,22 @@ def _refuse_undersized(radius: tuple[int, ...], required: tuple[int, ...], metho
 
 
 def _redundancy(analysis: Analysis, tiling: Tiling, method: Method, schedule: Schedule) -> float:
-    bound, axes = analysis.require(), range(len(tiling.shape))
+    bound = analysis.require()
     whole = work_whole(bound)
-    for axis in axes:
-        whole *= len(tiling.region[axis]) / tiling.padded_shape[axis]
-    if method == "whole-tile":
-        return work_whole_tile(bound, [tiling.reads(axis) for axis in axes]) / whole
+    for side, length in zip(tiling.region, tiling.padded_shape, strict=True):
+        whole *= len(side) / length
+    if not schedule.surveys:
+        return _work(bound, tiling, method) / whole
     # What operators must know of the image is gathered from all of it, whatever the region.
+    axes = range(len(tiling.shape))
     everywhere = Tiling(analysis.padded_shape, tiling.factor, tiling.zone, (0,) * len(axes))
     work, spans = analysis.passes.work_of, [everywhere.spans(axis) for axis in axes]
     surveys = sum(work(one, spans) for one in schedule.surveys)
     return (surveys + work(schedule.last, [tiling.spans(axis) for axis in axes])) / whole
+
+
+def _work(bound: BoundGraph, tiling: Tiling, method: Method) -> float:
+    axes = range(len(tiling.shape))
+    if method == "trimmed":
+        return work_trimmed(bound, [tiling.spans(axis) for axis in axes])
+    return work_whole_tile(bound, [tiling.reads(axis) for axis in axes])

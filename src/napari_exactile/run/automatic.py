@@ -1,0 +1,77 @@
+"""Choose the zone that takes the least predicted time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from math import ceil, inf
+
+from napari_exactile.geometry.interval import round_up
+
+Zone = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast a kind of device is: `best` multiply-accumulates per second, and `overhead` seconds a tile.
+
+    Where a tile holds more than `comfortable` bytes, the speed falls with a power of how much more that is.
+    """
+
+    best: float
+    overhead: float
+    comfortable: float
+    slowing: float = 0.45
+
+    def seconds(self, work: float, peak: int, tiles: int) -> float:
+        """Return the time of so many tiles that do `work` together and hold `peak` bytes each."""
+        slower = max(1.0, peak / self.comfortable)
+        return work / self.best * float(slower**self.slowing) + tiles * self.overhead
+
+
+# CPU: after the times in docs/design.md of a U-Net with base 16 on two cores. Of the work per second of tiles
+# that hold 44 MB, those of 101, 214 and 700 MB did 0.93, 0.55 and 0.38; bench/throughput.py measures such
+# times. CUDA: larger is better; the figures are a guess, as nothing has been measured there.
+SPEEDS = {"cpu": Speed(50e9, 0.02, 100e6), "cuda": Speed(5e12, 0.02, inf)}
+# Smaller zones are not tried once they are predicted to take so much longer than the best one.
+HOPELESS = 1.3
+
+
+def cheapest(lengths: Sequence[int], factor: Sequence[int], cost: Callable[[Zone], float]) -> Zone | None:
+    """Return the zone of least `cost` for a region of these sides; None where every cost is infinite.
+
+    Squares and cubes are tried from large to small, then zones next to the best one that are longer or
+    shorter along one axis. Sides are multiples of F that share out the region evenly.
+    """
+    sides = [_sides(length, f, max(lengths)) for length, f in zip(lengths, factor, strict=True)]
+
+    costs = cache(cost)
+    squares = list(dict.fromkeys(zip(*sides, strict=True)))
+    best = squares[0]
+    for zone in squares:
+        best = min(best, zone, key=costs)
+        if costs(zone) > HOPELESS * costs(best):
+            break
+    while costs(better := min(_beside(best, sides), key=costs)) < costs(best):
+        best = better
+    return None if costs(best) == inf else best
+
+
+def _sides(length: int, factor: int, largest: int) -> list[int]:
+    """Return side lengths, the whole first and falling by about a quarter, each an even share of `length`."""
+    sides, target = [], float(largest)
+    while target > 16:
+        parts = ceil(length / min(target, length))
+        sides.append(round_up(ceil(length / parts), factor))
+        target *= 0.75
+    return [*sides, factor]
+
+
+def _beside(zone: Zone, sides: Sequence[Sequence[int]]) -> Iterator[Zone]:
+    """Yield the zones that differ by one or two sizes along one axis."""
+    for axis, side in enumerate(sides):
+        sizes = list(dict.fromkeys(side))
+        place = sizes.index(zone[axis])
+        for size in sizes[max(0, place - 2) : place + 3]:
+            yield (*zone[:axis], size, *zone[axis + 1 :])

@@ -103,11 +103,6 @@ class Attention(nn.Module):
         return (flat @ weights).reshape(x.shape)
 
 
-class Two(nn.Module):
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return x, x
-
-
 class Cumulated(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return torch.cumsum(x, dim=-1)
@@ -132,7 +127,6 @@ class Ramp(nn.Module):
         (nn.Sequential(nn.Identity(), nn.AdaptiveAvgPool2d(1)), "mean", "1", "along a spatial axis"),
         (Steered(), "", "", ""),
         (Attention(), "", "", ""),
-        (Two(), "output", "", "returns a tuple instead of one tensor"),
         (Ramp(), "add", "", "constant that varies over the image"),
         (nn.Sequential(nn.Softmax(dim=-1)), "softmax", "0", "along a spatial axis"),
     ],

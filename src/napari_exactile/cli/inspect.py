@@ -21,11 +21,11 @@ def inspect(
     """Say what a model needs and whether it can be exact; no pixel is touched."""
     with plain_errors():
         from napari_exactile.models.load import load_model
-        from napari_exactile.network.analysis import analyse_module
+        from napari_exactile.run.api import analyse
         from napari_exactile.run.summary import analysis_lines
 
         loaded = load_model(model)
-        analysis = analyse_module(loaded.module, loaded.card.channels, _shape(shape))
+        analysis = analyse(loaded, _shape(shape))
         print_out(_layer_table(analysis))
         print_out(pairs(analysis_lines(analysis, loaded.name)))
 

@@ -12,8 +12,10 @@ from torch.fx import GraphModule
 
 from napari_exactile.geometry.equations import rounded_radius
 from napari_exactile.geometry.interval import round_up
+from napari_exactile.network.failures import wrong_axes
 from napari_exactile.network.graph import Graph, Node, NotExactError, Refusal
 from napari_exactile.network.halo import BoundGraph
+from napari_exactile.network.outputs import Output
 from napari_exactile.network.rules import Operator
 from napari_exactile.network.trace import trace
 
@@ -37,14 +39,16 @@ class Layer:
 class Analysis:
     """Facts about one network for images of one spatial shape, derived from its trace; no pixel was computed.
 
-    All lengths are in input pixels, one entry per spatial axis. Where `refusals` is not empty the network
-    cannot be exact in tiles and the derived facts are None.
+    All lengths are in input pixels, one entry per spatial axis. `output` is the name of the output that
+    counts, where the network has several. Where `refusals` is not empty the network cannot be exact in tiles
+    and the derived facts are None.
     """
 
     shape: tuple[int, ...]
     channels: int
     refusals: tuple[Refusal, ...] = ()
     bound: BoundGraph | None = None
+    output: Output = None
 
     @property
     def graph(self) -> Graph:
@@ -128,8 +132,10 @@ class Analysis:
         ]
 
 
-def analyse_module(module: nn.Module, channels: int, shape: Sequence[int]) -> Analysis:
+def analyse_module(module: nn.Module, channels: int, shape: Sequence[int], output: Output = None) -> Analysis:
     """Analyse `module` for images of `channels` and spatial `shape`; refusals are returned, not raised.
+
+    `output` names the tensor to segment by, where the network returns several.
 
     The network is traced twice: to find F, and for the image padded to multiples of F. Takes no memory of
     image size. Raises ValueError for an empty shape.
@@ -139,17 +145,19 @@ def analyse_module(module: nn.Module, channels: int, shape: Sequence[int]) -> An
         raise ValueError(f"an image needs at least one pixel along every axis, not shape {shape}")
     try:
         _refuse_training(module)
-        first = _bind(module, channels, (DIVISIBLE_LENGTH,) * len(shape))
+        first = _bind(module, channels, (DIVISIBLE_LENGTH,) * len(shape), output)
         padded = tuple(round_up(length, f) for length, f in zip(shape, first.factor, strict=True))
-        bound = _bind(module, channels, padded)
+        bound = _bind(module, channels, padded, output)
         _refuse_size_dependence(first, bound)
-        return Analysis(shape, channels, bound=bound)
+        return Analysis(shape, channels, bound=bound, output=output)
     except NotExactError as error:
-        return Analysis(shape, channels, refusals=error.refusals)
+        axes = wrong_axes(module, len(shape))
+        refusals = (Refusal("model", "", *axes),) if axes else error.refusals
+        return Analysis(shape, channels, refusals=refusals, output=output)
 
 
-def _bind(module: nn.Module, channels: int, shape: tuple[int, ...]) -> BoundGraph:
-    bound = BoundGraph.bind(trace(module, (1, channels, *shape)))
+def _bind(module: nn.Module, channels: int, shape: tuple[int, ...], output: Output) -> BoundGraph:
+    bound = BoundGraph.bind(trace(module, (1, channels, *shape), output))
     graph = bound.graph
     result = graph.nodes[graph.output].shape
     if len(result) != len(shape) + 2 or result[2:] != shape:

@@ -7,7 +7,7 @@ from importlib.resources import as_file, files
 from typing import Any
 
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from napari_exactile.models.card import BUNDLED, ModelCard
@@ -70,5 +70,6 @@ def _first_channels(module: nn.Module) -> int:
     """Return the channels that the first convolution takes; 1 where there is none."""
     convolutions = (m.in_channels for m in module.modules() if isinstance(m, nn.modules.conv._ConvNd))
     # TorchScript and exported programs have weights, but no modules of a known class.
-    kernels = (tensor.shape[1] for tensor in module.state_dict().values() if tensor.ndim in {4, 5})
+    tensors = (value for value in module.state_dict().values() if isinstance(value, Tensor))
+    kernels = (tensor.shape[1] for tensor in tensors if tensor.ndim in {4, 5})
     return next(convolutions, next(kernels, 1))

@@ -21,7 +21,7 @@ def explained(error: Exception, module: nn.Module, shape: tuple[int, ...]) -> tu
             return found.expand(reason), remedy
     image = " x ".join(map(str, shape[2:]))
     remedy = EXPORTED if isinstance(module, fx.GraphModule) else ANY_SIZE
-    return f"it fails on an image of {image} px with channels: {shape[1]} ({message})", remedy
+    return f"tried on an image of {image} px with channels: {shape[1]}, it fails: {message}", remedy
 
 
 def wrong_axes(module: nn.Module, axes: int) -> tuple[str, str] | None:
@@ -40,7 +40,7 @@ _KNOWN = (
         "Say which with the model's channels, as in load_model(network, channels=...)",
     ),
     (
-        r"missing \d+ required positional arguments?: (.*)|missing value for argument ('\w+')",
+        r"missing \d+ required [\w -]+ arguments?: (.*)|missing value for argument ('\w+')",
         r"its forward takes more than the image: \1\2",
         "Wrap it in a module that takes the image alone and gives it the rest",
     ),
@@ -53,6 +53,16 @@ _KNOWN = (
         r'missing the required "forward" function',
         "the module has no forward, so that it cannot be called",
         "Lists of modules and the like are parts of a network, not one",
+    ),
+    (
+        r"input to conv(\d)d, but got",
+        r"one of its steps is for \1D images, and this image has another number of axes",
+        "Segment an image with as many axes as the network was made for",
+    ),
+    (
+        r"complex",
+        "it computes with complex numbers, and images have none",
+        "Let it compute with real ones: two channels, say, for the real and the imaginary part",
     ),
     (
         r"[Uu]nable to allocate|can't allocate memory|out of memory",
@@ -69,7 +79,7 @@ def _message(error: Exception) -> str:
     if "TorchScript" in text:
         raised = [line for line in lines if re.match(r"(\w+\.)*\w*(Error|Exception): ", line)]
         lines = [re.sub(r"^((\w+\.)*\w*(Error|Exception): )+", "", line) for line in raised[-1:]] or lines
-    return lines[0] if lines else type(error).__name__
+    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def _convolution_axes(module: nn.Module) -> int | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -43,7 +45,7 @@ def trace(module: nn.Module, shape: tuple[int, ...], output: Output = None) -> G
     with fake_mode:
         image = torch.empty(shape, dtype=dtype_of(module))
     recorder = _Recorder(fake_mode, image, module)
-    with torch.no_grad(), followed(module, recorder.places) as run:
+    with torch.no_grad(), _quiet(), followed(module, recorder.places) as run:
         forward = recorded(lambda image: pick(run(image), output, image), module, recorder)
         try:
             result = forward(image)
@@ -53,6 +55,17 @@ def trace(module: nn.Module, shape: tuple[int, ...], output: Output = None) -> G
             # TorchScript and others put what is raised inside them into an error of their own.
             raise recorder.refusal or recorder.refused(*explained(error, module, shape)) from error
     return _without_dead_nodes(recorder.finish(result))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch from printing a traceback for what becomes a refusal."""
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def dtype_of(module: nn.Module) -> torch.dtype:
@@ -82,7 +95,7 @@ class _Recorder(TorchDispatchMode):
         self.known: dict[int, tuple[torch.Tensor, Ref]] = {id(image): (image, Ref(0))}
         self.places = Places(module)
         self.own = own_storages(module)
-        self.operator = ""
+        self.operator = "model"
         self.refusal: NotExactError | None = None
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -94,8 +107,11 @@ class _Recorder(TorchDispatchMode):
         self.places.read(tensors)
         self._refuse_by_kind(func)
         if any(isinstance(tensor, FakeTensor) for tensor in tensors):
-            return self._record(func, args, kwargs, tensors)
-        return self._fold(func, args, kwargs, tensors) if tensors else self._create(func, args, kwargs)
+            result = self._record(func, args, kwargs, tensors)
+        else:
+            result = self._fold(func, args, kwargs, tensors) if tensors else self._create(func, args, kwargs)
+        self.operator = "model"  # what fails from here on is not this operator
+        return result
 
     def _refuse_by_kind(self, func: Any) -> None:
         """Refuse what is not even tried: on the fake image, some of these ask for its real memory."""

@@ -167,6 +167,8 @@ def _refuse_undersized(radius: tuple[int, ...], required: tuple[int, ...], metho
 def _redundancy(bound: BoundGraph, tiling: Tiling, method: Method) -> float:
     axes = range(len(tiling.shape))
     whole = work_whole(bound)
+    if not whole:
+        return 1.0  # such a network multiplies nothing
     for axis in axes:
         whole *= len(tiling.region[axis]) / tiling.padded_shape[axis]
     if method == "trimmed":

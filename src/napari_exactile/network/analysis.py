@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
 
 from torch import nn
 from torch.fx import GraphModule
@@ -13,26 +12,14 @@ from torch.fx import GraphModule
 from napari_exactile.geometry.equations import rounded_radius
 from napari_exactile.geometry.interval import round_up
 from napari_exactile.network.failures import wrong_axes
-from napari_exactile.network.graph import Graph, Node, NotExactError, Refusal
+from napari_exactile.network.graph import Graph, NotExactError, Refusal
 from napari_exactile.network.halo import BoundGraph
+from napari_exactile.network.layers import Layer, aligned, layers_of, table
 from napari_exactile.network.outputs import Output
-from napari_exactile.network.rules import Operator
 from napari_exactile.network.trace import trace
 
 # F is not known before the first trace: that one sees a length that every likely factor divides.
 DIVISIBLE_LENGTH = 2**8 * 3**2 * 5 * 7
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One row of the table that explains a network; `context` is what lies between it and the output."""
-
-    operator: str
-    place: str
-    channels: int
-    stride: tuple[str, ...]
-    context: tuple[tuple[int, int], ...]
-    multiply_accumulates: float
 
 
 @dataclass(frozen=True)
@@ -101,27 +88,17 @@ class Analysis:
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """Return the operators in order, each with its place, stride, context and cost."""
-        bound = self.require()
-        return tuple(self._layer(bound, node, operator) for node, operator in bound.steps)
+        return layers_of(self.require())
 
-    def _layer(self, bound: BoundGraph, node: Node, operator: Operator) -> Layer:
-        strides = bound.strides[node.index]
-        context = tuple(bound.context(axis, node.index) for axis in range(len(self.shape)))
-        work = operator.work * prod(bound.graph.spatial_shape(node.index))
-        return Layer(operator.label, node.place, node.features, tuple(map(str, strides)), context, work)
+    def explain(self, width: int = 120) -> str:
+        """Return a table in plain text: a row per layer, then F, context and radius; or the refusals.
 
-    def explain(self) -> str:
-        """Return a table in plain text: a row per layer, then F, context and radius; or the refusals."""
+        The columns "context" and "Eq. 1" say what lies between a layer and the output, in input pixels: the
+        truth, before and after a zone, and the papers' equation. Places are shortened to keep to `width`.
+        """
         if self.bound is None:
             return "\n".join(["Cannot be exact:", *(f"  {refusal}" for refusal in self.refusals)])
-        head = f"{'operator':<28}{'place':<30}{'channels':>9}{'stride':>12}{'context':>22}{'MMAC':>12}"
-        rows = [
-            f"{layer.operator:<28}{layer.place:<30}{layer.channels:>9}{','.join(layer.stride):>12}"
-            f"{' '.join(f'{before}+{after}' for before, after in layer.context):>22}"
-            f"{layer.multiply_accumulates / 1e6:>12.1f}"
-            for layer in self.layers
-        ]
-        return "\n".join([head, *rows, "", *self._summary()])
+        return "\n".join([*aligned(table(self.layers, width, 2)), "", *self._summary()])
 
     def _summary(self) -> list[str]:
         return [

@@ -230,6 +230,13 @@ def test_networks_without_weights_work(network: nn.Module) -> None:
     np.testing.assert_array_equal(result.labels, ex.segment_whole(IMAGE, network).labels)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_compiled_network_is_the_one_it_was_made_from() -> None:
+    """torch.compile wraps a network: that network is what is analysed and run, and nothing is compiled."""
+    network = convolution(1, 2).eval()
+    assert ex.load_model(torch.compile(network)).module is network
+
+
 @pytest.mark.parametrize("what", [lambda x: x, None, 3, ["colonies-demo"], nn.Conv2d])
 def test_what_is_no_network_is_said_so(what: Any) -> None:
     """Functions, numbers and classes are no models: a ValueError says what is."""

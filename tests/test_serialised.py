@@ -317,7 +317,15 @@ def test_large_weights_are_no_large_constants() -> None:
     """Weights beyond the limit for constants stay, also where they are not registered or are computed."""
     weight = torch.rand(1 << 11, 1 << 10, 1, 1)
     network = Applied(lambda x: F.conv2d(F.conv2d(x, torch.ones(1 << 10, 1, 1, 1)), weight))
-    network.kept = weight
+    network.kept = [weight]
     assert len(trace(network, (1, 1, 8, 8)).nodes) == 3
     normed = nn.utils.parametrizations.weight_norm(nn.Conv2d(1 << 10, 1 << 11, 1))
     assert len(trace(normed.eval(), (1, 1 << 10, 8, 8)).nodes) == 2
+
+
+@pytest.mark.parametrize("form", [*FORMS, just_frozen])
+def test_large_weights_of_other_forms_are_no_large_constants(form: Callable[[nn.Module], nn.Module]) -> None:
+    """Weights beyond the limit for constants are weights in every form, also where freezing hides them."""
+    layers = nn.Conv2d(1, 1 << 10, 1), nn.Conv2d(1 << 10, 1 << 11, 1), nn.BatchNorm2d(1 << 11)
+    graph = trace(form(nn.Sequential(*layers).eval()), (1, 1, 8, 8))
+    assert len(graph.nodes) in {3, 4}  # freezing folds the batch norm

@@ -60,6 +60,8 @@ def _bundled(card: ModelCard) -> Model:
 
 
 def _wrap(module: nn.Module, facts: dict[str, Any]) -> Model:
+    # What torch.compile wraps is the network; compiled, it has other last bits for every shape.
+    module = getattr(module, "_orig_mod", module)
     # TorchScript remembers what the class was called.
     name = facts.get("name") or getattr(module, "original_name", type(module).__name__)
     defaults: dict[str, Any] = {"name": name, "title": name, "channels": _first_channels(module)}

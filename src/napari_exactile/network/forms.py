@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 from torch.jit import ScriptModule
+from torch.utils._pytree import tree_leaves
 
 from napari_exactile.network.hooks import module_calls
 
@@ -106,8 +107,8 @@ def storage(tensor: torch.Tensor) -> int:
 
 def own_storages(module: nn.Module) -> set[int]:
     """Return the storages of all tensors that a network holds, whether it has registered them or not."""
-    held = (value for part in module.modules() for value in vars(part).values())
-    tensors = [*module.parameters(), *module.buffers(), *held]
+    held = tree_leaves([dict(vars(part)) for part in module.modules()])
+    tensors = [*(tensor for _name, tensor in weights(module)), *held]
     return {storage(tensor) for tensor in tensors if isinstance(tensor, torch.Tensor)}
 
 

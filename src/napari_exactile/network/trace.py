@@ -78,6 +78,14 @@ _BAKED = (
     "it reads an array as large as the image that forward made outside torch, with numpy say",
     "Make it with torch from the sizes of the image, or keep it as a buffer",
 )
+_CHANGED = (
+    "it changes a tensor in place in a way that cannot be followed",
+    "Compute a new tensor instead, with torch.cat or torch.where",
+)
+_GROWS = (
+    "it makes a constant as large as the image from weights of the network",
+    "Resize them once, when the network is made, and keep the result as a buffer",
+)
 _STEERED = (
     "what comes next depends on pixel values, through .item(), an if, or a mask as an index",
     "Compute both cases and choose pixel by pixel, with torch.where",
@@ -135,7 +143,7 @@ class _Recorder(TorchDispatchMode):
                 fake = func(*args, **kwargs)
             limit = max(LARGEST_CONSTANT, GROWTH * sum(tensor.numel() for tensor in tensors))
             if _memory(fake) > limit * max(tensor.itemsize for tensor in tensors):
-                raise self.refused("it makes a constant as large as the image from weights of the network")
+                raise self.refused(*_GROWS)
         result = func(*args, **kwargs)
         if not any(self._is_baked(tensor) for tensor in tensors):
             self.own.update(storage(leaf) for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor))
@@ -152,7 +160,7 @@ class _Recorder(TorchDispatchMode):
 
     def _record(self, func: Any, args: Any, kwargs: Any, tensors: Sequence[torch.Tensor]) -> Any:
         if func._schema.is_mutable:
-            raise self.refused("it changes a tensor in place in a way that cannot be followed")
+            raise self.refused(*_CHANGED)
         if any(self._is_baked(tensor) for tensor in tensors):
             raise self.refused(*_BAKED)
         try:

@@ -14,10 +14,12 @@ from napari_exactile.models import load
 MODEL = "colonies-demo"
 
 
-def call(*arguments: object) -> Result:
+def call(*arguments: object, columns: int = 200) -> Result:
     """Call the command; what is not its own error comes through."""
     # Rich tables are as wide as the terminal: let no line break.
-    return CliRunner(env={"COLUMNS": "200"}).invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+    return CliRunner(env={"COLUMNS": str(columns)}).invoke(
+        app, [str(a) for a in arguments], catch_exceptions=False
+    )
 
 
 def assert_refused(result: Result, message: str, code: int = 1) -> None:

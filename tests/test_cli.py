@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections import OrderedDict
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -80,6 +81,29 @@ def test_inspect_says_what_a_model_needs() -> None:
     layers = ex.analyse(MODEL, (300, 200)).layers
     assert len([line for line in result.stdout.splitlines() if line.startswith("│")]) == len(layers)
     assert "transposed convolution" in result.stdout
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_inspect_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    """In a narrow terminal long places are shortened and columns left out; every layer has one line."""
+    deep = nn.Sequential(nn.ReLU(), nn.Conv2d(1, 2, 3, padding=1))
+    for name in ("convolutions", "third_of_the_blocks", "encoder", "the_whole_network"):
+        deep = nn.Sequential(OrderedDict([(name, deep)]))
+    use_model(monkeypatch, deep.eval())
+    result = call("inspect", MODEL, "--shape", "64,64", columns=width)
+    table = [line for line in result.stdout.splitlines() if line[:1] in "┏┡│└" and line]
+    assert max(map(len, table)) <= width
+    assert [line.split("│")[1].strip() for line in table if "│" in line] == ["relu", "convolution"]
+    assert ("M mult-adds" in result.stdout) == (width > 60)
+
+
+def test_inspect_takes_the_shape_of_a_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three lengths are depth, height and width; a network for planes says what to do with a stack."""
+    use_model(monkeypatch, nn.Conv3d(1, 2, (1, 3, 5), padding=(0, 1, 2)).eval())
+    facts = summary(call("inspect", MODEL, "--shape", "8,64,64"))
+    assert facts["context"] == "0 + 0, 1 + 1, 2 + 2 px before + after a zone"
+    use_model(monkeypatch, nn.Conv2d(1, 2, 3, padding=1).eval())
+    assert_refused(call("inspect", MODEL, "--shape", "8,64,64"), "made for 2D images.+ one by one")
 
 
 def test_inspect_says_where_the_papers_radius_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,11 +105,6 @@ class Attention(nn.Module):
         return (flat @ weights).reshape(x.shape)
 
 
-class Two(nn.Module):
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return x, x
-
-
 class Cumulated(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return torch.cumsum(x, dim=-1)
@@ -133,7 +128,6 @@ class Ramp(nn.Module):
         (nn.Sequential(nn.Identity(), nn.AdaptiveAvgPool2d(1)), "mean", "1", "the same at every pixel"),
         (Steered(), "", "", ""),
         (Attention(), "", "", ""),
-        (Two(), "output", "", "returns a tuple instead of one tensor"),
         (nn.Sequential(nn.Softmax(dim=-1)), "softmax", "0", "along a spatial axis"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else None,

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 def inspect(
     model: Annotated[str, typer.Argument(help=MODEL_HELP)],
-    shape: Annotated[str, typer.Option(metavar="H,W", help="Size of the image in pixels.")] = "2048,2048",
+    shape: Annotated[str, typer.Option(metavar="[D,]H,W", help="Size of the image in pixels.")] = "2048,2048",
 ) -> None:
     """Say what a model needs and whether it can be exact; no pixel is touched."""
     with plain_errors():
         from napari_exactile.models.load import load_model
-        from napari_exactile.network.analysis import analyse_module
+        from napari_exactile.run.api import analyse
         from napari_exactile.run.summary import analysis_lines
 
         loaded = load_model(model)
-        analysis = analyse_module(loaded.module, loaded.card.channels, _shape(shape))
+        analysis = analyse(loaded, _shape(shape))
         print_out(_layer_table(analysis))
         print_out(pairs(analysis_lines(analysis, loaded.name)))
 
@@ -38,17 +38,18 @@ def _shape(text: str) -> tuple[int, ...]:
 
 
 def _layer_table(analysis: Analysis) -> Table:
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    from napari_exactile.run.summary import sides
+    from napari_exactile.network.layers import HEADINGS, table
 
-    table = Table("operator", "place", "channels", "stride", "context", "million multiply-adds")
-    for column in table.columns[2:]:
-        column.justify = "right"
-    for layer in analysis.layers:
-        stride = ", ".join(dict.fromkeys(layer.stride))
-        work = f"{layer.multiply_accumulates / 1e6:,.0f}"
-        cells = (layer.operator, layer.place, str(layer.channels), stride, sides(layer.context), work)
-        table.add_row(*map(Text, cells))
-    return table
+    # A border and a space stand on either side of every column.
+    headings, *rows = table(analysis.layers, Console().width - 1, gap=3)
+    columns = Table(*headings)
+    for heading, column in zip(headings, columns.columns, strict=True):
+        column.no_wrap = True
+        column.justify = "left" if heading in HEADINGS[:2] else "right"
+    for row in rows:
+        columns.add_row(*map(Text, row))
+    return columns

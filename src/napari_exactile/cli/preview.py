@@ -114,13 +114,13 @@ def _opened(image: Path, model: str, axes: str | None) -> _Subject:
     from napari_exactile.images.source import planes_of
     from napari_exactile.images.tiff import open_tiff
     from napari_exactile.models.load import load_model
-    from napari_exactile.network.analysis import analyse_module
+    from napari_exactile.run.api import analyse
 
     opened = open_tiff(image)
     loaded = load_model(model)
     planes = planes_of(opened.array, (axes or opened.axes).lower(), loaded.card.channels, image.name)
     source = planes.sources[0]
-    analysis = analyse_module(loaded.module, loaded.card.channels, source.shape)
+    analysis = analyse(loaded, source.shape)
     analysis.require()
     note = f" (the first of {len(planes.sources)} planes)" if planes.shape else ""
     return _Subject(source, opened.pixel_size, loaded, analysis, note)

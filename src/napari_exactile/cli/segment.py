@@ -109,14 +109,14 @@ def _segment_file(image: Path, model: str, out: Path, settings: Settings, axes: 
     from napari_exactile.images.source import planes_of
     from napari_exactile.images.tiff import open_tiff, save_labels
     from napari_exactile.models.load import load_model
-    from napari_exactile.network.analysis import analyse_module
+    from napari_exactile.run.api import analyse
     from napari_exactile.run.job import Job
     from napari_exactile.run.summary import exactness, summary_lines, summed
 
     opened = open_tiff(image)
     loaded = load_model(model)
     planes = planes_of(opened.array, (axes or opened.axes).lower(), loaded.card.channels, image.name)
-    analysis = analyse_module(loaded.module, loaded.card.channels, planes.sources[0].shape)
+    analysis = analyse(loaded, planes.sources[0].shape)
     jobs: list[Job] = []
     with _stoppable(jobs, len(planes.sources)):
         with progress_bar() as progress:

@@ -16,6 +16,8 @@ class ModelCard:
     `classes` are the class names in the order of the labels (empty: not known before the first trace),
     `background` is the class that is shown transparent, None if all are shown. `probabilities` says that
     the network's outputs are probabilities already, not logits. `pixel_size` is in micrometres.
+    `output` names the tensor to segment by where the network returns several: its position, key or field
+    (None: "out" or the first that has the size of the image).
     """
 
     name: str
@@ -27,6 +29,7 @@ class ModelCard:
     probabilities: bool = False
     background: int | None = 0
     pixel_size: float | None = None
+    output: int | str | None = None
     architecture: Mapping[str, Any] = field(default_factory=dict)
     weights: str = ""
 

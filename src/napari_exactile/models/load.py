@@ -7,7 +7,8 @@ from importlib.resources import as_file, files
 from typing import Any
 
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
+from torch.export import ExportedProgram
 
 from napari_exactile.models.card import BUNDLED, ModelCard
 from napari_exactile.models.unet import UNet
@@ -26,17 +27,22 @@ class Model:
         return self.card.name
 
 
-def load_model(what: str | nn.Module | Model, **facts: Any) -> Model:
+def load_model(what: str | nn.Module | ExportedProgram | Model, **facts: Any) -> Model:
     """Return the model called `what`, or wrap a network of your own.
 
-    `what` is a bundled name ("colonies-demo"), or an nn.Module in evaluation mode; `facts` are fields of
-    ModelCard (classes, normalization, ...) for a network of your own. Raises ValueError for an unknown name,
-    naming the known ones.
+    `what` is a bundled name ("colonies-demo"), an nn.Module in evaluation mode, TorchScript among them, or an
+    exported program; `facts` are fields of ModelCard (classes, normalization, ...) for a network of your own.
+    Raises ValueError for an unknown name, naming the known ones, and for what is no network.
     """
     if isinstance(what, Model):
         return what
+    if isinstance(what, ExportedProgram):
+        return _wrap(what.module(), {"name": "exported program", **facts})
     if isinstance(what, nn.Module):
         return _wrap(what, facts)
+    if not isinstance(what, str):
+        kind = type(what).__name__
+        raise ValueError(f"a model is the name of a bundled one or a torch.nn.Module, not a {kind}")
     if what not in BUNDLED:
         raise ValueError(f"there is no model called {what!r}; the bundled ones are {', '.join(BUNDLED)}")
     return _bundled(BUNDLED[what])
@@ -54,7 +60,10 @@ def _bundled(card: ModelCard) -> Model:
 
 
 def _wrap(module: nn.Module, facts: dict[str, Any]) -> Model:
-    name = type(module).__name__
+    # What torch.compile wraps is the network; compiled, it has other last bits for every shape.
+    module = getattr(module, "_orig_mod", module)
+    # TorchScript remembers what the class was called.
+    name = facts.get("name") or getattr(module, "original_name", type(module).__name__)
     defaults: dict[str, Any] = {"name": name, "title": name, "channels": _first_channels(module)}
     return Model(ModelCard(**(defaults | facts)), module)
 
@@ -62,4 +71,7 @@ def _wrap(module: nn.Module, facts: dict[str, Any]) -> Model:
 def _first_channels(module: nn.Module) -> int:
     """Return the channels that the first convolution takes; 1 where there is none."""
     convolutions = (m.in_channels for m in module.modules() if isinstance(m, nn.modules.conv._ConvNd))
-    return next(convolutions, 1)
+    # TorchScript and exported programs have weights, but no modules of a known class.
+    tensors = (value for value in module.state_dict().values() if isinstance(value, Tensor))
+    kernels = (tensor.shape[1] for tensor in tensors if tensor.ndim in {4, 5})
+    return next(convolutions, next(kernels, 1))

@@ -5,44 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
 
 from torch import nn
 from torch.fx import GraphModule
 
 from napari_exactile.geometry.equations import rounded_radius
 from napari_exactile.geometry.interval import round_up
+from napari_exactile.network.failures import wrong_axes
 from napari_exactile.network.freeze import Frozen, Statistic, freeze
-from napari_exactile.network.graph import Graph, Node, NotExactError, Refusal
+from napari_exactile.network.graph import Graph, NotExactError, Refusal
 from napari_exactile.network.halo import BoundGraph
+from napari_exactile.network.layers import Layer, aligned, layers_of, table
+from napari_exactile.network.outputs import Output
 from napari_exactile.network.passes import PassPlanner
 from napari_exactile.network.reductions import Partial
-from napari_exactile.network.rules import Operator
 from napari_exactile.network.trace import trace
 
 # F is not known before the first trace: that one sees a length that every likely factor divides.
 DIVISIBLE_LENGTH = 2**8 * 3**2 * 5 * 7
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One row of the table that explains a network; `context` is what lies between it and the output."""
-
-    operator: str
-    place: str
-    channels: int
-    stride: tuple[str, ...]
-    context: tuple[tuple[int, int], ...]
-    multiply_accumulates: float
-
-
 @dataclass(frozen=True)
 class Analysis:
     """Facts about one network for images of one spatial shape, derived from its trace; no pixel was computed.
 
-    All lengths are in input pixels, one entry per spatial axis. Where `refusals` is not empty the network
-    cannot be exact in tiles and the derived facts are None. `anchors` are operators that work by the place in
-    the whole image: trimmed execution is exact all the same, but whole tiles by themselves never are.
+    All lengths are in input pixels, one entry per spatial axis. `output` is the name of the output that
+    counts, where the network has several. Where `refusals` is not empty the network cannot be exact in tiles
+    and the derived facts are None. `anchors` are operators that work by the place in the whole image: trimmed
+    execution is exact all the same, but whole tiles by themselves never are.
     """
 
     shape: tuple[int, ...]
@@ -51,6 +41,7 @@ class Analysis:
     bound: BoundGraph | None = None
     frozen: Frozen | None = None
     anchors: tuple[Refusal, ...] = ()
+    output: Output = None
 
     @property
     def graph(self) -> Graph:
@@ -119,27 +110,17 @@ class Analysis:
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """Return the operators in order, each with its place, stride, context and cost."""
-        bound = self.require()
-        return tuple(self._layer(bound, node, operator) for node, operator in bound.steps)
+        return layers_of(self.require())
 
-    def _layer(self, bound: BoundGraph, node: Node, operator: Operator) -> Layer:
-        strides = bound.strides[node.index]
-        context = tuple(bound.context(axis, node.index) for axis in range(len(self.shape)))
-        work = operator.work * prod(bound.graph.spatial_shape(node.index))
-        return Layer(operator.label, node.place, node.features, tuple(map(str, strides)), context, work)
+    def explain(self, width: int = 120) -> str:
+        """Return a table in plain text: a row per layer, then F, context and radius; or the refusals.
 
-    def explain(self) -> str:
-        """Return a table in plain text: a row per layer, then F, context and radius; or the refusals."""
+        The columns "context" and "Eq. 1" say what lies between a layer and the output, in input pixels: the
+        truth, before and after a zone, and the papers' equation. Places are shortened to keep to `width`.
+        """
         if self.bound is None:
             return "\n".join(["Cannot be exact:", *(f"  {refusal}" for refusal in self.refusals)])
-        head = f"{'operator':<28}{'place':<30}{'channels':>9}{'stride':>12}{'context':>22}{'MMAC':>12}"
-        rows = [
-            f"{layer.operator:<28}{layer.place:<30}{layer.channels:>9}{','.join(layer.stride):>12}"
-            f"{' '.join(f'{before}+{after}' for before, after in layer.context):>22}"
-            f"{layer.multiply_accumulates / 1e6:>12.1f}"
-            for layer in self.layers
-        ]
-        return "\n".join([head, *rows, "", *self._summary()])
+        return "\n".join([*aligned(table(self.layers, width, 2)), "", *self._summary()])
 
     def _summary(self) -> list[str]:
         return [
@@ -150,8 +131,10 @@ class Analysis:
         ]
 
 
-def analyse_module(module: nn.Module, channels: int, shape: Sequence[int]) -> Analysis:
+def analyse_module(module: nn.Module, channels: int, shape: Sequence[int], output: Output = None) -> Analysis:
     """Analyse `module` for images of `channels` and spatial `shape`; refusals are returned, not raised.
+
+    `output` names the tensor to segment by, where the network returns several.
 
     The network is traced twice: to find F, and for the image padded to multiples of F. Takes no memory of
     image size. Raises ValueError for an empty shape.
@@ -161,17 +144,21 @@ def analyse_module(module: nn.Module, channels: int, shape: Sequence[int]) -> An
         raise ValueError(f"an image needs at least one pixel along every axis, not shape {shape}")
     try:
         _refuse_training(module)
-        first, _frozen = _bind(module, channels, (DIVISIBLE_LENGTH,) * len(shape))
+        first, _frozen = _bind(module, channels, (DIVISIBLE_LENGTH,) * len(shape), output)
         padded = tuple(round_up(length, f) for length, f in zip(shape, first.factor, strict=True))
-        bound, frozen = _bind(module, channels, padded)
+        bound, frozen = _bind(module, channels, padded, output)
         anchors = (*_whole_image(frozen), *bound.anchors, *_size_dependence(first, bound))
-        return Analysis(shape, channels, bound=bound, frozen=frozen, anchors=anchors)
+        return Analysis(shape, channels, bound=bound, frozen=frozen, anchors=anchors, output=output)
     except NotExactError as error:
-        return Analysis(shape, channels, refusals=error.refusals)
+        axes = wrong_axes(module, len(shape))
+        refusals = (Refusal("model", "", *axes),) if axes else error.refusals
+        return Analysis(shape, channels, refusals=refusals, output=output)
 
 
-def _bind(module: nn.Module, channels: int, shape: tuple[int, ...]) -> tuple[BoundGraph, Frozen]:
-    frozen = freeze(trace(module, (1, channels, *shape)))
+def _bind(
+    module: nn.Module, channels: int, shape: tuple[int, ...], output: Output
+) -> tuple[BoundGraph, Frozen]:
+    frozen = freeze(trace(module, (1, channels, *shape), output))
     bound = BoundGraph.bind(frozen.graph)
     graph = bound.graph
     result = graph.nodes[graph.output].shape

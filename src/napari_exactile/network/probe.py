@@ -18,7 +18,9 @@ from torch import nn
 from napari_exactile.geometry.interval import full_box
 from napari_exactile.network.analysis import Analysis, analyse_module
 from napari_exactile.network.arithmetic import exact_arithmetic
+from napari_exactile.network.forms import in_training
 from napari_exactile.network.memory import peak_whole_tile
+from napari_exactile.network.outputs import Output, pick
 from napari_exactile.network.trace import dtype_of
 
 # Images with different rows set to NaN go through the network together while they take less than this.
@@ -32,7 +34,11 @@ class NotMeasurableError(ValueError):
 
 
 def measure_context(
-    module: nn.Module, channels: int, shape: Sequence[int], factor: Sequence[int] | None = None
+    module: nn.Module,
+    channels: int,
+    shape: Sequence[int],
+    factor: Sequence[int] | None = None,
+    output: Output = None,
 ) -> tuple[Context, ...]:
     """Return the pixels (before, after) an F-aligned zone that its result depends on, measured, per axis.
 
@@ -44,14 +50,14 @@ def measure_context(
     no NaN arriving or, with the analysis, in less than it says; NotExactError where the analysis refuses;
     ValueError for a network in training mode and for a `shape` too small, naming one that is large enough.
     """
-    if any(part.training for part in module.modules()):
+    if in_training(module):
         # NaN would stay in the running statistics of a batch norm.
         raise ValueError("the model is in training mode: call .eval() on it first")
-    analysis = None if factor else analyse_module(module, channels, shape)
+    analysis = None if factor else analyse_module(module, channels, shape, output)
     factors = tuple(factor) if factor else analysis.require().factor if analysis else ()
     if len(factors) != len(shape):
         raise ValueError(f"the factor {factors} and the shape {tuple(shape)} must have one entry per axis")
-    probe = Probe(module, channels, tuple(shape), factors, analysis)
+    probe = Probe(module, channels, tuple(shape), factors, analysis, output)
     return tuple(probe.measure(axis) for axis in range(len(shape)))
 
 
@@ -67,6 +73,7 @@ class Probe:
     shape: tuple[int, ...]
     factor: tuple[int, ...]
     analysis: Analysis | None
+    output: Output = None
 
     def measure(self, axis: int) -> Context:
         """Return (before, after) along one axis; raise NotMeasurableError where NaN shows less."""
@@ -145,7 +152,7 @@ class Probe:
             if row >= 0:
                 image.select(axis + 1, row).fill_(torch.nan)
         with torch.inference_mode(), _window_by_window(images.device):
-            output: torch.Tensor = self.module(images)
+            output = pick(self.module(images), self.output, images)
         if output.shape[2:] != images.shape[2:]:
             raise ValueError(f"an image of {shape} px gives an output of shape {tuple(output.shape)}")
         others = [dim for dim in range(1, output.ndim) if dim != axis + 2]

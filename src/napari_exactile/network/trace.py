@@ -2,93 +2,151 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
-from torch.fx import GraphModule
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensor,
+    FakeTensorMode,
+)
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+from napari_exactile.network.failures import explained
+from napari_exactile.network.forms import Places, followed, own_storages, storage, weights
+from napari_exactile.network.functional import recorded, usual_form
 from napari_exactile.network.graph import Graph, Node, NotExactError, Ref, Refusal
-from napari_exactile.network.hooks import module_calls
+from napari_exactile.network.outputs import Output, no_output, pick
 
 # A tensor made inside forward (by `torch.zeros`, say) is kept as a constant up to this size.
 LARGEST_CONSTANT = 1 << 20
+# What is computed from weights alone may be so many times as large as they are.
+GROWTH = 16
+# Operators whose result is a number for the program, or has a shape that depends on the values.
+DEPENDS_ON_VALUES = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 
 
-def trace(module: nn.Module, shape: tuple[int, ...]) -> Graph:
+def trace(module: nn.Module, shape: tuple[int, ...], output: Output = None) -> Graph:
     """Return the graph of `module` for an input of `shape` (batch, channels, spatial axes).
 
-    Weights stay by reference, in-place operators come out as their out-of-place forms, and whatever does not
-    depend on the image is computed once. Raises NotExactError, with the place in the model, where the
+    `output` names the tensor that counts where the network returns several; what it does not need is left
+    out. Weights stay by reference, in-place operators come out as their out-of-place forms, and whatever does
+    not depend on the image is computed once. Raises NotExactError, with the place in the model, where the
     network looks at pixel values to decide what to do, or fails on this shape.
     """
     fake_mode = FakeTensorMode(allow_non_fake_inputs=True)
     with fake_mode:
         image = torch.empty(shape, dtype=dtype_of(module))
-    recorder = _Recorder(fake_mode, image)
-    forward = torch.func.functionalize(module.forward, remove="mutations")
-    with torch.no_grad():
+    recorder = _Recorder(fake_mode, image, module)
+    with torch.no_grad(), _quiet(), followed(module, recorder.places) as run:
+        forward = recorded(lambda image: pick(run(image), output, image), module, recorder)
         try:
-            with module_calls(module, recorder.stack.append, recorder.leave), recorder:
-                result = forward(image)
+            result = forward(image)
         except NotExactError:
             raise
         except Exception as error:
-            reason = str(error).strip().split("\n")[0] or type(error).__name__
-            remedy = _EXPORTED if isinstance(module, GraphModule) else _REMEDY
-            raise NotExactError((Refusal(recorder.operator, recorder.place, reason, remedy),)) from error
+            # TorchScript and others put what is raised inside them into an error of their own.
+            raise recorder.refusal or recorder.refused(*explained(error, module, shape)) from error
     return recorder.finish(result).pruned()
 
 
-_REMEDY = "The network must be convolutional, and its steps must not depend on pixel values"
-_EXPORTED = (
-    "If it was exported at a fixed size, export it again with dynamic sizes (torch.export.Dim.DYNAMIC)"
-)
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch from printing a traceback for what becomes a refusal."""
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def dtype_of(module: nn.Module) -> torch.dtype:
-    """Return the floating-point type that the module computes in: that of its first parameter."""
-    floating = (p.dtype for p in module.parameters() if p.dtype.is_floating_point)
+    """Return the floating-point type that the module computes in: that of its first weight."""
+    floating = (tensor.dtype for _name, tensor in weights(module) if tensor.dtype.is_floating_point)
     return next(floating, torch.float32)
+
+
+_BAKED = (
+    "it reads an array as large as the image that forward made outside torch, with numpy say",
+    "Make it with torch from the sizes of the image, or keep it as a buffer",
+)
+_CHANGED = (
+    "it changes a tensor in place in a way that cannot be followed",
+    "Compute a new tensor instead, with torch.cat or torch.where",
+)
+_GROWS = (
+    "it makes a constant as large as the image from weights of the network",
+    "Resize them once, when the network is made, and keep the result as a buffer",
+)
+_STEERED = (
+    "what comes next depends on pixel values, through .item(), an if, or a mask as an index",
+    "Compute both cases and choose pixel by pixel, with torch.where",
+)
 
 
 class _Recorder(TorchDispatchMode):
     """Writes down every operator that reads something made from the image."""
 
-    def __init__(self, fake_mode: FakeTensorMode, image: torch.Tensor) -> None:
+    def __init__(self, fake_mode: FakeTensorMode, image: torch.Tensor, module: nn.Module) -> None:
         super().__init__()
         self.fake_mode = fake_mode
         self.nodes = [Node(0, None, (), {}, tuple(image.shape), image.dtype, "")]
         # Tensors are known by identity, so they must stay alive while the trace goes on.
         self.known: dict[int, tuple[torch.Tensor, Ref]] = {id(image): (image, Ref(0))}
-        self.stack: list[str] = []
-        self.operator = ""
-
-    @property
-    def place(self) -> str:
-        """The path of the module that is running."""
-        return self.stack[-1] if self.stack else ""
-
-    def leave(self, _path: str) -> None:
-        """Note that the innermost module is done."""
-        self.stack.pop()
+        self.places = Places(module)
+        self.own = own_storages(module)
+        self.operator = "model"
+        self.refusal: NotExactError | None = None
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func.namespace == "prim":
             return func(*args, **kwargs)
         self.operator = func.__name__.split(".")[0]
-        if torch.Tag.nondeterministic_seeded in func.tags:
-            # Not even tried: on the fake image, some of these ask for its real memory.
-            raise self._refused("it draws random numbers", "If this is a dropout, call .eval() on the model")
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        self.places.read(tensors)
+        self._refuse_by_kind(func)
         if any(isinstance(tensor, FakeTensor) for tensor in tensors):
-            return self._record(func, args, kwargs)
-        return func(*args, **kwargs) if tensors else self._create(func, args, kwargs)
+            result = self._record(func, args, kwargs, tensors)
+        else:
+            result = self._fold(func, args, kwargs, tensors) if tensors else self._create(func, args, kwargs)
+        self.operator = "model"  # what fails from here on is not this operator
+        return result
+
+    def _refuse_by_kind(self, func: Any) -> None:
+        """Refuse what is not even tried: on the fake image, some of these ask for its real memory."""
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            raise self.refused("it draws random numbers", "If this is a dropout, call .eval() on the model")
+        if "quantized" in func.namespace or "quantize" in self.operator:
+            reason = "it computes with quantised numbers, whose rounding is not followed"
+            raise self.refused(reason, "Use the network as it was before it was quantised")
+        if "mkldnn" in self.operator or "mkldnn" in func.namespace:
+            reason = "it is an operator of one kind of processor, and nothing is known of how far it reaches"
+            raise self.refused(reason, "Save the network without torch.jit.optimize_for_inference")
+
+    def _is_baked(self, tensor: torch.Tensor) -> bool:
+        large = not isinstance(tensor, FakeTensor) and tensor.numel() > LARGEST_CONSTANT
+        return large and storage(tensor) not in self.own
+
+    def _fold(self, func: Any, args: Any, kwargs: Any, tensors: Sequence[torch.Tensor]) -> Any:
+        """Compute for real what depends on weights alone, unless it grows with the image."""
+        if not DEPENDS_ON_VALUES & set(func.tags):
+            with self.fake_mode:
+                fake = func(*args, **kwargs)
+            limit = max(LARGEST_CONSTANT, GROWTH * sum(tensor.numel() for tensor in tensors))
+            if _memory(fake) > limit * max(tensor.itemsize for tensor in tensors):
+                raise self.refused(*_GROWS)
+        result = func(*args, **kwargs)
+        if not any(self._is_baked(tensor) for tensor in tensors):
+            self.own.update(storage(leaf) for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor))
+        return result
 
     def _create(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Make a constant for real if it is small; a large one would cost the memory that tiling saves."""
@@ -97,38 +155,47 @@ class _Recorder(TorchDispatchMode):
         size = sum(leaf.numel() for leaf in tree_leaves(fake) if isinstance(leaf, torch.Tensor))
         if size <= LARGEST_CONSTANT:
             return func(*args, **kwargs)
-        raise self._refused("it makes a constant as large as the image")
+        raise self.refused("it makes a constant as large as the image")
 
-    def _record(self, func: Any, args: Any, kwargs: Any) -> Any:
+    def _record(self, func: Any, args: Any, kwargs: Any, tensors: Sequence[torch.Tensor]) -> Any:
         if func is torch.ops.aten.as_strided_.default and _is_same(*args):
             return args[0]
         if func._schema.is_mutable:
-            raise self._refused("it changes a tensor in place in a way that cannot be followed")
-        result = func(*args, **kwargs)
+            raise self.refused(*_CHANGED)
+        if any(self._is_baked(tensor) for tensor in tensors):
+            raise self.refused(*_BAKED)
+        try:
+            func, args = usual_form(func, args)
+            result = func(*args, **kwargs)
+        except (DataDependentOutputException, DynamicOutputShapeException) as error:
+            raise self.refused(*_STEERED) from error
         results = list(result) if isinstance(result, tuple | list) else [result]
         if not isinstance(results[0], torch.Tensor):
-            raise self._refused("it turns pixel values into a number that steers the network")
+            raise self.refused(*_STEERED)
         args, kwargs = tree_map(self._ref, (args, kwargs))
         for number, tensor in enumerate(results):
             if isinstance(tensor, torch.Tensor):
                 index, shape = len(self.nodes), tuple(tensor.shape)
                 self.known[id(tensor)] = tensor, Ref(index)
                 self.nodes.append(
-                    Node(index, func, tuple(args), kwargs, shape, tensor.dtype, self.place, number)
+                    Node(index, func, tuple(args), kwargs, shape, tensor.dtype, self.places.current, number)
                 )
         return result
 
     def _ref(self, leaf: Any) -> Any:
         return self.known[id(leaf)][1] if isinstance(leaf, FakeTensor) else leaf
 
-    def _refused(self, reason: str, remedy: str = "") -> NotExactError:
-        return NotExactError((Refusal(self.operator, self.place, reason, remedy),))
+    def refused(self, reason: str, remedy: str = "") -> NotExactError:
+        """Return the error that refuses the operator that runs now."""
+        self.refusal = NotExactError((Refusal(self.operator, self.places.current, reason, remedy),))
+        return self.refusal
 
-    def finish(self, result: Any) -> Graph:
-        if not isinstance(result, torch.Tensor):
-            raise no_output(f"the network returns a {type(result).__name__} instead of one tensor")
+    def finish(self, result: torch.Tensor) -> Graph:
+        """Return the graph whose output is `result`."""
         if id(result) not in self.known:
             raise no_output("the network's output does not depend on the image")
+        if result.is_complex():
+            raise no_output("the network returns complex numbers", "Take their .abs(), .real or .imag in it")
         return Graph(tuple(self.nodes), self.known[id(result)][1].index)
 
 
@@ -138,6 +205,7 @@ def _is_same(tensor: torch.Tensor, size: Sequence[int], stride: Sequence[int], *
     return list(size) == list(tensor.shape) and all(n == 1 or one == other for n, one, other in pairs)
 
 
-def no_output(reason: str) -> NotExactError:
-    """Return the error that says why a network's output cannot be used."""
-    return NotExactError((Refusal("output", "", reason),))
+def _memory(result: Any) -> int:
+    """Return the bytes that the tensors of a result take: those of a view are few."""
+    tensors = (leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor))
+    return sum(tensor.untyped_storage().nbytes() for tensor in tensors)

@@ -25,7 +25,7 @@ def analyse(model: ModelLike, shape: Sequence[int]) -> Analysis:
     empty shape.
     """
     loaded = load_model(model)
-    return analyse_module(loaded.module, loaded.card.channels, shape)
+    return analyse_module(loaded.module, loaded.card.channels, shape, loaded.card.output)
 
 
 def measure_context(
@@ -38,7 +38,7 @@ def measure_context(
     operator swallows NaN, and ValueError for a `shape` too small, naming one that is large enough.
     """
     loaded = load_model(model)
-    return probe.measure_context(loaded.module, loaded.card.channels, shape, factor)
+    return probe.measure_context(loaded.module, loaded.card.channels, shape, factor, loaded.card.output)
 
 
 def segment(
@@ -81,4 +81,4 @@ def make_job(image: Any, model: ModelLike, axes: str | None, settings: Settings)
     """Return the job that `segment` runs; nothing is read yet."""
     loaded = load_model(model)
     source: ImageSource = image if hasattr(image, "read") else source_of(image, loaded.card.channels, axes)
-    return Job(source, loaded, analyse_module(loaded.module, loaded.card.channels, source.shape), settings)
+    return Job(source, loaded, analyse(loaded, source.shape), settings)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call
+from torch.jit import ScriptModule
 
 from napari_exactile.geometry.interval import Box, Interval, box_shape, moved, slices
 from napari_exactile.geometry.tiling import tile_around
@@ -19,7 +20,9 @@ from napari_exactile.images.source import ImageSource
 from napari_exactile.images.statistics import Normalization
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.cone import Cone
+from napari_exactile.network.forms import on_device
 from napari_exactile.network.hooks import module_calls
+from napari_exactile.network.outputs import pick
 from napari_exactile.network.passes import Pass
 from napari_exactile.network.trace import dtype_of, trace
 from napari_exactile.network.work import work_whole
@@ -87,7 +90,7 @@ class Executor:
 
     def _lone_cone(self, shape: tuple[int, ...]) -> Cone:
         if shape not in self._lone_cones:
-            graph = trace(self._module, (1, self._analysis.channels, *shape))
+            graph = trace(self._module, (1, self._analysis.channels, *shape), self._analysis.output)
             self._lone_cones[shape] = Cone(graph.with_constants(self._placed))
         return self._lone_cones[shape]
 
@@ -103,10 +106,19 @@ class Executor:
 
     def through_network(self, tile: Box, zone: Box, check: Check) -> torch.Tensor:
         """Return the scores in `zone` of sending the whole `tile` through the unchanged network."""
+        check()
+        image = self._image(tile)
         with torch.no_grad(), module_calls(self._module, lambda _path: check()):
-            result: torch.Tensor = functional_call(self._module, self._weights, (self._image(tile),))
+            result = pick(self._network(image), self._analysis.output, image)
         index: Any = (..., *slices(zone, tile))
         return result[index]
+
+    @cached_property
+    def _network(self) -> Callable[[torch.Tensor], Any]:
+        """The unchanged network on the device."""
+        if isinstance(self._module, ScriptModule):
+            return on_device(self._module, self._device)
+        return lambda image: functional_call(self._module, self._weights, (image,))
 
     @cached_property
     def _work_per_pixel(self) -> float:

@@ -31,7 +31,7 @@ from napari_exactile.run.devices import (
 from napari_exactile.run.events import Cancelled, Event, TileError
 from napari_exactile.run.executor import Executor
 from napari_exactile.run.plan import Plan, largest_tile, plan_tiles
-from napari_exactile.run.scores import Labelled, label
+from napari_exactile.run.scores import Labelled, check_scores, label
 from napari_exactile.run.settings import Settings
 from napari_exactile.run.survey import R, Survey
 
@@ -93,6 +93,8 @@ class Job:
         allocate: Callable[[tuple[int, ...], Any], NDArray[Any]] = np.empty,
     ) -> None:
         check_channels(source.channels, model.card.channels, getattr(source, "name", "image"))
+        graph = analysis.graph
+        check_scores(graph.nodes[graph.output].dtype)
         self.source, self.model, self.analysis, self.settings = source, model, analysis, settings
         self.device = pick_device(settings.device)
         self.plan = make_plan(analysis, settings, self.device)

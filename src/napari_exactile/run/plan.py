@@ -182,6 +182,8 @@ def _refuse_undersized(radius: tuple[int, ...], required: tuple[int, ...], metho
 def _redundancy(analysis: Analysis, tiling: Tiling, method: Method, schedule: Schedule) -> float:
     bound = analysis.require()
     whole = work_whole(bound)
+    if not whole:
+        return 1.0  # such a network multiplies nothing
     for side, length in zip(tiling.region, tiling.padded_shape, strict=True):
         whole *= len(side) / length
     if not schedule.surveys:

@@ -21,6 +21,15 @@ class Labelled:
     probabilities: torch.Tensor
 
 
+def check_scores(dtype: torch.dtype) -> None:
+    """Raise ValueError for a network whose output, of this type, cannot be scores of classes."""
+    if not dtype.is_floating_point:
+        raise ValueError(
+            f"the network returns whole numbers ({str(dtype).removeprefix('torch.')}), not a score for each "
+            "class: let it return what comes before argmax or the comparison, or .float() of it"
+        )
+
+
 def label(scores: torch.Tensor, probabilities: bool) -> Labelled:
     """Return the labels of `scores` (1, classes, *spatial): the best class, or yes and no for one channel.
 

@@ -1,0 +1,155 @@
+"""The forms that networks come in (eager, TorchScript, exported): how to run each, and where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch.jit import ScriptModule
+from torch.utils._pytree import tree_leaves
+
+from napari_exactile.network.hooks import module_calls
+
+jit: Any = torch.jit  # its types are those of Python, not of what it makes
+
+
+class Places:
+    """Knows the path of the module that is running, as well as the form of the network lets it be known.
+
+    Eager: the innermost module that was called. Exported: what the program says of each step. TorchScript
+    runs its modules unseen: there a place is that of the weights that an operator reads, or "after" the last.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._stack: list[str] = []
+        self._owners = _owners(module) if isinstance(module, ScriptModule) else {}
+        self._owner, self._reads_it = "", False
+
+    @property
+    def current(self) -> str:
+        """The place of the operator that runs now."""
+        if self._stack:
+            return self._stack[-1]
+        return self._owner if self._reads_it or not self._owner else f"after {self._owner}"
+
+    def enter(self, path: str) -> None:
+        """Note that a module begins."""
+        self._stack.append(path)
+
+    def leave(self, _path: str) -> None:
+        """Note that the innermost module is done."""
+        self._stack.pop()
+
+    def read(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Note what the next operator reads, which in TorchScript tells whose it is."""
+        if self._owners:
+            owner = next((name for tensor in tensors if (name := self._owners.get(storage(tensor)))), "")
+            self._owner, self._reads_it = owner or self._owner, bool(owner)
+
+
+@contextmanager
+def followed(module: nn.Module, places: Places) -> Iterator[Callable[[torch.Tensor], Any]]:
+    """Yield what runs the unchanged network in this thread and tells `places` where it is."""
+    if isinstance(module, fx.GraphModule):
+        yield _StepByStep(module, places).run
+    elif isinstance(module, ScriptModule):
+        # Optimised, it may fuse operators into ones that nobody has a rule for.
+        with jit.optimized_execution(False):
+            yield module.forward
+    else:
+        with module_calls(module, places.enter, places.leave):
+            yield module.forward
+
+
+def on_device(module: ScriptModule, device: torch.device) -> Callable[[torch.Tensor], Any]:
+    """Return what runs a TorchScript network on a device: as it is on a CPU, otherwise a copy.
+
+    Its weights keep their order in memory: for the last bits, that of the image decides.
+    """
+    if device.type == "cpu":
+        run = module
+    else:
+        # Frozen weights are part of the program: only loading it moves them.
+        file = BytesIO()
+        jit.save(module, file)
+        file.seek(0)
+        run = jit.load(file, map_location=device)
+
+    def unfused(image: torch.Tensor) -> Any:
+        with jit.optimized_execution(False):
+            return run(image)
+
+    return unfused
+
+
+def weights(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the parameters and buffers of a network with their names; freezing may have lost them."""
+    yield from module.named_parameters()
+    yield from module.named_buffers()
+    if isinstance(module, ScriptModule):
+        yield from _constants(module)
+
+
+def in_training(module: nn.Module) -> bool:
+    """Return whether any part is in training mode. Exported programs have a switch that means nothing."""
+    parts = () if isinstance(module, fx.GraphModule) else module.modules()
+    return any(getattr(part, "training", False) for part in parts)
+
+
+def storage(tensor: torch.Tensor) -> int:
+    """Return what tells whether two tensors share their memory."""
+    return int(tensor.untyped_storage()._cdata)
+
+
+def own_storages(module: nn.Module) -> set[int]:
+    """Return the storages of all tensors that a network holds, whether it has registered them or not."""
+    held = tree_leaves([dict(vars(part)) for part in module.modules()])
+    tensors = [*(tensor for _name, tensor in weights(module)), *held]
+    return {storage(tensor) for tensor in tensors if isinstance(tensor, torch.Tensor)}
+
+
+class _StepByStep(fx.Interpreter):
+    """Runs a network that is a list of steps, and tells the place of each."""
+
+    def __init__(self, module: fx.GraphModule, places: Places) -> None:
+        super().__init__(module)
+        self._places = places
+        self.extra_traceback = False  # it would be added to the sentence of a refusal
+
+    def run_node(self, n: fx.Node) -> Any:
+        """Run one step."""
+        path = _place(n)
+        self._places.enter(path)
+        try:
+            return super().run_node(n)
+        finally:
+            self._places.leave(path)
+
+
+def _place(step: fx.Node) -> str:
+    """Return the module of a step: that of the innermost call, which an export writes down."""
+    stack = step.meta.get("nn_module_stack")
+    if not stack:
+        return str(step.target) if step.op == "call_module" else ""
+    path = str(list(stack.values())[-1][0])
+    # An export in strict mode writes L['self'].down[0] or L__self___down_0 where others write down.0.
+    return path.replace("L['self']", "").replace("[", ".").replace("]", "").replace("'", "").strip(".")
+
+
+def _owners(module: ScriptModule) -> dict[int, str]:
+    """Return, for the storage of every weight, the path of the module that it belongs to."""
+    owners = ((storage(tensor), name.rpartition(".")[0]) for name, tensor in weights(module))
+    return {key: owner for key, owner in owners if owner}
+
+
+def _constants(module: ScriptModule) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the weights that freezing has moved into the graph; once saved, they have no names."""
+    graph: Any = module.graph
+    for node in graph.findAllNodes("prim::Constant"):
+        if node.hasAttribute("value") and node.kindOf("value") == "t":
+            name = node.output().debugName()
+            yield name.removeprefix("self.") if name.startswith("self.") else "", node.t("value")

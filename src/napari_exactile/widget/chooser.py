@@ -93,13 +93,17 @@ class Chooser:
         if known is None:
             self._ask(name, plane.shape)
             raise _CannotRun("The model is being analysed.")
+        from napari_exactile.run.summary import passes_words
+
         self._planner.forget()
         self._offer_devices()
         model, analysis = known
         if analysis.refusals:
             fields.exact_note.say(f"Cannot be exact: {'; '.join(map(str, analysis.refusals))}", warning=True)
             raise _CannotRun("The model cannot be exact: see Model.")
-        fields.exact_note.say(f"Exact - needs {lengths(analysis.radius or ())} px of context")
+        surveys = 1 + max((statistic.level for statistic in analysis.statistics), default=-1)
+        passes = f" and {passes_words(surveys)} before the labels" if surveys else ""
+        fields.exact_note.say(f"Exact - needs {lengths(analysis.radius or ())} px of context{passes}")
         return model, analysis
 
     def _ask(self, name: str, shape: tuple[int, ...]) -> None:
@@ -161,7 +165,8 @@ class Chooser:
         fields.context_note.say(f"{lengths(plan.radius)} px (radius)")
         tiles = "1 tile" if len(plan) == 1 else f"{len(plan)} tiles"
         extra = f"extra computing +{max(0.0, plan.redundancy - 1) * 100:.0f}\u00a0%"
-        fields.zone_note.say(f"{lengths(plan.zor)} px (ZoR) - {tiles}\n{extra}")
+        passes = f" - {len(plan.schedule.passes)} passes" if plan.schedule.surveys else ""
+        fields.zone_note.say(f"{lengths(plan.zor)} px (ZoR) - {tiles}{passes}\n{extra}")
         warning = (
             f"Context {radius} px is too small: this model needs {needed}. The result would not be exact."
         )

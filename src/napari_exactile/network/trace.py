@@ -12,11 +12,9 @@ from torch.fx import GraphModule
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+from napari_exactile.network.constants import computed, created, is_fill
 from napari_exactile.network.graph import Graph, Node, NotExactError, Ref, Refusal
 from napari_exactile.network.hooks import module_calls
-
-# A tensor made inside forward (by `torch.zeros`, say) is kept as a constant up to this size.
-LARGEST_CONSTANT = 1 << 20
 
 
 def trace(module: nn.Module, shape: tuple[int, ...]) -> Graph:
@@ -86,18 +84,22 @@ class _Recorder(TorchDispatchMode):
             # Not even tried: on the fake image, some of these ask for its real memory.
             raise self._refused("it draws random numbers", "If this is a dropout, call .eval() on the model")
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
-        if any(isinstance(tensor, FakeTensor) for tensor in tensors):
+        if any(isinstance(tensor, FakeTensor) for tensor in tensors) and not is_fill(self.operator):
             return self._record(func, args, kwargs)
-        return func(*args, **kwargs) if tensors else self._create(func, args, kwargs)
+        return self._create(func, args, kwargs)
 
     def _create(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """Make a constant for real if it is small; a large one would cost the memory that tiling saves."""
-        with self.fake_mode:
-            fake = func(*args, **kwargs)
-        size = sum(leaf.numel() for leaf in tree_leaves(fake) if isinstance(leaf, torch.Tensor))
-        if size <= LARGEST_CONSTANT:
-            return func(*args, **kwargs)
-        raise self._refused("it makes a constant as large as the image")
+        """Make a constant for real, in little memory: a large one would cost what tiling saves."""
+        given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        try:
+            if given and not is_fill(self.operator):
+                return computed(func, args, kwargs)
+            with self.fake_mode:
+                fake = func(*args, **kwargs)
+            return created(func, args, kwargs, fake)
+        except MemoryError as error:
+            remedy = "Combine it with the image one axis at a time, or join it with the image by torch.cat"
+            raise self._refused(str(error), remedy) from error
 
     def _record(self, func: Any, args: Any, kwargs: Any) -> Any:
         if func._schema.is_mutable:

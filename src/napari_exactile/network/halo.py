@@ -18,6 +18,7 @@ import napari_exactile.network.resize
 import napari_exactile.network.scatter
 import napari_exactile.network.shaping
 import napari_exactile.network.shuffle
+import napari_exactile.network.unpooling
 import napari_exactile.network.windowed  # noqa: F401
 from napari_exactile.geometry.equations import radius_of_layers
 from napari_exactile.geometry.interval import Box, Interval

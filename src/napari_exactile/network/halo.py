@@ -14,6 +14,7 @@ import napari_exactile.network.local
 import napari_exactile.network.padding
 import napari_exactile.network.pooling
 import napari_exactile.network.products
+import napari_exactile.network.refusals
 import napari_exactile.network.resize
 import napari_exactile.network.scatter
 import napari_exactile.network.shaping

@@ -37,12 +37,17 @@ def trace(module: nn.Module, shape: tuple[int, ...]) -> Graph:
             raise
         except Exception as error:
             reason = str(error).strip().split("\n")[0] or type(error).__name__
+            if "size calculation overflowed" in reason:  # more elements than can be counted: pixels squared
+                reason = "global attention: every pixel looks at every other"
             remedy = _EXPORTED if isinstance(module, GraphModule) else _REMEDY
             raise NotExactError((Refusal(recorder.operator, recorder.place, reason, remedy),)) from error
     return _without_dead_nodes(recorder.finish(result))
 
 
 _REMEDY = "The network must be convolutional, and its steps must not depend on pixel values"
+_CIRCULAR = (
+    "If it is a circular padding, the far edge becomes a neighbour: pad with zeros, reflection or the edge"
+)
 _EXPORTED = (
     "If it was exported at a fixed size, export it again with dynamic sizes (torch.export.Dim.DYNAMIC)"
 )
@@ -103,7 +108,7 @@ class _Recorder(TorchDispatchMode):
 
     def _record(self, func: Any, args: Any, kwargs: Any) -> Any:
         if func._schema.is_mutable:
-            raise self._refused("it changes a tensor in place in a way that cannot be followed")
+            raise self._refused("it changes a tensor in place in a way that cannot be followed", _CIRCULAR)
         result = func(*args, **kwargs)
         results = list(result) if isinstance(result, tuple | list) else [result]
         if not isinstance(results[0], torch.Tensor):

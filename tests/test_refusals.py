@@ -22,6 +22,12 @@ def attention(x: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(tokens, tokens, tokens).transpose(1, 2).view(x.shape)
 
 
+def squares(x: Tensor) -> Tensor:
+    batch, channels, height, width = x.shape
+    parts = x.view(batch, channels, height // 2, 2, width // 2, 2).permute(0, 1, 3, 5, 2, 4)
+    return parts.reshape(batch, 4 * channels, height // 2, width // 2)
+
+
 def sampled(x: Tensor) -> Tensor:
     grid = F.affine_grid(torch.eye(2, 3)[None], [1, 1, 8, 8], align_corners=False)
     return F.grid_sample(x, grid, align_corners=False)
@@ -37,6 +43,7 @@ def sampled(x: Tensor) -> Tensor:
         (lambda x: x.unfold(2, 2, 2), "unfold", "windows"),
         (lambda x: torch.fft.rfft2(x).abs(), "_fft_r2c", "every pixel depends on every other"),
         (lambda x: F.embedding(x.long(), torch.ones(4, 3))[..., 0], "embedding", "table"),
+        (squares, "view", "mixes an axis"),
         (lambda x: x.roll(1, 2), "roll", "far edge becomes a neighbour"),
         (lambda x: x.roll((1, 1), (1, 3)), "roll", "far edge becomes a neighbour"),
         (lambda x: F.pad(x, (1, 1, 1, 1), mode="circular")[..., 2:, 2:], "copy_", "in place"),

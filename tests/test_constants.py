@@ -69,6 +69,16 @@ def test_constants_of_a_huge_image_take_no_memory_of_its_size(function: Callable
     assert psutil.Process().memory_info().rss - before < 50e6
 
 
+def test_constants_of_a_huge_image_are_moved_as_their_distinct_values() -> None:
+    """To change where, or as what, a constant is held takes no memory of the image's size either."""
+    net = Applied(lambda x, last: last(blank(x)), nn.Conv2d(3, 2, 3, padding=1)).eval()
+    graph = analyse_module(net, 1, (100_000, 50_000)).graph
+    before = psutil.Process().memory_info().rss
+    moved = graph.with_constants(Tensor.double)
+    assert [node.shape for node in moved.nodes] == [node.shape for node in graph.nodes]
+    assert psutil.Process().memory_info().rss - before < 50e6
+
+
 def test_only_what_varies_ties_a_pixel_to_its_place() -> None:
     """Coordinates differ in every tile by itself; single values do not."""
     last = nn.Conv2d(3, 2, 1)

@@ -50,7 +50,8 @@ def computed(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
     if name == "repeat":
         return _repeated(func, *args)
-    if torch.Tag.pointwise in func.tags or name in _COPIES:
+    spread = any(distinct(tensor).shape != tensor.shape for tensor in tensors)
+    if spread and (torch.Tag.pointwise in func.tags or name in _COPIES):
         shape = torch.broadcast_shapes(*(tensor.shape for tensor in tensors))  # type: ignore[no-untyped-call]
         args, kwargs = tree_map(distinct, (args, kwargs))
         require_small(func, args, kwargs)
@@ -84,7 +85,7 @@ def _spread(leaf: Any, shape: torch.Size) -> Any:
 
 def require_small(func: Any, args: Any, kwargs: Any) -> None:
     """Raise MemoryError where an operator on constants would give more than can be held."""
-    if func.is_view:
+    if func.is_view or not any(isinstance(value.type, torch.TensorType) for value in func._schema.returns):
         return
 
     def shape_of(leaf: Any) -> Any:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from integer_nets import Applied, assert_context_is_tight, assert_exact, make_integer
+from integer_nets import Applied, Wrapped, assert_context_is_tight, assert_exact, make_integer
 from napari_exactile.network.analysis import analyse_module
 
 
@@ -110,3 +110,43 @@ def test_pooling_to_a_fixed_size_is_refused(pool: nn.Module) -> None:
     assert refusal.place == "1"
     assert "depends on the whole image" in refusal.reason
     assert "fixed window" in refusal.remedy
+
+
+class Unpooled(nn.Module):
+    """Two levels of pooling and unpooling, as in SegNet; what is unpooled is a convolution's result."""
+
+    def __init__(self, axes: int, kernel: int) -> None:
+        super().__init__()
+        self.axes, self.kernel = axes, kernel
+        kind = nn.Conv2d if axes == 2 else nn.Conv3d
+        self.layers = nn.ModuleList(Wrapped(kind(i, 2, 3, padding=1)) for i in (1, 2, 2, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        pool = F.max_pool2d if self.axes == 2 else F.max_pool3d
+        unpool = F.max_unpool2d if self.axes == 2 else F.max_unpool3d
+        a, first = pool(self.layers[0](x), self.kernel, return_indices=True)
+        b, second = pool(self.layers[1](a), 2, return_indices=True)
+        b = unpool(self.layers[2](b), second, 2)
+        return self.layers[3](unpool(b, first, self.kernel))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_unpooling_equals_whole_to_the_bit(data: st.DataObject) -> None:
+    """Values return to the first of equal maxima, counted over the whole plane or volume."""
+    axes, kernel = data.draw(st.sampled_from([2, 3]), "axes"), data.draw(st.sampled_from([2, 3]), "kernel")
+    shape = tuple(data.draw(st.integers(1, {2: 40, 3: 14}[axes]), "length") for _ in range(axes))
+    zones = tuple(data.draw(st.integers(1, 4), "zone") for _ in range(axes))
+    analysis = assert_exact(make_integer(Unpooled(axes, kernel).double(), 0), shape, zones, 0)
+    assert (analysis.factor, analysis.anchors) == ((2 * kernel,) * axes, ())
+
+
+def test_unpooling_to_other_places_than_those_of_the_pooling_is_refused() -> None:
+    """Windows that overlap can find one place twice."""
+
+    def overlapping(x: Tensor) -> Tensor:
+        values, places = F.max_pool2d(x, 3, 1, 1, return_indices=True)
+        return F.max_unpool2d(values, places, 1, 1)
+
+    (refusal,) = analyse_module(Applied(overlapping).eval(), 1, (20, 20)).refusals
+    assert "side by side" in refusal.reason

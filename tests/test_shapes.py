@@ -209,7 +209,7 @@ def attention(x: Tensor) -> Tensor:
         (lambda x: x[:, :, [0, 1]], "index", "picks single rows"),
         (lambda x: x.repeat(1, 1, 2, 1)[:, :, :24], "repeat", "stretches"),
         (lambda x: x.flatten(2)[..., 1:].flatten(1), "slice", "across rows"),
-        (lambda x: F.max_pool2d(x, 2, return_indices=True)[1], "max_pool2d", "second result"),
+        (lambda x: F.max_pool2d(x, 2, return_indices=True)[1], "max_pool2d", "otherwise than to unpool"),
         (lambda x: torch.cat([x, torch.ones_like(x)], 2), "cat", "spatial axis"),
         (attention, "bmm", "every pixel looks at every other"),
         (lambda x: torch.ones(3, 24) @ x, "", ""),

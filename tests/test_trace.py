@@ -110,6 +110,11 @@ class Cumulated(nn.Module):
         return torch.cumsum(x, dim=-1)
 
 
+class Sorted(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.kthvalue(x, 1, dim=1, keepdim=True)[0]
+
+
 class Ramp(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x + torch.arange(x.shape[-1])
@@ -122,8 +127,9 @@ class Ramp(nn.Module):
             nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), Cumulated()),
             "cumsum",
             "1",
-            "no rule for this operator",
+            "all that come before it",
         ),
+        (Sorted(), "kthvalue", "", "no rule for this operator"),
         (nn.Sequential(nn.Conv2d(1, 2, 3)), "output", "", "gives an output of shape"),
         (nn.Sequential(nn.Identity(), nn.AdaptiveAvgPool2d(1)), "mean", "1", "the same at every pixel"),
         (Steered(), "", "", ""),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil, floor
 from typing import Protocol
 
 from napari_exactile.geometry.interval import Interval
@@ -228,3 +230,37 @@ class Repeated(Reach):
     def source(self, output: int, length: int) -> int:
         """Return the input that one output copies."""
         return min(max(output - self.before, 0), length - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Resampled(Reach):
+    """Resizing by any factor: output o depends on inputs first[o] .. stop[o] - 1, as torch places them.
+
+    They lie between o * ratio + lowest and o * ratio + highest, so that the same can be said without edges.
+
+    >>> half = Resampled((0, 2), (2, 4), ratio=Fraction(2), lowest=Fraction(0), highest=Fraction(1))
+    >>> half.inside(Interval(1, 2), 4), half.need(Interval(-3, 1))
+    (Interval(start=2, stop=4), Interval(start=-6, stop=2))
+    """
+
+    first: Sequence[int]
+    stop: Sequence[int]
+    ratio: Fraction
+    lowest: Fraction
+    highest: Fraction
+
+    @property
+    def stride(self) -> Fraction:
+        """The ratio of the two grids."""
+        return self.ratio
+
+    def need(self, wanted: Interval) -> Interval:
+        """Return what no output in `wanted` reaches beyond, wherever in the image it lies."""
+        start = ceil(wanted.start * self.ratio + self.lowest)
+        stop = floor((wanted.stop - 1) * self.ratio + self.highest) + 1
+        return Interval(start, max(stop, start + 1))
+
+    def inside(self, wanted: Interval, _length: int) -> Interval:
+        """Return the hull of what the outputs in `wanted` depend on."""
+        outputs = slice(wanted.start, wanted.stop)
+        return Interval(min(self.first[outputs]), max(self.stop[outputs]))

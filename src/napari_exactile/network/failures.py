@@ -35,6 +35,11 @@ def wrong_axes(module: nn.Module, axes: int) -> tuple[str, str] | None:
 
 _KNOWN = (
     (
+        r"size calculation overflowed",  # more elements than can be counted: pixels squared
+        "global attention: every pixel looks at every other",
+        "Only networks whose pixels look at a neighbourhood can be tiled",
+    ),
+    (
         r"to have (\d+) channels, but got (\d+)",
         r"the network takes images with channels: \1, and this one has channels: \2",
         "Say which with the model's channels, as in load_model(network, channels=...)",

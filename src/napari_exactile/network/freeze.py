@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_leaves, tree_map
 
+from napari_exactile.network.constants import computed, distinct
 from napari_exactile.network.graph import Graph, Node, Ref
 from napari_exactile.network.layout import Layout
 from napari_exactile.network.reductions import Partial, Reduction
 from napari_exactile.network.rules import layout_of, refused
-from napari_exactile.network.trace import LARGEST_CONSTANT
 from napari_exactile.network.whole import whole_of
 
 
@@ -135,39 +135,21 @@ class _Walk:
 
 def folded(node: Node) -> torch.Tensor:
     """Return the result of a node of constants alone; one that is spread over the image takes no memory."""
-    narrow = tree_map(_narrowed, (node.args, node.kwargs))
-    if _spreads(node, narrow):
-        (value,) = (leaf for leaf in tree_leaves(narrow) if isinstance(leaf, torch.Tensor))
-        return value.expand(node.shape)
-    if not _is_pointwise(node):
-        narrow = node.args, node.kwargs
-        if torch.Size(node.shape).numel() > LARGEST_CONSTANT and node.name not in _VIEWS:
-            raise refused(node, "it makes a constant as large as the image")
-    result = node.op(*narrow[0], **narrow[1])
+    tensors = [leaf for leaf in tree_leaves((node.args, node.kwargs)) if isinstance(leaf, torch.Tensor)]
+    if _enlarges_single_elements(node, tensors):
+        spread: torch.Tensor = distinct(tensors[0]).expand(node.shape)
+        return spread
+    try:
+        result = computed(node.op, node.args, node.kwargs)
+    except MemoryError as error:
+        raise refused(node, str(error)) from error
     one: torch.Tensor = result[node.result] if isinstance(result, tuple | list) else result
-    return one.expand(node.shape) if _is_pointwise(node) else one
+    return one
 
 
-_VIEWS = {"expand", "permute", "transpose", "unsqueeze", "alias", "detach"}
-
-
-def _is_pointwise(node: Node) -> bool:
-    return torch.Tag.pointwise in node.op.tags or node.name in {"native_batch_norm", "clone", "_to_copy"}
-
-
-def _spreads(node: Node, narrow: Any) -> bool:
-    """Return whether a node enlarges or repeats single elements, which stay what they are."""
-    tensors = [leaf for leaf in tree_leaves(narrow) if isinstance(leaf, torch.Tensor)]
-    if len(tensors) != 1 or not node.name.startswith(("upsample_", "_upsample_", "repeat")):
+def _enlarges_single_elements(node: Node, tensors: list[torch.Tensor]) -> bool:
+    """Return whether a node resizes what has one element along each axis: whatever the weights, it stays."""
+    if len(tensors) != 1 or not node.name.startswith(("upsample_", "_upsample_")):
         return False
-    (tensor,) = tensors
-    pairs = zip(tensor.shape, node.shape[len(node.shape) - tensor.ndim :], strict=True)
+    pairs = zip(distinct(tensors[0]).shape, node.shape, strict=True)
     return all(before in {1, after} for before, after in pairs)
-
-
-def _narrowed(leaf: Any) -> Any:
-    """Return a constant with a length of 1 along every dimension that it is only spread over."""
-    if not isinstance(leaf, torch.Tensor):
-        return leaf
-    spread = [slice(0, 1) if not stride else slice(None) for stride in leaf.stride()]
-    return leaf[tuple(spread)] if leaf.ndim else leaf

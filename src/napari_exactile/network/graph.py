@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_map
 
+from napari_exactile.network.constants import distinct
 from napari_exactile.network.layout import Layout
 
 
@@ -85,10 +86,13 @@ class Graph:
         return node.layout or Layout.last(node.shape, len(node.shape) - 2)
 
     def with_constants(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Graph:
-        """Return the same graph with every constant tensor replaced by `change(tensor)`."""
+        """Return the same graph with every constant replaced by `change(constant)`, values one by one.
+
+        Of a constant that is spread over the image, only the distinct values are changed.
+        """
 
         def moved(leaf: Any) -> Any:
-            return change(leaf) if isinstance(leaf, torch.Tensor) else leaf
+            return change(distinct(leaf)).expand(leaf.shape) if isinstance(leaf, torch.Tensor) else leaf
 
         nodes = (
             replace(node, args=tree_map(moved, node.args), kwargs=tree_map(moved, node.kwargs))

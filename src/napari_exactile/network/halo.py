@@ -14,16 +14,20 @@ import napari_exactile.network.local
 import napari_exactile.network.padding
 import napari_exactile.network.pooling
 import napari_exactile.network.products
+import napari_exactile.network.refusals
 import napari_exactile.network.resize
+import napari_exactile.network.scatter
 import napari_exactile.network.shaping
 import napari_exactile.network.shuffle
+import napari_exactile.network.unpooling
 import napari_exactile.network.windowed  # noqa: F401
 from napari_exactile.geometry.equations import radius_of_layers
 from napari_exactile.geometry.interval import Box, Interval
+from napari_exactile.geometry.window import Reach
 from napari_exactile.network.demands import Demand, Demands
 from napari_exactile.network.graph import Graph, Node, NotExactError, Refusal
 from napari_exactile.network.layout import Layout
-from napari_exactile.network.rules import Anchored, Operator, layout_of, operator_of, refused
+from napari_exactile.network.rules import Anchored, Operator, layout_of, operator_of, reaches_of, refused
 from napari_exactile.network.windowed import Convolution
 
 
@@ -59,15 +63,26 @@ class BoundGraph:
         return tuple((node, operator) for node, operator in pairs if operator is not None)
 
     @cached_property
+    def reaches(self) -> tuple[tuple[tuple[Reach, ...], ...], ...]:
+        """Return, for every node, each of its inputs and each axis, how far it reaches."""
+        pairs = zip(self.graph.nodes, self.operators, strict=True)
+        return tuple(
+            tuple(reaches_of(operator, number) for number in range(len(node.inputs))) if operator else ()
+            for node, operator in pairs
+        )
+
+    @cached_property
     def strides(self) -> tuple[tuple[Fraction, ...], ...]:
         """Return, for every node and axis, the input pixels per element of its tensor."""
         strides = [(Fraction(1),) * self.graph.axes]
-        for node, operator in self.steps:
-            sources = {strides[i] for i in node.inputs}
-            if len(sources) > 1:
+        for node, _operator in self.steps:
+            results = {
+                tuple(s * reach.stride for s, reach in zip(strides[source], reaches, strict=True))
+                for source, reaches in zip(node.inputs, self.reaches[node.index], strict=True)
+            }
+            if len(results) > 1:
                 raise refused(node, "it combines tensors of different resolution")
-            scale = sources.pop()
-            strides.append(tuple(s * reach.stride for s, reach in zip(scale, operator.reaches, strict=True)))
+            strides.append(results.pop())
         return tuple(strides)
 
     @property
@@ -102,12 +117,11 @@ class BoundGraph:
     ) -> Demand:
         """Return the same for intervals of several nodes, where the tensors of `given` are there already."""
         demand = [wanted.get(index) for index in range(len(self.graph.nodes))]
-        for node, operator in reversed(self.steps):
+        for node, _operator in reversed(self.steps):
             interval = demand[node.index]
             if interval is not None and node.index not in given:
-                for source in node.inputs:
-                    length = self.graph.spatial_shape(source)[axis]
-                    reach = operator.reaches[axis]
+                for source, reaches in zip(node.inputs, self.reaches[node.index], strict=True):
+                    length, reach = self.graph.spatial_shape(source)[axis], reaches[axis]
                     part = reach.inside(interval, length) if edges else reach.need(interval)
                     before = demand[source]
                     demand[source] = part if before is None else before.hull(part)

@@ -54,14 +54,15 @@ class Pointwise:
 
 
 # `clone` and its kin copy pixels or fill them alike; they carry no pointwise tag but reach nowhere.
-_COPIES = ("clone", "detach", "alias", "_to_copy", "zeros_like", "ones_like", "full_like")
+_FILLS = ("fill", "zero", "zeros_like", "ones_like", "full_like")
+_COPIES = ("clone", "detach", "alias", "_to_copy", "copy")
 
 
 # Activations that torch does not tag.
 _ACTIVATIONS = ("hardswish", "log_sigmoid_forward", "_prelu_kernel")
 
 
-@rule("pointwise", *_ACTIVATIONS, *_COPIES, anywhere=True)
+@rule("pointwise", *_ACTIVATIONS, *_COPIES, *_FILLS, anywhere=True)
 def pointwise(node: Node, graph: Graph) -> Operator:
     """Return the operator of a node whose inputs lie pixel on pixel; refuse where they do not."""
     lengths = graph.spatial_shape(node.index)

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.window import Mirror, Repeated, Window
+from napari_exactile.network.channels import dims_of, over_channels
 from napari_exactile.network.graph import Graph, Node
 from napari_exactile.network.rules import Operator, Region, bound_arguments, refused, require_axes, rule
 
@@ -89,10 +90,8 @@ def _before(node: Node, graph: Graph) -> list[int]:
     return pads[::2][::-1]
 
 
-@rule("roll")
+@rule("roll", anywhere=True)
 def _roll(node: Node, graph: Graph) -> Operator:
-    raise refused(
-        node,
-        "it moves the image around its edges: the far edge becomes a neighbour",
-        "Networks with shifted windows or circular padding cannot be computed in tiles",
-    )
+    dims = dims_of(node, len(node.shape))
+    reason = "it moves the image around its edges: the far edge becomes a neighbour"
+    return over_channels(node, graph, dims, reason, "Shifted windows cannot be computed in tiles")

@@ -22,12 +22,14 @@ class MaxPooling:
     """The largest value of each window; beyond the real edge there is nothing larger.
 
     `others` are windows along dimensions before those of the image: pooling a signal adds one of length 1.
+    With `places`, the result is where in the whole plane, row by row, the largest values are.
     """
 
     reaches: tuple[Window, ...]
     extent: tuple[int, ...]
     op: Any
     others: tuple[Window, ...] = ()
+    places: bool = False
     label: str = "max pooling"
     work: float = 0.0
 
@@ -36,8 +38,20 @@ class MaxPooling:
         image = inputs[0].padded(need_of(self.reaches, wanted), self.extent, float("-inf"))
         windows = (*self.others, *self.reaches)
         kernels, steps, dilations = zip(*((w.kernel, w.step, w.dilation) for w in windows), strict=True)
-        result: torch.Tensor = self.op(image, kernels, steps, 0, dilations)[0]
-        return result
+        largest, places = self.op(image, kernels, steps, 0, dilations)
+        if not self.places:
+            value: torch.Tensor = largest
+            return value
+        starts = [side.start for side in need_of(self.reaches, wanted)]
+        return moved_places(places, image.shape[-len(wanted) :], starts, self.extent)
+
+
+def moved_places(
+    places: torch.Tensor, shape: Sequence[int], by: Sequence[int], into: Sequence[int]
+) -> torch.Tensor:
+    """Return places in `shape`, counted row by row, moved by so many elements, as counted in `into`."""
+    axes = zip(torch.unravel_index(places, tuple(shape)), by, into, strict=True)
+    return reduce(lambda flat, axis: flat * axis[2] + axis[0] + axis[1], axes, torch.zeros_like(places))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +114,19 @@ _MAX_POOLS = {
 _AVERAGE_POOLS = {"avg_pool2d": _aten.avg_pool2d.default, "avg_pool3d": _aten.avg_pool3d.default}
 
 
-@rule(*_MAX_POOLS)
+@rule(*_MAX_POOLS, results=True)
 def _max_pool(node: Node, graph: Graph) -> Operator:
     others, reaches = _windows(node, graph)
-    return MaxPooling(reaches, graph.spatial_shape(node.inputs[0]), _MAX_POOLS[node.name], others)
+    if node.result:
+        _require_unpooling(node, graph)
+    extent, op = graph.spatial_shape(node.inputs[0]), _MAX_POOLS[node.name]
+    return MaxPooling(reaches, extent, op, others, places=node.result == 1)
+
+
+def _require_unpooling(node: Node, graph: Graph) -> None:
+    users = [user.name for user in graph.nodes if node.index in user.inputs]
+    if not users or not all(name.startswith("max_unpool") for name in users):
+        raise refused(node, "it uses the indices of a max pooling otherwise than to unpool")
 
 
 @rule(*_AVERAGE_POOLS)

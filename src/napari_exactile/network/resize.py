@@ -1,9 +1,10 @@
-"""Rules of resizing by factors whose weights are the same everywhere and exact in binary."""
+"""Rules of resizing: a part is resized by torch itself where that comes out alike, else with its weights."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import torch
@@ -11,10 +12,14 @@ import torch
 from napari_exactile.geometry.interval import Box, Interval, box_shape
 from napari_exactile.geometry.window import Cubic, Linear, Nearest
 from napari_exactile.network.graph import Graph, Node
+from napari_exactile.network.resample import Resampling, table_of
 from napari_exactile.network.rules import Operator, Region, bound_arguments, refused, require_axes, rule
 
 # Up to here, the float32 coordinates that torch computes are exact, whatever the power of two.
 LONGEST = 2**23
+
+# Ratios of larger numbers would ask for images and zones that are multiples of those.
+LARGEST_TERM = 256
 
 _NEAREST = tuple(f"upsample_nearest{axes}d" for axes in (1, 2, 3))
 _NEAREST_EXACT = tuple(f"_upsample_nearest_exact{axes}d" for axes in (1, 2, 3))
@@ -46,6 +51,97 @@ class Resizing:
         return Region(result, made).crop(wanted)
 
 
+@rule(*_NEAREST, *_NEAREST_EXACT)
+def _nearest(node: Node, graph: Graph) -> Operator:
+    # The exact form asks for the input under the centre of output o: with a whole factor, o // factor too.
+    return _resizing(node, graph, Nearest, _repeats, "nearest resizing")
+
+
+@rule(*_LINEAR)
+def _linear(node: Node, graph: Graph) -> Operator:
+    return _resizing(node, graph, Linear, _is_power_of_two, "linear resizing")
+
+
+@rule("upsample_bicubic2d")
+def _cubic(node: Node, graph: Graph) -> Operator:
+    return _resizing(node, graph, Cubic, _is_power_of_two, "cubic resizing")
+
+
+@rule("_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa")
+def _antialiased(node: Node, graph: Graph) -> Operator:
+    return _resampling(node, _axes(node, graph), "antialiased resizing")
+
+
+# For each axis its length before and after, and the factor that the network asks for, if it does.
+Axes = list[tuple[int, int, float | None]]
+
+
+def _axes(node: Node, graph: Graph) -> Axes:
+    require_axes(node, graph, len(node.shape) - 2)
+    asked = (value for name, value in bound_arguments(node).items() if name.startswith("scale"))
+    axes = list(zip(graph.spatial_shape(node.inputs[0]), node.shape[2:], asked, strict=True))
+    if max(max(before, after) for before, after, _ in axes) > LONGEST:
+        raise refused(node, f"beyond {LONGEST} px, torch computes inexact places in the resized image")
+    return axes
+
+
+def _resizing(
+    node: Node,
+    graph: Graph,
+    kind: type[Nearest | Linear],
+    fits: Callable[[Node, int, int, float | None], bool],
+    label: str,
+) -> Operator:
+    """Return the operator that resizes parts as torch does, if all factors are whole and fit."""
+    axes, options = _axes(node, graph), _options(node)
+    factors = [after // before for before, after, _ in axes]
+    each = list(zip(axes, factors, strict=True))
+    whole = all(factor and factor * before == after for (before, after, _), factor in each)
+    if any(options) or not whole or not all(fits(node, n, factor, scale) for (n, _, scale), factor in each):
+        return _resampling(node, axes, label)
+    reaches = tuple(kind(factor) for factor in factors)
+    return Resizing(reaches, graph.spatial_shape(node.inputs[0]), node.op, options, label)
+
+
+def _resampling(node: Node, axes: Axes, label: str) -> Operator:
+    """Return the operator that resizes by torch's own weights."""
+    options = _options(node)
+    tables = tuple(table_of(node.name, *axis[:2], options, axis[2], node.dtype) for axis in axes)
+    ratios = [_ratio(node, *axis, aligned=any(options)) for axis in axes]
+    each = list(zip(tables, ratios, strict=True))
+    anchor = "" if all(table.repeats(ratio) for table, ratio in each) else _ROUNDED
+    if any(options) and any(before != after for before, after, _ in axes):
+        anchor = "with align_corners, the grid of its result depends on the size of the image"
+    return Resampling(tuple(table.reach(ratio) for table, ratio in each), tables, anchor, label)
+
+
+_ROUNDED = (
+    "torch rounds the places that it resizes to, and rounds the more the farther they are from the origin"
+)
+
+
+def _options(node: Node) -> tuple[bool, ...]:
+    arguments = bound_arguments(node)
+    return (arguments["align_corners"],) if "align_corners" in arguments else ()
+
+
+def _ratio(node: Node, before: int, after: int, scale: float | None, aligned: bool) -> Fraction:
+    """Return the inputs per output in the simplest terms that the grids allow."""
+    ratios = (
+        [Fraction(before, after)] if scale is None else [1 / Fraction(scale).limit_denominator(LARGEST_TERM)]
+    )
+    if aligned and min(before, after) > 1:
+        ratios.append(Fraction(before - 1, after - 1))
+    simplest = min(ratios, key=lambda ratio: max(ratio.numerator, ratio.denominator))
+    if max(simplest.numerator, simplest.denominator) <= LARGEST_TERM:
+        return simplest
+    raise refused(
+        node,
+        f"it resizes {before} px to {after}, which is no simple ratio: zones would have no common grid",
+        "Resize by a factor, or to the size of another tensor of the network, not to a fixed size",
+    )
+
+
 def _is_power_of_two(_node: Node, _length: int, factor: int, scale: float | None) -> bool:
     return not factor & (factor - 1) and scale in {None, float(factor)}
 
@@ -62,50 +158,3 @@ def _repeats(node: Node, length: int, factor: int, scale: float | None) -> bool:
     repeated = axis.repeat_interleave(factor, -1)
     asked = {scale, float(factor)}
     return all(torch.equal(resize(axis, [length * factor], each), repeated) for each in asked)
-
-
-@rule(*_NEAREST, *_NEAREST_EXACT)
-def _nearest(node: Node, graph: Graph) -> Operator:
-    # The exact form asks for the input under the centre of output o: with a whole factor, o // factor too.
-    reaches = tuple(Nearest(factor) for factor in _factors(node, graph, _repeats))
-    return Resizing(reaches, graph.spatial_shape(node.inputs[0]), node.op, (), "nearest resizing")
-
-
-@rule(*_LINEAR)
-def _linear(node: Node, graph: Graph) -> Operator:
-    _refuse_aligned_corners(node)
-    reaches = tuple(Linear(factor) for factor in _factors(node, graph))
-    return Resizing(reaches, graph.spatial_shape(node.inputs[0]), node.op, (False,), "linear resizing")
-
-
-@rule("upsample_bicubic2d")
-def _cubic(node: Node, graph: Graph) -> Operator:
-    _refuse_aligned_corners(node)
-    reaches = tuple(Cubic(factor) for factor in _factors(node, graph))
-    return Resizing(reaches, graph.spatial_shape(node.inputs[0]), node.op, (False,), "cubic resizing")
-
-
-def _refuse_aligned_corners(node: Node) -> None:
-    if bound_arguments(node)["align_corners"]:
-        raise refused(
-            node,
-            "with align_corners there is no F: the grid of the result depends on the size of the image",
-            "Train it with align_corners off",
-        )
-
-
-def _factors(
-    node: Node, graph: Graph, fits: Callable[[Node, int, int, float | None], bool] = _is_power_of_two
-) -> tuple[int, ...]:
-    """Return the factor along each axis; raise NotExactError for one that is not whole or does not fit."""
-    require_axes(node, graph, len(node.shape) - 2)
-    before, after = graph.spatial_shape(node.inputs[0]), node.shape[2:]
-    asked = (value for name, value in bound_arguments(node).items() if name.startswith("scale"))
-    for length, result, scale in zip(before, after, asked, strict=True):
-        if result > LONGEST:
-            raise refused(node, f"beyond {LONGEST} px, torch computes inexact places in the resized image")
-        factor = result // length
-        if factor * length != result or not factor or not fits(node, length, factor, scale):
-            which = "factors of 2, 4, 8 ..." if fits is _is_power_of_two else "whole factors"
-            raise refused(node, f"it resizes {length} px to {result}: only {which} have a rule yet")
-    return tuple(result // length for length, result in zip(before, after, strict=True))

@@ -103,6 +103,20 @@ class Anchored(Protocol):
         ...
 
 
+@runtime_checkable
+class Selective(Protocol):
+    """An operator that reaches into one input otherwise than into another."""
+
+    def reaches_of(self, number: int) -> tuple[Reach, ...]:
+        """Return what it needs of its image-dependent input `number`."""
+        ...
+
+
+def reaches_of(operator: Operator, number: int) -> tuple[Reach, ...]:
+    """Return what an operator needs of its image-dependent input `number`, one Reach per spatial axis."""
+    return operator.reaches_of(number) if isinstance(operator, Selective) else operator.reaches
+
+
 Rule = Callable[[Node, Graph], Operator]
 LayoutRule = Callable[[Node, Sequence[Layout]], Layout | None]
 

@@ -114,6 +114,9 @@ def _squeezed(node: Node, sources: Sequence[Layout]) -> Layout | None:
 @rule("unsqueeze", layout=_with_new, anywhere=True)
 @rule("squeeze", layout=_squeezed, anywhere=True)
 def _regroup(node: Node, graph: Graph) -> Operator:
+    if node.layout is None:
+        remedy = "To turn channels into pixels or back, use nn.PixelShuffle or nn.PixelUnshuffle"
+        raise refused(node, "it mixes an axis of the image with channels or with another axis", remedy)
     return Regrouped(graph.layout(node.index), "view")
 
 

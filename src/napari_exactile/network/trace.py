@@ -15,17 +15,17 @@ from torch._subclasses.fake_tensor import (
     FakeTensor,
     FakeTensorMode,
 )
+from torch._subclasses.functional_tensor import FunctionalTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+from napari_exactile.network.constants import LARGEST_CONSTANT, computed, created, is_fill
 from napari_exactile.network.failures import explained
 from napari_exactile.network.forms import Places, followed, own_storages, storage, weights
 from napari_exactile.network.functional import recorded, usual_form
 from napari_exactile.network.graph import Graph, Node, NotExactError, Ref, Refusal
 from napari_exactile.network.outputs import Output, no_output, pick
 
-# A tensor made inside forward (by `torch.zeros`, say) is kept as a constant up to this size.
-LARGEST_CONSTANT = 1 << 20
 # What is computed from weights alone may be so many times as large as they are.
 GROWTH = 16
 # Operators whose result is a number for the program, or has a shape that depends on the values.
@@ -79,7 +79,12 @@ _BAKED = (
 )
 _CHANGED = (
     "it changes a tensor in place in a way that cannot be followed",
-    "Compute a new tensor instead, with torch.cat or torch.where",
+    "Compute a new tensor instead, with torch.cat or torch.where. If it is a circular padding, the far edge "
+    "becomes a neighbour: pad with zeros, reflection or the edge",
+)
+_AS_IMAGE = (
+    "it makes a constant as large as the image",
+    "Combine it with the image one axis at a time, or join it with the image by torch.cat",
 )
 _GROWS = (
     "it makes a constant as large as the image from weights of the network",
@@ -101,7 +106,8 @@ class _Recorder(TorchDispatchMode):
         # Tensors are known by identity, so they must stay alive while the trace goes on.
         self.known: dict[int, tuple[torch.Tensor, Ref]] = {id(image): (image, Ref(0))}
         self.places = Places(module)
-        self.own = own_storages(module)
+        # Memory of weights and of what is computed from them, and of constants that the network makes.
+        self.own, self.made = own_storages(module), set[int]()
         self.operator = "model"
         self.refusal: NotExactError | None = None
 
@@ -111,12 +117,14 @@ class _Recorder(TorchDispatchMode):
             return func(*args, **kwargs)
         self.operator = func.__name__.split(".")[0]
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        if any(isinstance(tensor, FunctionalTensor) for tensor in tensors):
+            return func(*args, **kwargs)  # comes back with what they stand for
         self.places.read(tensors)
         self._refuse_by_kind(func)
-        if any(isinstance(tensor, FakeTensor) for tensor in tensors):
+        if any(isinstance(tensor, FakeTensor) for tensor in tensors) and not is_fill(self.operator):
             result = self._record(func, args, kwargs, tensors)
         else:
-            result = self._fold(func, args, kwargs, tensors) if tensors else self._create(func, args, kwargs)
+            result = self._make(func, args, kwargs, tensors)
         self.operator = "model"  # what fails from here on is not this operator
         return result
 
@@ -133,29 +141,27 @@ class _Recorder(TorchDispatchMode):
 
     def _is_baked(self, tensor: torch.Tensor) -> bool:
         large = not isinstance(tensor, FakeTensor) and tensor.numel() > LARGEST_CONSTANT
-        return large and storage(tensor) not in self.own
+        return large and storage(tensor) not in self.own | self.made
 
-    def _fold(self, func: Any, args: Any, kwargs: Any, tensors: Sequence[torch.Tensor]) -> Any:
-        """Compute for real what depends on weights alone, unless it grows with the image."""
-        if not DEPENDS_ON_VALUES & set(func.tags):
-            with self.fake_mode:
-                fake = func(*args, **kwargs)
-            limit = max(LARGEST_CONSTANT, GROWTH * sum(tensor.numel() for tensor in tensors))
-            if _memory(fake) > limit * max(tensor.itemsize for tensor in tensors):
-                raise self.refused(*_GROWS)
-        result = func(*args, **kwargs)
+    def _make(self, func: Any, args: Any, kwargs: Any, tensors: Sequence[torch.Tensor]) -> Any:
+        """Make a constant for real, in little memory: a large one would cost what tiling saves."""
+        try:
+            result = self._constant(func, args, kwargs, tensors)
+        except MemoryError as error:
+            grown = any(storage(tensor) in self.own for tensor in tensors)
+            raise self.refused(*(_GROWS if grown else _AS_IMAGE)) from error
         if not any(self._is_baked(tensor) for tensor in tensors):
-            self.own.update(storage(leaf) for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor))
+            made = (storage(leaf) for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor))
+            (self.own if any(storage(tensor) in self.own for tensor in tensors) else self.made).update(made)
         return result
 
-    def _create(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """Make a constant for real if it is small; a large one would cost the memory that tiling saves."""
+    def _constant(self, func: Any, args: Any, kwargs: Any, tensors: Sequence[torch.Tensor]) -> Any:
+        if tensors and not is_fill(self.operator):
+            grown = GROWTH * sum(tensor.numel() for tensor in tensors if storage(tensor) in self.own)
+            return computed(func, args, kwargs, max(LARGEST_CONSTANT, grown))
         with self.fake_mode:
             fake = func(*args, **kwargs)
-        size = sum(leaf.numel() for leaf in tree_leaves(fake) if isinstance(leaf, torch.Tensor))
-        if size <= LARGEST_CONSTANT:
-            return func(*args, **kwargs)
-        raise self.refused("it makes a constant as large as the image")
+        return created(func, args, kwargs, fake)
 
     def _record(self, func: Any, args: Any, kwargs: Any, tensors: Sequence[torch.Tensor]) -> Any:
         if func is torch.ops.aten.as_strided_.default and _is_same(*args):
@@ -203,9 +209,3 @@ def _is_same(tensor: torch.Tensor, size: Sequence[int], stride: Sequence[int], *
     """Return whether a tensor keeps its elements where they are; pooling to one pixel asks for that."""
     pairs = zip(size, stride, tensor.stride(), strict=True)
     return list(size) == list(tensor.shape) and all(n == 1 or one == other for n, one, other in pairs)
-
-
-def _memory(result: Any) -> int:
-    """Return the bytes that the tensors of a result take: those of a view are few."""
-    tensors = (leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor))
-    return sum(tensor.untyped_storage().nbytes() for tensor in tensors)

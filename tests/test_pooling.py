@@ -101,14 +101,18 @@ def test_context_of_pooling_is_reached_and_not_exceeded(pool: Callable[[Tensor],
     assert_context_is_tight(Applied(pool))
 
 
-@pytest.mark.parametrize("pool", [nn.AdaptiveAvgPool2d(4), nn.AdaptiveMaxPool2d((2, 3))])
-def test_pooling_to_a_fixed_size_is_refused(pool: nn.Module) -> None:
-    """A result of fixed size depends on the whole image: it is refused with place, reason and remedy."""
-    net = nn.Sequential(nn.Conv2d(1, 1, 1), pool)
+class Shared(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.adaptive_avg_pool2d(x, (x.shape[2] // 2, x.shape[3] // 2))
+
+
+def test_pooling_to_a_share_of_the_size_is_refused() -> None:
+    """Its windows follow the size of the image: it is refused with place, reason and remedy."""
+    net = nn.Sequential(nn.Conv2d(1, 1, 1), Shared())
     refusal = analyse_module(net.eval(), 1, (24, 24)).refusals[0]
     assert "adaptive" in refusal.operator
     assert refusal.place == "1"
-    assert "depends on the whole image" in refusal.reason
+    assert "shares of the image" in refusal.reason
     assert "fixed window" in refusal.remedy
 
 

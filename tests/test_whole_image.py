@@ -54,6 +54,23 @@ class ImagePooling(nn.Module):
         return self.project(torch.cat([x, pooled], 1))
 
 
+class PyramidPooling(nn.Module):
+    """Averages of the shares of the image, resized to it again, beside the image itself, as in PSPNet."""
+
+    def __init__(self, channels: int, largest: bool = False, **resizing: object) -> None:
+        super().__init__()
+        self.pool = F.adaptive_max_pool2d if largest else F.adaptive_avg_pool2d
+        self.reduce = nn.ModuleList([nn.Conv2d(channels, 2, 1) for _ in range(3)])
+        self.project, self.resizing = nn.Conv2d(channels + 6, channels, 3, padding=1), resizing
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = [
+            torch.relu(conv(self.pool(x, n))) for conv, n in zip(self.reduce, (1, (2, 3), 6), strict=True)
+        ]
+        resized = [F.interpolate(one, size=x.shape[2:], mode="bilinear", **self.resizing) for one in pooled]
+        return self.project(torch.cat([x, *resized], 1))
+
+
 class ResponseNorm(nn.Module):
     """Global response normalisation, with channels last, as in ConvNeXt V2."""
 
@@ -79,6 +96,9 @@ LOOKS = {
     "global min": SqueezeExcitation(4, lambda x: x.amin((2, 3))),
     "image pooling": ImagePooling(4),
     "response norm": ResponseNorm(4),
+    "pyramid pooling": PyramidPooling(4, align_corners=False),
+    "pyramid pooling with aligned corners": PyramidPooling(4, align_corners=True),
+    "pyramid of largest values": PyramidPooling(4, largest=True),
     "standardised": Applied(lambda x: (x - x.mean()) / (x.std((2, 3), keepdim=True) + 1)),
     "var and mean": Applied(lambda x: (x - torch.var_mean(x, (2, 3), keepdim=True)[1]) / 7),
     "normalised tokens": Applied(lambda x: F.normalize(x.flatten(2), dim=2).reshape(x.shape) * 50),
@@ -213,8 +233,8 @@ def test_merged_parts_are_the_whole(parts: list[list[int]]) -> None:
     tensors = [torch.tensor(part, dtype=torch.float64)[None] for part in parts]
     whole = torch.cat(tensors, 1)
     for reduction in (Moments((1,)), Sums((1,)), Sums((1,), 2.0), Extreme((1,), True), Extreme((1,), False)):
-        merged = reduction.total(reduction.part(tensor) for tensor in tensors)
-        for one, other in zip(merged, reduction.part(whole), strict=True):
+        merged = reduction.total(reduction.part(tensor, ()) for tensor in tensors)
+        for one, other in zip(merged, reduction.part(whole, ()), strict=True):
             torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-9)
 
 

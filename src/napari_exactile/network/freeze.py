@@ -15,9 +15,10 @@ import torch
 from torch.utils._pytree import tree_leaves, tree_map
 
 from napari_exactile.network.constants import computed, distinct
-from napari_exactile.network.graph import Graph, Node, Ref
+from napari_exactile.network.graph import Graph, Made, Node, Ref
 from napari_exactile.network.layout import Layout
 from napari_exactile.network.reductions import Partial, Reduction
+from napari_exactile.network.resample import Enlarged
 from napari_exactile.network.rules import layout_of, refused
 from napari_exactile.network.whole import whole_of
 
@@ -68,7 +69,7 @@ def freeze(traced: Graph, values: Mapping[int, Partial] | None = None) -> Frozen
 
 @dataclass(frozen=True, slots=True)
 class _Constant:
-    tensor: torch.Tensor
+    value: torch.Tensor | Made
     level: int
 
 
@@ -119,7 +120,7 @@ class _Walk:
         if not isinstance(leaf, Ref):
             return leaf
         made = self._made[leaf.index]
-        return made.tensor if isinstance(made, _Constant) else made
+        return made.value if isinstance(made, _Constant) else made
 
     def result(self) -> Frozen:
         """Return what is left, without nodes that nobody needs."""
@@ -133,8 +134,13 @@ class _Walk:
         return Frozen(self._traced, graph.pruned(sources), statistics, levels)
 
 
-def folded(node: Node) -> torch.Tensor:
-    """Return the result of a node of constants alone; one that is spread over the image takes no memory."""
+def folded(node: Node) -> torch.Tensor | Made:
+    """Return the result of a node of constants alone; one as large as the image takes no memory.
+
+    Raises NotExactError where it would.
+    """
+    if any(isinstance(leaf, Made) for leaf in tree_leaves((node.args, node.kwargs))):
+        raise refused(node, "it makes a constant as large as the image", "Join it with the image first")
     tensors = [leaf for leaf in tree_leaves((node.args, node.kwargs)) if isinstance(leaf, torch.Tensor)]
     if _enlarges_single_elements(node, tensors):
         spread: torch.Tensor = distinct(tensors[0]).expand(node.shape)
@@ -142,14 +148,19 @@ def folded(node: Node) -> torch.Tensor:
     try:
         result = computed(node.op, node.args, node.kwargs)
     except MemoryError as error:
+        if node.name.startswith(RESIZING) and len(tensors) == 1:
+            return Enlarged.of(node, tensors[0])
         raise refused(node, str(error)) from error
     one: torch.Tensor = result[node.result] if isinstance(result, tuple | list) else result
     return one
 
 
+RESIZING = ("upsample_", "_upsample_")
+
+
 def _enlarges_single_elements(node: Node, tensors: list[torch.Tensor]) -> bool:
     """Return whether a node resizes what has one element along each axis: whatever the weights, it stays."""
-    if len(tensors) != 1 or not node.name.startswith(("upsample_", "_upsample_")):
+    if len(tensors) != 1 or not node.name.startswith(RESIZING):
         return False
     pairs = zip(distinct(tensors[0]).shape, node.shape, strict=True)
     return all(before in {1, after} for before, after in pairs)

@@ -6,11 +6,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch.utils._pytree import tree_map
 
+from napari_exactile.geometry.interval import Box
 from napari_exactile.network.constants import distinct
 from napari_exactile.network.layout import Layout
 
@@ -20,6 +21,19 @@ class Ref:
     """The tensor that node number `index` produces, standing in an operator's arguments."""
 
     index: int
+
+
+@runtime_checkable
+class Made(Protocol):
+    """A constant as large as the image, made from a small one where it is needed; it stands in arguments."""
+
+    def crop_dense(self, box: Box) -> torch.Tensor:
+        """Return the part in a box of the image."""
+        ...
+
+    def with_constant(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Made:
+        """Return the same, made from `change` of the small constant."""
+        ...
 
 
 @dataclass(frozen=True)  # without slots, for the cached property
@@ -92,6 +106,8 @@ class Graph:
         """
 
         def moved(leaf: Any) -> Any:
+            if isinstance(leaf, Made):
+                return leaf.with_constant(change)
             return change(distinct(leaf)).expand(leaf.shape) if isinstance(leaf, torch.Tensor) else leaf
 
         nodes = (

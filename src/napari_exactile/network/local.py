@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_map
 
 from napari_exactile.geometry.interval import Box, full_box
 from napari_exactile.geometry.window import Same
-from napari_exactile.network.graph import Graph, Node, Ref
+from napari_exactile.network.graph import Graph, Made, Node, Ref
 from napari_exactile.network.layout import Layout
 from napari_exactile.network.rules import Operator, Region, bound_arguments, refused, rule
 
@@ -45,7 +45,7 @@ class Pointwise:
         def fill(leaf: Any) -> Any:
             if isinstance(leaf, Ref):
                 return parts[leaf.index]
-            return leaf.crop_dense(wanted) if isinstance(leaf, Region) else leaf
+            return leaf.crop_dense(wanted) if isinstance(leaf, Region | Made) else leaf
 
         args, kwargs = tree_map(fill, (self.node.args, self.node.kwargs))
         result = self.node.op(*args, **kwargs)
@@ -71,6 +71,8 @@ def pointwise(node: Node, graph: Graph) -> Operator:
     laid: list[Region] = []
 
     def lay(leaf: Any) -> Any:
+        if isinstance(leaf, Made):
+            return leaf
         region = laid_on(leaf, graph.layout(node.index)) if isinstance(leaf, torch.Tensor) else None
         laid.extend([region] if region else [])
         return region or leaf

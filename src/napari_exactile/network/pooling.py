@@ -144,8 +144,8 @@ def _average_pool(node: Node, graph: Graph) -> Operator:
 def _adaptive_pool(node: Node, graph: Graph) -> Operator:
     raise refused(
         node,
-        "its windows are shares of the image: a result of fixed size depends on the whole image",
-        "Use a pooling with a fixed window, or crop the image to the size that the network was made for",
+        "its windows are shares of the image, and their number follows its size",
+        "Use a pooling with a fixed window",
     )
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
-from typing import Protocol
+from itertools import product
+from typing import Any, Protocol
 
 import torch
+
+from napari_exactile.geometry.interval import Box, Interval, slices
 
 Partial = tuple[torch.Tensor, ...]
 
@@ -21,8 +24,8 @@ class Reduction(Protocol):
 
     __slots__ = ()
 
-    def part(self, tensor: torch.Tensor) -> Partial:
-        """Return what one part gives."""
+    def part(self, tensor: torch.Tensor, box: Box) -> Partial:
+        """Return what one part gives; `box` says where it lies in the whole tensor."""
         ...
 
     def merged(self, one: Partial, other: Partial) -> Partial:
@@ -58,7 +61,7 @@ class Moments(Reduction):
     dims: tuple[int, ...]
     groups: int | None = None
 
-    def part(self, tensor: torch.Tensor) -> Partial:
+    def part(self, tensor: torch.Tensor, box: Box) -> Partial:
         """Return (count, mean, squares)."""
         grouped = tensor if self.groups is None else torch.unflatten(tensor, 1, (self.groups, -1))
         var, mean = torch.var_mean(grouped.double(), self.dims, correction=0, keepdim=True)
@@ -86,7 +89,7 @@ class Sums(Reduction):
     dims: tuple[int, ...]
     power: float | None = None
 
-    def part(self, tensor: torch.Tensor) -> Partial:
+    def part(self, tensor: torch.Tensor, box: Box) -> Partial:
         """Return (count, sum)."""
         values = tensor.double() if self.power is None else tensor.double().abs() ** self.power
         total = values.sum(self.dims, keepdim=True)
@@ -108,7 +111,7 @@ class Extreme(Reduction):
     dims: tuple[int, ...]
     largest: bool
 
-    def part(self, tensor: torch.Tensor) -> Partial:
+    def part(self, tensor: torch.Tensor, box: Box) -> Partial:
         """Return the extreme alone."""
         values = tensor.double()
         found = values.amax(self.dims, keepdim=True) if self.largest else values.amin(self.dims, keepdim=True)
@@ -122,3 +125,51 @@ class Extreme(Reduction):
     def unknown(self, shape: tuple[int, ...]) -> Partial:
         """Return 1."""
         return (_reduced(shape, self.dims, 1),)
+
+
+@dataclass(frozen=True, slots=True)
+class Bins(Reduction):
+    """Count and sum, or the largest value, of each bin that the last dimensions are shared out into.
+
+    `bins` has the intervals of the whole tensor that the bins cover, for each axis; they may overlap.
+    """
+
+    bins: tuple[tuple[Interval, ...], ...]
+    largest: bool
+
+    def part(self, tensor: torch.Tensor, box: Box) -> Partial:
+        """Return (count, sum), or the largest alone, of what the bins have of this part."""
+        result = self.unknown(tuple(tensor.shape))
+        values = tensor.double()
+        for place in product(*(range(len(axis)) for axis in self.bins)):
+            covered = [_common(axis[i], side) for axis, i, side in zip(self.bins, place, box, strict=True)]
+            if all(covered):
+                index: Any = (..., *slices(tuple(covered), box))
+                self._add(result, (..., *place), values[index])
+        return tuple(one.to(tensor.device) for one in result)
+
+    def _add(self, result: Partial, place: Any, values: torch.Tensor) -> None:
+        dims = tuple(range(-len(self.bins), 0))
+        if self.largest:
+            result[0][place] = values.amax(dims).cpu()
+        else:
+            result[0][place] = values[0, 0].numel()
+            result[1][place] = values.sum(dims).cpu()
+
+    def merged(self, one: Partial, other: Partial) -> Partial:
+        """Return what both parts give."""
+        if self.largest:
+            return (torch.maximum(one[0], other[0]),)
+        return one[0] + other[0], one[1] + other[1]
+
+    def unknown(self, shape: tuple[int, ...]) -> Partial:
+        """Return empty bins."""
+        sizes = (*shape[: len(shape) - len(self.bins)], *map(len, self.bins))
+        if self.largest:
+            return (torch.full(sizes, -torch.inf, dtype=torch.float64),)
+        return torch.zeros(sizes, dtype=torch.float64), torch.zeros(sizes, dtype=torch.float64)
+
+
+def _common(one: Interval, other: Interval) -> Interval:
+    start = max(one.start, other.start)
+    return Interval(start, max(start, min(one.stop, other.stop)))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache, reduce
 from typing import Any
@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.geometry.window import Resampled
-from napari_exactile.network.rules import Region
+from napari_exactile.network.graph import Node
+from napari_exactile.network.rules import Region, bound_arguments
 
 # These exist for two axes only: along the other one, a signal has a single row.
 _PLANAR = ("upsample_bicubic2d", "_upsample_bicubic2d_aa", "_upsample_bilinear2d_aa")
@@ -83,6 +84,35 @@ class Resampling:
         for axis in reversed(range(len(axes))):
             result = self.tables[axis].apply(result, axis - len(axes), wanted[axis], given[axis])
         return result.to(part.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Enlarged:
+    """A small constant (batch, channels, *space) resized to the image, made where it is needed."""
+
+    tables: tuple[Table, ...]
+    constant: torch.Tensor
+
+    @classmethod
+    def of(cls, node: Node, constant: torch.Tensor) -> Enlarged:
+        """Return what a node that resizes a constant makes of it."""
+        arguments, axes = bound_arguments(node), constant.ndim - 2
+        options = (arguments["align_corners"],) if "align_corners" in arguments else ()
+        scales = [value for name, value in arguments.items() if name.startswith("scale")] or [None] * axes
+        sizes = zip(constant.shape[2:], node.shape[2:], scales, strict=True)
+        return cls(tuple(table_of(node.name, n, m, options, s, node.dtype) for n, m, s in sizes), constant)
+
+    def crop_dense(self, box: Box) -> torch.Tensor:
+        """Return the part in a box of the image."""
+        part = self.constant
+        for axis in reversed(range(len(box))):
+            held = Interval(0, self.constant.shape[2 + axis])
+            part = self.tables[axis].apply(part, axis - len(box), box[axis], held)
+        return part
+
+    def with_constant(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Enlarged:
+        """Return the same, made from `change` of the small constant."""
+        return replace(self, constant=change(self.constant))
 
 
 @lru_cache(maxsize=64)

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from napari_exactile.geometry.interval import Interval
 from napari_exactile.network.channels import dims_of
 from napari_exactile.network.graph import Node
 from napari_exactile.network.layout import Layout
-from napari_exactile.network.reductions import Extreme, Moments, Partial, Reduction, Sums
+from napari_exactile.network.reductions import Bins, Extreme, Moments, Partial, Reduction, Sums
 from napari_exactile.network.rules import bound_arguments, refused
 
 
@@ -169,7 +170,32 @@ def _largest(node: Node, dims: Sequence[int], largest: bool = True) -> Whole:
 @whole_rule(*(f"adaptive_max_pool{axes}d" for axes in (2, 3)))
 def _adaptive_max_pool(node: Node, layout: Layout) -> Whole | None:
     dims = _pooled_to_one(node, layout)
-    return _largest(node, dims) if dims else None
+    return _largest(node, dims) if dims else _binned(node, layout, largest=True)
+
+
+@whole_rule(*(f"_adaptive_avg_pool{axes}d" for axes in (2, 3)))
+def _adaptive_average_pool(node: Node, layout: Layout) -> Whole | None:
+    return _binned(node, layout, largest=False)
+
+
+# More bins than this along an axis are no fixed number of them, but a share of the image's size.
+MOST_BINS = 64
+
+
+def _binned(node: Node, layout: Layout, largest: bool) -> Whole | None:
+    """Return a pooling that shares the image out into a fixed number of bins along each axis."""
+    axes = len(layout.lengths)
+    sizes = node.shape[len(node.shape) - axes :]
+    if not layout.is_last or len(node.shape) != axes + 2 or node.result or max(sizes) > MOST_BINS:
+        return None
+    # As torch shares them out: neighbours may overlap by an element.
+    bins = tuple(
+        tuple(Interval(i * length // size, -(-(i + 1) * length // size)) for i in range(size))
+        for length, size in zip(layout.lengths, sizes, strict=True)
+    )
+    return Whole(
+        Bins(bins, largest), lambda found: _constant(node, found[0] if largest else found[1] / found[0])
+    )
 
 
 def _pooled_to_one(node: Node, layout: Layout) -> tuple[int, ...]:

@@ -86,7 +86,9 @@ class Survey:
             if index in results:
                 self.kept.write(index, parts[index], results[index])
         return {
-            statistic.key: _on_cpu(statistic.reduction.part(results[statistic.source]))
+            statistic.key: _on_cpu(
+                statistic.reduction.part(results[statistic.source], parts[statistic.source])
+            )
             for statistic in one.statistics
             if statistic.source in results
         }

@@ -71,9 +71,14 @@ class Plan:
         return tuple(z + 2 * r for z, r in zip(self.zor, radius, strict=True))
 
     @property
+    def approximate(self) -> bool:
+        """Whether the model cannot be exact, and is run with a radius that a person chose."""
+        return self.method == "approximate"
+
+    @property
     def exact(self) -> bool:
         """Whether the labels are those of one pass over the whole image."""
-        if self.method == "approximate":
+        if self.approximate:
             return False
         pairs = zip(self.radius, self.required_radius, strict=True)
         return all(radius >= required for radius, required in pairs)

@@ -125,8 +125,13 @@ class ExactileDock(QWidget):
         self._watch(self.fields.image.value)
         reason = self._chooser.update()
         self._show_overlay()
-        self.preview.choose(self._chooser.choice)
-        self.footer.idle(reason, "Continue" if self._continues() else "Run")
+        approximate = self.plan is not None and self.plan.approximate
+        if approximate:
+            self.preview.choose(None, "An approximate model has no exact result to compare with")
+        else:
+            self.preview.choose(self._chooser.choice)
+        run = "Run approximately" if approximate else "Run"
+        self.footer.idle(reason, "Continue" if self._continues() else run)
 
     @property
     def plan(self) -> Plan | None:

@@ -114,8 +114,20 @@ def test_inspect_says_where_the_papers_radius_is_too_small(monkeypatch: pytest.M
 
 def test_inspect_refuses_what_cannot_be_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     """A refused model gives exit code 1 and a sentence with operator, place and reason."""
-    use_model(monkeypatch, nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.InstanceNorm2d(2)).eval())
+    use_model(monkeypatch, nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Softmax(-1)).eval())
     assert_refused(call("inspect", MODEL), "Error: this model cannot be exact in tiles: .+ at '1': .+")
+
+
+def test_passes_over_the_image_are_told(monkeypatch: pytest.MonkeyPatch, image: Path) -> None:
+    """`inspect` says how many come before the labels, and `segment` how many there were."""
+    use_model(monkeypatch, nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.InstanceNorm2d(2)).eval())
+    told = summary(call("inspect", MODEL))["whole image"]
+    assert told == "1 operator looks at all of it: 1 pass before the last"
+    done = summary(call("segment", image, "--model", MODEL, "--scratch-limit", "1MB"))
+    assert done["passes"] == "2 over the image: the last one gives the labels"
+    assert done["result"].startswith("exact")
+    wrong = call("segment", image, "--model", MODEL, "--overwrite", "--scratch-limit", "x")
+    assert_refused(wrong, "--scratch-limit takes", 2)
 
 
 @pytest.mark.parametrize(("shape", "code"), [("wide", 2), ("2048x2048", 2), ("", 2), ("0,5", 1)])

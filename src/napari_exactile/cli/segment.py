@@ -61,6 +61,9 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     memory_limit: Annotated[
         str | None, typer.Option(metavar="2GB", help="Memory that automatic tiles may take.")
     ] = None,
+    scratch_limit: Annotated[
+        str | None, typer.Option(metavar="20GB", help="What may be kept between several passes, on disk too.")
+    ] = None,
     axes: Annotated[
         str | None, typer.Option(metavar="zcyx", help="The file's axes, where it names them wrongly.")
     ] = None,
@@ -81,7 +84,8 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
             factor=_number("--factor", factor),
             device=device,
             normalization=normalization,
-            memory_limit=_memory(memory_limit),
+            memory_limit=_bytes("--memory-limit", memory_limit),
+            scratch_limit=_bytes("--scratch-limit", scratch_limit),
         )
         _segment_file(image, model, out, settings, axes)
 
@@ -101,7 +105,7 @@ def _number(option: str, text: str) -> int | Literal["auto"]:
         raise typer.BadParameter(f"{option} takes a number of pixels or auto, not {text!r}") from None
 
 
-def _memory(text: str | None) -> int | None:
+def _bytes(option: str, text: str | None) -> int | None:
     """Return the bytes that "2GB", "512 MiB" or "1000000" mean."""
     if text is None:
         return None
@@ -110,7 +114,7 @@ def _memory(text: str | None) -> int | None:
     try:
         return int(float(number.removesuffix(unit)) * BYTES.get(unit, 1))
     except (ValueError, OverflowError):
-        raise typer.BadParameter(f"--memory-limit takes bytes such as 2GB, not {text!r}") from None
+        raise typer.BadParameter(f"{option} takes bytes such as 2GB, not {text!r}") from None
 
 
 def _segment_file(image: Path, model: str, out: Path, settings: Settings, axes: str | None) -> None:
@@ -154,7 +158,7 @@ def _stoppable(jobs: Sequence[Job], planes: int) -> Iterator[None]:
 def _follow(job: Job, progress: Progress, prefix: str) -> None:
     """Run one job to its end and show its events."""
     from napari_exactile.geometry.interval import lengths
-    from napari_exactile.run.events import Measuring, Ready, TileFinished, TileHalved
+    from napari_exactile.run.events import Measuring, Ready, Surveying, TileFinished, TileHalved
 
     for task in progress.task_ids:
         progress.remove_task(task)
@@ -163,6 +167,9 @@ def _follow(job: Job, progress: Progress, prefix: str) -> None:
         match event:
             case Measuring(fraction):
                 progress.update(task, completed=fraction)
+            case Surveying(number, passes, done, tiles):
+                words = f"{prefix}Pass {number} of {passes} before the labels"
+                progress.update(task, description=words, total=tiles, completed=done)
             case Ready(tiles, done):
                 progress.update(task, description=f"{prefix}Tiles", total=tiles, completed=done)
             case TileFinished():

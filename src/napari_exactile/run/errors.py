@@ -43,7 +43,8 @@ class TilingError:
     `differing` marks the pixels whose label differs from the exact one (Eq. 5), `error_map` is the largest
     difference of the softmax over the classes; both have the window's shape. `required` is the radius that
     the network needs. A radius that is no multiple of F is off the grid: its tiles start at a wrong phase.
-    `one_class` says that all pixels of the window have one label.
+    `one_class` says that all pixels of the window have one label, `anchored` that the network works by the
+    place in the whole image, so that no radius makes tiles by themselves exact.
     """
 
     tiling: Tiling
@@ -53,6 +54,7 @@ class TilingError:
     differing: NDArray[np.bool_]
     error_map: NDArray[np.float32]
     one_class: bool
+    anchored: bool = False
 
     @property
     def radius(self) -> tuple[int, ...]:
@@ -92,7 +94,8 @@ class TilingError:
     @property
     def exact(self) -> bool:
         """Whether the geometry is exact: on the grid, with all the context that the network needs."""
-        return self.on_grid and all(r >= n for r, n in zip(self.radius, self.required, strict=True))
+        enough = all(r >= n for r, n in zip(self.radius, self.required, strict=True))
+        return enough and self.on_grid and not self.anchored
 
 
 def is_on_grid(radius: Iterable[int], factor: Iterable[int]) -> bool:
@@ -155,6 +158,7 @@ class TilingErrors:
             tiling, window, job.plan.required_radius, sum(apart[1:], apart[0]),
             found.labels != reference.labels, _error_map(found, reference),
             one_class=bool((reference.labels == reference.labels.flat[0]).all()),
+            anchored=bool(self.analysis.anchors),
         )  # fmt: skip
 
     def _scored(self, window: Box, parts: Iterable[Box], scores: Callable[[Box], torch.Tensor]) -> Scored:

@@ -20,6 +20,7 @@ def summary_lines(report: Report, image_name: str) -> list[tuple[str, str]]:
         ("context (radius)", f"{_context(report)}, radius {lengths(report.radius)} px"),
         ("zone (ZoR)", f"{lengths(report.zone)} px"),
         ("tiles", _tiles(report)),
+        *_passes(report.passes),
         ("extra computing", f"{report.redundancy - 1:+.0%}".replace("%", " %")),
         ("time", f"{report.seconds:.1f} s on {report.device}, {report.megapixels_per_second:.3g} Mpx/s"),
         ("near-ties", f"{report.near_ties} pixels"),
@@ -39,9 +40,32 @@ def analysis_lines(analysis: Analysis, model_name: str) -> list[tuple[str, str]]
         ("size factor (F)", f"multiples of {lengths(factor)} px"),
         ("context", f"{sides(context)} px before + after a zone"),
         ("radius", f"{lengths(radius)} px: the context, rounded up to a multiple of F"),
+        *_whole_image(analysis),
         ("paper's Eq. 1", f"{lengths(paper)} px, rounded up {lengths(rounded)} px{': too small' * small}"),
         ("result", "can be exact"),
     ]
+
+
+def _passes(passes: int) -> list[tuple[str, str]]:
+    """Return a line for runs that needed more than one pass."""
+    if passes == 1:
+        return []
+    return [("passes", f"{passes} over the image: the last one gives the labels")]
+
+
+def _whole_image(analysis: Analysis) -> list[tuple[str, str]]:
+    """Return a line for networks with operators that look at the whole image."""
+    if not analysis.statistics:
+        return []
+    levels = 1 + max(statistic.level for statistic in analysis.statistics)
+    count = len(analysis.statistics)
+    operators = f"{count} operators look" if count > 1 else "1 operator looks"
+    return [("whole image", f"{operators} at all of it: {passes_words(levels)} before the last")]
+
+
+def passes_words(count: int) -> str:
+    """Return a number of passes in words."""
+    return f"{count} passes" if count > 1 else "1 pass"
 
 
 def summed(reports: Sequence[Report], stack: tuple[int, ...]) -> Report:

@@ -27,6 +27,10 @@ def error_remarks(error: TilingError) -> list[str]:
     if not error.on_grid:
         steps = lengths(error.tiling.factor)
         remarks.append(f"{lengths(error.radius)} px is no multiple of {steps}: tiles start off the grid")
+    if error.anchored:
+        remarks.append(
+            "No radius makes this exact: the model looks at the whole image, a tile sees itself alone"
+        )
     if error.misclassified:
         remarks += _on_rounding(error)
     if error.one_class and not error.exact:

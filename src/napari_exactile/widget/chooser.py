@@ -98,12 +98,16 @@ class Chooser:
             fields.exact_note.say("Analysing...")
             self._ask((name, plane.shape), "The model cannot be used")
             raise _CannotRun("The model is being analysed.")
+        from napari_exactile.run.summary import passes_words
+
         self._offer_devices()
         model, analysis = self.known
         if analysis.refusals:
             return self._declared(name, plane.shape, "; ".join(map(str, analysis.refusals)))
         self._planner.forget()
-        fields.exact_note.say(f"Exact - needs {lengths(analysis.radius or ())} px of context")
+        surveys = 1 + max((statistic.level for statistic in analysis.statistics), default=-1)
+        passes = f" and {passes_words(surveys)} before the labels" if surveys else ""
+        fields.exact_note.say(f"Exact - needs {lengths(analysis.radius or ())} px of context{passes}")
         return model, analysis
 
     def _declared(self, name: str, shape: tuple[int, ...], reasons: str) -> tuple[Model, Analysis]:
@@ -195,7 +199,8 @@ class Chooser:
         fields.context_note.say(f"{lengths(plan.radius)} px (radius)")
         tiles = "1 tile" if len(plan) == 1 else f"{len(plan)} tiles"
         extra = f"extra computing +{max(0.0, plan.redundancy - 1) * 100:.0f}\u00a0%"
-        fields.zone_note.say(f"{lengths(plan.zor)} px (ZoR) - {tiles}\n{extra}")
+        passes = f" - {len(plan.schedule.passes)} passes" if plan.schedule.surveys else ""
+        fields.zone_note.say(f"{lengths(plan.zor)} px (ZoR) - {tiles}{passes}\n{extra}")
         undersized = not plan.exact and not plan.approximate
         warning = (
             f"Context {radius} px is too small: this model needs {max(plan.required_radius)}. "

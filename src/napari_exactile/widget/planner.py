@@ -87,10 +87,15 @@ class Planner:
     def _analyse(self, name: str, shape: tuple[int, ...]) -> tuple[Model, Analysis]:
         from napari_exactile.models.load import load_model
         from napari_exactile.run.api import analyse
+        from napari_exactile.run.devices import scratch_budget
 
         loaded = [model for (known, *_), (model, _) in self._known.items() if known == name]
         model = self._own.get(name) or (loaded[0] if loaded else load_model(name))
-        return model, analyse(model, shape)
+        analysis = analyse(model, shape)
+        if analysis.statistics:
+            # Choosing what to keep between passes takes a while, and is remembered.
+            analysis.passes.within(scratch_budget())
+        return model, analysis
 
     def _declare(self, name: str, shape: tuple[int, ...], factor: Factor | None) -> tuple[Model, Analysis]:
         from napari_exactile.network.declared import declare

@@ -145,7 +145,9 @@ class PreviewSection:
         """Compute in the background; the same question again changes nothing, another one supersedes it."""
         self._asked = preview, tiling, window
         self._layers.clear()
-        self._fields.result.say("Computing...")
+        surveys = len(self._choice.plan.schedule.surveys) if self._choice else 0
+        first = f"; before that, {surveys} passes over the whole image" if surveys else ""
+        self._fields.result.say(f"Computing{first}...")
 
         def compute(is_superseded: IsSuperseded) -> Iterator[TilingError]:
             yield preview.error(tiling, window, is_superseded)

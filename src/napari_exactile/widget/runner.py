@@ -150,6 +150,8 @@ class Run:
         match event:
             case events.Measuring(fraction):
                 self._footer.running("Measuring image", round(100 * fraction), 100)
+            case events.Surveying(number, passes, done, tiles):
+                self._footer.running(f"Pass {number} of {passes} before the labels", done, tiles)
             case events.Ready(done=done):
                 self._started, self._done_before = time.perf_counter(), done
                 self._show_layer()

@@ -1,0 +1,92 @@
+"""A network that looks at the whole image, in the dock: its passes are foreseen, shown and continued."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+from torch import nn
+
+import napari_exactile as ex
+from docks import WAIT, finish, pixels
+from napari_exactile.models.random_weights import randomise
+from napari_exactile.run.executor import Executor
+from napari_exactile.widget.dock import ExactileDock
+
+
+@pytest.fixture
+def normed(opened: Any, qtbot: QtBot) -> tuple[Any, ExactileDock, ex.Model]:
+    """A dock in which a network with two instance norms in sequence is chosen."""
+    layers = [nn.Conv2d(1, 4, 3, padding=1), nn.InstanceNorm2d(4), nn.ReLU()]
+    net = nn.Sequential(
+        *layers, nn.Conv2d(4, 4, 3, padding=1), nn.InstanceNorm2d(4), nn.Conv2d(4, 3, 1)
+    ).eval()
+    randomise(net, 0)
+    model = ex.load_model(net, name="normed", title="normed")
+    viewer, dock = opened(plan=False, show=True)
+    dock.add_model(model)
+    dock.fields.model.value = "normed"
+    qtbot.waitUntil(lambda: dock.plan is not None and len(dock.plan.schedule.passes) == 3, timeout=WAIT)
+    return viewer, dock, model
+
+
+def test_passes_are_foreseen_and_told_and_the_labels_are_those_of_one_pass(
+    normed: tuple[Any, ExactileDock, ex.Model], qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan tells their number, the footer each of them, and the result is exact."""
+    viewer, dock, model = normed
+    assert "3 passes" in dock.fields.zone_note.text()
+    told: list[str] = []
+    running = dock.footer.running
+    monkeypatch.setattr(dock.footer, "running", lambda *words: (told.append(words[0]), running(*words)))
+    layer = finish(qtbot, dock)
+    passes = [words for words in dict.fromkeys(told) if words.startswith("Pass")]
+    assert passes == ["Pass 1 of 2 before the labels", "Pass 2 of 2 before the labels"]
+    np.testing.assert_array_equal(layer.data, ex.segment_whole(viewer.layers["slide"].data, model).labels)
+    assert "Done: exact" in dock.footer.result.text()
+    assert layer.metadata["exactile"]["passes"] == 3
+
+
+def test_a_pass_can_be_cancelled_and_continued(
+    normed: tuple[Any, ExactileDock, ex.Model], qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cancel within a pass ends the run without a layer; the next run gives the exact labels."""
+    viewer, dock, model = normed
+    compute, computed = Executor.compute, []
+
+    def slow(executor: Executor, *args: Any) -> Any:
+        computed.append(args)
+        if len(computed) == 3:
+            dock.cancel()
+        return compute(executor, *args)
+
+    monkeypatch.setattr(Executor, "compute", slow)
+    dock.start()
+    qtbot.waitUntil(lambda: not dock.running, timeout=WAIT)
+    assert "Cancelled" in dock.footer.result.text()
+    layer = finish(qtbot, dock)
+    np.testing.assert_array_equal(layer.data, ex.segment_whole(viewer.layers["slide"].data, model).labels)
+
+
+def test_the_preview_says_that_no_radius_is_enough(
+    normed: tuple[Any, ExactileDock, ex.Model], qtbot: QtBot
+) -> None:
+    """Each tile by itself has other statistics: pixels differ at any radius, and the words say why."""
+    _viewer, dock, _model = normed
+    dock.fields.preview_header.setChecked(True)
+    dock.fields.preview.radius.value = dock.fields.preview.radius.max
+    qtbot.waitUntil(lambda: "differ" in dock.fields.preview.result.text(), timeout=WAIT)
+    assert "looks at the whole image" in dock.fields.preview.result.text()
+
+
+def test_small_images_need_the_passes_too() -> None:
+    """An image of one tile is computed in passes as well, and is exact."""
+    net = nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.InstanceNorm2d(3)).eval()
+    randomise(net, 0)
+    result = ex.segment(pixels((40, 30)), ex.load_model(net))
+    assert (result.report.tiles, result.report.passes) == (1, 2)
+    np.testing.assert_array_equal(
+        result.labels, ex.segment_whole(pixels((40, 30)), ex.load_model(net)).labels
+    )

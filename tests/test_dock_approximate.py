@@ -47,7 +47,7 @@ def test_without_the_choice_nothing_runs(opened: Any, qtbot: QtBot) -> None:
     assert not dock.footer.run.isEnabled()
     assert shown(dock.fields.approximate)
     assert not dock.fields.approximate.value
-    assert not shown(dock.fields.chosen_radius)
+    assert dock.fields.approximation.isHidden()
     assert not dock.fields.own_radius.enabled, "a radius alone is no choice"
     dock.start()
     assert dock.run is None

@@ -116,6 +116,7 @@ class Chooser:
         if not fields.approximate.value:
             self._planner.forget()
             fields.exact_note.say(f"Cannot be exact: {reasons}", warning=True)
+            fields.clear_figures()
             raise _CannotRun("The model cannot be exact: see Model.")
         fields.exact_note.say(f"APPROXIMATE. Cannot be exact: {reasons}", warning=True)
         known = self._planner.known(name, shape, self._factor)

@@ -55,13 +55,20 @@ class Fields:
         self.model = ComboBox(choices=models, tooltip="The network that labels the pixels")
         self.model_note, self.exact_note = Note(), Note()
         self.approximate = CheckBox(
-            text="Run approximately with a radius of (px)", value=False, visible=False,
+            text="Run approximately", value=False, visible=False,
             tooltip="Run the model in tiles all the same; how far its labels are from exact ones is unknown",
         )  # fmt: skip
         self.chosen_radius = SpinBox(
-            value=64, min=0, max=65536, step=16, visible=False,
+            value=64, min=0, max=65536, step=16,
             tooltip="Context on every side of a zone, in pixels: more of it approximates better",
         )  # fmt: skip
+        self.factor = FloatSpinBox(
+            value=0, min=0, max=1024, step=1,
+            tooltip="Sizes of approximate tiles are multiples of it, in pixels; 0: automatic",
+        )  # fmt: skip
+        self.factor.native.setDecimals(0)
+        self.factor.native.setSuffix(" px")
+        self.factor.native.setSpecialValueText(AUTOMATIC)
         # Chosen for one model, it says nothing of the next.
         self.model.changed.connect(self._forget_approximation)
         self.details = PushButton(text="Details...", tooltip="What the model needs, layer by layer")
@@ -89,13 +96,6 @@ class Fields:
         )
         self.radius = SpinBox(value=96, min=0, max=65536, step=16, tooltip="Context on every side, in pixels")
         self.radius_note = Note()
-        self.factor = FloatSpinBox(
-            value=0, min=0, max=1024, step=1,
-            tooltip="Sizes of approximate tiles are multiples of it, in pixels; 0: automatic",
-        )  # fmt: skip
-        self.factor.native.setDecimals(0)
-        self.factor.native.setSuffix(" px")
-        self.factor.native.setSpecialValueText(AUTOMATIC)
         self.normalization = ComboBox(
             choices=[MODEL_SAYS, Z_SCORE, NONE], tooltip="How pixel values are scaled"
         )  # fmt: skip
@@ -133,11 +133,15 @@ class Fields:
 
     def offer_approximation(self, offered: bool) -> None:
         """Let a model that cannot be exact be run approximately; its radius is another than "own radius"."""
-        chosen = offered and self.approximate.value
-        self.approximate.visible, self.chosen_radius.visible = offered, chosen
-        self.factor.enabled = chosen
+        self.approximate.visible = offered
+        self.approximation.setVisible(offered and self.approximate.value)
         if offered:
             self.own_radius.enabled = self.radius.enabled = False
+
+    def clear_figures(self) -> None:
+        """Say nothing of tiles: there are none."""
+        for note in (self.tile_note, self.context_note, self.zone_note):
+            note.say()
 
     def _forget_approximation(self, _model: Any) -> None:
         with self.approximate.changed.blocked():
@@ -145,12 +149,16 @@ class Fields:
 
     def _arranged(self) -> QWidget:
         form = Form()
+        self.approximation = Form()
+        self.approximation.row("Radius", self.chosen_radius)
+        self.approximation.row("Multiples of", self.factor)
         form.heading("Image")
         form.wide(self.image, self.image_note, self.sample)
         form.row("Segment", self.region)
         form.heading("Model")
-        form.wide(self.model, self.model_note, self.exact_note, self.approximate, self.chosen_radius)
-        form.wide(self.details)
+        form.wide(
+            self.model, self.model_note, self.exact_note, self.approximate, self.approximation, self.details
+        )
         form.heading("Tiles")
         form.row("Tile size", self.automatic, self.tile, self.tile_note)
         form.row("Context", self.context_note)
@@ -159,7 +167,6 @@ class Fields:
         advanced = Form()
         advanced.row("Device", self.device)
         advanced.row("Context", self.own_radius, self.radius, self.radius_note)
-        advanced.row("Multiples of", self.factor)
         advanced.row("Normalise", self.normalization)
         advanced.row("Keep", self.probabilities)
         advanced.row("Memory", self.memory)

@@ -63,11 +63,14 @@ def declare(module: nn.Module, analysis: Analysis, factor: Factor = "auto") -> D
     """Return what approximate tiles of a refused network go by, after running it on one small tile of zeros.
 
     `factor` is what tile sizes are multiples of, along every axis; "auto" tries a few. Raises ValueError for
-    a model that can be exact, and where the network does not run on tiles of any multiple or gives an output
-    of another size; NotExactError where it is in training mode, in which running would change it.
+    a model that can be exact, for one in training mode, which running would change, and where the network
+    does not run on tiles of any multiple or gives an output of another size.
     """
     refuse_exact(analysis)
-    refuse_training(module)
+    try:
+        refuse_training(module)
+    except NotExactError as error:
+        raise ValueError(f"the model cannot be run in tiles: {error.refusals[0]}") from error
     failures = []
     for candidate in FACTORS if factor == "auto" else (factor,):
         try:

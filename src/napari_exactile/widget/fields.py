@@ -152,6 +152,7 @@ class Fields:
         self.approximation = Form()
         self.approximation.row("Radius", self.chosen_radius)
         self.approximation.row("Multiples of", self.factor)
+        self.approximation.setVisible(False)
         form.heading("Image")
         form.wide(self.image, self.image_note, self.sample)
         form.row("Segment", self.region)

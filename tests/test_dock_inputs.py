@@ -199,12 +199,27 @@ def test_the_same_analysis_is_asked_for_once(
 
 
 def test_a_model_that_cannot_be_exact_is_refused_in_the_dock(opened: Any, qtbot: QtBot) -> None:
-    """A network with a whole-image norm is named with its reason; Run is disabled and says why."""
+    """An operator along whole rows is named with its reason; Run is disabled and says why."""
     from torch import nn
 
     _, dock = opened(plan=False)
-    net = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.InstanceNorm2d(2)).eval()
-    dock.add_model(ex.load_model(net, name="norm", title="norm"))
+    net = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Softmax(-1)).eval()
+    dock.add_model(ex.load_model(net, name="rows", title="rows"))
     qtbot.waitUntil(lambda: "Cannot be exact" in dock.fields.exact_note.text(), timeout=WAIT)
     assert dock.footer.reason.text() == "The model cannot be exact: see Model."
     assert not dock.footer.run.isEnabled()
+
+
+def test_a_model_that_returns_labels_is_explained_in_the_dock(opened: Any, qtbot: QtBot) -> None:
+    """A network whose output is no scores cannot be run: the note says so, before Run is pressed."""
+    from torch import nn
+
+    class Labelling(nn.Conv2d):
+        def forward(self, x: Any) -> Any:
+            return super().forward(x).argmax(1, keepdim=True)
+
+    _, dock = opened(plan=False)
+    dock.add_model(ex.load_model(Labelling(1, 3, 1).eval(), name="labels", title="labels"))
+    qtbot.waitUntil(lambda: "whole numbers" in dock.fields.exact_note.text(), timeout=WAIT)
+    assert dock.footer.reason.text() == "The model cannot be used: see Model."
+    assert dock.fields.approximation.isHidden()

@@ -25,7 +25,9 @@ from qtpy.QtWidgets import (
     QStyleOptionComboBox,
     QWidget,
 )
+from torch import nn
 
+from napari_exactile.models.load import load_model
 from napari_exactile.widget.dock import ExactileDock
 from napari_exactile.widget.form import breakable
 
@@ -235,7 +237,7 @@ def test_the_wheel_changes_only_the_field_in_use(opened: Any, qtbot: QtBot) -> N
     dock.fields.automatic.value, dock.fields.own_radius.value = False, True
     box = QComboBox | QAbstractSpinBox
     fields = [field for field in dock.fields.plan_fields() if isinstance(field.native, box)]
-    assert len(fields) == 7
+    assert len(fields) == 9
     for field in fields:
         before = field.value
         assert not takes_wheel(field.native)
@@ -279,3 +281,20 @@ def test_long_words_can_be_broken_and_short_ones_stay() -> None:
         "tif",
     ]
     assert breakable("a" * 40).split("\u200b") == ["a" * 16, "a" * 16, "a" * 8]
+
+
+@pytest.mark.parametrize("size", [9, 14])
+def test_an_approximate_model_can_be_read(opened: Any, qtbot: QtBot, size: int) -> None:
+    """The refusal, the choice and its radius have room, and so has what is said once it is made."""
+    dock = opened(size)
+    with_plan(qtbot, dock)
+    dock.add_model(
+        load_model(nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Softmax(-1)).eval(), name="rows")
+    )
+    qtbot.waitUntil(dock.fields.approximate.native.isVisible, timeout=WAIT)
+    assert dock.fields.context_note.text() == "", "figures of another model are gone"
+    assert_all_can_be_read(qtbot, dock)
+    dock.fields.approximate.value = True
+    dock.fields.advanced.setChecked(True)
+    qtbot.waitUntil(lambda: dock.plan is not None, timeout=WAIT)
+    assert_all_can_be_read(qtbot, dock)

@@ -334,7 +334,7 @@ def test_a_failing_tile_is_named_and_the_rest_kept(monkeypatch: pytest.MonkeyPat
     [
         ({"tile": 0}, "a tile needs at least 1 px, not 0"),
         ({"radius": -1}, "a radius cannot be negative: -1"),
-        ({"method": "cone"}, "method is one of trimmed, whole-tile, not 'cone'"),
+        ({"method": "cone"}, "method is one of trimmed, whole-tile, approximate, not 'cone'"),
         ({"normalization": "max"}, "normalization is one of model, z-score, none, not 'max'"),
         ({"device": "mps"}, "Apple's GPU (mps) is not offered: its arithmetic has not been shown to be"),
         ({"device": "tpu"}, "device is one of auto, cpu, cuda, not 'tpu'"),

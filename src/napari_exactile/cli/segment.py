@@ -47,8 +47,15 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     tile: Annotated[str, typer.Option(metavar="N|auto", help="Tile size in pixels.")] = "auto",
     radius: Annotated[str, typer.Option(metavar="N|auto", help="Context (radius) in pixels.")] = "auto",
     method: Annotated[
-        str, typer.Option(metavar="trimmed|whole-tile", help="An undersized radius needs whole-tile.")
+        str,
+        typer.Option(
+            metavar="trimmed|whole-tile|approximate",
+            help="An undersized radius needs whole-tile, a model that cannot be exact approximate.",
+        ),
     ] = "trimmed",
+    factor: Annotated[
+        str, typer.Option(metavar="N|auto", help="Approximate tiles have multiples of so many pixels.")
+    ] = "auto",
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda")] = "auto",
     normalization: Annotated[str, typer.Option(metavar="model|z-score|none")] = "model",
     memory_limit: Annotated[
@@ -74,6 +81,7 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
             tile=_number("--tile", tile),
             radius=_number("--radius", radius),
             method=method,
+            factor=_number("--factor", factor),
             device=device,
             normalization=normalization,
             memory_limit=_bytes("--memory-limit", memory_limit),
@@ -113,14 +121,14 @@ def _segment_file(image: Path, model: str, out: Path, settings: Settings, axes: 
     from napari_exactile.images.source import planes_of
     from napari_exactile.images.tiff import open_tiff, save_labels
     from napari_exactile.models.load import load_model
-    from napari_exactile.run.api import analyse
+    from napari_exactile.run.api import analysis_for
     from napari_exactile.run.job import Job
     from napari_exactile.run.summary import exactness, summary_lines, summed
 
     opened = open_tiff(image)
     loaded = load_model(model)
     planes = planes_of(opened.array, (axes or opened.axes).lower(), loaded.card.channels, image.name)
-    analysis = analyse(loaded, planes.sources[0].shape)
+    analysis = analysis_for(loaded, planes.sources[0].shape, settings)
     jobs: list[Job] = []
     with _stoppable(jobs, len(planes.sources)):
         with progress_bar() as progress:

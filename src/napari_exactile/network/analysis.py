@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
 from torch import nn
 from torch.fx import GraphModule
 
@@ -23,6 +24,7 @@ from napari_exactile.network.trace import trace
 
 # F is not known before the first trace: that one sees a length that every likely factor divides.
 DIVISIBLE_LENGTH = 2**8 * 3**2 * 5 * 7
+WAY_OUT = 'Or run it in approximate mode with a radius of your own (method "approximate", radius 64 say)'
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Analysis:
     def require(self) -> BoundGraph:
         """Return the graph with its operators; raise NotExactError where the network is refused."""
         if self.bound is None:
-            raise NotExactError(self.refusals)
+            raise NotExactError(self.refusals, WAY_OUT)
         return self.bound
 
     def graph_with(self, values: Mapping[int, Partial]) -> Graph:
@@ -107,6 +109,11 @@ class Analysis:
         """Return the number of output channels."""
         return self.graph.nodes[self.graph.output].shape[1]
 
+    @property
+    def scores_dtype(self) -> torch.dtype:
+        """Return the type of the network's output."""
+        return self.graph.nodes[self.graph.output].dtype
+
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """Return the operators in order, each with its place, stride, context and cost."""
@@ -119,7 +126,7 @@ class Analysis:
         truth, before and after a zone, and the papers' equation. Places are shortened to keep to `width`.
         """
         if self.bound is None:
-            return "\n".join(["Cannot be exact:", *(f"  {refusal}" for refusal in self.refusals)])
+            return "\n".join(["Cannot be exact:", *(f"  {refusal}" for refusal in self.refusals), WAY_OUT])
         return "\n".join([*aligned(table(self.layers, width, 2)), "", *self._summary()])
 
     def _summary(self) -> list[str]:
@@ -143,7 +150,7 @@ def analyse_module(module: nn.Module, channels: int, shape: Sequence[int], outpu
     if not shape or min(shape) < 1:
         raise ValueError(f"an image needs at least one pixel along every axis, not shape {shape}")
     try:
-        _refuse_training(module)
+        refuse_training(module)
         first, _frozen = _bind(module, channels, (DIVISIBLE_LENGTH,) * len(shape), output)
         padded = tuple(round_up(length, f) for length, f in zip(shape, first.factor, strict=True))
         bound, frozen = _bind(module, channels, padded, output)
@@ -190,7 +197,8 @@ def _size_dependence(one: BoundGraph, other: BoundGraph) -> tuple[Refusal, ...]:
     return (Refusal("model", "", "which neighbours a pixel depends on changes with the size of the image"),)
 
 
-def _refuse_training(module: nn.Module) -> None:
+def refuse_training(module: nn.Module) -> None:
+    """Raise NotExactError for a network in training mode, or with a batch norm that was left in it."""
     # Frozen TorchScript has no such switch and exported programs a meaningless one: what is left of training
     # in them is refused operator by operator.
     if getattr(module, "training", False) and not isinstance(module, GraphModule):

@@ -164,12 +164,15 @@ class Refusal:
 
 
 class NotExactError(ValueError):
-    """Raised where exactness cannot be promised; `refusals` names each operator, its place and the reason."""
+    """Raised where exactness cannot be promised; `refusals` names each operator, its place and the reason.
 
-    def __init__(self, refusals: tuple[Refusal, ...]) -> None:
+    `way_out` is what can be done all the same, whatever the refusals.
+    """
+
+    def __init__(self, refusals: tuple[Refusal, ...], way_out: str = "") -> None:
         self.refusals = refusals
         lines = "; ".join(str(refusal) for refusal in refusals)
-        super().__init__(f"this model cannot be exact in tiles: {lines}")
+        super().__init__(f"this model cannot be exact in tiles: {lines}{'. ' + way_out if way_out else ''}")
 
 
 def _refs(tree: Any) -> Iterator[Ref]:

@@ -17,6 +17,10 @@ Output = int | str | None
 USUAL_NAME = "out"
 
 
+class WrongSizeError(ValueError):
+    """Raised where a network does not give one score for each pixel of a tile."""
+
+
 def pick(result: Any, output: Output, image: torch.Tensor) -> torch.Tensor:
     """Return the tensor called `output` of what a network returns for `image`.
 
@@ -33,6 +37,15 @@ def pick(result: Any, output: Output, image: torch.Tensor) -> torch.Tensor:
         reason = f"none of the network's outputs has the size of the image: {_listed(named)}"
         raise no_output(reason if named else f"the network returns {_kind(result)} instead of a tensor")
     return candidates.get(USUAL_NAME, next(iter(candidates.values())))
+
+
+def check_size(scores: torch.Tensor, tile: torch.Tensor) -> None:
+    """Raise WrongSizeError for an output that has not the size of the tile that was given to the network."""
+    if scores.shape[2:] != tile.shape[2:] or scores.ndim != tile.ndim:
+        given, result = (" x ".join(map(str, shape)) for shape in (tile.shape[2:], scores.shape))
+        raise WrongSizeError(
+            f"a tile of {given} px gives an output of shape {result}, which has not the size of the tile"
+        )
 
 
 def no_output(reason: str, remedy: str = "") -> NotExactError:

@@ -11,6 +11,7 @@ from napari_exactile.images.source import ImageSource, source_of
 from napari_exactile.models.load import Model, load_model
 from napari_exactile.network import probe
 from napari_exactile.network.analysis import Analysis, analyse_module
+from napari_exactile.network.declared import declare
 from napari_exactile.run.events import Event
 from napari_exactile.run.job import Job, Result
 from napari_exactile.run.settings import Settings
@@ -54,8 +55,12 @@ def segment(
 
     `image` is a numpy, dask or zarr array or an ImageSource; `axes` names its axes where they are not clear
     ("cyx", "yxc"). `settings` are the fields of Settings: tile, radius, method, region, normalization,
-    probabilities, device, memory_limit. `on_event` hears of every step; when `cancel()` is true, what is
-    done is returned and the rest of the labels is the number of classes.
+    probabilities, device, memory_limit, factor. `on_event` hears of every step; when `cancel()` is true,
+    what is done is returned and the rest of the labels is the number of classes.
+
+    A model that cannot be exact is refused, unless method="approximate" is chosen with a radius of one's own:
+    then whole tiles with that radius go through the unchanged network, their sizes multiples of `factor`, and
+    the report is not exact.
 
     Raises NotExactError where the model is refused, ValueError for images and settings that cannot be used,
     and TileError where a tile fails.
@@ -81,4 +86,15 @@ def make_job(image: Any, model: ModelLike, axes: str | None, settings: Settings)
     """Return the job that `segment` runs; nothing is read yet."""
     loaded = load_model(model)
     source: ImageSource = image if hasattr(image, "read") else source_of(image, loaded.card.channels, axes)
-    return Job(source, loaded, analyse(loaded, source.shape), settings)
+    return Job(source, loaded, analysis_for(loaded, source.shape, settings), settings)
+
+
+def analysis_for(model: Model, shape: Sequence[int], settings: Settings) -> Analysis:
+    """Return what a run with these settings goes by: the analysis, or what was declared instead of one.
+
+    Raises as `declare` does where the settings are approximate.
+    """
+    analysis = analyse(model, shape)
+    if settings.method != "approximate":
+        return analysis
+    return declare(model.module, analysis, settings.factor)

@@ -22,7 +22,7 @@ from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.cone import Cone
 from napari_exactile.network.forms import on_device
 from napari_exactile.network.hooks import module_calls
-from napari_exactile.network.outputs import pick
+from napari_exactile.network.outputs import check_size, pick
 from napari_exactile.network.passes import Pass
 from napari_exactile.network.trace import dtype_of, trace
 from napari_exactile.network.work import work_whole
@@ -55,8 +55,8 @@ class Executor:
     def scores(self, zone: Box, radius: tuple[int, ...], method: Method, check: Check) -> torch.Tensor:
         """Return (1, classes, *zone) on the device; `check` is called often and may raise to stop.
 
-        "trimmed" computes just what the zone depends on. "whole-tile" sends the zone with `radius` around it
-        through the unchanged network and cuts the zone out: the tiling of the papers.
+        "trimmed" computes just what the zone depends on. "whole-tile" and "approximate" send the zone with
+        `radius` around it through the unchanged network and cut the zone out: the tiling of the papers.
         """
         if method == "trimmed":
             return self.compute(self._cone, zone, check)[self._analysis.graph.output]
@@ -101,7 +101,8 @@ class Executor:
         return self.through_network(padded, shape, lambda: None)
 
     def _tile(self, zone: Box, radius: tuple[int, ...]) -> Box:
-        factor, shape = self._analysis.require().factor, self._analysis.padded_shape
+        factor, shape = self._analysis.factor, self._analysis.padded_shape
+        assert factor is not None
         return tuple(map(tile_around, zone, factor, radius, shape))
 
     def through_network(self, tile: Box, zone: Box, check: Check) -> torch.Tensor:
@@ -110,6 +111,8 @@ class Executor:
         image = self._image(tile)
         with torch.no_grad(), module_calls(self._module, lambda _path: check()):
             result = pick(self._network(image), self._analysis.output, image)
+        if self._analysis.refusals:
+            check_size(result, image)  # nothing is known of it but what one tile of zeros has shown
         index: Any = (..., *slices(zone, tile))
         return result[index]
 

@@ -20,6 +20,7 @@ from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.arithmetic import exact_arithmetic
 from napari_exactile.run import events
+from napari_exactile.run.approximate import approximate_plan
 from napari_exactile.run.devices import (
     free_memory,
     is_out_of_memory,
@@ -40,7 +41,7 @@ IsCancelled = Callable[[], bool]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How a result came about, and how exact it is."""
+    """How a result came about, and how exact it is; `reason` says why the model cannot be, if so."""
 
     model: str
     shape: tuple[int, ...]
@@ -59,6 +60,7 @@ class Report:
     device: str
     normalization: Normalization
     torch_version: str
+    reason: str = ""
 
     @property
     def megapixels_per_second(self) -> float:
@@ -93,8 +95,7 @@ class Job:
         allocate: Callable[[tuple[int, ...], Any], NDArray[Any]] = np.empty,
     ) -> None:
         check_channels(source.channels, model.card.channels, getattr(source, "name", "image"))
-        graph = analysis.graph
-        check_scores(graph.nodes[graph.output].dtype)
+        check_scores(analysis.scores_dtype)
         self.source, self.model, self.analysis, self.settings = source, model, analysis, settings
         self.device = pick_device(settings.device)
         self.plan = make_plan(analysis, settings, self.device)
@@ -161,7 +162,7 @@ class Job:
         seconds = time.perf_counter() - started
         report = replace(
             self.report(), shape=self.source.shape, exact=True, method="one pass", tiles=1, tiles_done=1,
-            passes=1, redundancy=1.0, near_ties=result.near_ties, seconds=seconds,
+            passes=1, redundancy=1.0, near_ties=result.near_ties, seconds=seconds, reason="",
         )  # fmt: skip
         return Result(labels, result.probabilities.float().cpu().numpy(), report)
 
@@ -173,6 +174,7 @@ class Job:
             self.analysis.context, plan.radius, plan.zor, len(plan), len(self.done),
             len(plan.schedule.passes), plan.redundancy,
             self.near_ties, self.seconds, str(self.device), self._known_normalization(), torch.__version__,
+            "; ".join(map(str, self.analysis.refusals)),
         )  # fmt: skip
 
     def measure(self, is_cancelled: IsCancelled = lambda: False) -> Iterator[Event]:
@@ -243,7 +245,7 @@ class Job:
         return self._normalization
 
     def _in_pieces(self, tile: Tile, compute: Callable[[Box], R]) -> Generator[Event, None, list[R]]:
-        """Compute a tile's zone in pieces as large as the memory allows; pieces change no label."""
+        """Compute a tile's zone in pieces as large as memory allows; they change no exact label."""
         while True:
             try:
                 pieces = split_zone(tile.zone, self._largest_piece, self.plan.factor)
@@ -285,6 +287,8 @@ class Job:
 
     def _what_fits(self) -> str:
         plan = self.plan
+        if not plan.peak_bytes:
+            return f"not enough memory for a tile of {max(plan.tile)} px; a smaller one may fit"
         memory = min(int(free_memory(self.device) * 0.8), plan.peak_bytes // 2)
         fits = largest_tile(self.analysis, plan.radius, plan.method, memory)
         remedy = f"a tile of {fits} px would fit" if fits else "no tile would fit on this device"
@@ -292,7 +296,9 @@ class Job:
 
 
 def make_plan(analysis: Analysis, settings: Settings, device: torch.device) -> Plan:
-    """Return the plan that these settings mean on this device."""
+    """Return the plan that these settings mean on this device; approximate ones need what `declare` gives."""
+    if settings.method == "approximate":
+        return approximate_plan(analysis, settings)
     memory = settings.memory_limit or memory_budget(device)
     scratch = scratch_budget() if settings.scratch_limit is None else settings.scratch_limit
     kind: Any = device.type

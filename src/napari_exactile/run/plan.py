@@ -25,8 +25,9 @@ COMFORTABLE_ZONE = 512
 class Plan:
     """Zones that partition the region, each with its tile; iterable again and again, with a length.
 
-    `required_radius` is what the network needs, `redundancy` the multiply-accumulates relative to one pass
-    over the region (1.0 is the least possible), `peak_bytes` the predicted memory of the largest tile.
+    `required_radius` is what the network needs (empty: no radius is enough), `redundancy` the
+    multiply-accumulates relative to one pass over the region (1.0 is the least possible), `peak_bytes` the
+    predicted memory of the largest tile (0: it cannot be predicted).
     `automatic` says that the tile size was chosen by the program. `schedule` are the passes over the image:
     one, or more where operators look at all of it, whose cost `redundancy` counts too.
     """
@@ -70,8 +71,15 @@ class Plan:
         return tuple(z + 2 * r for z, r in zip(self.zor, radius, strict=True))
 
     @property
+    def approximate(self) -> bool:
+        """Whether the model cannot be exact, and is run with a radius that a person chose."""
+        return self.method == "approximate"
+
+    @property
     def exact(self) -> bool:
         """Whether the labels are those of one pass over the whole image."""
+        if self.approximate:
+            return False
         pairs = zip(self.radius, self.required_radius, strict=True)
         return all(radius >= required for radius, required in pairs)
 
@@ -94,6 +102,7 @@ def plan_tiles(
     NotExactError where the network is refused, and ValueError for a tile without a zone or for an undersized
     radius, which only the method "whole-tile" takes.
     """
+    _refuse_approximate(method)
     bound = analysis.require()
     required = analysis.radius
     assert required is not None
@@ -161,6 +170,11 @@ def _zone_sizes(bound: BoundGraph, largest: int) -> list[int]:
 def _snapped(radius: int | str | None, factor: tuple[int, ...]) -> tuple[int, ...]:
     assert isinstance(radius, int)
     return tuple(round_up(radius, f) for f in factor)
+
+
+def _refuse_approximate(method: Method) -> None:
+    if method == "approximate":
+        raise ValueError('only `segment` has the method "approximate": there is no plan without the model')
 
 
 def _refuse_anchored(analysis: Analysis, method: Method) -> None:

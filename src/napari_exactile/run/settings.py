@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from napari_exactile.geometry.interval import Box
 
-Method = Literal["trimmed", "whole-tile"]
+Method = Literal["trimmed", "whole-tile", "approximate"]
 Device = Literal["auto", "cpu", "cuda"]
 NormalizationChoice = Literal["model", "z-score", "none"]
 
@@ -18,7 +18,10 @@ class Settings:
 
     `tile` and `radius` are in pixels, `region` is the box to segment (None: the whole image), `memory_limit`
     is in bytes and bounds automatic tiles, `scratch_limit` what networks that take several passes over the
-    image keep in between, in memory and temporary files. Raises ValueError for values that no run can have.
+    image keep in between, in memory and temporary files.
+
+    The method "approximate" is for models that cannot be exact. It needs a radius of one's own; `factor` is
+    what sizes of its tiles are multiples of. Raises ValueError for values that no run can have.
     """
 
     tile: int | Literal["auto"] = "auto"
@@ -30,6 +33,7 @@ class Settings:
     device: Device = "auto"
     memory_limit: int | None = None
     scratch_limit: int | None = None
+    factor: int | Literal["auto"] = "auto"
 
     def __post_init__(self) -> None:
         if self.tile != "auto" and self.tile < 1:
@@ -37,6 +41,7 @@ class Settings:
         if self.radius != "auto" and self.radius < 0:
             raise ValueError(f"a radius cannot be negative: {self.radius}")
         _check_choice("method", self.method, get_args(Method))
+        self._check_approximate()
         _check_choice("normalization", self.normalization, get_args(NormalizationChoice))
         if str(self.device) == "mps":
             raise ValueError(
@@ -47,6 +52,14 @@ class Settings:
             raise ValueError(f"the memory limit must be positive, not {self.memory_limit}")
         if self.scratch_limit is not None and self.scratch_limit < 0:
             raise ValueError(f"the scratch limit cannot be negative: {self.scratch_limit}")
+
+    def _check_approximate(self) -> None:
+        if self.method == "approximate" and self.radius == "auto":
+            raise ValueError('the method "approximate" needs a radius of your own in pixels, such as 64')
+        if self.factor != "auto" and self.method != "approximate":
+            raise ValueError('a factor is for the method "approximate": otherwise it follows from the model')
+        if self.factor != "auto" and self.factor < 1:
+            raise ValueError(f"tiles are multiples of at least 1 px, not {self.factor}")
 
 
 def _check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:

@@ -17,7 +17,7 @@ def summary_lines(report: Report, image_name: str) -> list[tuple[str, str]]:
         ("image", f"{image_name}, {' x '.join(map(str, report.shape))} px"),
         ("model", report.model),
         ("size factor (F)", f"multiples of {lengths(report.factor)} px"),
-        ("context (radius)", f"{_context(report)} needed, radius {lengths(report.radius)} px"),
+        ("context (radius)", f"{_context(report)}, radius {lengths(report.radius)} px"),
         ("zone (ZoR)", f"{lengths(report.zone)} px"),
         ("tiles", _tiles(report)),
         *_passes(report.passes),
@@ -97,7 +97,9 @@ def needed_radius(report: Report) -> tuple[int, ...]:
 
 
 def _context(report: Report) -> str:
-    return f"{lengths([max(sides) for sides in report.context or ()])} px"
+    if report.context is None:
+        return "unknown"
+    return f"{lengths([max(sides) for sides in report.context])} px needed"
 
 
 def _tiles(report: Report) -> str:
@@ -115,6 +117,11 @@ def exactness(report: Report) -> str:
 def _zones_exactness(report: Report) -> str:
     if report.exact:
         return "exact: the labels of one pass over the whole image"
+    if report.method == "approximate":
+        return (
+            f"APPROXIMATE: run in tiles with a radius of {lengths(report.radius)} px, chosen by hand, "
+            f"as the model cannot be exact: {report.reason}"
+        )
     return (
         f"INEXACT: the radius is {lengths(report.radius)} px, "
         f"but this model needs {lengths(needed_radius(report))} px"

@@ -35,8 +35,9 @@ class Survey:
         self.analysis, self.schedule = analysis, schedule
         self.values: dict[int, Partial] = {}
         self.kept = KeptTensors(memory)
-        shape = analysis.padded_shape
-        self._tiles = tuple(Tiling(shape, analysis.require().factor, zone, (0,) * len(shape)))
+        shape, factor = analysis.padded_shape, analysis.factor
+        assert factor is not None
+        self._tiles = tuple(Tiling(shape, factor, zone, (0,) * len(shape)))
         self._number = 0
         self._gathered: list[dict[int, Partial]] = []
         self._tiles_done = 0

@@ -17,6 +17,7 @@ from napari_exactile.widget.planner import Planner
 if TYPE_CHECKING:
     from napari_exactile.models.load import Model
     from napari_exactile.network.analysis import Analysis
+    from napari_exactile.network.declared import Factor
     from napari_exactile.run.plan import Plan
 
 NORMALIZATIONS: dict[str, NormalizationChoice] = {MODEL_SAYS: "model", Z_SCORE: "z-score", NONE: "none"}
@@ -45,7 +46,8 @@ class _CannotRun(Exception):  # noqa: N818
 class Chooser:
     """Reads the fields and says what they mean: `choice`, or None and the reason.
 
-    `analysed` is called when an analysis that was missing has come in.
+    `analysed` is called when an analysis that was missing has come in. `known` is the model that was picked
+    with its analysis, also where it cannot be run.
     """
 
     def __init__(
@@ -53,12 +55,13 @@ class Chooser:
     ) -> None:
         self._viewer, self._fields, self._planner, self._analysed = viewer, fields, planner, analysed
         self._devices: dict[str, Device] = {AUTOMATIC: "auto", "CPU": "cpu"}
-        self._failure: tuple[str, Exception] | None = None
+        self._failure: tuple[tuple[Any, ...], Exception] | None = None
         self.choice: Choice | None = None
+        self.known: tuple[Model, Analysis] | None = None
 
     def update(self) -> str:
         """Choose anew; return why nothing can be run, in one sentence, or ""."""
-        self.choice = None
+        self.choice = self.known = None
         try:
             plane = self._plane()
             model, analysis = self._analysis(plane)
@@ -89,52 +92,82 @@ class Chooser:
         """Return model and analysis; the first time, they are asked for in the background."""
         name, fields = self._fields.model.value, self._fields
         fields.model_note.say(self._planner.cards[name].summary)
-        known = self._planner.known(name, plane.shape)
-        if known is None:
-            self._ask(name, plane.shape)
+        self.known = self._planner.known(name, plane.shape)
+        fields.offer_approximation(self.known is not None and bool(self.known[1].refusals))
+        if self.known is None:
+            fields.exact_note.say("Analysing...")
+            self._ask((name, plane.shape), "The model cannot be used")
             raise _CannotRun("The model is being analysed.")
         from napari_exactile.run.summary import passes_words
 
-        self._planner.forget()
         self._offer_devices()
-        model, analysis = known
+        model, analysis = self.known
         if analysis.refusals:
-            fields.exact_note.say(f"Cannot be exact: {'; '.join(map(str, analysis.refusals))}", warning=True)
-            raise _CannotRun("The model cannot be exact: see Model.")
+            return self._declared(name, plane.shape, "; ".join(map(str, analysis.refusals)))
+        self._planner.forget()
         surveys = 1 + max((statistic.level for statistic in analysis.statistics), default=-1)
         passes = f" and {passes_words(surveys)} before the labels" if surveys else ""
         fields.exact_note.say(f"Exact - needs {lengths(analysis.radius or ())} px of context{passes}")
         return model, analysis
 
-    def _ask(self, name: str, shape: tuple[int, ...]) -> None:
+    def _declared(self, name: str, shape: tuple[int, ...], reasons: str) -> tuple[Model, Analysis]:
+        """Return what approximate tiles go by, if the person has chosen them for this model."""
+        fields = self._fields
+        if not fields.approximate.value:
+            self._planner.forget()
+            fields.exact_note.say(f"Cannot be exact: {reasons}", warning=True)
+            fields.clear_figures()
+            raise _CannotRun("The model cannot be exact: see Model.")
+        fields.exact_note.say(f"APPROXIMATE. Cannot be exact: {reasons}", warning=True)
+        known = self._planner.known(name, shape, self._factor)
+        if known is None:
+            self._ask((name, shape, self._factor), "The model cannot be run approximately")
+            raise _CannotRun("A small tile is being tried.")
+        self._planner.forget()
+        return known
+
+    def _ask(self, question: tuple[Any, ...], failing: str) -> None:
         """Ask for an analysis, unless it has just failed: then say so, and ask again after a change."""
         failed, self._failure = self._failure, None
-        if failed is not None and failed[0] == name:
-            self._fields.exact_note.say(f"The model cannot be used: {failed[1]}", warning=True)
-            raise _CannotRun("The model cannot be used: see Model.")
-        self._fields.exact_note.say("Analysing...")
-        self._planner.ask(name, shape, self._analysed, lambda error: self._on_failure(name, error))
+        if failed is not None and failed[0] == question:
+            self._fields.exact_note.say(f"{failing}: {failed[1]}", warning=True)
+            raise _CannotRun(f"{failing}: see Model.")
+        name, shape, *factor = question
+        self._planner.ask(
+            name, shape, self._analysed, lambda error: self._on_failure(question, error), *factor
+        )
 
-    def _on_failure(self, name: str, error: Exception) -> None:
-        self._failure = name, error
+    def _on_failure(self, question: tuple[Any, ...], error: Exception) -> None:
+        self._failure = question, error
         self._analysed()
 
+    @property
+    def _factor(self) -> Factor:
+        return int(self._fields.factor.value) or "auto"
+
     def _settings(self, plane: Plane, analysis: Analysis) -> Settings:
-        fields, (factor, needed) = self._fields, (max(analysis.factor or ()), max(analysis.radius or ()))
-        own = fields.own_radius.value
-        snap(fields.radius, factor, None if own else needed)
-        snap(fields.tile, factor, None)
-        undersized = own and fields.radius.value < needed
+        fields = self._fields
+        snap(fields.tile, max(analysis.factor or ()), None)
         return Settings(
             tile="auto" if fields.automatic.value else fields.tile.value,
-            radius=fields.radius.value if own else "auto",
-            method="whole-tile" if undersized else "trimmed",
             region=self._region(plane),
             normalization=NORMALIZATIONS[fields.normalization.value],
             probabilities=fields.probabilities.value,
             device=self._devices[fields.device.value],
             memory_limit=round(fields.memory.value * 1e9) or None,
+            **self._radius(analysis),
         )
+
+    def _radius(self, analysis: Analysis) -> dict[str, Any]:
+        """Return the radius, and the method that can take it."""
+        fields, factor = self._fields, max(analysis.factor or ())
+        if analysis.refusals:
+            return {"radius": fields.chosen_radius.value, "method": "approximate", "factor": self._factor}
+        needed, own = max(analysis.radius or ()), fields.own_radius.value
+        snap(fields.radius, factor, None if own else needed)
+        undersized = own and fields.radius.value < needed
+        radius = fields.radius.value if own else "auto"
+        return {"radius": radius, "method": "whole-tile" if undersized else "trimmed"}
 
     def _region(self, plane: Plane) -> Box | None:
         if self._fields.region.value != VIEW:
@@ -158,7 +191,9 @@ class Chooser:
             raise _CannotRun("The tile size does not work: see Tiles.") from error
 
     def _show_figures(self, plan: Plan) -> None:
-        fields, radius, needed = self._fields, max(plan.radius), max(plan.required_radius)
+        fields, radius = self._fields, max(plan.radius)
+        if plan.approximate:
+            snap(fields.chosen_radius, max(plan.factor), radius)
         if fields.automatic.value:
             snap(fields.tile, max(plan.factor), max(plan.tile))
         fields.tile_note.say(f"in steps of {lengths(plan.factor)} px")
@@ -167,10 +202,14 @@ class Chooser:
         extra = f"extra computing +{max(0.0, plan.redundancy - 1) * 100:.0f}\u00a0%"
         passes = f" - {len(plan.schedule.passes)} passes" if plan.schedule.surveys else ""
         fields.zone_note.say(f"{lengths(plan.zor)} px (ZoR) - {tiles}{passes}\n{extra}")
+        undersized = not plan.exact and not plan.approximate
         warning = (
-            f"Context {radius} px is too small: this model needs {needed}. The result would not be exact."
+            f"Context {radius} px is too small: this model needs {max(plan.required_radius)}. "
+            "The result would not be exact."
+            if undersized
+            else ""
         )
-        fields.radius_note.say("" if plan.exact else warning, warning=True)
+        fields.radius_note.say(warning, warning=True)
 
     def _offer_devices(self) -> None:
         """Offer what torch finds, once it is loaded: asking earlier would load it."""

@@ -14,6 +14,7 @@ from superqt.utils import qthrottled
 
 from napari_exactile.widget.background import Latest
 from napari_exactile.widget.chooser import Chooser
+from napari_exactile.widget.details import DetailsDialog
 from napari_exactile.widget.fields import VIEW, Fields
 from napari_exactile.widget.footer import Footer
 from napari_exactile.widget.overlay import TilingOverlay
@@ -43,6 +44,7 @@ class ExactileDock(QWidget):
         self.run: Run | None = None
         self._chooser = Chooser(napari_viewer, self.fields, self.planner, self.update_plan)
         self.preview = PreviewSection(napari_viewer, self.fields.preview, self.overlay)
+        self.details = DetailsDialog(self)
         self._saving = Latest()
         self._watched: Image | None = None
         # Not at once: new figures are painted first, as drawing the zones takes longer than computing them.
@@ -124,9 +126,12 @@ class ExactileDock(QWidget):
         self.fields.lock(False)
         self._watch(self.fields.image.value)
         reason = self._chooser.update()
+        self.details.choose(self._chooser.known)
+        self.fields.details.enabled = self._chooser.known is not None
         self._show_overlay()
         self.preview.choose(self._chooser.choice)
-        self.footer.idle(reason, "Continue" if self._continues() else "Run")
+        run = "Run approximately" if self.plan is not None and self.plan.approximate else "Run"
+        self.footer.idle(reason, "Continue" if self._continues() else run)
 
     @property
     def plan(self) -> Plan | None:
@@ -188,9 +193,11 @@ class ExactileDock(QWidget):
         self.preview.update()
 
     def hideEvent(self, event: QHideEvent | None) -> None:  # noqa: N802
-        """Hide the tiling together with the dock; a run goes on."""
+        """Hide the tiling and the details together with the dock; a run goes on."""
         super().hideEvent(event)
         self.overlay.hide()
+        if event is not None and not event.spontaneous():  # not where the whole window is made small
+            self.details.close()
         self.preview.update()
 
     def event(self, event: QEvent | None) -> bool:
@@ -273,6 +280,7 @@ class ExactileDock(QWidget):
         self.footer.cancel.clicked.connect(self.cancel)
         self.footer.save.clicked.connect(lambda _checked: self.save())
         self.fields.sample.changed.connect(self._load_sample)
+        self.fields.details.changed.connect(lambda _clicked: self.details.open())
         self.fields.preview_header.toggled.connect(self.preview.update)
         for switch in (self.fields.tiling, self.fields.all_contexts):
             switch.changed.connect(self._apply_switches)

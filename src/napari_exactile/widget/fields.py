@@ -54,6 +54,24 @@ class Fields:
     def _make_model_fields(self, models: Choices) -> None:
         self.model = ComboBox(choices=models, tooltip="The network that labels the pixels")
         self.model_note, self.exact_note = Note(), Note()
+        self.approximate = CheckBox(
+            text="Run approximately", value=False, visible=False,
+            tooltip="Run the model in tiles all the same; how far its labels are from exact ones is unknown",
+        )  # fmt: skip
+        self.chosen_radius = SpinBox(
+            value=64, min=0, max=65536, step=16,
+            tooltip="Context on every side of a zone, in pixels: more of it approximates better",
+        )  # fmt: skip
+        self.factor = FloatSpinBox(
+            value=0, min=0, max=1024, step=1,
+            tooltip="Sizes of approximate tiles are multiples of it, in pixels; 0: automatic",
+        )  # fmt: skip
+        self.factor.native.setDecimals(0)
+        self.factor.native.setSuffix(" px")
+        self.factor.native.setSpecialValueText(AUTOMATIC)
+        # Chosen for one model, it says nothing of the next.
+        self.model.changed.connect(self._forget_approximation)
+        self.details = PushButton(text="Details...", tooltip="What the model needs, layer by layer")
 
     def _make_tile_fields(self) -> None:
         self.automatic = CheckBox(
@@ -97,7 +115,8 @@ class Fields:
         """Return the fields that change what is computed."""
         return (
             self.image, self.region, self.model, self.automatic, self.tile, self.device, self.own_radius,
-            self.radius, self.normalization, self.probabilities, self.memory,
+            self.radius, self.normalization, self.probabilities, self.memory, self.approximate,
+            self.chosen_radius, self.factor,
         )  # fmt: skip
 
     def remembered(self) -> dict[str, ValueWidget[Any]]:
@@ -112,13 +131,35 @@ class Fields:
         if not locked:
             self.tile.enabled, self.radius.enabled = not self.automatic.value, self.own_radius.value
 
+    def offer_approximation(self, offered: bool) -> None:
+        """Let a model that cannot be exact be run approximately; its radius is another than "own radius"."""
+        self.approximate.visible = offered
+        self.approximation.setVisible(offered and self.approximate.value)
+        if offered:
+            self.own_radius.enabled = self.radius.enabled = False
+
+    def clear_figures(self) -> None:
+        """Say nothing of tiles: there are none."""
+        for note in (self.tile_note, self.context_note, self.zone_note):
+            note.say()
+
+    def _forget_approximation(self, _model: Any) -> None:
+        with self.approximate.changed.blocked():
+            self.approximate.value = False
+
     def _arranged(self) -> QWidget:
         form = Form()
+        self.approximation = Form()
+        self.approximation.row("Radius", self.chosen_radius)
+        self.approximation.row("Multiples of", self.factor)
+        self.approximation.setVisible(False)
         form.heading("Image")
         form.wide(self.image, self.image_note, self.sample)
         form.row("Segment", self.region)
         form.heading("Model")
-        form.wide(self.model, self.model_note, self.exact_note)
+        form.wide(
+            self.model, self.model_note, self.exact_note, self.approximate, self.approximation, self.details
+        )
         form.heading("Tiles")
         form.row("Tile size", self.automatic, self.tile, self.tile_note)
         form.row("Context", self.context_note)

@@ -95,6 +95,8 @@ class Form(QWidget):
     def wide(self, *fields: Widget | QWidget) -> None:
         """Add fields below each other that take the whole width."""
         for field in fields:
+            if isinstance(field, Form):
+                field.layout().setContentsMargins(0, 0, 0, 0)
             self._layout.addWidget(_native(field), self._layout.rowCount(), 0, 1, 2)
 
     def row(self, caption: str, *fields: Widget | QWidget) -> None:
@@ -127,7 +129,6 @@ class Form(QWidget):
 
         header.toggled.connect(turn)
         turn(False)
-        form.layout().setContentsMargins(0, 0, 0, 0)
         self.wide(header, form)
         return header
 

@@ -11,9 +11,11 @@ from napari_exactile.widget.background import Latest
 if TYPE_CHECKING:
     from napari_exactile.models.load import Model
     from napari_exactile.network.analysis import Analysis
+    from napari_exactile.network.declared import Factor
 
 # Analyses hold no pixels and no weights of their own; a few hundred cost nothing.
-Known = dict[tuple[str, tuple[int, ...]], "tuple[Model, Analysis]"]
+Question = tuple[str, tuple[int, ...], "Factor | None"]
+Known = dict[Question, "tuple[Model, Analysis]"]
 
 
 class Planner:
@@ -24,7 +26,7 @@ class Planner:
         self._own: dict[str, Model] = {}
         self._known: Known = {}
         self._latest = Latest()
-        self._asked: tuple[str, tuple[int, ...]] | None = None
+        self._asked: Question | None = None
 
     def add(self, model: Model) -> None:
         """Offer a model that a script made; one of the same name is replaced."""
@@ -33,9 +35,14 @@ class Planner:
         self._known = {key: value for key, value in self._known.items() if key[0] != model.name}
         self._asked = None
 
-    def known(self, name: str, shape: tuple[int, ...]) -> tuple[Model, Analysis] | None:
-        """Return a model with its analysis for images of `shape`, None before it was computed."""
-        return self._known.get((name, shape))
+    def known(
+        self, name: str, shape: tuple[int, ...], factor: Factor | None = None
+    ) -> tuple[Model, Analysis] | None:
+        """Return a model with its analysis for images of `shape`, None before it was computed.
+
+        With a `factor`, "auto" or typed, the analysis is what approximate tiles go by instead.
+        """
+        return self._known.get((name, shape, factor))
 
     def ask(
         self,
@@ -43,24 +50,34 @@ class Planner:
         shape: tuple[int, ...],
         ready: Callable[[], None],
         failed: Callable[[Exception], None],
+        factor: Factor | None = None,
     ) -> None:
         """Compute what `known` then returns, and call `ready`; another question supersedes this one.
 
         The same question again changes nothing: its answer is on the way already.
         """
-        if self._asked == (name, shape):
+        question = name, shape, factor
+        if self._asked == question:
             return
 
         def remember(answer: tuple[Model, Analysis]) -> None:
-            self._asked, self._known[name, shape] = None, answer
+            self._asked, self._known[question] = None, answer
             ready()
 
         def give_up(error: Exception) -> None:
             self._asked = None
             failed(error)
 
-        self._asked = name, shape
-        self._latest.ask(lambda: self._analyse(name, shape), remember, give_up)
+        def work() -> tuple[Model, Analysis]:
+            from napari_exactile.run.scores import check_scores
+
+            model, analysis = self._analyse(name, shape) if factor is None else self._declare(*question)
+            if analysis.factor:
+                check_scores(analysis.scores_dtype)
+            return model, analysis
+
+        self._asked = question
+        self._latest.ask(work, remember, give_up)
 
     def forget(self) -> None:
         """Deliver no answer to what was asked."""
@@ -72,10 +89,16 @@ class Planner:
         from napari_exactile.run.api import analyse
         from napari_exactile.run.devices import scratch_budget
 
-        loaded = [model for (known, _), (model, _) in self._known.items() if known == name]
+        loaded = [model for (known, *_), (model, _) in self._known.items() if known == name]
         model = self._own.get(name) or (loaded[0] if loaded else load_model(name))
         analysis = analyse(model, shape)
         if analysis.statistics:
             # Choosing what to keep between passes takes a while, and is remembered.
             analysis.passes.within(scratch_budget())
         return model, analysis
+
+    def _declare(self, name: str, shape: tuple[int, ...], factor: Factor | None) -> tuple[Model, Analysis]:
+        from napari_exactile.network.declared import declare
+
+        model, analysis = self._known[name, shape, None]
+        return model, declare(model.module, analysis, factor or "auto")

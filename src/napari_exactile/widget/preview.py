@@ -63,6 +63,8 @@ class PreviewSection:
 
     def choose(self, choice: Choice | None, reason: str = "") -> None:
         """Look at what would be run now; without a choice, `reason` says why nothing is shown."""
+        if choice is not None and choice.plan.approximate:
+            choice, reason = None, "An approximate model has no exact result to compare with"
         self._choice, self._reason = choice, reason
         self._fields.lock(choice is None)
         if choice is None:

@@ -141,7 +141,8 @@ class Run:
 
     def _inexact_words(self) -> str:
         plan = self.job.plan
-        return "" if plan.exact else f"INEXACT radius {max(plan.radius)}: "
+        word = "APPROXIMATE" if plan.approximate else "INEXACT"
+        return "" if plan.exact else f"{word} radius {max(plan.radius)}: "
 
     def _on_event(self, event: Event | Exception) -> None:
         if not self._running:
@@ -252,6 +253,8 @@ class Run:
         ties = f"{job.near_ties} near-tie{'' if job.near_ties == 1 else 's'}"
         if job.plan.exact:
             return f"Done: exact, {ties} - {saved}"
+        if job.plan.approximate:
+            return f"Done: APPROXIMATE, not exact (radius {max(job.plan.radius)} px), {ties} - {saved}"
         needed = max(job.plan.required_radius)
         return f"Done: INEXACT (context {max(job.plan.radius)} px, needed {needed}), {ties} - {saved}"
 

@@ -1,0 +1,64 @@
+"""All that is known of a model, in words: facts in pairs, a row per layer, and both as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.graph import Refusal
+from napari_exactile.run.summary import analysis_lines
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """Facts as (name, value) pairs; `rows` under the headings of layers, none for a refused model."""
+
+    facts: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[str, ...], ...]
+    text: str
+
+
+def details_of(analysis: Analysis, model_name: str) -> Details:
+    """Return what an analysis says of a model; for hundreds of layers this takes seconds."""
+    if analysis.refusals:
+        return Details((*_image(analysis, model_name), *_refusals(analysis)), (), analysis.explain())
+    *facts, result = analysis_lines(analysis, model_name)
+    return Details(
+        (*facts, *_anchors(analysis), result),
+        tuple(layer.cells for layer in analysis.layers),
+        analysis.explain(),
+    )
+
+
+def _image(analysis: Analysis, model_name: str) -> list[tuple[str, str]]:
+    image = f"{' x '.join(map(str, analysis.shape))} px, channels: {analysis.channels}"
+    return [("model", model_name), ("image", image)]
+
+
+def _refusals(analysis: Analysis) -> list[tuple[str, str]]:
+    names = ("cannot be exact", *[""] * (len(analysis.refusals) - 1))
+    lines = zip(names, map(str, analysis.refusals), strict=True)
+    return [*lines, ("instead", "it can be run approximately, with a radius of your own")]
+
+
+def _anchors(analysis: Analysis) -> list[tuple[str, str]]:
+    """Say why the usual tiling is out of the question, where it is."""
+    reasons = "; ".join(_grouped(analysis.anchors))
+    return [("whole tiles", f"cannot be exact by themselves, because of {reasons}")] if reasons else []
+
+
+def _grouped(refusals: Iterable[Refusal]) -> list[str]:
+    """Return one phrase for all operators of a kind that have the same reason."""
+    alike: dict[tuple[str, str], list[Refusal]] = {}
+    for refusal in refusals:
+        alike.setdefault((refusal.operator, refusal.reason), []).append(refusal)
+    return [
+        f"the {operator.replace('_', ' ').strip()}{_places(found)}: {reason}"
+        for (operator, reason), found in alike.items()
+    ]
+
+
+def _places(refusals: list[Refusal]) -> str:
+    place = f" at '{refusals[0].place}'" if refusals[0].place else ""
+    return place + (f" and {len(refusals) - 1} more" if len(refusals) > 1 else "")

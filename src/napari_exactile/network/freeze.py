@@ -97,7 +97,8 @@ class _Walk:
             self._append(node.index, filled, level)
             return
         (source,) = filled.inputs
-        self._statistics.append(Statistic(node.index, source, whole.reduction, level, node.name, node.place))
+        label = whole.label or node.name.removeprefix("native_").replace("_", " ")
+        self._statistics.append(Statistic(node.index, source, whole.reduction, level, label, node.place))
         known = self._values.get(node.index) or whole.reduction.unknown(self._nodes[source].shape)
         result = whole.known(known)
         if isinstance(result, Node):

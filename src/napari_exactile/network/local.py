@@ -31,7 +31,7 @@ class Pointwise:
     @property
     def label(self) -> str:
         """The operator's own name."""
-        return self.node.name.strip("_").replace("_", " ")
+        return self.node.name.strip("_").removeprefix("native_").replace("_", " ")
 
     @property
     def reaches(self) -> tuple[Same, ...]:

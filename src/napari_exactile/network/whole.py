@@ -23,11 +23,12 @@ from napari_exactile.network.rules import bound_arguments, refused
 class Whole:
     """What an operator gathers of its input, and `known`: what takes its place when that is known.
 
-    A tensor is a constant; a node works pixel by pixel.
+    A tensor is a constant; a node works pixel by pixel. `label` is what people call the operator.
     """
 
     reduction: Reduction
     known: Callable[[Partial], torch.Tensor | Node]
+    label: str = ""
 
 
 WholeRule = Callable[[Node, Layout], Whole | None]
@@ -64,7 +65,9 @@ def _batch_norm(node: Node, layout: Layout) -> Whole | None:
     if arguments.get("running_mean") is not None:
         reason = "it normalises with statistics of the batch: it was left in training mode"
         raise refused(node, reason, "Call .eval() on the model first")
-    return _normalised(node, layout, layout.shape[1], arguments["weight"], arguments["bias"])
+    # With an image as the batch, its statistics are those of an instance norm, which torch records so.
+    found = _normalised(node, layout, layout.shape[1], arguments["weight"], arguments["bias"])
+    return found and replace(found, label="instance norm")
 
 
 @whole_rule("native_group_norm")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import napari_exactile as ex
 from napari_exactile.models.random_weights import randomise
+from napari_exactile.run.api import make_job
 from napari_exactile.run.metrics import difference
+from napari_exactile.run.settings import Settings
 
 # Zones of 192 px: an image of 36 of them.
 SIZE, TILE = 1024, 512
@@ -34,7 +35,7 @@ def main() -> None:
     model = ex.load_model(net, name="DynUNet")
     image = np.random.default_rng(0).normal(size=(SIZE, SIZE))
     analysis = ex.analyse(model, image.shape)
-    whole, once, flops = measured(lambda: ex.segment_whole(image, model))
+    whole, once, flops = measured(make_job(image, model, None, Settings()).run_whole)
     exact = ex.segment_whole(image, ex.load_model(net.double()))
     net.float()
     print(f"{len(analysis.statistics)} instance norms, {SIZE} x {SIZE} px, tile {TILE}, ", end="")
@@ -43,7 +44,9 @@ def main() -> None:
     print(f"{head}{'time':>7}{'ME':>5}{'RMSE':>10}")
     for budget in BUDGETS:
         settings: Any = {"tile": TILE, "scratch_limit": int(budget), "probabilities": True}
-        result, seconds, done = measured(partial(ex.segment, image, model, **settings))
+        job = make_job(image, model, None, Settings(**settings))
+        _events, seconds, done = measured(lambda: list(job.run()))  # noqa: B023  (called at once)
+        result = job.result()
         kept = analysis.passes.within(int(budget)).bytes
         apart = difference(result.labels, result.probabilities, exact.labels, exact.probabilities)
         print(f"{budget / 1e6:>9.0f} MB{kept / 1e6:>7.0f} MB{result.report.passes:>8}", end="")

@@ -300,16 +300,18 @@ def test_nnunets_plain_network_costs_little_more_than_one_pass() -> None:
     """
     net = lively(PlainUNet((4, 8, 16, 16, 16)))
     model, pixels = ex.load_model(net), image((512, 512))
-    plan = make_job(pixels, model, None, Settings(tile=320)).plan
-    assert len(plan.schedule.passes) == 19
+    whole = make_job(pixels, model, None, Settings())
     with FlopCounterMode(display=False) as one_pass:
-        whole = ex.segment_whole(pixels, model)
-    with FlopCounterMode(display=False) as all_passes:
-        tiled = ex.segment(pixels, model, tile=320)
-    np.testing.assert_array_equal(tiled.labels, whole.labels)
-    ratio = all_passes.get_total_flops() / one_pass.get_total_flops()
-    assert ratio < 5
-    assert ratio == pytest.approx(plan.redundancy, rel=0.01)
+        expected = whole.run_whole()
+    for scratch, most in ((None, 1.5), (8_000_000, 5)):
+        tiled = make_job(pixels, model, None, Settings(tile=320, scratch_limit=scratch))
+        assert len(tiled.plan.schedule.passes) == 19
+        with FlopCounterMode(display=False) as all_passes:
+            assert list(tiled.run())
+        np.testing.assert_array_equal(tiled.result().labels, expected.labels)
+        ratio = all_passes.get_total_flops() / one_pass.get_total_flops()
+        assert 1 < ratio < most
+        assert ratio == pytest.approx(tiled.plan.redundancy, rel=0.01)
 
 
 def test_passes_can_be_cancelled_and_continued() -> None:

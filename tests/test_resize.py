@@ -218,7 +218,11 @@ def shifted_by_a_share(x: Tensor, layer: nn.Conv2d) -> Tensor:
             "no rule",
         ),
         (lambda x: x[..., 3:3], "slice", "leaves nothing"),
-        (lambda x: F.interpolate(x, scale_factor=2)[..., : x.shape[2], : x.shape[3]], "output", "closer"),
+        (
+            lambda x: F.interpolate(x, scale_factor=2)[..., : x.shape[2], : x.shape[3]],
+            "output",
+            "does not follow",
+        ),
     ],
     ids=["align_corners", "x3", "x0.5", "bicubic", "antialias", "empty", "finer"],
 )

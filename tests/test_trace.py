@@ -124,7 +124,7 @@ class Ramp(nn.Module):
             "1",
             "no rule for this operator",
         ),
-        (nn.Sequential(nn.Conv2d(1, 2, 3)), "output", "", "gives an output of shape"),
+        (nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(2)), "output", "", "gives an output of shape"),
         (nn.Sequential(nn.Identity(), nn.AdaptiveAvgPool2d(1)), "mean", "1", "the same at every pixel"),
         (Steered(), "", "", ""),
         (Attention(), "", "", ""),

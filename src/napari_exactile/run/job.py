@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_exactile.geometry.interval import Box, box_shape, slices
+from napari_exactile.geometry.interval import Box, box_shape, full_box, slices
 from napari_exactile.geometry.tiling import Tile, split_zone
 from napari_exactile.images import statistics
 from napari_exactile.images.source import ImageSource, check_channels
@@ -40,7 +40,11 @@ IsCancelled = Callable[[], bool]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How a result came about, and how exact it is."""
+    """How a result came about, and how exact it is.
+
+    `shape` is that of the part of the image that was asked for, `output_shape` that of its labels. Label i of
+    the whole image stands for `stride` pixels from `stride * i + offset` on, counted from the image's corner.
+    """
 
     model: str
     shape: tuple[int, ...]
@@ -59,6 +63,9 @@ class Report:
     device: str
     normalization: Normalization
     torch_version: str
+    output_shape: tuple[int, ...]
+    stride: tuple[float, ...]
+    offset: tuple[float, ...]
 
     @property
     def megapixels_per_second(self) -> float:
@@ -69,7 +76,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """Labels (the region's shape, smallest integer type), probabilities if they were kept, and the report."""
+    """Labels (smallest integer type), probabilities (classes, *labels' shape) if kept, and the report.
+
+    Their shape is the region's, or that of the part of the output that belongs to it.
+    """
 
     labels: NDArray[Any]
     probabilities: NDArray[np.float32] | None
@@ -80,8 +90,8 @@ class Job:
     """A segmentation that is prepared, run, stopped and continued.
 
     Made of values only: nothing is read before `run`. `labels` holds the classes of finished zones and
-    `unfinished` elsewhere; it covers the region of the plan and is made by `allocate(shape, dtype)`. One
-    thread at a time may call `run`; others may read `labels` meanwhile.
+    `unfinished` elsewhere; it covers the box `labelled` of the output and is made by `allocate(shape,
+    dtype)`. One thread at a time may call `run`; others may read `labels` meanwhile.
     """
 
     def __init__(
@@ -98,6 +108,7 @@ class Job:
         self.source, self.model, self.analysis, self.settings = source, model, analysis, settings
         self.device = pick_device(settings.device)
         self.plan = make_plan(analysis, settings, self.device)
+        self.labelled = self._part(self.plan.tiling.region)
         self.done: set[int] = set()
         self._allocate = allocate
         self.near_ties = 0
@@ -161,18 +172,20 @@ class Job:
         seconds = time.perf_counter() - started
         report = replace(
             self.report(), shape=self.source.shape, exact=True, method="one pass", tiles=1, tiles_done=1,
-            passes=1, redundancy=1.0, near_ties=result.near_ties, seconds=seconds,
+            passes=1, redundancy=1.0, near_ties=result.near_ties, seconds=seconds, output_shape=labels.shape,
         )  # fmt: skip
         return Result(labels, result.probabilities.float().cpu().numpy(), report)
 
     def report(self) -> Report:
         """Return how the result came about, as far as it is."""
-        plan = self.plan
+        plan, grid = self.plan, self.analysis.grid
+        region = self.settings.region or full_box(self.source.shape)
         return Report(
-            self.model.name, box_shape(plan.tiling.region), plan.exact, plan.method, plan.factor,
+            self.model.name, box_shape(region), plan.exact, plan.method, plan.factor,
             self.analysis.context, plan.radius, plan.zor, len(plan), len(self.done),
             len(plan.schedule.passes), plan.redundancy,
             self.near_ties, self.seconds, str(self.device), self._known_normalization(), torch.__version__,
+            box_shape(self.labelled), tuple(map(float, grid.stride)), tuple(map(float, grid.offset)),
         )  # fmt: skip
 
     def measure(self, is_cancelled: IsCancelled = lambda: False) -> Iterator[Event]:
@@ -210,7 +223,7 @@ class Job:
     def _make_arrays(self) -> None:
         if self.labels is not None:
             return
-        shape = box_shape(self.plan.tiling.region)
+        shape = box_shape(self.labelled)
         labels = self._allocate(shape, np.min_scalar_type(self.unfinished))
         labels.fill(self.unfinished)
         self.labels = labels
@@ -258,12 +271,20 @@ class Job:
             yield events.TileHalved(self._largest_piece)
 
     def _zone(self, executor: Executor, zone: Box, check: Callable[[], None]) -> int:
+        part = self.analysis.part(zone)
+        if part is None:
+            return 0  # between two elements of the output, at the edge of what it covers
         scores = executor.scores(zone, self.plan.radius, self.plan.method, check)
-        return self._write(zone, label(scores, self.model.card.probabilities))
+        return self._write(part, label(scores, self.model.card.probabilities))
 
-    def _write(self, zone: Box, result: Labelled) -> int:
+    def _part(self, region: Box) -> Box:
+        part = self.analysis.part(region)
+        assert part is not None, "the plan refuses such regions"
+        return part
+
+    def _write(self, part: Box, result: Labelled) -> int:
         assert self.labels is not None
-        index = slices(zone, self.plan.tiling.region)
+        index = slices(part, self.labelled)
         self.labels[index] = result.labels.cpu().numpy()
         if self.probabilities is not None:
             self.probabilities[(slice(None), *index)] = result.probabilities.float().cpu().numpy()

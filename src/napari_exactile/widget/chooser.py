@@ -99,7 +99,8 @@ class Chooser:
         if analysis.refusals:
             fields.exact_note.say(f"Cannot be exact: {'; '.join(map(str, analysis.refusals))}", warning=True)
             raise _CannotRun("The model cannot be exact: see Model.")
-        fields.exact_note.say(f"Exact - needs {lengths(analysis.radius or ())} px of context")
+        grid = "" if analysis.grid.is_of_image else f"\n{analysis.grid.describe()}"
+        fields.exact_note.say(f"Exact - needs {lengths(analysis.radius or ())} px of context{grid}")
         return model, analysis
 
     def _ask(self, name: str, shape: tuple[int, ...]) -> None:

@@ -63,6 +63,10 @@ class PreviewSection:
 
     def choose(self, choice: Choice | None, reason: str = "") -> None:
         """Look at what would be run now; without a choice, `reason` says why nothing is shown."""
+        if choice is not None and not choice.analysis.grid.is_of_image:
+            from napari_exactile.run.errors import NO_COMPARISON
+
+            choice, reason = None, NO_COMPARISON
         self._choice, self._reason = choice, reason
         self._fields.lock(choice is None)
         if choice is None:

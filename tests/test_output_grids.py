@@ -243,8 +243,22 @@ def test_an_undersized_radius_on_a_coarse_grid() -> None:
 
 def test_the_error_of_the_usual_tiling_is_not_measured() -> None:
     """Comparing tilings asks for the image's own grid, and says so."""
+    net = network("stride 4 by pooling")
     with pytest.raises(ValueError, match="compares labels on the image's own grid"):
-        ex.tiling_error(picture(40, 48), network("stride 4 by pooling"), radius=0, tile=24)
+        ex.tiling_error(picture(40, 48), net, radius=0, tile=24)
+    with pytest.raises(ValueError, match="where the output has the grid of the image"):
+        ex.measure_context(net, (64, 64))
+
+
+def test_stacks_of_another_grid() -> None:
+    """Three axes have three strides and offsets, and a stack of odd size is exact."""
+    net = nn.Sequential(nn.Conv3d(1, 4, (1, 3, 3)), nn.Conv3d(4, 2, 3, (1, 2, 4), (1, 1, 0))).eval()
+    image = np.random.default_rng(0).normal(size=(5, 23, 38))
+    tiled, whole = (ex.segment(image, net, axes="zyx", tile=28), ex.segment_whole(image, net, axes="zyx"))
+    assert tiled.report.tiles > 1
+    assert whole.report.stride == (1, 2, 4)
+    assert whole.report.offset == (0, 1, 0.5)
+    np.testing.assert_array_equal(tiled.labels, whole.labels)
 
 
 def test_whole_image_statistics_of_a_network_without_padding() -> None:

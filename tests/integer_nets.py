@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from napari_exactile.geometry.interval import slices
+from napari_exactile.geometry.interval import Interval, slices
 from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.models.unet import UNet
 from napari_exactile.network.analysis import Analysis, analyse_module
@@ -69,12 +69,15 @@ def integer_image(shape: tuple[int, ...], seed: int) -> Tensor:
 
 def tiled(net: nn.Module, image: Tensor, analysis: Analysis, zone: tuple[int, ...]) -> Tensor:
     """Compute the whole padded output of a float64 network zone by zone with trimmed execution."""
-    cone, shape = Cone(analysis.graph), analysis.padded_shape
+    graph, shape = analysis.graph, analysis.padded_shape
+    cone = Cone(graph)
     assert analysis.factor is not None
-    result = torch.full((1, analysis.classes, *shape), torch.nan, dtype=torch.float64)
+    result = torch.full((1, analysis.classes, *graph.spatial_shape(graph.output)), torch.nan).double()
     for tile in Tiling(shape, analysis.factor, zone, (0,) * len(shape)):
-        part = image[(..., *slices(cone.reads(tile.zone)))]
-        result[(..., *slices(tile.zone))] = cone.run(part, tile.zone)
+        box = cone.parts(tile.zone).get(graph.output)
+        if box is not None:
+            part = image[(..., *slices(cone.reads(tile.zone)))]
+            result[(..., *slices(box))] = cone.run(part, tile.zone)
     return result
 
 
@@ -119,14 +122,18 @@ def assert_context_is_tight(net: nn.Module, channels: int = 1) -> None:
     assert analysis.factor is not None
     (before, after), factor = analysis.context[1], analysis.factor
     start = -(-(max(before, after) + 2 * factor[1] + 8) // factor[1]) * factor[1]
-    height, length = -(-16 // factor[0]) * factor[0], 2 * start + factor[1]
+    # A network without padding must have something left of the height.
+    height, length = -(-(16 + sum(analysis.grid.margins[0])) // factor[0]) * factor[0], 2 * start + factor[1]
     image = torch.zeros(length, channels, height, length, dtype=torch.float64)
     for place in range(length):
         image[place, :, :, place] = 1
     with torch.no_grad():
         background = net(torch.zeros_like(image[:1]))
         outputs = torch.cat([net(one[None]) for one in image])
-    changed = (outputs != background)[..., start : start + factor[1]].flatten(1).any(dim=1)
+    bound = analysis.require()
+    zone = bound.part(bound.graph.output, 1, Interval(start, start + factor[1]))
+    assert zone is not None
+    changed = (outputs != background)[..., zone.start : zone.stop].flatten(1).any(dim=1)
     places = changed.nonzero().flatten().tolist()
     reached = start - places[0], places[-1] + 1 - start - factor[1]
     assert (max(0, reached[0]), max(0, reached[1])) == (before, after)

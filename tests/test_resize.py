@@ -194,7 +194,11 @@ def shifted_by_a_share(x: Tensor, layer: nn.Conv2d) -> Tensor:
     [
         (lambda x: F.interpolate(F.interpolate(x, (64, 64)), x.shape[2:]), "nearest2d", "no simple ratio"),
         (lambda x: x[..., 3:3], "slice", "leaves nothing"),
-        (lambda x: F.interpolate(x, scale_factor=2)[..., : x.shape[2], : x.shape[3]], "output", "closer"),
+        (
+            lambda x: F.interpolate(x, scale_factor=2)[..., : x.shape[2], : x.shape[3]],
+            "output",
+            "does not follow",
+        ),
     ],
     ids=["fixed size", "empty", "finer"],
 )

@@ -130,7 +130,7 @@ class Ramp(nn.Module):
             "all that come before it",
         ),
         (Sorted(), "kthvalue", "", "no rule for this operator"),
-        (nn.Sequential(nn.Conv2d(1, 2, 3)), "output", "", "gives an output of shape"),
+        (nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(2)), "output", "", "gives an output of shape"),
         (nn.Sequential(nn.Identity(), nn.AdaptiveAvgPool2d(1)), "mean", "1", "the same at every pixel"),
         (Steered(), "", "", ""),
         (Attention(), "", "", ""),

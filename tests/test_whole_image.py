@@ -25,6 +25,7 @@ from napari_exactile.run import job
 from napari_exactile.run.api import make_job
 from napari_exactile.run.events import Surveying, TileHalved
 from napari_exactile.run.executor import Executor
+from napari_exactile.run.report import Report
 from napari_exactile.run.settings import Settings
 
 SHAPE = (75, 90)
@@ -124,7 +125,7 @@ def image(shape: tuple[int, ...] = SHAPE, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape)
 
 
-def assert_equal(net: nn.Module, pixels: np.ndarray, **settings: object) -> job.Report:
+def assert_equal(net: nn.Module, pixels: np.ndarray, **settings: object) -> Report:
     """In float64, tiled and whole agree to 1e-10 relative and no label differs; return the report."""
     model, source = ex.load_model(net), ArraySource(pixels)
     whole = ex.segment_whole(source, model, probabilities=True)

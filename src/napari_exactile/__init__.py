@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from napari_exactile.run.api import analyse, measure_context, segment, segment_whole
     from napari_exactile.run.compare import Comparison, offset_sweep, radius_sweep, tiling_error
     from napari_exactile.run.errors import TilingError
-    from napari_exactile.run.job import Result
     from napari_exactile.run.plan import Plan, plan_tiles
+    from napari_exactile.run.report import Result
     from napari_exactile.run.settings import Settings
     from napari_exactile.run.sweep import Sweep, SweepPoint
 
@@ -28,7 +28,7 @@ _HOMES = {
     "NotMeasurableError": "network.probe",
     "Plan": "run.plan",
     "Refusal": "network.graph",
-    "Result": "run.job",
+    "Result": "run.report",
     "Settings": "run.settings",
     "Sweep": "run.sweep",
     "SweepPoint": "run.sweep",

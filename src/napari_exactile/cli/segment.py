@@ -123,7 +123,7 @@ def _segment_file(image: Path, model: str, out: Path, settings: Settings, axes: 
     from napari_exactile.models.load import load_model
     from napari_exactile.run.api import analysis_for
     from napari_exactile.run.job import Job
-    from napari_exactile.run.summary import exactness, summary_lines, summed
+    from napari_exactile.run.summary import description, summary_lines, summed
 
     opened = open_tiff(image)
     loaded = load_model(model)
@@ -138,8 +138,9 @@ def _segment_file(image: Path, model: str, out: Path, settings: Settings, axes: 
                 _follow(jobs[-1], progress, prefix)
         names = loaded.card.class_names(jobs[0].classes)
         report = summed([job.report() for job in jobs], planes.shape)
-        labels, note = _stacked(jobs, planes.shape), exactness(report)
-        save_labels(out, labels, names, opened.pixel_size, axes=planes.axes, note=note)
+        labels, note = _stacked(jobs, planes.shape), description(report)
+        pixel_size = opened.pixel_size and analysis.grid.pixel_size(opened.pixel_size)
+        save_labels(out, labels, names, pixel_size, axes=planes.axes, note=note)
     print_out(pairs([*summary_lines(report, image.name), ("labels", str(out))]))
 
 

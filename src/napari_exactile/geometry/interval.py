@@ -107,7 +107,7 @@ def round_up(value: int, factor: int) -> int:
     return -(-value // factor) * factor
 
 
-def lengths(values: Sequence[int]) -> str:
+def lengths(values: Sequence[int | str]) -> str:
     """Return one number where all axes agree, otherwise one for each.
 
     >>> lengths((96, 96)), lengths((96, 48))

@@ -22,6 +22,12 @@ class Reach(Protocol):
         ...
 
     @property
+    def shift(self) -> Fraction:
+        """Where output 0 begins, in input elements: with the length of a stride, it lies at the centre of
+        what it reads."""
+        return Fraction(0)
+
+    @property
     def uniform(self) -> bool:
         """Whether moving outputs by the strides of whole inputs moves what they need alike, everywhere."""
         return True
@@ -68,6 +74,15 @@ class Window(Reach):
         return Fraction(self.step)
 
     @property
+    def shift(self) -> Fraction:
+        """What the padding leaves of the margin that the window needs beside a step.
+
+        >>> Window(kernel=3).shift, Window(kernel=2, step=2).shift, Window(kernel=3, step=2, padding=1).shift
+        (Fraction(1, 1), Fraction(0, 1), Fraction(-1, 2))
+        """
+        return Fraction(self.span - self.step, 2) - self.padding
+
+    @property
     def span(self) -> int:
         """Input elements from the first to the last that one output reads."""
         return self.dilation * (self.kernel - 1) + 1
@@ -95,6 +110,15 @@ class TransposedWindow(Reach):
     def stride(self) -> Fraction:
         """The inverse of the step: a transposed window refines the grid."""
         return Fraction(1, self.step)
+
+    @property
+    def shift(self) -> Fraction:
+        """How far outputs reach beyond the first input, but for what is cropped.
+
+        >>> TransposedWindow(kernel=4, step=2).shift, TransposedWindow(kernel=4, step=2, padding=1).shift
+        (Fraction(-1, 2), Fraction(0, 1))
+        """
+        return (self.padding - Fraction(self.span - self.step, 2)) / self.step
 
     @property
     def span(self) -> int:
@@ -192,6 +216,11 @@ class Mirror(Reach):
         """One: padding keeps the grid."""
         return Fraction(1)
 
+    @property
+    def shift(self) -> Fraction:
+        """The padding lies before the first input."""
+        return Fraction(-self.before)
+
     def need(self, wanted: Interval) -> Interval:
         """Return the same elements on the input's own count; those outside are mirrored ones."""
         return wanted.grow(self.before, -self.before)
@@ -222,6 +251,11 @@ class Repeated(Reach):
     def stride(self) -> Fraction:
         """One: padding keeps the grid."""
         return Fraction(1)
+
+    @property
+    def shift(self) -> Fraction:
+        """The padding lies before the first input."""
+        return Fraction(-self.before)
 
     def need(self, wanted: Interval) -> Interval:
         """Return the same elements on the input's own count; those outside repeat the nearest one inside."""

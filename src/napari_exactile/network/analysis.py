@@ -11,7 +11,8 @@ from torch import nn
 from torch.fx import GraphModule
 
 from napari_exactile.geometry.equations import rounded_radius
-from napari_exactile.geometry.interval import round_up
+from napari_exactile.geometry.grid import OutputGrid
+from napari_exactile.geometry.interval import Box, Interval, round_up
 from napari_exactile.network.failures import wrong_axes
 from napari_exactile.network.freeze import Frozen, Statistic, freeze
 from napari_exactile.network.graph import Graph, NotExactError, Refusal
@@ -86,11 +87,14 @@ class Analysis:
 
     @cached_property
     def radius(self) -> tuple[int, ...] | None:
-        """What the usual tiling needs on every side: the context, rounded up to a multiple of F (Eq. 3)."""
+        """What the usual tiling needs on every side: the context, rounded up to a multiple of F (Eq. 3).
+
+        It is at least the margin that the network cuts off, as it cuts it off every tile.
+        """
         if self.context is None or self.factor is None:
             return None
-        pairs = zip(self.context, self.factor, strict=True)
-        return tuple(rounded_radius(max(context), factor) for context, factor in pairs)
+        axes = zip(self.context, self.require().grid(self.padded_shape).margins, self.factor, strict=True)
+        return tuple(rounded_radius(max(*context, *margin), factor) for context, margin, factor in axes)
 
     @cached_property
     def paper_radius(self) -> tuple[int, ...] | None:
@@ -103,6 +107,25 @@ class Analysis:
     def padded_shape(self) -> tuple[int, ...]:
         """Return the shape of the image that the trace stands for: padded to multiples of F."""
         return self.graph.spatial_shape(0)
+
+    @cached_property
+    def grid(self) -> OutputGrid:
+        """Where the output lies on the image, and how much of it belongs to the image."""
+        return self.require().grid(self.shape)
+
+    def part(self, zone: Box) -> Box | None:
+        """Return the box of the output that belongs to a box of the image; None where there is none.
+
+        Boxes that partition the image partition the output.
+        """
+        bound, output = self.require(), self.graph.output
+        parts = [bound.part(output, axis, side) for axis, side in enumerate(zone)]
+        box = tuple(
+            Interval(part.start, min(part.stop, n))
+            for part, n in zip(parts, self.grid.shape, strict=True)
+            if part is not None and part.start < n
+        )
+        return box if len(box) == len(zone) else None
 
     @property
     def classes(self) -> int:
@@ -135,6 +158,7 @@ class Analysis:
             f"context          {self.context}",
             f"radius           {self.radius}",
             f"paper's Eq. 1    {self.paper_radius}",
+            *([] if self.grid.is_of_image else [f"output grid      {self.grid.describe()}"]),
         ]
 
 
@@ -154,8 +178,11 @@ def analyse_module(module: nn.Module, channels: int, shape: Sequence[int], outpu
         first, _frozen = _bind(module, channels, (DIVISIBLE_LENGTH,) * len(shape), output)
         padded = tuple(round_up(length, f) for length, f in zip(shape, first.factor, strict=True))
         bound, frozen = _bind(module, channels, padded, output)
+        _refuse_fixed_size(first, bound)
         anchors = (*_whole_image(frozen), *bound.anchors, *_size_dependence(first, bound))
-        return Analysis(shape, channels, bound=bound, frozen=frozen, anchors=anchors, output=output)
+        analysis = Analysis(shape, channels, bound=bound, frozen=frozen, anchors=anchors, output=output)
+        _refuse_nothing(analysis)
+        return analysis
     except NotExactError as error:
         axes = wrong_axes(module, len(shape))
         refusals = (Refusal("model", "", *axes),) if axes else error.refusals
@@ -169,19 +196,37 @@ def _bind(
     bound = BoundGraph.bind(frozen.graph)
     graph = bound.graph
     result = graph.nodes[graph.output].shape
-    if len(result) != len(shape) + 2 or result[2:] != shape:
+    if len(result) != len(shape) + 2:
         reason = f"an image of {_times(shape)} px gives an output of shape {_times(result)}"
-        raise NotExactError((Refusal("output", "", reason, "The output must have the size of the image"),))
+        raise NotExactError(
+            (Refusal("output", "", reason, "The output must have the axes (batch, channels, space)"),)
+        )
     if not graph.layout(graph.output).is_last:
         reason = "the axes of the image come out in another order"
         raise NotExactError(
             (Refusal("output", "", reason, "Permute the output to (batch, channels, space)"),)
         )
-    if any(stride != 1 for stride in bound.strides[graph.output]):
-        # A crop can bring an output of another scale to the size of the image.
-        reason = "its pixels lie further apart, or closer together, than those of the image"
-        raise NotExactError((Refusal("output", "", reason, "The output must have the grid of the image"),))
     return bound, frozen
+
+
+def _refuse_fixed_size(one: BoundGraph, other: BoundGraph) -> None:
+    """Refuse an output that does not grow with the image, as one cropped to so many pixels does not."""
+    for axis, stride in enumerate(one.strides[one.graph.output]):
+        images = [bound.graph.spatial_shape(0)[axis] for bound in (one, other)]
+        outputs = [bound.graph.spatial_shape(bound.graph.output)[axis] for bound in (one, other)]
+        if images[0] - images[1] != stride * (outputs[0] - outputs[1]):
+            reason = (
+                f"images of {images[1]} and {images[0]} px give outputs of {outputs[1]} and {outputs[0]}: "
+                "its size does not follow that of the image"
+            )
+            raise NotExactError((Refusal("output", "", reason),))
+
+
+def _refuse_nothing(analysis: Analysis) -> None:
+    """Refuse an image that is smaller than the margin that the network cuts off."""
+    if min(analysis.grid.shape) < 1:
+        reason = f"of an image of {_times(analysis.shape)} px, its margins leave nothing"
+        raise NotExactError((Refusal("output", "", reason, "Segment a larger image"),))
 
 
 def _whole_image(frozen: Frozen) -> tuple[Refusal, ...]:

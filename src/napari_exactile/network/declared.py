@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Literal
 
@@ -11,7 +12,8 @@ import torch
 from torch import nn
 from torch.jit import ScriptModule
 
-from napari_exactile.geometry.interval import round_up
+from napari_exactile.geometry.grid import OutputGrid
+from napari_exactile.geometry.interval import Box, round_up
 from napari_exactile.network.analysis import Analysis, refuse_training
 from napari_exactile.network.failures import explained, wrong_axes
 from napari_exactile.network.forms import on_device
@@ -47,6 +49,15 @@ class Declared(Analysis):
     def padded_shape(self) -> tuple[int, ...]:
         """Return the shape of the image, padded to multiples of the factor."""
         return tuple(round_up(n, f) for n, f in zip(self.shape, self.multiples, strict=True))
+
+    @cached_property
+    def grid(self) -> OutputGrid:
+        """An element for each pixel: the tile that was tried had so many."""
+        return OutputGrid(self.shape, self.shape, *((Fraction(n),) * len(self.shape) for n in (1, 0)))
+
+    def part(self, zone: Box) -> Box | None:
+        """Return the box itself."""
+        return zone
 
     @property
     def classes(self) -> int:

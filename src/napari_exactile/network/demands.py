@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from math import ceil
 from typing import TYPE_CHECKING
 
 from napari_exactile.geometry.interval import Interval
@@ -95,9 +94,9 @@ class Demands:
         parts = [(part, step, end) for part, step, end in zip(demand, steps, ends, strict=True) if part]
         first = max(-(part.start // step) for part, step, _end in parts)
         last = min((end - part.stop) // step for part, step, end in parts)
-        # The last zone gets whatever a tensor has left.
-        before_end = (bound.graph.spatial_shape(0)[axis] - 1 - zone.stop) // bound.factor[axis]
-        return _Pattern(demand, steps, first, min(last, before_end))
+        # The first zone gets what a tensor has before the image, those in the last F what it has behind it.
+        before_end = (bound.graph.spatial_shape(0)[axis] - zone.stop) // bound.factor[axis] - 1
+        return _Pattern(demand, steps, max(first, 0 if phase else 1), min(last, before_end))
 
     def _at_edge(self, axis: int, zone: Interval) -> Demand:
         return self._bound.walk(axis, self._wanted(axis, zone, self._bound.part), self._given)
@@ -107,8 +106,7 @@ class Demands:
         return {index: part for index, part in parts.items() if part}
 
     def _unclipped(self, index: int, axis: int, zone: Interval) -> Interval | None:
-        stride = self._bound.strides[index][axis]
-        part = Interval(ceil(zone.start / stride), ceil(zone.stop / stride))
+        part = self._bound.inner_part(index, axis, zone)
         return part if len(part) else None
 
     @cached_property

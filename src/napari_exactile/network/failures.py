@@ -65,6 +65,11 @@ _KNOWN = (
         "Segment an image with as many axes as the network was made for",
     ),
     (
+        r"[Kk]ernel size can't be greater|[Oo]utput size is too small",
+        "the image is smaller than one of its windows",
+        "Segment a larger image",
+    ),
+    (
         r"complex",
         "it computes with complex numbers, and images have none",
         "Let it compute with real ones: two channels, say, for the real and the imaginary part",

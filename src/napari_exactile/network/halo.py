@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from math import ceil, lcm
+from math import ceil, floor, lcm
 
 # The rules register themselves when their modules are imported.
 import napari_exactile.network.channels
@@ -22,6 +22,7 @@ import napari_exactile.network.shuffle
 import napari_exactile.network.unpooling
 import napari_exactile.network.windowed  # noqa: F401
 from napari_exactile.geometry.equations import radius_of_layers
+from napari_exactile.geometry.grid import OutputGrid
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.geometry.window import Reach
 from napari_exactile.network.demands import Demand, Demands
@@ -85,11 +86,45 @@ class BoundGraph:
             strides.append(results.pop())
         return tuple(strides)
 
-    @property
+    @cached_property
+    def offsets(self) -> tuple[tuple[Fraction, ...], ...]:
+        """Where element 0 of every node's tensor begins, in input pixels from the image's corner, per axis.
+
+        A tensor that shares out its input evenly begins where that one does, and one that shares out the
+        image begins at its corner: that is how networks with padding are trained. Otherwise an element lies
+        at the centre of what it reads; where inputs differ, half a pixel at a crop say, in their middle.
+        """
+        offsets = [(Fraction(0),) * self.graph.axes]
+        for node, operator in self.steps:
+            before = [offsets[i] for i in node.inputs]
+            middle = [sum(found, Fraction(0)) / len(before) for found in zip(*before, strict=True)]
+            axes = enumerate(zip(middle, operator.reaches, strict=True))
+            offsets.append(tuple(self._offset(node, axis, own, reach) for axis, (own, reach) in axes))
+        return tuple(offsets)
+
+    def _offset(self, node: Node, axis: int, before: Fraction, reach: Reach) -> Fraction:
+        whole, length, source = (self.graph.spatial_shape(i)[axis] for i in (0, node.index, node.inputs[0]))
+        if length == ceil(whole / self.strides[node.index][axis]):
+            return Fraction(0)
+        if length == ceil(source / reach.stride):
+            return before
+        return before + self.strides[node.inputs[0]][axis] * reach.shift
+
+    @cached_property
     def factor(self) -> tuple[int, ...]:
         """Return F per axis: the least common multiple of the numerators of all strides."""
         axes = range(self.graph.axes)
         return tuple(lcm(*(stride[axis].numerator for stride in self.strides)) for axis in axes)
+
+    def grid(self, image: tuple[int, ...]) -> OutputGrid:
+        """Return where the output lies on an image of this shape, which is padded to the graph's.
+
+        Each pixel of padding adds 1 / stride elements at the end of the output: these go.
+        """
+        stride, offset = self.strides[self.graph.output], self.offsets[self.graph.output]
+        axes = zip(*map(self.graph.spatial_shape, (self.graph.output, 0)), image, stride, strict=True)
+        shape = tuple(n - floor((padded - length) / s) for n, padded, length, s in axes)
+        return OutputGrid(image, shape, stride, offset)
 
     @cached_property
     def anchors(self) -> tuple[Refusal, ...]:
@@ -128,15 +163,27 @@ class BoundGraph:
         return tuple(demand)
 
     def part(self, index: int, axis: int, zone: Interval) -> Interval | None:
-        """Return the part of a node's tensor that belongs to a zone of the image; None where there is none.
+        """Return the part of a node's tensor that begins in a zone of the image; None where there is none.
 
-        The parts of zones that partition the image partition the tensor, whatever its stride and length.
+        The parts of zones that partition the image partition the tensor, whatever its stride, offset and
+        length: what lies before the image belongs to the first zone, what lies behind it to the last.
         """
-        stride, length = self.strides[index][axis], self.graph.spatial_shape(index)[axis]
-        start = min(ceil(zone.start / stride), length)
-        at_end = zone.stop >= self.graph.spatial_shape(0)[axis]
-        stop = length if at_end else min(ceil(zone.stop / stride), length)
+        start, stop = self._first_from(index, axis, zone.start), self._first_from(index, axis, zone.stop)
         return Interval(start, stop) if stop > start else None
+
+    def _first_from(self, index: int, axis: int, place: int) -> int:
+        """Return the first element of a node's tensor that begins at `place` in the image, or behind it."""
+        length, whole = (self.graph.spatial_shape(i)[axis] for i in (index, 0))
+        first = self.inner_part(index, axis, Interval(place, place)).start if place > 0 else 0
+        if place > whole - self.factor[axis]:
+            # The image may end here: what follows is what its padding adds.
+            first = max(first, length - floor((whole - place) / self.strides[index][axis]))
+        return min(max(first, 0), length)
+
+    def inner_part(self, index: int, axis: int, zone: Interval) -> Interval:
+        """Return the same where neither image nor tensor has an edge."""
+        stride, offset = self.strides[index][axis], self.offsets[index][axis]
+        return Interval(ceil((zone.start - offset) / stride), ceil((zone.stop - offset) / stride))
 
     def context(self, axis: int, index: int = 0) -> tuple[int, int]:
         """Return the pixels before and after an F-aligned zone that its result depends on, along one axis.
@@ -146,11 +193,11 @@ class BoundGraph:
         One zone of a single F tells all: shifting it by F shifts everything by F, and what is needed before
         (after) a longer zone is what is needed before its first (after its last) F.
         """
-        factor, stride = self.factor[axis], self.strides[self.graph.output][axis]
-        need = self.demand(axis, Interval(0, int(factor / stride)), edges=False)[index]
+        factor = self.factor[axis]
+        need = self.demand(axis, self.inner_part(self.graph.output, axis, Interval(0, factor)), False)[index]
         assert need is not None, "dead nodes were removed by the trace"
-        own = self.strides[index][axis]
-        return max(0, int(-need.start * own)), max(0, int(need.stop * own) - factor)
+        own, offset = self.strides[index][axis], self.offsets[index][axis]
+        return max(0, int(-need.start * own - offset)), max(0, int(need.stop * own + offset) - factor)
 
     def paper_radius(self, axis: int) -> int:
         """Return Eq. 1 along the path where it is largest; transposed convolutions do not count in it."""

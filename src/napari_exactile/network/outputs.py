@@ -35,7 +35,10 @@ def pick(result: Any, output: Output, image: torch.Tensor) -> torch.Tensor:
     candidates = alike or (named if len(named) == 1 else {})
     if not candidates:
         reason = f"none of the network's outputs has the size of the image: {_listed(named)}"
-        raise no_output(reason if named else f"the network returns {_kind(result)} instead of a tensor")
+        remedy = "Name the one to segment by, as in load_model(network, output=...)" if named else ""
+        raise no_output(
+            reason if named else f"the network returns {_kind(result)} instead of a tensor", remedy
+        )
     return candidates.get(USUAL_NAME, next(iter(candidates.values())))
 
 

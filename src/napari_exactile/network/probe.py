@@ -154,7 +154,10 @@ class Probe:
         with torch.inference_mode(), _window_by_window(images.device):
             output = pick(self.module(images), self.output, images)
         if output.shape[2:] != images.shape[2:]:
-            raise ValueError(f"an image of {shape} px gives an output of shape {tuple(output.shape)}")
+            raise ValueError(
+                "the context is measured where the output has the grid of the image: "
+                f"an image of {shape} px gives an output of shape {tuple(output.shape)}"
+            )
         others = [dim for dim in range(1, output.ndim) if dim != axis + 2]
         return output.isnan().cpu().amax(dim=others)
 

@@ -13,7 +13,8 @@ from napari_exactile.network import probe
 from napari_exactile.network.analysis import Analysis, analyse_module
 from napari_exactile.network.declared import declare
 from napari_exactile.run.events import Event
-from napari_exactile.run.job import Job, Result
+from napari_exactile.run.job import Job
+from napari_exactile.run.report import Result
 from napari_exactile.run.settings import Settings
 
 ModelLike = str | nn.Module | Model

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box, box_shape, full_box, slices
 from napari_exactile.geometry.tiling import Tiling, split_zone
+from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.arithmetic import exact_arithmetic
 from napari_exactile.run.executor import Executor
 from napari_exactile.run.job import Job
@@ -20,6 +21,7 @@ from napari_exactile.run.plan import COMFORTABLE_ZONE
 from napari_exactile.run.scores import label
 
 Check = Callable[[], None]
+NO_COMPARISON = "The preview compares labels on the image's own grid, and this model's output has another one"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,14 +105,23 @@ def is_on_grid(radius: Iterable[int], factor: Iterable[int]) -> bool:
     return all(r % f == 0 for r, f in zip(radius, factor, strict=True))
 
 
+def require_grid_of_image(analysis: Analysis) -> None:
+    """Raise ValueError for a network whose output has another grid than the image: off it, tiles of any
+    radius would not even begin on one of its elements."""
+    if not analysis.grid.is_of_image:
+        raise ValueError(NO_COMPARISON)
+
+
 class TilingErrors:
     """Measures the usual tiling of one job's image with any radius, window by window.
 
     The image is normalised as a whole; the exact result comes from the engine with the true context, or from
-    one pass of the unchanged network. Call `prepare` first. One thread at a time.
+    one pass of the unchanged network. Call `prepare` first. One thread at a time. Raises ValueError for a
+    network whose output has another grid than the image.
     """
 
     def __init__(self, job: Job) -> None:
+        require_grid_of_image(job.analysis)
         self._job, self.analysis = job, job.analysis
         self._factor = job.analysis.require().factor
         self._executor_or_none: Executor | None = None

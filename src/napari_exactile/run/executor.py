@@ -13,7 +13,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.jit import ScriptModule
 
-from napari_exactile.geometry.interval import Box, Interval, box_shape, moved, slices
+from napari_exactile.geometry.interval import Box, box_shape, full_box, moved, slices
 from napari_exactile.geometry.tiling import tile_around
 from napari_exactile.images.padding import read_padded
 from napari_exactile.images.source import ImageSource
@@ -24,6 +24,7 @@ from napari_exactile.network.forms import on_device
 from napari_exactile.network.hooks import module_calls
 from napari_exactile.network.outputs import check_size, pick
 from napari_exactile.network.passes import Pass
+from napari_exactile.network.rules import Region
 from napari_exactile.network.trace import dtype_of, trace
 from napari_exactile.network.work import work_whole
 from napari_exactile.run.settings import Method
@@ -53,14 +54,21 @@ class Executor:
         self._lone_cones: dict[tuple[int, ...], Cone] = {}
 
     def scores(self, zone: Box, radius: tuple[int, ...], method: Method, check: Check) -> torch.Tensor:
-        """Return (1, classes, *zone) on the device; `check` is called often and may raise to stop.
+        """Return (1, classes, *part) on the device, where part is the zone's of the output.
+
+        `check` is called often and may raise to stop. The zone must have a part.
 
         "trimmed" computes just what the zone depends on. "whole-tile" and "approximate" send the zone with
         `radius` around it through the unchanged network and cut the zone out: the tiling of the papers.
         """
-        if method == "trimmed":
-            return self.compute(self._cone, zone, check)[self._analysis.graph.output]
-        return self.through_network(self._tile(zone, radius), zone, check)
+        part = self._analysis.part(zone)
+        assert part is not None, "there is no output in this zone"
+        if method != "trimmed":
+            return self.through_network(self._tile(zone, radius), part, check)
+        output = self._analysis.graph.output
+        scores = self.compute(self._cone, zone, check)[output]
+        # At the end of the image, a zone may have elements that belong to the padding.
+        return Region(scores, self._cone.parts(zone)[output]).crop(part)
 
     def cone_of(self, one: Pass) -> Cone:
         """Return what computes one pass over the image, with the statistics that are known by then."""
@@ -96,24 +104,28 @@ class Executor:
 
     def whole(self) -> torch.Tensor:
         """Return the reference: one forward pass of the unchanged network over the whole padded image."""
-        shape = tuple(Interval(0, length) for length in self._source.shape)
-        padded = tuple(Interval(0, length) for length in self._analysis.padded_shape)
-        return self.through_network(padded, shape, lambda: None)
+        padded, part = full_box(self._analysis.padded_shape), full_box(self._analysis.grid.shape)
+        return self.through_network(padded, part, lambda: None)
 
     def _tile(self, zone: Box, radius: tuple[int, ...]) -> Box:
         factor, shape = self._analysis.factor, self._analysis.padded_shape
         assert factor is not None
         return tuple(map(tile_around, zone, factor, radius, shape))
 
-    def through_network(self, tile: Box, zone: Box, check: Check) -> torch.Tensor:
-        """Return the scores in `zone` of sending the whole `tile` through the unchanged network."""
+    def through_network(self, tile: Box, part: Box, check: Check) -> torch.Tensor:
+        """Return the `part` of the output that sending the whole `tile` through the unchanged network gives.
+
+        The tile must start on an element of the output: on a multiple of F, it always does.
+        """
         check()
         image = self._image(tile)
         with torch.no_grad(), module_calls(self._module, lambda _path: check()):
             result = pick(self._network(image), self._analysis.output, image)
         if self._analysis.refusals:
             check_size(result, image)  # nothing is known of it but what one tile of zeros has shown
-        index: Any = (..., *slices(zone, tile))
+        strides = self._analysis.grid.stride
+        first = (int(-side.start / stride) for side, stride in zip(tile, strides, strict=True))
+        index: Any = (..., *slices(moved(part, first)))
         return result[index]
 
     @cached_property

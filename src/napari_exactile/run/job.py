@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_exactile.geometry.interval import Box, box_shape, slices
+from napari_exactile.geometry.interval import Box, box_shape, full_box, slices
 from napari_exactile.geometry.tiling import Tile, split_zone
 from napari_exactile.images import statistics
 from napari_exactile.images.source import ImageSource, check_channels
@@ -32,6 +32,7 @@ from napari_exactile.run.devices import (
 from napari_exactile.run.events import Cancelled, Event, TileError
 from napari_exactile.run.executor import Executor
 from napari_exactile.run.plan import Plan, largest_tile, plan_tiles
+from napari_exactile.run.report import Report, Result
 from napari_exactile.run.scores import Labelled, check_scores, label
 from napari_exactile.run.settings import Settings
 from napari_exactile.run.survey import R, Survey
@@ -39,51 +40,12 @@ from napari_exactile.run.survey import R, Survey
 IsCancelled = Callable[[], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """How a result came about, and how exact it is; `reason` says why the model cannot be, if so."""
-
-    model: str
-    shape: tuple[int, ...]
-    exact: bool
-    method: str
-    factor: tuple[int, ...]
-    context: tuple[tuple[int, int], ...] | None
-    radius: tuple[int, ...]
-    zone: tuple[int, ...]
-    tiles: int
-    tiles_done: int
-    passes: int
-    redundancy: float
-    near_ties: int
-    seconds: float
-    device: str
-    normalization: Normalization
-    torch_version: str
-    reason: str = ""
-
-    @property
-    def megapixels_per_second(self) -> float:
-        """Pixels of the finished tiles per second, in millions; an estimate while tiles are left."""
-        share = self.tiles_done / max(1, self.tiles)
-        return float(np.prod(self.shape)) * share / 1e6 / max(self.seconds, 1e-9)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Result:
-    """Labels (the region's shape, smallest integer type), probabilities if they were kept, and the report."""
-
-    labels: NDArray[Any]
-    probabilities: NDArray[np.float32] | None
-    report: Report
-
-
 class Job:
     """A segmentation that is prepared, run, stopped and continued.
 
     Made of values only: nothing is read before `run`. `labels` holds the classes of finished zones and
-    `unfinished` elsewhere; it covers the region of the plan and is made by `allocate(shape, dtype)`. One
-    thread at a time may call `run`; others may read `labels` meanwhile.
+    `unfinished` elsewhere; it covers the box `labelled` of the output and is made by `allocate(shape,
+    dtype)`. One thread at a time may call `run`; others may read `labels` meanwhile.
     """
 
     def __init__(
@@ -99,6 +61,7 @@ class Job:
         self.source, self.model, self.analysis, self.settings = source, model, analysis, settings
         self.device = pick_device(settings.device)
         self.plan = make_plan(analysis, settings, self.device)
+        self.labelled = self._part(self.plan.tiling.region)
         self.done: set[int] = set()
         self._allocate = allocate
         self.near_ties = 0
@@ -162,18 +125,21 @@ class Job:
         seconds = time.perf_counter() - started
         report = replace(
             self.report(), shape=self.source.shape, exact=True, method="one pass", tiles=1, tiles_done=1,
-            passes=1, redundancy=1.0, near_ties=result.near_ties, seconds=seconds, reason="",
+            passes=1, redundancy=1.0, near_ties=result.near_ties, seconds=seconds, output_shape=labels.shape,
+            reason="",
         )  # fmt: skip
         return Result(labels, result.probabilities.float().cpu().numpy(), report)
 
     def report(self) -> Report:
         """Return how the result came about, as far as it is."""
-        plan = self.plan
+        plan, grid = self.plan, self.analysis.grid
+        region = self.settings.region or full_box(self.source.shape)
         return Report(
-            self.model.name, box_shape(plan.tiling.region), plan.exact, plan.method, plan.factor,
+            self.model.name, box_shape(region), plan.exact, plan.method, plan.factor,
             self.analysis.context, plan.radius, plan.zor, len(plan), len(self.done),
             len(plan.schedule.passes), plan.redundancy,
             self.near_ties, self.seconds, str(self.device), self._known_normalization(), torch.__version__,
+            box_shape(self.labelled), tuple(map(float, grid.stride)), tuple(map(float, grid.offset)),
             "; ".join(map(str, self.analysis.refusals)),
         )  # fmt: skip
 
@@ -212,7 +178,7 @@ class Job:
     def _make_arrays(self) -> None:
         if self.labels is not None:
             return
-        shape = box_shape(self.plan.tiling.region)
+        shape = box_shape(self.labelled)
         labels = self._allocate(shape, np.min_scalar_type(self.unfinished))
         labels.fill(self.unfinished)
         self.labels = labels
@@ -260,12 +226,20 @@ class Job:
             yield events.TileHalved(self._largest_piece)
 
     def _zone(self, executor: Executor, zone: Box, check: Callable[[], None]) -> int:
+        part = self.analysis.part(zone)
+        if part is None:
+            return 0  # between two elements of the output, at the edge of what it covers
         scores = executor.scores(zone, self.plan.radius, self.plan.method, check)
-        return self._write(zone, label(scores, self.model.card.probabilities))
+        return self._write(part, label(scores, self.model.card.probabilities))
 
-    def _write(self, zone: Box, result: Labelled) -> int:
+    def _part(self, region: Box) -> Box:
+        part = self.analysis.part(region)
+        assert part is not None, "the plan refuses such regions"
+        return part
+
+    def _write(self, part: Box, result: Labelled) -> int:
         assert self.labels is not None
-        index = slices(zone, self.plan.tiling.region)
+        index = slices(part, self.labelled)
         self.labels[index] = result.labels.cpu().numpy()
         if self.probabilities is not None:
             self.probabilities[(slice(None), *index)] = result.probabilities.float().cpu().numpy()

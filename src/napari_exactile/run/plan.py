@@ -108,8 +108,9 @@ def plan_tiles(
     assert required is not None
     chosen = required if radius in {None, "auto"} else _snapped(radius, bound.factor)
     _refuse_anchored(analysis, method)
-    _refuse_undersized(chosen, required, method)
-    region = region or full_box(analysis.shape)
+    _refuse_undersized(analysis, chosen, method)
+    asked = region or full_box(analysis.shape)
+    region = _with_output(analysis, asked)
     if tile == "auto":
         whole = Tiling(analysis.shape, bound.factor, bound.factor, chosen, region)
         zone = _automatic_zone(bound, whole, method, memory, SPEEDS[device])
@@ -117,7 +118,7 @@ def plan_tiles(
         zone = zone_of_tile((tile,) * len(chosen), chosen, bound.factor)
     tiling = Tiling(analysis.shape, bound.factor, zone, chosen, region)
     schedule = analysis.passes.within(scratch)
-    cost = _redundancy(analysis, tiling, method, schedule)
+    cost = _redundancy(analysis, tiling, asked, method, schedule)
     peak = predicted_bytes(bound, zone, chosen, method)
     return Plan(tiling, method, required, cost, peak, tile == "auto", schedule)
 
@@ -127,8 +128,8 @@ def predicted_bytes(bound: BoundGraph, zone: tuple[int, ...], radius: tuple[int,
     shape = bound.graph.spatial_shape(0)
     middle = tuple(
         Interval(start, min(start + z, n))
-        for z, n, f in zip(zone, shape, bound.factor, strict=True)
-        for start in [max(0, (n - z) // 2 // f * f)]
+        for z, n, f, side in zip(zone, shape, bound.factor, bound.grid(shape).covered, strict=True)
+        for start in [max(side.start, (side.start + side.stop - z) // 2) // f * f]
     )
     if method == "trimmed":
         return peak_trimmed(bound, middle)
@@ -185,20 +186,37 @@ def _refuse_anchored(analysis: Analysis, method: Method) -> None:
         )
 
 
-def _refuse_undersized(radius: tuple[int, ...], required: tuple[int, ...], method: Method) -> None:
-    if method == "trimmed" and any(r < need for r, need in zip(radius, required, strict=True)):
+def _with_output(analysis: Analysis, region: Box) -> Box:
+    """Return the part of a region for which there is an output; raise ValueError where there is none."""
+    covered = analysis.grid.covered
+    if analysis.part(region) is None:
+        sides = " x ".join(f"{side.start}..{side.stop}" for side in covered)
+        raise ValueError(f"the network gives no output for that region of the image, only in {sides} px")
+    return tuple(side.clip(inside) for side, inside in zip(region, covered, strict=True))
+
+
+def _refuse_undersized(analysis: Analysis, radius: tuple[int, ...], method: Method) -> None:
+    required = analysis.radius or ()
+    if all(r >= need for r, need in zip(radius, required, strict=True)):
+        return
+    if method == "whole-tile" and any(map(any, analysis.grid.margins)):
+        raise ValueError(
+            f"a radius of {min(radius)} px is too small: this model needs {max(required)} px. As its output "
+            "is smaller than the image, tiles with less would leave gaps"
+        )
+    if method == "trimmed":
         raise ValueError(
             f"a radius of {min(radius)} px is too small: this model needs {max(required)} px. "
             'Leave it out, or choose the method "whole-tile" to see the error that it makes'
         )
 
 
-def _redundancy(analysis: Analysis, tiling: Tiling, method: Method, schedule: Schedule) -> float:
+def _redundancy(analysis: Analysis, tiling: Tiling, region: Box, method: Method, schedule: Schedule) -> float:
     bound = analysis.require()
     whole = work_whole(bound)
     if not whole:
         return 1.0  # such a network multiplies nothing
-    for side, length in zip(tiling.region, tiling.padded_shape, strict=True):
+    for side, length in zip(region, tiling.padded_shape, strict=True):
         whole *= len(side) / length
     if not schedule.surveys:
         return _work(bound, tiling, method) / whole

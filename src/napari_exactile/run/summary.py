@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from napari_exactile.geometry.equations import rounded_radius
+from napari_exactile.geometry.grid import in_words
 from napari_exactile.geometry.interval import lengths
 from napari_exactile.network.analysis import Analysis
-from napari_exactile.run.job import Report
+from napari_exactile.run.report import Report
 
 
 def summary_lines(report: Report, image_name: str) -> list[tuple[str, str]]:
     """Return what was computed, how, and how exact it is: (name, value) pairs in words for people."""
     return [
         ("image", f"{image_name}, {' x '.join(map(str, report.shape))} px"),
+        *([("grid", grid)] if (grid := _grid(report)) else []),
         ("model", report.model),
         ("size factor (F)", f"multiples of {lengths(report.factor)} px"),
         ("context (radius)", f"{_context(report)}, radius {lengths(report.radius)} px"),
@@ -42,6 +44,7 @@ def analysis_lines(analysis: Analysis, model_name: str) -> list[tuple[str, str]]
         ("radius", f"{lengths(radius)} px: the context, rounded up to a multiple of F"),
         *_whole_image(analysis),
         ("paper's Eq. 1", f"{lengths(paper)} px, rounded up {lengths(rounded)} px{': too small' * small}"),
+        *([] if analysis.grid.is_of_image else [("grid", analysis.grid.describe())]),
         ("result", "can be exact"),
     ]
 
@@ -74,6 +77,7 @@ def summed(reports: Sequence[Report], stack: tuple[int, ...]) -> Report:
     return replace(
         first,
         shape=(*stack, *first.shape),
+        output_shape=(*stack, *first.output_shape),
         tiles=sum(report.tiles for report in reports),
         tiles_done=sum(report.tiles_done for report in reports),
         near_ties=sum(report.near_ties for report in reports),
@@ -105,6 +109,18 @@ def _context(report: Report) -> str:
 def _tiles(report: Report) -> str:
     whole = report.tiles_done == report.tiles
     return str(report.tiles) if whole else f"{report.tiles_done} of {report.tiles}"
+
+
+def description(report: Report) -> str:
+    """Return what a reader of the labels alone must know: how exact they are, and where they lie."""
+    return "; ".join(filter(None, [exactness(report), _grid(report)]))
+
+
+def _grid(report: Report) -> str:
+    """Return the grid of the labels in words; nothing where it is that of the image."""
+    if report.output_shape == report.shape and set(report.stride) == {1} and not any(report.offset):
+        return ""
+    return in_words(report.output_shape, report.stride, report.offset)
 
 
 def exactness(report: Report) -> str:

@@ -107,7 +107,8 @@ class Chooser:
         self._planner.forget()
         surveys = 1 + max((statistic.level for statistic in analysis.statistics), default=-1)
         passes = f" and {passes_words(surveys)} before the labels" if surveys else ""
-        fields.exact_note.say(f"Exact - needs {lengths(analysis.radius or ())} px of context{passes}")
+        grid = "" if analysis.grid.is_of_image else f"\n{analysis.grid.describe()}"
+        fields.exact_note.say(f"Exact - needs {lengths(analysis.radius or ())} px of context{passes}{grid}")
         return model, analysis
 
     def _declared(self, name: str, shape: tuple[int, ...], reasons: str) -> tuple[Model, Analysis]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.transforms import Affine
 from numpy.typing import NDArray
 
+from napari_exactile.geometry.grid import OutputGrid
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.images.source import ArraySource, check_channels
 from napari_exactile.widget.own_layer import selection_kept
@@ -121,23 +122,25 @@ def region_in_view(plane: Plane, viewer: ViewerModel) -> Box:
     return tuple(box)
 
 
-def make_array(plane: Plane, region: Box, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return an array for the labels of `region`, with the stack's leading axes; nothing is written yet."""
-    return np.zeros((*_leading(plane), *(len(span) for span in region)), dtype)
+def make_array(plane: Plane, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return an array for a plane's labels of this shape, with the stack's leading axes; nothing is written
+    yet."""
+    return np.zeros((*_leading(plane), *shape), dtype)
 
 
 def _leading(plane: Plane) -> tuple[int, ...]:
     return tuple(plane.source.array.shape[: len(plane.index)])
 
 
-def placement(plane: Plane, region: Box) -> dict[str, Any]:
-    """Return scale, translation, units and the rest that puts an array of `region` onto the image."""
-    image = plane.layer
-    start = np.array([0] * len(plane.index) + [span.start for span in region])
-    names = ("scale", "rotate", "shear", "units", "axis_labels")
-    fields = {name: getattr(image, name) for name in names}
+def placement(plane: Plane, grid: OutputGrid, box: Box) -> dict[str, Any]:
+    """Return scale, translation and the rest that puts an array of the output's `box` onto the image."""
+    image, stack = plane.layer, [0.0] * len(plane.index)
+    start = np.array([*stack, *grid.centre([span.start for span in box])])
+    fields = {name: getattr(image, name) for name in ("rotate", "shear", "units", "axis_labels")}
     linear = Affine(scale=image.scale, rotate=image.rotate, shear=image.shear).linear_matrix
-    return {**fields, "translate": np.asarray(image.translate) + linear @ start, "affine": image.affine}
+    scale = np.asarray(image.scale) * [*np.ones_like(stack), *map(float, grid.stride)]
+    translate = np.asarray(image.translate) + linear @ start
+    return {**fields, "scale": scale, "translate": translate, "affine": image.affine}
 
 
 def class_colors(names: Sequence[str], background: int | None) -> DirectLabelColormap:
@@ -151,13 +154,13 @@ def class_colors(names: Sequence[str], background: int | None) -> DirectLabelCol
 
 
 def add_labels(
-    viewer: ViewerModel, array: NDArray[Any], plane: Plane, region: Box, name: str, names: Sequence[str],
+    viewer: ViewerModel, array: NDArray[Any], where: Mapping[str, Any], name: str, names: Sequence[str],
     background: int | None,
 ) -> Labels:  # fmt: skip
-    """Add a locked Labels layer over `array` without stealing the selection."""
+    """Add a locked Labels layer over `array`, placed `where`, without stealing the selection."""
     layer = Labels(
         array, name=name, features={"index": range(len(names)), "class": list(names)}, opacity=0.5,
-        colormap=class_colors(names, background), **placement(plane, region),
+        colormap=class_colors(names, background), **where,
     )  # fmt: skip
     layer.editable = False
     with selection_kept(viewer):
@@ -166,14 +169,13 @@ def add_labels(
 
 
 def add_probabilities(
-    viewer: ViewerModel, values: NDArray[Any], plane: Plane, region: Box, name: str, names: Sequence[str],
-    background: int | None,
+    viewer: ViewerModel, values: NDArray[Any], plane: Plane, where: Mapping[str, Any], name: str,
+    names: Sequence[str], background: int | None,
 ) -> None:  # fmt: skip
     """Add one hidden Image layer per class with its probability; the background's says nothing new."""
     shown = [i for i in range(len(values)) if i != background or len(values) == 1]
-    where = placement(plane, region)
     for i in shown:
-        stack = make_array(plane, region, values.dtype)
+        stack = make_array(plane, values.shape[1:], values.dtype)
         stack[plane.index] = values[i]
         label = names[min(i, len(names) - 1)]
         title = f"{name}: probability of {label}"

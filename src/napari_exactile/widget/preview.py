@@ -65,6 +65,10 @@ class PreviewSection:
         """Look at what would be run now; without a choice, `reason` says why nothing is shown."""
         if choice is not None and choice.plan.approximate:
             choice, reason = None, "An approximate model has no exact result to compare with"
+        elif choice is not None and not choice.analysis.grid.is_of_image:
+            from napari_exactile.run.errors import NO_COMPARISON
+
+            choice, reason = None, NO_COMPARISON
         self._choice, self._reason = choice, reason
         self._fields.lock(choice is None)
         if choice is None:

@@ -21,7 +21,7 @@ from napari_exactile.run.events import Event
 from napari_exactile.run.job import Job
 from napari_exactile.widget.chooser import Choice
 from napari_exactile.widget.footer import Footer
-from napari_exactile.widget.layers import add_labels, add_probabilities, make_array
+from napari_exactile.widget.layers import add_labels, add_probabilities, make_array, placement
 from napari_exactile.widget.overlay import TilingOverlay
 from napari_exactile.widget.tile_shapes import TileStatus
 
@@ -47,6 +47,7 @@ class Run:
         self._plane, self.model, self.key = choice.plane, choice.model, choice.key
         self.job = Job(choice.plane.source, choice.model, choice.analysis, choice.settings, self._allocate)
         self.region = self.job.plan.tiling.region
+        self._where = placement(choice.plane, choice.analysis.grid, self.job.labelled)
         self.layer: Labels | None = None
         self.error = ""
         self.saved = False
@@ -135,7 +136,7 @@ class Run:
         return f"the segmentation of '{self._plane.layer.name}'"
 
     def _allocate(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        self._array = make_array(self._plane, self.region, dtype)
+        self._array = make_array(self._plane, shape, dtype)
         plane: NDArray[Any] = self._array[self._plane.index]
         return plane
 
@@ -171,7 +172,7 @@ class Run:
     def _show_layer(self) -> None:
         if self.layer is None and self._array is not None:
             self.layer = add_labels(
-                self._viewer, self._array, self._plane, self.region, self._name, self.class_names,
+                self._viewer, self._array, self._where, self._name, self.class_names,
                 self.model.card.background,
             )  # fmt: skip
         elif self.layer is not None:
@@ -231,7 +232,7 @@ class Run:
             self._overlay.clear_status()
             if self.job.probabilities is not None:
                 add_probabilities(
-                    self._viewer, self.job.probabilities, self._plane, self.region, self._name,
+                    self._viewer, self.job.probabilities, self._plane, self._where, self._name,
                     self.class_names, self.model.card.background,
                 )  # fmt: skip
 
@@ -261,11 +262,12 @@ class Run:
     def save(self, path: Any) -> None:
         """Write the labels as they are, with class names and pixel size; runs in any thread."""
         from napari_exactile.images.tiff import save_labels
-        from napari_exactile.run.summary import exactness
+        from napari_exactile.run.summary import description
 
         assert self._array is not None
+        size = self._plane.pixel_size and self.job.analysis.grid.pixel_size(self._plane.pixel_size)
         names = (*self.class_names, *(() if self.job.complete else ("unfinished",)))
-        save_labels(path, self._array, names, self._plane.pixel_size, note=exactness(self.job.report()))
+        save_labels(path, self._array, names, size, note=description(self.job.report()))
 
     @property
     def image_name(self) -> str:

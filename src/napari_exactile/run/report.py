@@ -1,0 +1,60 @@
+"""What a run gives: labels, and a report of how they came about and how exact they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_exactile.images.statistics import Normalization
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a result came about, and how exact it is; `reason` says why the model cannot be, if so.
+
+    `shape` is that of the part of the image that was asked for, `output_shape` that of its labels. Label i of
+    the whole image stands for `stride` pixels from `stride * i + offset` on, counted from the image's corner.
+    """
+
+    model: str
+    shape: tuple[int, ...]
+    exact: bool
+    method: str
+    factor: tuple[int, ...]
+    context: tuple[tuple[int, int], ...] | None
+    radius: tuple[int, ...]
+    zone: tuple[int, ...]
+    tiles: int
+    tiles_done: int
+    passes: int
+    redundancy: float
+    near_ties: int
+    seconds: float
+    device: str
+    normalization: Normalization
+    torch_version: str
+    output_shape: tuple[int, ...]
+    stride: tuple[float, ...]
+    offset: tuple[float, ...]
+    reason: str = ""
+
+    @property
+    def megapixels_per_second(self) -> float:
+        """Pixels of the finished tiles per second, in millions; an estimate while tiles are left."""
+        share = self.tiles_done / max(1, self.tiles)
+        return float(np.prod(self.shape)) * share / 1e6 / max(self.seconds, 1e-9)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """Labels (smallest integer type), probabilities (classes, *labels' shape) if kept, and the report.
+
+    Their shape is the region's, or that of the part of the output that belongs to it.
+    """
+
+    labels: NDArray[Any]
+    probabilities: NDArray[np.float32] | None
+    report: Report

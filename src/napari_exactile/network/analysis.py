@@ -84,11 +84,14 @@ class Analysis:
 
     @cached_property
     def radius(self) -> tuple[int, ...] | None:
-        """What the usual tiling needs on every side: the context, rounded up to a multiple of F (Eq. 3)."""
-        if self.context is None or self.factor is None:
+        """What the usual tiling needs on every side: the context, rounded up to a multiple of F (Eq. 3).
+
+        It is more where a network shifts the image and back: see `BoundGraph.margin`.
+        """
+        if self.bound is None or self.context is None:
             return None
-        pairs = zip(self.context, self.factor, strict=True)
-        return tuple(rounded_radius(max(context), factor) for context, factor in pairs)
+        needed = (max(*context, self.bound.margin(axis)) for axis, context in enumerate(self.context))
+        return tuple(rounded_radius(*pair) for pair in zip(needed, self.bound.factor, strict=True))
 
     @cached_property
     def paper_radius(self) -> tuple[int, ...] | None:

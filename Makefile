@@ -1,8 +1,9 @@
 # make install   .venv with napari-exactile and all it needs      make lint   style, types, import rules
 # make demo      the demonstration                                make docs   the pages, into site/
 # make test      the tests                                        make clean  remove what these wrote
+# make models    the table of networks in docs/models.md
 
-.PHONY: install demo test lint docs clean
+.PHONY: install demo test lint docs models clean
 
 BIN = .venv/bin
 # napari needs a real window; where no screen is connected, it opens on a virtual one.
@@ -30,6 +31,9 @@ lint: install
 docs:
 	@scripts/install.sh docs
 	$(BIN)/mkdocs build --strict
+
+models: install
+	$(BIN)/python scripts/model_table.py --write
 
 clean:
 	rm -rf build dist site demo .tox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from integer_nets import (
+    Applied,
     assert_exact,
     assert_tiled_equals_whole,
     integer_unet,
@@ -118,6 +119,22 @@ def test_convolutions_of_recorded_torchscript_are_the_same_operator() -> None:
     analysis = assert_exact(net, (9, 14), (4, 5), 0)
     assert analysis.context == ((2, 1), (1, 2))
     assert analysis.layers[1].operator == "convolution"
+
+
+@pytest.mark.parametrize(("kernel", "padding", "extra"), [(1, 0, 0), (1, 1, 2), (2, 0, 1)])
+def test_transposed_steps_longer_than_the_kernel_leave_gaps(kernel: int, padding: int, extra: int) -> None:
+    """Outputs that no input adds to are the bias alone, also where a zone asks for nothing before them."""
+    up = nn.ConvTranspose1d(1, 1, kernel, 3, padding, extra)
+
+    def thinned(x: Tensor, up: nn.Module) -> Tensor:
+        y = torch.remainder(nn.functional.interpolate(up(x), scale_factor=2.0, mode="linear"), 13)[..., ::6]
+        return nn.functional.pad(y, (0, x.shape[-1] - y.shape[-1]))
+
+    net = Applied(thinned, up)
+    for tensor in net.state_dict().values():
+        tensor.copy_(torch.randint(1, 4, tensor.shape, generator=torch.Generator().manual_seed(0)))
+    for length, zone in ((2, 1), (3, 2), (7, 3)):
+        assert_exact(net, (length,), (zone,), seed=0)
 
 
 @pytest.mark.parametrize("axes", [1, 3])

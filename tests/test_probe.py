@@ -145,3 +145,32 @@ def test_training_mode_is_refused_before_anything_runs() -> None:
 def test_bundled_model() -> None:
     """The public function takes what `analyse` takes, and agrees with it."""
     assert ex.measure_context("colonies-demo", shape=SHAPE) == ex.analyse("colonies-demo", SHAPE).context
+
+
+class LooksAround(nn.Module):
+    """A convolution on either side of an instance norm and of a gate that is made from the whole image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(1, 2, 3, padding=1), nn.Conv2d(2, 2, (1, 5), padding=(0, 2))
+        self.norm = nn.InstanceNorm2d(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm(self.first(x))
+        return self.last(y * torch.sigmoid(y.mean((2, 3), keepdim=True)))
+
+
+def test_operators_that_look_at_the_whole_image_count_as_constants() -> None:
+    """Measured is what lies before and after them; with a factor of your own, they reach over all."""
+    net = LooksAround().eval()
+    assert measure_context(net, 1, SHAPE) == ((1, 1), (3, 3)) == analyse_module(net, 1, SHAPE).context
+    with pytest.raises(ValueError, match="NaN reaches their end"):
+        measure_context(net, 1, (32, 32), factor=(1, 1))
+
+
+def test_a_network_that_thin_images_are_too_small_for_is_measured_on_wide_ones() -> None:
+    """Padding by reflection needs an image longer than it adds, along every axis."""
+    net = nn.Sequential(nn.ReflectionPad2d(4), nn.Conv2d(1, 1, 9)).eval()
+    assert measure_context(net, 1, SHAPE) == ((4, 4), (4, 4))
+    with pytest.raises(RuntimeError, match="Padding size"):
+        measure_context(net, 1, (3, 512), factor=(1, 1))

@@ -216,7 +216,6 @@ def attention(x: Tensor) -> Tensor:
         (lambda x: F.layer_norm(x, x.shape[3:]), "native_layer_norm", "statistics of the whole image"),
         (lambda x: x.flip(-1), "flip", "along a spatial axis"),
         (lambda x: x.max(-1, keepdim=True)[0], "max", "along a spatial axis"),
-        (lambda x: x - x.max(), "max", "along a spatial axis"),
     ],
 )
 def test_what_cuts_an_axis_is_refused_with_its_reason(

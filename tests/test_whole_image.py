@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -27,6 +26,7 @@ from napari_exactile.run.events import Surveying, TileHalved
 from napari_exactile.run.executor import Executor
 from napari_exactile.run.report import Report
 from napari_exactile.run.settings import Settings
+from zoo.unets import PlainUNet
 
 SHAPE = (75, 90)
 
@@ -263,35 +263,6 @@ def test_independent_operators_share_a_pass_and_only_what_lies_before_them_runs(
     before, everything = analysis.passes.work_of(survey, spans), analysis.passes.work_of(last, spans)
     assert before == 4 * 18 * 75 * 90
     assert everything == before + 8 * 3 * 81 * 75 * 90
-
-
-class PlainUNet(nn.Module):
-    """nnU-Net's plain U-Net: strided convolutions down, transposed ones up, two norms a stage."""
-
-    def __init__(self, widths: tuple[int, ...]) -> None:
-        super().__init__()
-
-        def block(before: int, after: int, stride: int = 1) -> nn.Sequential:
-            layers: list[nn.Module] = []
-            for i, step in ((before, stride), (after, 1)):
-                layers += [nn.Conv2d(i, after, 3, step, 1), nn.InstanceNorm2d(after, affine=True)]
-                layers.append(nn.LeakyReLU(0.01))
-            return nn.Sequential(*layers)
-
-        pairs = list(pairwise(widths))
-        self.down = nn.ModuleList([block(1, widths[0]), *(block(a, b, 2) for a, b in pairs)])
-        self.up = nn.ModuleList([nn.ConvTranspose2d(b, a, 2, 2) for a, b in reversed(pairs)])
-        self.join = nn.ModuleList([block(2 * a, a) for a, _ in reversed(pairs)])
-        self.head = nn.Conv2d(widths[0], 3, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        skips = []
-        for block in self.down:
-            x = block(x)
-            skips.append(x)
-        for up, join, skip in zip(self.up, self.join, reversed(skips[:-1]), strict=True):
-            x = join(torch.cat([up(x), skip], 1))
-        return self.head(x)
 
 
 def test_nnunets_plain_network_costs_little_more_than_one_pass() -> None:

@@ -131,6 +131,10 @@ class TransposedWindow(Reach):
         stop = (wanted.stop - 1 + self.padding) // self.step + 1
         return Interval(start, max(stop, start + 1))
 
+    def first(self, wanted: Interval) -> int:
+        """Return the last input at or before the first output wanted, whether it adds to it or not."""
+        return (wanted.start + self.padding) // self.step
+
     def made(self, given: Interval) -> Interval:
         """Return the outputs that the inputs `given` add to, cropping by `padding` not regarded."""
         start = given.start * self.step - self.padding

@@ -89,12 +89,16 @@ class Analysis:
     def radius(self) -> tuple[int, ...] | None:
         """What the usual tiling needs on every side: the context, rounded up to a multiple of F (Eq. 3).
 
-        It is at least the margin that the network cuts off, as it cuts it off every tile.
+        It is at least the margin that the network cuts off, as it cuts it off every tile, and more where a
+        network shifts the image and back: see `BoundGraph.margin`.
         """
         if self.context is None or self.factor is None:
             return None
-        axes = zip(self.context, self.require().grid(self.padded_shape).margins, self.factor, strict=True)
-        return tuple(rounded_radius(max(*context, *margin), factor) for context, margin, factor in axes)
+        bound = self.require()
+        margins = bound.grid(self.padded_shape).margins
+        axes = zip(self.context, margins, self.factor, strict=True)
+        needed = ((max(*context, *cut, bound.margin(axis)), f) for axis, (context, cut, f) in enumerate(axes))
+        return tuple(rounded_radius(*pair) for pair in needed)
 
     @cached_property
     def paper_radius(self) -> tuple[int, ...] | None:

@@ -199,6 +199,29 @@ class BoundGraph:
         own, offset = self.strides[index][axis], self.offsets[index][axis]
         return max(0, int(-need.start * own - offset)), max(0, int(need.stop * own + offset) - factor)
 
+    def margin(self, axis: int) -> int:
+        """Return the pixels that a tile by itself needs on either side of any zone, along one axis.
+
+        More than the context where a network shifts the image and later shifts it back, or mirrors it: a
+        tensor in between must hold what the zone depends on, and a tile's tensors end where the tile does.
+        """
+        length, factor = self.graph.spatial_shape(0)[axis], self.factor[axis]
+        sides = [(Interval(0, factor), False), (Interval(0, factor), True)]
+        sides.append((Interval(length - factor, length), True))
+        return max(self._margin(axis, zone, edges) for zone, edges in sides)
+
+    def _margin(self, axis: int, zone: Interval, edges: bool) -> int:
+        lengths, lacking = self.graph.spatial_shape, [0]
+        stride = self.strides[self.graph.output][axis]
+        wanted = Interval(int(zone.start / stride), int(zone.stop / stride))
+        for index, need in enumerate(self.demand(axis, wanted, edges)):
+            if need is not None:
+                own = self.strides[index][axis]
+                # Padding makes a tensor longer than the image on its grid, as it does in a tile.
+                longer = lengths(index)[axis] * own - lengths(0)[axis]
+                lacking += [ceil(zone.start - need.start * own), ceil(need.stop * own - longer) - zone.stop]
+        return max(lacking)
+
     def paper_radius(self, axis: int) -> int:
         """Return Eq. 1 along the path where it is largest; transposed convolutions do not count in it."""
         layers: list[tuple[tuple[Fraction, int], ...]] = [()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, takewhile
 from math import prod
 
 from napari_exactile.geometry.interval import Box
@@ -152,8 +152,11 @@ class _Atoms:
     def _take_one(self, later: Sequence[int]) -> tuple[int, ...]:
         if not self.left or self.left[0][0] != 1 or len(later) >= len(self.left):
             return ()
-        _, axis = self.left.pop(0)
-        return () if axis is None else (axis,)
+        # Those that find no place of their own further on go here, before what is longer than one element.
+        places = len(list(takewhile(lambda size: size == 1, later)))
+        ones = len(list(takewhile(lambda atom: atom[0] == 1, self.left)))
+        taken = [self.left.pop(0) for _ in range(max(1, ones - places))]
+        return tuple(axis for _, axis in taken if axis is not None)
 
     def _ones(self) -> list[int]:
         ones = []

@@ -2,11 +2,15 @@
 
 Whatever is computed from a NaN is NaN, so the outputs that turn to NaN are those that read the row. The
 network runs unchanged; the rules of this package take no part, and can be checked against the result.
+
+Where operators look at the whole image, one NaN would fill it all. Such networks are traced and frozen with
+constants in place of what those operators look for, and the trace is run by torch, one operator after the
+other: the rules take no part in that, either.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -14,19 +18,24 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils._pytree import tree_map
 
 from napari_exactile.geometry.interval import full_box
 from napari_exactile.network.analysis import Analysis, analyse_module
 from napari_exactile.network.arithmetic import exact_arithmetic
 from napari_exactile.network.forms import in_training
+from napari_exactile.network.freeze import freeze
+from napari_exactile.network.graph import Graph, Node, NotExactError, Ref
+from napari_exactile.network.halo import last_uses
 from napari_exactile.network.memory import peak_whole_tile
 from napari_exactile.network.outputs import Output, pick
-from napari_exactile.network.trace import dtype_of
+from napari_exactile.network.trace import dtype_of, trace
 
 # Images with different rows set to NaN go through the network together while they take less than this.
 BATCH_BYTES = 64 << 20
 
 Context = tuple[int, int]
+Network = Callable[[torch.Tensor], torch.Tensor]
 
 
 class NotMeasurableError(ValueError):
@@ -43,8 +52,10 @@ def measure_context(
     """Return the pixels (before, after) an F-aligned zone that its result depends on, measured, per axis.
 
     The network runs on images of at most the spatial `shape`; where the analysis knows the context, on ones
-    just large enough to measure it. F is the analysis's. With a `factor` of your own, the analysis plays no
-    part, and networks that it refuses can be measured too: on images of `shape`, rounded down to the factor.
+    just large enough to measure it. F is the analysis's. Operators that look at the whole image count as
+    constants: measured is what lies before, between and after them. With a `factor` of your own, the analysis
+    plays no part, and networks that it refuses can be measured too: unchanged, on images of `shape`, rounded
+    down to the factor.
 
     Raises NotMeasurableError where NaN is swallowed (by `x > 0`, argmax or nan_to_num, say), which shows in
     no NaN arriving or, with the analysis, in less than it says; NotExactError where the analysis refuses;
@@ -79,8 +90,15 @@ class Probe:
         """Return (before, after) along one axis; raise NotMeasurableError where NaN shows less."""
         derived = self.analysis.context[axis] if self.analysis and self.analysis.context else (0, 0)
         measured: Context | None = None
-        for shape in self.images(axis):
-            measured = self.spread(axis, shape)
+        shapes = tuple(self.images(axis))
+        for shape in shapes:
+            try:
+                measured = self.spread(axis, shape)
+            except (RuntimeError, NotExactError):
+                # A thin image can be too small for the network: for its padding by reflection, say.
+                if shape == shapes[-1]:
+                    raise
+                continue
             if measured and all(a >= b for a, b in zip(measured, derived, strict=True)):
                 return measured
         if measured is None:
@@ -125,24 +143,32 @@ class Probe:
 
     def reached(self, axis: int, shape: tuple[int, ...], rows: range) -> Iterator[tuple[int, int, int]]:
         """Yield (row, first output, last output) for every row whose NaN arrives."""
-        if self.run(axis, shape, range(-1, 0)).any():
+        network = self.network(shape)
+        if self.run(network, axis, shape, range(-1, 0)).any():
             raise NotMeasurableError("the network gives NaN for an image without NaN")
         count = self.batch(shape)
         batches = (rows[i : i + count] for i in range(0, len(rows), count))
-        hits = chain.from_iterable(self.run(axis, shape, batch) for batch in batches)
+        hits = chain.from_iterable(self.run(network, axis, shape, batch) for batch in batches)
         for row, hit in zip(rows, hits, strict=True):
             places = hit.nonzero().flatten().tolist()
             if places:
                 yield row, places[0], places[-1]
 
+    def network(self, shape: tuple[int, ...]) -> Network:
+        """Return what computes the output of images of `shape`; frozen where it looks at the whole image."""
+        if self.analysis is None or not self.analysis.statistics:
+            return lambda images: pick(self.module(images), self.output, images)
+        frozen = freeze(trace(self.module, (1, self.channels, *shape), self.output)).graph
+        return lambda image: run_plainly(frozen, image)
+
     def batch(self, shape: tuple[int, ...]) -> int:
-        """Return how many images of `shape` go through the network together."""
-        if self.analysis is None:
+        """Return how many images of `shape` go through the network together; through a trace, only one."""
+        if self.analysis is None or self.analysis.statistics:
             return 1
         bound = self.analysis.require()
         return max(1, BATCH_BYTES // peak_whole_tile(bound, full_box(shape)))
 
-    def run(self, axis: int, shape: tuple[int, ...], rows: range) -> torch.Tensor:
+    def run(self, network: Network, axis: int, shape: tuple[int, ...], rows: range) -> torch.Tensor:
         """Return (rows, length): where along `axis` outputs are NaN when one row is; row -1 is no row."""
         parameter = next(self.module.parameters(), torch.empty(0))
         # Random, as constants can make 0 / 0.
@@ -152,7 +178,7 @@ class Probe:
             if row >= 0:
                 image.select(axis + 1, row).fill_(torch.nan)
         with torch.inference_mode(), _window_by_window(images.device):
-            output = pick(self.module(images), self.output, images)
+            output = network(images)
         if output.shape[2:] != images.shape[2:]:
             raise ValueError(
                 "the context is measured where the output has the grid of the image: "
@@ -160,6 +186,27 @@ class Probe:
             )
         others = [dim for dim in range(1, output.ndim) if dim != axis + 2]
         return output.isnan().cpu().amax(dim=others)
+
+
+def run_plainly(graph: Graph, image: torch.Tensor) -> torch.Tensor:
+    """Return a graph's output for an image of the shape that it was traced for, computed by torch alone."""
+    made = {0: image}
+    uses = last_uses(graph, range(1, len(graph.nodes)))
+
+    def filled(leaf: Any) -> Any:
+        return made[leaf.index] if isinstance(leaf, Ref) else leaf
+
+    for node in graph.nodes[1:]:
+        made[node.index] = _called(node, *tree_map(filled, (node.args, node.kwargs)))
+        for finished in uses[node.index]:
+            del made[finished]
+    return made[graph.output]
+
+
+def _called(node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.Tensor:
+    result = node.op(*args, **kwargs)
+    one: torch.Tensor = result[node.result] if isinstance(result, tuple | list) else result
+    return one
 
 
 _SWALLOWED = "an operator swallows NaN, as x > 0, argmax and nan_to_num do"

@@ -139,7 +139,7 @@ class Bins(Reduction):
 
     def part(self, tensor: torch.Tensor, box: Box) -> Partial:
         """Return (count, sum), or the largest alone, of what the bins have of this part."""
-        result = self.unknown(tuple(tensor.shape))
+        result = self._filled(tuple(tensor.shape), -torch.inf if self.largest else 0)
         values = tensor.double()
         for place in product(*(range(len(axis)) for axis in self.bins)):
             covered = [_common(axis[i], side) for axis, i, side in zip(self.bins, place, box, strict=True)]
@@ -163,11 +163,12 @@ class Bins(Reduction):
         return one[0] + other[0], one[1] + other[1]
 
     def unknown(self, shape: tuple[int, ...]) -> Partial:
-        """Return empty bins."""
+        """Return one element of value 1 in each bin."""
+        return self._filled(shape, 1)
+
+    def _filled(self, shape: tuple[int, ...], value: float) -> Partial:
         sizes = (*shape[: len(shape) - len(self.bins)], *map(len, self.bins))
-        if self.largest:
-            return (torch.full(sizes, -torch.inf, dtype=torch.float64),)
-        return torch.zeros(sizes, dtype=torch.float64), torch.zeros(sizes, dtype=torch.float64)
+        return tuple(torch.full(sizes, value, dtype=torch.float64) for _ in range(1 if self.largest else 2))
 
 
 def _common(one: Interval, other: Interval) -> Interval:

@@ -8,6 +8,7 @@ from math import prod
 from typing import Any
 
 import torch
+from torch.nn import functional as F
 
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.geometry.window import TransposedWindow, Window
@@ -64,11 +65,20 @@ class TransposedConvolution:
             need.clip(Interval(0, length))
             for need, length in zip(need_of(self.reaches, wanted), self.extent, strict=True)
         )
+        image, given = self._begun(wanted, inputs[0].crop(given), given)
         made = tuple(reach.made(interval) for reach, interval in zip(self.reaches, given, strict=True))
         short = [max(0, want.stop - got.stop) for want, got in zip(wanted, made, strict=True)]
-        result = _convolve(self, inputs[0].crop(given), transposed=True, output_padding=short)
+        result = _convolve(self, image, transposed=True, output_padding=short)
         grown = tuple(got.grow(0, more) for got, more in zip(made, short, strict=True))
         return Region(result, grown).crop(wanted)
+
+    def _begun(self, wanted: Box, image: torch.Tensor, given: Box) -> tuple[torch.Tensor, Box]:
+        """Put a zero ahead where no input reaches the first outputs: in the gaps of long steps."""
+        firsts = (reach.first(want) for reach, want in zip(self.reaches, wanted, strict=True))
+        lacking = [max(0, got.start - first) for got, first in zip(given, firsts, strict=True)]
+        if any(lacking):
+            image = F.pad(image, [n for lack in reversed(lacking) for n in (lack, 0)])
+        return image, tuple(got.grow(lack, 0) for got, lack in zip(given, lacking, strict=True))
 
 
 def _convolve(

@@ -1,0 +1,181 @@
+"""Networks of the field: each is exact in tiles, or refused for the reason that is expected."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from integer_nets import assert_context_is_tight, assert_tiled_equals_whole, make_integer
+from napari_exactile.geometry.interval import round_up, slices
+from napari_exactile.images.source import ArraySource
+from napari_exactile.models.load import load_model
+from napari_exactile.network.analysis import Analysis, analyse_module
+from napari_exactile.network.arithmetic import exact_arithmetic
+from napari_exactile.network.probe import Probe
+from napari_exactile.run.job import Job
+from napari_exactile.run.settings import Settings
+from zoo import ZOO, Entry
+from zoo.monai_nets import PRESENT
+
+# The command that writes the table is no part of the package.
+sys.path.append(str(Path(__file__).parents[1] / "scripts"))
+from model_table import PAGE, row
+
+CPU = torch.device("cpu")
+
+
+def entries(**facts: object) -> Any:
+    """Parametrise a test by the entries with these facts; those that need MONAI are skipped without it."""
+    chosen = [e for e in ZOO.values() if all(bool(getattr(e, key)) == value for key, value in facts.items())]
+    absent = pytest.mark.skipif(not PRESENT, reason="MONAI is not installed; it comes with the extra `test`")
+    marked = [pytest.param(e, id=e.name, marks=[absent] if "MONAI" in e.name else []) for e in chosen]
+    return pytest.mark.parametrize("entry", marked)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Small images of few channels take longer when threads wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def committed() -> list[str]:
+    """Return the lines of the table."""
+    return [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+
+
+@entries(refused=False)
+def test_what_can_be_exact_is_not_refused(entry: Entry) -> None:
+    """There is F, context and radius; whole tiles alone fail exactly where operators see the whole image."""
+    analysis = entry.analysis()
+    assert analysis.refusals == ()
+    assert analysis.factor is not None
+    assert bool(analysis.statistics) == bool(analysis.anchors) == entry.whole
+
+
+@entries(refused=True)
+def test_what_cannot_be_exact_is_refused_with_operator_and_reason(entry: Entry) -> None:
+    """The operator is named, and the reason has the words that are expected."""
+    assert entry.refused is not None
+    operator, words = entry.refused
+    refusal = next(one for one in entry.analysis().refusals if operator in one.operator)
+    assert words in str(refusal)
+
+
+@entries()
+def test_the_table_of_models_says_so(entry: Entry, committed: list[str]) -> None:
+    """Each network has the line in docs/models.md that `make models` writes, and there are no others."""
+    assert row(entry) in committed
+    assert len(committed) == len(ZOO) + 2
+
+
+class Scores:
+    """The scores of an entry for one image: of the whole pass, and tiled in at least two zones an axis."""
+
+    def __init__(self, entry: Entry, dtype: torch.dtype) -> None:
+        net, shape = entry.network().to(dtype), entry.shape
+        analysis = entry.analysis() if dtype == torch.float64 else analyse_module(net, 1, shape)
+        pixels = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+        source = ArraySource(pixels)
+        self.job = Job(source, load_model(net, channels=1), analysis, settings_for(analysis))
+        for _event in self.job.prepare():
+            pass
+        executor, tiling = self.job.executor(), self.job.plan.tiling
+        with exact_arithmetic(CPU):
+            self.whole = executor.whole()
+            self.tiled = torch.full_like(self.whole, torch.nan)
+            for tile in tiling:
+                part = executor.scores(tile.zone, tiling.radius, "trimmed", lambda: None)
+                box = analysis.part(tile.zone)
+                assert box is not None
+                self.tiled[(..., *slices(box))] = part
+        assert len(tiling) > 1
+
+
+def settings_for(analysis: Analysis) -> Settings:
+    """Return settings with zones of half the image or more, and at least two of them."""
+    assert analysis.factor is not None
+    assert analysis.radius is not None
+    factor, longest = max(analysis.factor), max(len(side) for side in analysis.grid.covered)
+    zone = round_up(-(-longest // 2), factor)
+    return Settings(tile=zone + 2 * max(analysis.radius), normalization="none", device="cpu")
+
+
+def labels(scores: Tensor, of: Tensor) -> Tensor:
+    """Return the best class, where another last bias has made all classes of `of` equally good on average."""
+    return balanced(scores, of).argmax(1)
+
+
+def balanced(scores: Tensor, of: Tensor) -> Tensor:
+    even = scores - of.mean(dim=tuple(range(2, of.ndim)), keepdim=True)
+    # One class and its opposite are two.
+    return torch.cat([even, -even], 1) if even.shape[1] == 1 else even
+
+
+@entries(refused=False)
+def test_tiled_equals_whole(entry: Entry) -> None:
+    """In float64, tiled and whole agree to 1e-10 of the largest score, and all labels of a lively one.
+
+    In float32, the tiled result is at most three times as far from that as the whole pass is, and where
+    labels differ, the two best classes are as good as each other.
+    """
+    exact = Scores(entry, torch.float64)
+    truth, largest = exact.whole, exact.whole.abs().max()
+    assert (exact.tiled - truth).abs().max() <= 1e-10 * largest
+    right = labels(truth, truth)
+    assert len(right.unique()) > 1
+    assert torch.equal(labels(exact.tiled, truth), right)
+
+    usual = Scores(entry, torch.float32)
+    tiled, whole = usual.tiled.double(), usual.whole.double()
+    floor = torch.finfo(torch.float32).eps * largest
+    error = (tiled - truth).abs().max()
+    assert error <= 3 * (whole - truth).abs().max() + floor
+    best = balanced(truth, truth).topk(2, dim=1).values
+    gap = (best[:, 0] - best[:, 1])[labels(tiled, truth) != right]
+    assert (gap <= 2 * error).all()
+
+
+@entries(refused=False, costly=False, of_image=True)
+def test_nan_reaches_as_far_as_the_context_says(entry: Entry) -> None:
+    """Measured along the last axis, the context is the derived one, also around operators that see it all."""
+    analysis = entry.analysis()
+    assert analysis.context is not None
+    assert analysis.factor is not None
+    probe = Probe(entry.network(), 1, (4096,) * entry.axes, analysis.factor, analysis)
+    assert probe.measure(entry.axes - 1) == analysis.context[-1]
+
+
+@entries(refused=False, integer=True)
+def test_integers_are_equal_to_the_bit(entry: Entry) -> None:
+    """Where every sum is exact, so is the result, with zero tolerance."""
+    net = make_integer(entry.network().double(), seed=1)
+    analysis = analyse_module(net, 1, entry.shape)
+    assert analysis.factor is not None
+    zone = tuple(round_up(n // 2, f) for n, f in zip(analysis.padded_shape, analysis.factor, strict=True))
+    assert_tiled_equals_whole(net, analysis, zone, seed=1)
+
+
+@entries(refused=False, tight=True)
+def test_no_smaller_context_would_do(entry: Entry) -> None:
+    """An impulse at the context's end changes the zone, and none farther away does."""
+    assert_context_is_tight(averaging(entry.network().double()))
+
+
+def averaging(net: torch.nn.Module) -> torch.nn.Module:
+    """Make every convolution a mean without a bias: in the dark, nothing can cancel or hide an impulse."""
+    for name, tensor in net.state_dict().items():
+        if tensor.is_floating_point():
+            zero = name.endswith(("bias", "running_mean"))
+            tensor.fill_(0.0 if zero else 1.0 if tensor.ndim == 1 else 1.0 / tensor[0].numel())
+    return net

@@ -251,7 +251,7 @@ def test_files_and_models_that_are_none(tmp_path: Path, image: Path) -> None:
 
 def test_a_model_that_cannot_be_exact_is_refused(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is nothing to compare to: the operator, its place and the reason are named."""
-    use_model(monkeypatch, nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.InstanceNorm2d(2)).eval())
+    use_model(monkeypatch, nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Softmax(-1)).eval())
     refused = call("preview", image, "--model", MODEL, "--radius", 2)
     assert_refused(refused, "Error: this model cannot be exact in tiles: .+ at '1': .+")
 

@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import napari_exactile as ex
 from napari_exactile.models.random_weights import randomise
+from napari_exactile.network.passes import PassPlanner
 from napari_exactile.run.api import make_job
 from napari_exactile.run.metrics import difference
 from napari_exactile.run.settings import Settings
@@ -28,7 +29,12 @@ def main() -> None:
     warnings.simplefilter("ignore")
     from monai.networks.nets import DynUNet
 
-    # nnU-Net's plain 2D U-Net at a quarter of its width.
+    # nnU-Net's plain 2D U-Net, planned at its own width.
+    widths = [32, 64, 128, 256, 512, 512, 512]
+    net = DynUNet(2, 1, 2, [3] * 7, [1, *[2] * 6], [2] * 6, filters=widths, norm_name="instance").eval()
+    planned(ex.analyse(ex.load_model(net), (2048, 2048)).passes)
+
+    # Computed at a quarter of its width.
     widths = [8, 16, 32, 64, 128, 128]
     net = DynUNet(2, 1, 3, [3] * 6, [1, *[2] * 5], [2] * 5, filters=widths, norm_name="instance").eval()
     randomise(net, 0)
@@ -54,6 +60,16 @@ def main() -> None:
         print(f"{apart.misclassified:>5}{apart.rmse:>10.1e}", flush=True)
     apart = difference(whole.labels, whole.probabilities, exact.labels, exact.probabilities)
     print(f"the float32 pass itself, against float64: ME {apart.misclassified}, RMSE {apart.rmse:.1e}")
+
+
+def planned(passes: PassPlanner) -> None:
+    """Print the cost of whole tensors by what may be kept: the table of docs/theory.md."""
+    once = sum(passes.work)
+    for budget in (0, 100e6, 250e6, 500e6, 1e9, 2e9):
+        kept = passes.choose(int(budget))
+        most, cost = passes.peak(kept) / 1e6, passes.cost(kept) / once
+        print(f"{budget / 1e6:>9.0f} MB may be kept,{most:>6.0f} MB are: the work of {cost:.2f} passes")
+    print()
 
 
 def measured(run: Any) -> tuple[Any, float, int]:

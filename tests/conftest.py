@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 from napari import Viewer
 from napari.components import ViewerModel
@@ -27,6 +28,15 @@ def _keep_deleted_programs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(GlirProgram, "delete", lambda self: None)
         yield
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Compute with one thread: images this thin or small take longer when threads wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

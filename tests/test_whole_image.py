@@ -126,13 +126,13 @@ def image(shape: tuple[int, ...] = SHAPE, seed: int = 0) -> np.ndarray:
 
 
 def assert_equal(net: nn.Module, pixels: np.ndarray, **settings: object) -> Report:
-    """In float64, tiled and whole agree to 1e-10 relative and no label differs; return the report."""
+    """Computed in float64, the float32 probabilities agree to their last bits; return the report."""
     model, source = ex.load_model(net), ArraySource(pixels)
     whole = ex.segment_whole(source, model, probabilities=True)
     tiled = ex.segment(source, model, probabilities=True, **settings)
     assert whole.probabilities is not None
     assert tiled.probabilities is not None
-    np.testing.assert_allclose(tiled.probabilities, whole.probabilities, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(tiled.probabilities, whole.probabilities, rtol=3e-7)
     np.testing.assert_array_equal(tiled.labels, whole.labels)
     assert len(np.unique(whole.labels)) > 1
     return tiled.report

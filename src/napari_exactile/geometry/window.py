@@ -27,11 +27,6 @@ class Reach(Protocol):
         what it reads."""
         return Fraction(0)
 
-    @property
-    def uniform(self) -> bool:
-        """Whether moving outputs by the strides of whole inputs moves what they need alike, everywhere."""
-        return True
-
     def need(self, wanted: Interval) -> Interval:
         """Return the input interval that the output interval `wanted` depends on, edges not regarded."""
         ...
@@ -204,14 +199,8 @@ class Cubic(Linear):
 
 
 @dataclass(frozen=True, slots=True)
-class Mirror(Reach):
-    """Padding by reflection: `before` elements ahead of the first, the edge itself not repeated.
-
-    >>> Mirror(2).source(0, 5), Mirror(2).source(2, 5), Mirror(2).source(7, 5)
-    (2, 0, 3)
-    >>> Mirror(2).inside(Interval(0, 2), 5)
-    Interval(start=1, stop=3)
-    """
+class Copied(Reach):
+    """Padding by copies of what is inside: `before` elements ahead of the first."""
 
     before: int
 
@@ -226,8 +215,19 @@ class Mirror(Reach):
         return Fraction(-self.before)
 
     def need(self, wanted: Interval) -> Interval:
-        """Return the same elements on the input's own count; those outside are mirrored ones."""
+        """Return the same elements on the input's own count; those outside are copies."""
         return wanted.grow(self.before, -self.before)
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror(Copied):
+    """Padding by reflection, the edge itself not repeated.
+
+    >>> Mirror(2).source(0, 5), Mirror(2).source(2, 5), Mirror(2).source(7, 5)
+    (2, 0, 3)
+    >>> Mirror(2).inside(Interval(0, 2), 5)
+    Interval(start=1, stop=3)
+    """
 
     def source(self, output: int, length: int) -> int:
         """Return the input that one output copies."""
@@ -242,28 +242,12 @@ class Mirror(Reach):
 
 
 @dataclass(frozen=True, slots=True)
-class Repeated(Reach):
-    """Padding by repetition of the edge: `before` elements ahead of the first.
+class Repeated(Copied):
+    """Padding by repetition of the edge.
 
     >>> Repeated(2).source(0, 5), Repeated(2).source(8, 5), Repeated(2).inside(Interval(0, 2), 5)
     (0, 4, Interval(start=0, stop=1))
     """
-
-    before: int
-
-    @property
-    def stride(self) -> Fraction:
-        """One: padding keeps the grid."""
-        return Fraction(1)
-
-    @property
-    def shift(self) -> Fraction:
-        """The padding lies before the first input."""
-        return Fraction(-self.before)
-
-    def need(self, wanted: Interval) -> Interval:
-        """Return the same elements on the input's own count; those outside repeat the nearest one inside."""
-        return wanted.grow(self.before, -self.before)
 
     def source(self, output: int, length: int) -> int:
         """Return the input that one output copies."""

@@ -62,6 +62,11 @@ class Analysis:
             raise NotExactError(self.refusals, WAY_OUT)
         return self.bound
 
+    @property
+    def surveys(self) -> int:
+        """Return the passes over the image that gather those, before the one that computes the output."""
+        return 1 + max((statistic.level for statistic in self.statistics), default=-1)
+
     def graph_with(self, values: Mapping[int, Partial]) -> Graph:
         """Return the same graph where statistics of the whole image are known, by their keys."""
         return self.frozen.with_values(values) if self.frozen and self.statistics else self.graph

@@ -88,7 +88,7 @@ class Demands:
         zone = Interval(phase, phase + length)
         wanted = self._wanted(axis, zone, self._unclipped)
         demand = bound.walk(axis, wanted, self._given, edges=False)
-        if not wanted or not all(operator.reaches[axis].uniform for _node, operator in bound.steps):
+        if not wanted:
             return _Pattern(demand, steps, first=0, last=-1)
         ends = [bound.graph.spatial_shape(index)[axis] for index in range(len(steps))]
         parts = [(part, step, end) for part, step, end in zip(demand, steps, ends, strict=True) if part]

@@ -60,10 +60,9 @@ def _whole_image(analysis: Analysis) -> list[tuple[str, str]]:
     """Return a line for networks with operators that look at the whole image."""
     if not analysis.statistics:
         return []
-    levels = 1 + max(statistic.level for statistic in analysis.statistics)
     count = len(analysis.statistics)
     operators = f"{count} operators look" if count > 1 else "1 operator looks"
-    return [("whole image", f"{operators} at all of it: {passes_words(levels)} before the last")]
+    return [("whole image", f"{operators} at all of it: {passes_words(analysis.surveys)} before the last")]
 
 
 def passes_words(count: int) -> str:

@@ -105,8 +105,7 @@ class Chooser:
         if analysis.refusals:
             return self._declared(name, plane.shape, "; ".join(map(str, analysis.refusals)))
         self._planner.forget()
-        surveys = 1 + max((statistic.level for statistic in analysis.statistics), default=-1)
-        passes = f" and {passes_words(surveys)} before the labels" if surveys else ""
+        passes = f" and {passes_words(analysis.surveys)} before the labels" if analysis.surveys else ""
         grid = "" if analysis.grid.is_of_image else f"\n{analysis.grid.describe()}"
         fields.exact_note.say(f"Exact - needs {lengths(analysis.radius or ())} px of context{passes}{grid}")
         return model, analysis

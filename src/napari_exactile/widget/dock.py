@@ -226,8 +226,8 @@ class ExactileDock(QWidget):
         return QSize(350, 600)
 
     def _images(self, _field: Any) -> list[tuple[str, Image]]:
-        images = [layer for layer in self.viewer.layers if isinstance(layer, Image)]
-        return [(image.name, image) for image in images if OWN not in image.metadata]
+        layers = self.viewer.layers
+        return [(one.name, one) for one in layers if isinstance(one, Image) and OWN not in one.metadata]
 
     def _models(self, _field: Any) -> list[tuple[str, str]]:
         return [(card.short_title, name) for name, card in self.planner.cards.items()]
@@ -286,16 +286,14 @@ class ExactileDock(QWidget):
             switch.changed.connect(self._apply_switches)
         for field in self.fields.remembered().values():
             field.changed.connect(self._remember)
-        shortcut = QShortcut(QKeySequence("Ctrl+Return"), self)
-        shortcut.activated.connect(self.start)
+        QShortcut(QKeySequence("Ctrl+Return"), self).activated.connect(self.start)
         for emitter in self._viewer_events():
             emitter.connect(self._on_viewer_change)
         for emitter in self._camera_events():
             emitter.connect(self._on_camera)
 
     def _viewer_events(self) -> tuple[Any, ...]:
-        dims = self.viewer.dims.events
-        return dims.ndisplay, dims.order, dims.current_step
+        return tuple(self.viewer.dims.events[name] for name in ("ndisplay", "order", "current_step"))
 
     def _camera_events(self) -> tuple[Any, ...]:
         camera = self.viewer.scene.camera.events

@@ -69,7 +69,12 @@ def _cubic(node: Node, graph: Graph) -> Operator:
 
 @rule("_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa")
 def _antialiased(node: Node, graph: Graph) -> Operator:
-    return _resampling(node, _axes(node, graph), "antialiased resizing")
+    axes = _axes(node, graph)
+    (before, after, _), (_, columns, _) = axes
+    if columns == 1 and before != after:
+        # Seen with torch 2.13 on the CPU: rows of one column are the first neighbour's, not the weighted sum.
+        raise refused(node, "torch resizes rows wrongly where a single column is left", "Use a wider image")
+    return _resampling(node, axes, "antialiased resizing")
 
 
 # For each axis its length before and after, and the factor that the network asks for, if it does.

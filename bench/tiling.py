@@ -29,7 +29,7 @@ REPEATS = 3
 PLANS: dict[str, dict[str, Any]] = {
     "usual tiling, tile 512": {"tile": 512, "method": "whole-tile"},
     "trimmed, tile 512 (zone 320)": {"tile": 512},
-    "trimmed, automatic (zone 512)": {},
+    "trimmed, automatic": {},
     "trimmed, tile 960 (zone 768)": {"tile": 960},
 }
 

@@ -22,7 +22,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from napari_exactile.network.constants import LARGEST_CONSTANT, computed, created, is_fill
 from napari_exactile.network.failures import explained
 from napari_exactile.network.forms import Places, followed, own_storages, storage, weights
-from napari_exactile.network.functional import recorded, usual_form
+from napari_exactile.network.functional import recorded, usual_form, without_values
 from napari_exactile.network.graph import Graph, Node, NotExactError, Ref, Refusal
 from napari_exactile.network.outputs import Output, no_output, pick
 
@@ -172,7 +172,7 @@ class _Recorder(TorchDispatchMode):
             raise self.refused(*_BAKED)
         try:
             func, args = usual_form(func, args)
-            result = func(*args, **kwargs)
+            result = without_values(func, args, kwargs)
         except (DataDependentOutputException, DynamicOutputShapeException) as error:
             raise self.refused(*_STEERED) from error
         results = list(result) if isinstance(result, tuple | list) else [result]

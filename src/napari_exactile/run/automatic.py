@@ -22,7 +22,7 @@ class Speed:
     best: float
     overhead: float
     comfortable: float
-    slowing: float = 0.45
+    slowing: float = 0.25
 
     def seconds(self, work: float, peak: int, tiles: int) -> float:
         """Return the time of so many tiles that do `work` together and hold `peak` bytes each."""
@@ -30,10 +30,10 @@ class Speed:
         return work / self.best * float(slower**self.slowing) + tiles * self.overhead
 
 
-# CPU: after the times in docs/design.md of a U-Net with base 16 on two cores. Of the work per second of tiles
-# that hold 44 MB, those of 101, 214 and 700 MB did 0.93, 0.55 and 0.38; bench/throughput.py measures such
-# times. CUDA: larger is better; the figures are a guess, as nothing has been measured there.
-SPEEDS = {"cpu": Speed(50e9, 0.02, 100e6), "cuda": Speed(5e12, 0.02, inf)}
+# CPU: fitted to bench/throughput.py, U-Nets of base 16 and 32 on two cores. Of the work per second of tiles
+# that hold 30 MB, those of 100, 214, 400 and 730 MB did 0.8 - 0.9, 0.7, 0.5 - 0.7 and 0.6.
+# CUDA: larger is better; the figures are a guess, as nothing has been measured there.
+SPEEDS = {"cpu": Speed(58e9, 0.015, 50e6), "cuda": Speed(5e12, 0.02, inf)}
 # Smaller zones are not tried once they are predicted to take so much longer than the best one.
 HOPELESS = 1.3
 

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 
 from napari_exactile.geometry.interval import Box, box_shape
+from napari_exactile.images.normalization import Normalization
 from napari_exactile.images.source import ArraySource
-from napari_exactile.images.statistics import identity
 from napari_exactile.models.densenet import FCDenseNet
 from napari_exactile.models.unet import UNet
 from napari_exactile.network.analysis import Analysis, analyse_module
@@ -73,7 +73,7 @@ class Case:
         """Return what the tile in the middle takes."""
         source, device = ArraySource(np.zeros((1,) * self.axes)), torch.device("cpu")
         survey = Survey(analysis, plan.schedule, plan.zor, memory=0)
-        executor = Bare(source, identity(self.channels), net, analysis, device, survey)
+        executor = Bare(source, Normalization(), net, analysis, device, survey)
         middle = plan.tiling.at(tuple(length // 2 for length in plan.tiling.shape))
         assert middle is not None
         zone = plan.tiling.tile(middle).zone

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from napari_exactile.geometry.interval import Interval, full_box, slices
 from napari_exactile.images import statistics
+from napari_exactile.images.normalization import Affine, Normalization
 from napari_exactile.images.padding import read_padded
 from napari_exactile.images.source import ArraySource, planes_of, source_of
-from napari_exactile.images.statistics import Normalization
 from napari_exactile.images.tiff import open_tiff, save_labels
 
 ARRAYS: dict[str, Callable[[np.ndarray], Any]] = {
@@ -205,8 +205,8 @@ def test_statistics_are_numpys(dtype: str) -> None:
     """Mean and standard deviation, merged from blocks, are numpy's in float64, channel by channel."""
     image = random_image(dtype, 2, 53, 21)
     found, exact = measured(image, 2), image.astype(np.float64)
-    np.testing.assert_allclose(found.mean, exact.mean(axis=(1, 2)), rtol=1e-12)
-    np.testing.assert_allclose(found.std, exact.std(axis=(1, 2)), rtol=1e-12)
+    np.testing.assert_allclose(found.steps[0].mean, exact.mean(axis=(1, 2)), rtol=1e-12)
+    np.testing.assert_allclose(found.steps[0].std, exact.std(axis=(1, 2)), rtol=1e-12)
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -230,7 +230,7 @@ def test_a_constant_image_is_divided_by_one(value: float) -> None:
     """A constant channel has no spread, also where its mean is rounded: it becomes zero, not noise."""
     image = np.full((53, 21), value)
     found = measured(image)
-    assert found.std == (1.0,)
+    assert found.steps[0].std == (1.0,)
     assert np.abs(found.apply(image[None], np.float64)).max() <= 1e-14 * abs(value)
 
 
@@ -242,7 +242,10 @@ def test_measuring_tells_how_far_it_is(small_blocks: None) -> None:
 
 def test_normalised_pixels_do_not_depend_on_the_cut() -> None:
     """A box of the normalised image is the normalised box, to the bit."""
-    image, normalization = random_image("float32", 2, 40, 30), Normalization((3.1, 0.7), (17.3, 0.03))
+    image, normalization = (
+        random_image("float32", 2, 40, 30),
+        Normalization((Affine((3.1, 0.7), (17.3, 0.03)),)),
+    )
     whole = normalization.apply(image)
     np.testing.assert_array_equal(normalization.apply(image[:, 7:19, 3:]), whole[:, 7:19, 3:])
     assert whole.dtype == np.float32

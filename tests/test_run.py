@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import napari_exactile as ex
 from napari_exactile.geometry.interval import Box, Interval, slices
+from napari_exactile.images.normalization import Normalization
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.models.unet import UNet
 from napari_exactile.run import events
@@ -173,9 +174,9 @@ def test_normalization_is_the_whole_images() -> None:
     """Tiles are normalised with the statistics of the whole image, also where only a region is computed."""
     image = picture(64, 60)
     part = ex.segment(image, network(), region=(Interval(0, 8), Interval(0, 8)))
-    assert part.report.normalization.mean[0] == pytest.approx(image.mean(), rel=1e-12)
+    assert part.report.normalization.steps[0].mean[0] == pytest.approx(image.mean(), rel=1e-12)
     raw = ex.segment(image, network(), normalization="none")
-    assert raw.report.normalization == type(raw.report.normalization)((0.0,), (1.0,))
+    assert raw.report.normalization == Normalization()
 
 
 def test_the_report_says_what_was_done() -> None:
@@ -335,7 +336,7 @@ def test_a_failing_tile_is_named_and_the_rest_kept(monkeypatch: pytest.MonkeyPat
         ({"tile": 0}, "a tile needs at least 1 px, not 0"),
         ({"radius": -1}, "a radius cannot be negative: -1"),
         ({"method": "cone"}, "method is one of trimmed, whole-tile, approximate, not 'cone'"),
-        ({"normalization": "max"}, "normalization is one of model, z-score, none, not 'max'"),
+        ({"normalization": "max"}, "normalization is one of model, z-score, min-max, percentile, none"),
         ({"device": "mps"}, "Apple's GPU (mps) is not offered: its arithmetic has not been shown to be"),
         ({"device": "tpu"}, "device is one of auto, cpu, cuda, not 'tpu'"),
         ({"memory_limit": 0}, "the memory limit must be positive, not 0"),

@@ -1,15 +1,17 @@
-"""Statistics of the whole image in one pass over its blocks, and the normalisation made of them."""
+"""What normalisation must know of the whole image, measured block by block."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
-from napari_exactile.geometry.interval import Box
+from napari_exactile.geometry.interval import Box, Interval
+from napari_exactile.images.normalization import Affine, Known, Normalization, Percentiles, Step, ZScore
+from napari_exactile.images.percentiles import passes, percentiles
 from napari_exactile.images.source import ImageSource, row_blocks
 
 # One block in float64 takes 8 bytes for each of these pixels.
@@ -18,50 +20,94 @@ BLOCK_PIXELS = 1 << 21
 RESOLUTION = 1e-13
 
 
-@dataclass(frozen=True, slots=True)
-class Normalization:
-    """Subtract `mean`, divide by `std`: one value per channel."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    def apply(self, block: NDArray[Any], dtype: DTypeLike = np.float32) -> NDArray[Any]:
-        """Return a normalised copy of `block` (channels first) as `dtype`.
-
-        Each pixel is computed on its own and in `dtype`, so it does not matter how an image is cut.
-        """
-        column = (-1,) + (1,) * (block.ndim - 1)
-        mean = np.asarray(self.mean, dtype).reshape(column)
-        std = np.asarray(self.std, dtype).reshape(column)
-        result: NDArray[Any] = block.astype(dtype)
-        result -= mean
-        result /= std
-        return result
+Measuring = Generator[float, None, Normalization]
 
 
-def identity(channels: int) -> Normalization:
-    """Return the normalisation that changes nothing."""
-    return Normalization((0.0,) * channels, (1.0,) * channels)
-
-
-def measure(source: ImageSource) -> Generator[float, None, Normalization]:
-    """Measure mean and standard deviation of each channel: the z-score of the papers' code.
+def measure(source: ImageSource, steps: Sequence[Step] = (ZScore(),)) -> Measuring:
+    """Measure what `steps` ask of the whole image; by default the z-score of the papers' code.
 
     Yields the fraction done. Blocks are merged in a fixed order in float64, so that the result does not
-    depend on who computes what. A constant channel gets 1 as its standard deviation. Raises ValueError at
-    the first block with NaN or infinite pixels, naming the first of them.
+    depend on who computes what. A constant channel is divided by 1. A step is measured on what the steps
+    before it make. Without any step to measure, pixels are only looked at. Raises ValueError at the first
+    block with NaN or infinite pixels, naming the first of them.
     """
-    boxes = row_blocks(source.shape, BLOCK_PIXELS)
-    count, mean, squares = 0, np.zeros(source.channels), np.zeros(source.channels)
-    for number, box in enumerate(boxes, start=1):
-        pixels = source.read(box)
-        check_finite(pixels, box, getattr(source, "name", "image"))
-        pixels = pixels.reshape(source.channels, -1).astype(np.float64)
-        count, mean, squares = _merged(count, mean, squares, pixels)
-        yield number / len(boxes)
+    asked = [step for step in steps if isinstance(step, ZScore | Percentiles)]
+    if not asked:
+        yield from check(source)
+    known, number = Normalization(), 0
+    for step in steps:
+        if isinstance(step, ZScore | Percentiles):
+            measuring = _measuring(_Whole(source, known, step.joint), step)
+            found: Known = yield from _part(measuring, number, len(asked))
+            number += 1
+        else:
+            found = step
+        known = Normalization((*known.steps, found))
+    return known
+
+
+def _measuring(whole: _Whole, step: ZScore | Percentiles) -> Generator[float, None, Affine]:
+    return _z_score(whole, step) if isinstance(step, ZScore) else _range(whole, step)
+
+
+def _part(measuring: Generator[float, None, Affine], number: int, of: int) -> Generator[float, None, Affine]:
+    """Yield the fraction of all measurements of which this is one."""
+    while True:
+        try:
+            yield (number + next(measuring)) / of
+        except StopIteration as result:
+            found: Affine = result.value
+            return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """All pixels of an image as (rows, pixels), block by block: a row for each channel, or one if `joint`."""
+
+    source: ImageSource
+    before: Normalization
+    joint: bool
+
+    @property
+    def boxes(self) -> list[Box]:
+        return row_blocks(self.source.shape, BLOCK_PIXELS)
+
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        for box in self.boxes:
+            pixels = self.source.read(box)
+            check_finite(pixels, box, getattr(self.source, "name", "image"))
+            if self.before.steps:
+                pixels = self.before.apply(pixels, np.float64)
+            yield pixels.reshape(1 if self.joint else self.source.channels, -1)
+
+
+def _z_score(whole: _Whole, step: ZScore) -> Generator[float, None, Affine]:
+    count, total = 0, len(whole.boxes)
+    mean = squares = np.zeros(1 if whole.joint else whole.source.channels)
+    for number, pixels in enumerate(whole.blocks(), start=1):
+        count, mean, squares = _merged(count, mean, squares, pixels.astype(np.float64))
+        yield number / total
     std = np.sqrt(squares / count)
-    std[std <= np.maximum(RESOLUTION * np.abs(mean), np.finfo(np.float32).tiny)] = 1.0
-    return Normalization(tuple(mean.tolist()), tuple(std.tolist()))
+    constant = std <= np.maximum(RESOLUTION * np.abs(mean), np.finfo(np.float32).tiny)
+    std = np.where(constant & (step.eps == 0), 1.0, std + step.eps)
+    return Affine(tuple(mean.tolist()), tuple(std.tolist()))
+
+
+def _range(whole: _Whole, step: Percentiles) -> Generator[float, None, Affine]:
+    first = whole.source.read(tuple(Interval(0, 1) for _ in whole.source.shape))
+    dtype = np.dtype(np.float64) if whole.before.steps else first.dtype
+    total, done = len(whole.boxes) * passes(dtype), 0
+    selecting = percentiles(whole.blocks, (step.low, step.high), dtype)
+    while True:
+        try:
+            next(selecting)
+        except StopIteration as result:
+            lows, highs = zip(*result.value, strict=True)
+            break
+        done += 1
+        yield done / total
+    spans = [high - low + step.eps for low, high in zip(lows, highs, strict=True)]
+    return Affine(lows, tuple(span or 1.0 for span in spans))
 
 
 def check(source: ImageSource) -> Generator[float, None, None]:

@@ -6,38 +6,64 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-Normalization = Literal["z-score", "none"]
+from napari_exactile.images.normalization import Known, Step, steps_of
+
+# "classes": the best class of each pixel; "threshold": yes where a channel exceeds the threshold, each by
+# itself; "values": the numbers themselves, of a regression or an embedding.
+Kind = Literal["classes", "threshold", "values"]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
     """Facts about a model: its names, what it takes, what it gives.
 
-    `classes` are the class names in the order of the labels (empty: not known before the first trace),
-    `background` is the class that is shown transparent, None if all are shown. `probabilities` says that
-    the network's outputs are probabilities already, not logits. `pixel_size` is in micrometres.
-    `output` names the tensor to segment by where the network returns several: its position, key or field
-    (None: "out" or the first that has the size of the image).
+    `axes` are the spatial axes that it takes ("x", "yx", "zyx"; None: not known). `normalization` is a name
+    or the steps that make pixels into what it takes. `classes` are the class names in the order of the labels
+    (empty: not known before the first trace), `colors` theirs ("#rrggbb"; empty: chosen), `background` is
+    the class that is shown transparent, None if all are shown. `kind` says what the output is (None: yes and
+    no for one channel, otherwise classes), `probabilities` that it is probabilities already, not logits;
+    `postprocessing` are steps that follow it, for values. `pixel_size` is in micrometres. `output` names the
+    tensor to segment by where the network returns several: its position, key or field (None: "out" or the
+    first that has the size of the image). `halo` is the context that its makers declare, `minimum` and `step`
+    the sizes that they allow, per spatial axis (a step of 0: just that size). `source` is where it came
+    from.
     """
 
     name: str
     title: str
     summary: str = ""
+    axes: str | None = None
     channels: int = 1
+    channel_names: tuple[str, ...] = ()
+    normalization: str | tuple[Step, ...] = "z-score"
+    kind: Kind | None = None
     classes: tuple[str, ...] = ()
-    normalization: Normalization = "z-score"
+    colors: tuple[str, ...] = ()
     probabilities: bool = False
+    threshold: float = 0.5
+    postprocessing: tuple[Known, ...] = ()
     background: int | None = 0
     pixel_size: float | None = None
     output: int | str | None = None
+    halo: tuple[int, ...] = ()
+    minimum: tuple[int, ...] = ()
+    step: tuple[int, ...] = ()
+    source: str = ""
+    citation: str = ""
+    licence: str = ""
     architecture: Mapping[str, Any] = field(default_factory=dict)
     weights: str = ""
 
     def __post_init__(self) -> None:
         if self.channels < 1:
             raise ValueError(f"a model takes at least one channel, not {self.channels}")
-        if self.normalization not in get_args(Normalization):
-            raise ValueError(f"normalization is one of {get_args(Normalization)}, not {self.normalization!r}")
+        if self.axes not in {None, "x", "yx", "zyx"}:
+            raise ValueError(f"a model takes the axes x, yx or zyx, not {self.axes!r}")
+        if self.kind is not None and self.kind not in get_args(Kind):
+            raise ValueError(f"kind is one of {', '.join(get_args(Kind))}, not {self.kind!r}")
+        if self.channel_names and len(self.channel_names) != self.channels:
+            raise ValueError(f"{self.channels} channels have not the names {', '.join(self.channel_names)}")
+        steps_of(self.normalization)
 
     @property
     def short_title(self) -> str:

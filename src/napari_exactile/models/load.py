@@ -64,14 +64,17 @@ def _wrap(module: nn.Module, facts: dict[str, Any]) -> Model:
     module = getattr(module, "_orig_mod", module)
     # TorchScript remembers what the class was called.
     name = facts.get("name") or getattr(module, "original_name", type(module).__name__)
-    defaults: dict[str, Any] = {"name": name, "title": name, "channels": _first_channels(module)}
+    channels, axes = _first_kernel(module)
+    defaults: dict[str, Any] = {"name": name, "title": name, "channels": channels, "axes": axes}
     return Model(ModelCard(**(defaults | facts)), module)
 
 
-def _first_channels(module: nn.Module) -> int:
-    """Return the channels that the first convolution takes; 1 where there is none."""
-    convolutions = (m.in_channels for m in module.modules() if isinstance(m, nn.modules.conv._ConvNd))
+def _first_kernel(module: nn.Module) -> tuple[int, str | None]:
+    """Return the channels and the spatial axes that the first convolution takes; (1, None) without one."""
+    kinds = nn.modules.conv._ConvNd
+    layers = ((m.in_channels, m.weight.ndim) for m in module.modules() if isinstance(m, kinds))
     # TorchScript and exported programs have weights, but no modules of a known class.
     tensors = (value for value in module.state_dict().values() if isinstance(value, Tensor))
-    kernels = (tensor.shape[1] for tensor in tensors if tensor.ndim in {4, 5})
-    return next(convolutions, next(kernels, 1))
+    kernels = ((tensor.shape[1], tensor.ndim) for tensor in tensors if tensor.ndim in {4, 5})
+    channels, dimensions = next(layers, next(kernels, (1, 0)))
+    return channels, "zyx"[5 - dimensions :] if dimensions else None

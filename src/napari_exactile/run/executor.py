@@ -15,9 +15,9 @@ from torch.jit import ScriptModule
 
 from napari_exactile.geometry.interval import Box, box_shape, full_box, moved, slices
 from napari_exactile.geometry.tiling import tile_around
+from napari_exactile.images.normalization import Normalization
 from napari_exactile.images.padding import read_padded
 from napari_exactile.images.source import ImageSource
-from napari_exactile.images.statistics import Normalization
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.cone import Cone
 from napari_exactile.network.forms import on_device

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from napari_exactile.geometry.interval import Box, box_shape, full_box, slices
 from napari_exactile.geometry.tiling import Tile, split_zone
 from napari_exactile.images import statistics
+from napari_exactile.images.normalization import Normalization, steps_of
 from napari_exactile.images.source import ImageSource, check_channels
-from napari_exactile.images.statistics import Normalization
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.arithmetic import exact_arithmetic
@@ -155,7 +155,7 @@ class Job:
             try:
                 fraction = next(measuring)
             except StopIteration as result:
-                self._normalization = result.value or statistics.identity(self.source.channels)
+                self._normalization = result.value
                 return
             if is_cancelled():
                 raise Cancelled
@@ -172,8 +172,8 @@ class Job:
 
     def _statistics(self) -> Any:
         choice = self.settings.normalization
-        kind = self.model.card.normalization if choice == "model" else choice
-        return statistics.measure(self.source) if kind == "z-score" else statistics.check(self.source)
+        wanted = self.model.card.normalization if choice == "model" else choice
+        return statistics.measure(self.source, steps_of(wanted))
 
     def _make_arrays(self) -> None:
         if self.labels is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_exactile.images.statistics import Normalization
+from napari_exactile.images.normalization import Normalization
 
 
 @dataclass(frozen=True, slots=True)

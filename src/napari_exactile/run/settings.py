@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from napari_exactile.geometry.interval import Box
+from napari_exactile.images.normalization import Step, steps_of
 
 Method = Literal["trimmed", "whole-tile", "approximate"]
 Device = Literal["auto", "cpu", "cuda"]
-NormalizationChoice = Literal["model", "z-score", "none"]
+NormalizationChoice = str | tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,9 @@ class Settings:
     `tile` and `radius` are in pixels, `region` is the box to segment (None: the whole image), `memory_limit`
     is in bytes and bounds automatic tiles, `scratch_limit` what networks that take several passes over the
     image keep in between, in memory and temporary files.
+
+    `normalization` is "model" (what the model asks for), "z-score", "min-max", "percentile" (1 to 99.8),
+    "none", or a tuple of steps such as (Clip(0, 4095), ZScore()).
 
     The method "approximate" is for models that cannot be exact. It needs a radius of one's own; `factor` is
     what sizes of its tiles are multiples of. Raises ValueError for values that no run can have.
@@ -42,7 +46,8 @@ class Settings:
             raise ValueError(f"a radius cannot be negative: {self.radius}")
         _check_choice("method", self.method, get_args(Method))
         self._check_approximate()
-        _check_choice("normalization", self.normalization, get_args(NormalizationChoice))
+        if self.normalization != "model":
+            steps_of(self.normalization)
         if str(self.device) == "mps":
             raise ValueError(
                 "Apple's GPU (mps) is not offered: its arithmetic has not been shown to be exact. Use the CPU"

@@ -1,0 +1,163 @@
+"""How pixels become what a network takes: steps that are asked for, and their forms with measured values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Values = tuple[float, ...]
+Pixels = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ZScore:
+    """Ask for (x - mean) / (standard deviation + eps) of the whole image, per channel or `joint`."""
+
+    joint: bool = False
+    eps: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Ask for the range between two percentiles of the whole image to become 0 .. 1; 0 and 100 is min-max.
+
+    (x - low) / (high - low + eps), per channel or `joint`; percentiles interpolate as numpy's do.
+    """
+
+    low: float = 0.0
+    high: float = 100.0
+    joint: bool = False
+    eps: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low < self.high <= 100:
+            raise ValueError(f"percentiles rise from 0 to 100, not from {self.low} to {self.high}")
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """(x - mean) / std: one value per channel, or one for all."""
+
+    mean: Values
+    std: Values
+
+    def __post_init__(self) -> None:
+        if 0 in self.std:
+            raise ValueError("pixels cannot be divided by a standard deviation of 0")
+
+    def apply(self, pixels: Pixels) -> Pixels:
+        """Change `pixels` (channels first) in place, computing in their type."""
+        pixels -= _column(self.mean, pixels)
+        pixels /= _column(self.std, pixels)
+        return pixels
+
+    def describe(self) -> str:
+        """Return it in words."""
+        return f"minus {_listed(self.mean)}, by {_listed(self.std)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """x * gain + offset: one value per channel, or one for all."""
+
+    gain: Values
+    offset: Values
+
+    def apply(self, pixels: Pixels) -> Pixels:
+        """Change `pixels` (channels first) in place, computing in their type."""
+        pixels *= _column(self.gain, pixels)
+        pixels += _column(self.offset, pixels)
+        return pixels
+
+    def describe(self) -> str:
+        """Return it in words."""
+        return f"times {_listed(self.gain)}, plus {_listed(self.offset)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Values below `low` become `low`, values above `high` become `high`; None is no limit."""
+
+    low: float | None
+    high: float | None
+
+    def apply(self, pixels: Pixels) -> Pixels:
+        """Change `pixels` in place."""
+        if self.low is not None or self.high is not None:
+            np.clip(pixels, self.low, self.high, out=pixels)
+        return pixels
+
+    def describe(self) -> str:
+        """Return it in words."""
+        return f"clipped to {self.low} .. {self.high}"
+
+
+@dataclass(frozen=True, slots=True)
+class Binarize:
+    """1 above the threshold of the channel, 0 elsewhere."""
+
+    threshold: Values
+
+    def apply(self, pixels: Pixels) -> Pixels:
+        """Change `pixels` (channels first) in place."""
+        pixels[...] = pixels > _column(self.threshold, pixels)
+        return pixels
+
+    def describe(self) -> str:
+        """Return it in words."""
+        return f"1 above {_listed(self.threshold)}"
+
+
+Known = Affine | Linear | Clip | Binarize
+Step = ZScore | Percentiles | Known
+NAMED: dict[str, tuple[Step, ...]] = {
+    "z-score": (ZScore(),),
+    "min-max": (Percentiles(),),
+    "percentile": (Percentiles(1.0, 99.8),),
+    "none": (),
+}
+"""Choices that go by a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Normalization:
+    """Steps with all their values known, applied in order."""
+
+    steps: tuple[Known, ...] = ()
+
+    def apply(self, block: Pixels, dtype: DTypeLike = np.float32) -> Pixels:
+        """Return a normalised copy of `block` (channels first) as `dtype`.
+
+        Each pixel is computed on its own and in `dtype`, so it does not matter how an image is cut.
+        """
+        result: Pixels = block.astype(dtype)
+        for step in self.steps:
+            result = step.apply(result)
+        return result
+
+    def describe(self) -> str:
+        """Return the steps in words."""
+        return "; ".join(step.describe() for step in self.steps) or "as it is"
+
+
+def steps_of(choice: str | Sequence[Step]) -> tuple[Step, ...]:
+    """Return the steps of a named choice, or the steps themselves; raise ValueError for what is neither."""
+    if isinstance(choice, str):
+        if choice not in NAMED:
+            raise ValueError(f"normalization is one of model, {', '.join(NAMED)}, not {choice!r}")
+        return NAMED[choice]
+    if not all(isinstance(step, Step) for step in choice):
+        raise ValueError(f"normalization is a name or a sequence of steps such as ZScore(), not {choice!r}")
+    return tuple(choice)
+
+
+def _column(values: Values, pixels: Pixels) -> Pixels:
+    return np.asarray(values, pixels.dtype).reshape(-1, *(1,) * (pixels.ndim - 1))
+
+
+def _listed(values: Values) -> str:
+    return ", ".join(f"{value:.6g}" for value in values)

@@ -213,7 +213,7 @@ def test_statistics_are_numpys(dtype: str) -> None:
 def test_statistics_of_small_differences_on_a_large_offset() -> None:
     """A variation of one part in a million is measured: nothing is lost to the squares of large numbers."""
     image = 1e6 + np.random.default_rng(0).random((64, 50))
-    assert measured(image).std[0] == pytest.approx(image.std(), rel=1e-9)
+    assert measured(image).steps[0].std[0] == pytest.approx(image.std(), rel=1e-9)
 
 
 @pytest.mark.usefixtures("small_blocks")

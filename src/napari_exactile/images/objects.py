@@ -94,12 +94,21 @@ class Objects:
         found = self.values == value
         count, pixels = int(found.sum()), float(self.pixels[found].mean())
         size, _, unit = self._size_words()
-        mean = f"{pixels:.4g} px" if self.sizes is None else f"{self.sizes[found].mean():.4g} {unit}"
+        mean = f"{short(pixels)} px" if self.sizes is None else f"{short(self.sizes[found].mean())} {unit}"
         objects = "1 object" if count == 1 else f"{count:,} objects"
         return f"{self.class_name(value)}: {objects}, mean {size} {mean}"
 
     def _size_words(self) -> tuple[str, str, str]:
         return _SIZES[len(spatial(self.axes))]
+
+
+def short(value: float) -> str:
+    """Return a size in about four digits.
+
+    >>> short(13260.4), short(12.3456), short(0.000123)
+    ('13,260', '12.35', '0.000123')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def spatial(axes: Sequence[str]) -> tuple[str, ...]:

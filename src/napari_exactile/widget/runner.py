@@ -75,6 +75,11 @@ class Run:
         return self._stopped.is_set()
 
     @property
+    def index(self) -> tuple[int, ...]:
+        """Where the labels lie in the layer's array: the plane of the stack."""
+        return self._plane.index
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the labels, in order."""
         return self.model.card.class_names(self.job.classes)

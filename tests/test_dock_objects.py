@@ -6,9 +6,11 @@ import csv
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Labels
@@ -272,6 +274,20 @@ def test_a_failure_is_told_and_can_be_tried_again(
         qtbot.waitUntil(lambda: not section.finding, timeout=WAIT)
     assert section.fields.words.text() == "No objects: no memory"
     assert find(qtbot, section) is not None
+
+
+def test_numbers_that_do_not_fit_into_memory_are_not_begun(
+    result: Any, objects: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the layer would need more memory than is free, that is said, and nothing is labelled."""
+    viewer, finished = result(noise((50, 50)))
+    section = objects(viewer, finished)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=9_999))
+    section.fields.find.native.click()
+    qtbot.waitUntil(lambda: not section.finding, timeout=WAIT)
+    assert "their numbers need 0.0 GB of memory, 0.0 GB are free" in section.fields.words.text()
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=10_000))
+    assert find(qtbot, section) in viewer.layers
 
 
 # --- the section of the comparison

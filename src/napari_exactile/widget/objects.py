@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 from magicgui.widgets import ComboBox, FloatSpinBox, PushButton
 from napari.components import ViewerModel
 from napari.layers import Labels
@@ -176,7 +178,7 @@ def _steps(
     """Run in the worker's thread: yield the fraction done, then the layer's pixels and the objects."""
     from napari_exactile.images.components import label_objects
 
-    pixels = np.zeros(finished.layer.data.shape, np.uint32)
+    pixels = _numbers(finished.layer.data.shape)
     finding = label_objects(
         finished.labels, finished.background, axes=finished.axes, out=pixels[finished.index], **options
     )
@@ -185,3 +187,14 @@ def _steps(
             yield step
         else:
             yield pixels, replace(step, classes=finished.classes, pixel_size=finished.pixel_size)
+
+
+def _numbers(shape: tuple[int, ...]) -> Any:
+    """Return an array for the numbers; raise MemoryError where writing to it would exhaust the memory."""
+    needed, free = 4 * prod(shape), psutil.virtual_memory().available
+    if needed > free:
+        raise MemoryError(
+            f"their numbers need {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free. "
+            "From a script, find_objects can write them to a file"
+        )
+    return np.zeros(shape, np.uint32)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Image
+from napari.layers import Image, Layer
 
 from napari_exactile.geometry.interval import Box, Interval, full_box
 from napari_exactile.images.source import ArraySource, ImageSource, LayeredSource, Planes, check_channels
@@ -62,10 +62,7 @@ class Plane:
     @property
     def pixel_size(self) -> tuple[float, ...] | None:
         """Size of a pixel along the spatial axes in micrometres; None where there are no physical units."""
-        sizes = [self.layer.scale[axis] * self.layer.units[axis] for axis in self.spatial]
-        if not all(size.check("[length]") for size in sizes):
-            return None
-        return tuple(float(size.to("micrometer").magnitude) for size in sizes)
+        return micrometres(self.layer, self.spatial)
 
     def describe(self, everything: bool = False) -> str:
         """Return shape, type, channels and pixel size in one line."""
@@ -129,6 +126,14 @@ def plane_of(
     if not everything:
         _check_view(layer, viewer, spatial, bool(stack))
     return Plane(layer, source, index, stack, spatial, axis, whole, names)
+
+
+def micrometres(layer: Layer, axes: Sequence[int]) -> tuple[float, ...] | None:
+    """Return the size of a pixel along some axes of a layer; None where one has no physical unit."""
+    sizes = [layer.scale[axis] * layer.units[axis] for axis in axes]
+    if not all(size.check("[length]") for size in sizes):
+        return None
+    return tuple(float(size.to("micrometer").magnitude) for size in sizes)
 
 
 def data_of(layer: Image) -> Any:

@@ -35,7 +35,7 @@ def find(qtbot: QtBot, section: ObjectsSection) -> Labels:
     section.fields.find.native.click()
     assert section.finding
     qtbot.waitUntil(lambda: not section.finding, timeout=WAIT)
-    assert section.layer is not None
+    assert section.layer is not None, section.fields.words.text()
     return section.layer
 
 

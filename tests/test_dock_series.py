@@ -85,6 +85,19 @@ def test_a_stack_is_cancelled_and_continued_between_planes(
     np.testing.assert_array_equal(layer.data[1], ex.segment_whole(stack[1], model).labels)
 
 
+def test_objects_of_a_stack_stay_in_their_planes(opened: Any, qtbot: QtBot, model: ex.Model) -> None:
+    """Objects of all planes are those of each plane by itself, numbered on."""
+    _, dock = opened(pixels((2, 60, 50)))
+    dock.fields.planes.value = ALL_PLANES
+    layer = finish(qtbot, dock)
+    section = dock.results.objects
+    section.fields.find.native.click()
+    qtbot.waitUntil(lambda: not section.finding and section.layer is not None, timeout=WAIT)
+    counts = [len(ex.find_objects(plane, background=0)) for plane in layer.data]
+    assert len(section.objects) == sum(counts)
+    assert len(np.unique(section.layer.data[0])) - 1 == counts[0]
+
+
 def test_together_normalises_the_stack_as_one(opened: Any, qtbot: QtBot, model: ex.Model) -> None:
     """The choice reaches the run: its report has the mean of the whole stack."""
     stack = pixels((2, 60, 50))

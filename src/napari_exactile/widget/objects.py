@@ -14,6 +14,7 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 from qtpy.QtWidgets import QWidget
 
+from napari_exactile.images.objects import spatial
 from napari_exactile.widget.background import IsSuperseded, Latest
 from napari_exactile.widget.finished import MARK, Finished, followed
 from napari_exactile.widget.form import Form, Note
@@ -84,7 +85,7 @@ class ObjectsSection:
         if self._finished is None or self.finding:
             return
         finished, fields = self._finished, self.fields
-        connectivity = 1 if fields.connected.value == EDGES else finished.labels.ndim
+        connectivity = 1 if fields.connected.value == EDGES else len(spatial(finished.axes))
         options = {"connectivity": connectivity, "min_size": round(fields.least.value)}
         fields.find.text = STOP
         self._say("Finding objects: 0 %")

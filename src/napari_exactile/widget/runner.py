@@ -283,10 +283,12 @@ class Run:
         assert isinstance(self.layer, Labels)
         assert labels is not None
         index = () if len(series.planes.sources) > 1 or not plane.index else plane.index
+        # Always the same array: whether the labels are still those of before is told by it.
+        part = self.job.labels if index else labels
         axes = series.planes.axes[-(labels.ndim - len(index)) :]
         size = plane.pixel_size and series.analysis.grid.pixel_size(plane.pixel_size)
         return Finished(
-            self.layer, labels[index], index, self.class_names, self.model.card.background, axes,
+            self.layer, part, index, self.class_names, self.model.card.background, axes,
             labels.shape, plane.channel_axis, size, partial(shown, plane),
         )  # fmt: skip
 

@@ -150,7 +150,7 @@ def test_an_export_of_one_size_says_which(net: nn.Module, tmp_path: Path) -> Non
     """A program of a fixed size is refused with that size and what to do."""
     export_fixed(net, tmp_path / "fixed.pt2")
     (refusal,) = ex.analyse(ex.load_model(tmp_path / "fixed.pt2"), (70, 61)).refusals
-    assert "exported for images of 32 x 32 px alone" in refusal.reason
+    assert "exported for images of one size, 32 x 32 px" in refusal.reason
     assert "torch.export.Dim.DYNAMIC for the spatial axes" in refusal.remedy
 
 

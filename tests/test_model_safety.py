@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import struct
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -409,8 +410,11 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path, names: tuple[str, str
 def test_bombs_do_not_go_off(tmp_path: Path) -> None:
     """An archive that grows a thousand times is refused without being unpacked: memory stays small."""
     path = zipped(tmp_path / "net.zip", "zeros", data=bytes(200 << 20), compression=zipfile.ZIP_DEFLATED)
+    tracemalloc.start()
     with pytest.raises(ModelFileError, match="would grow from"):
         extract(path, tmp_path)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
     assert not (tmp_path / "zeros").exists()
 
 

@@ -568,3 +568,19 @@ def test_arithmetic_settings_are_restored() -> None:
     finally:
         cudnn.benchmark = before[0]
     assert (cudnn.benchmark, cudnn.deterministic, cudnn.conv.fp32_precision) == before
+
+
+def test_the_network_stays_as_it_is() -> None:
+    """Where a module has two names and two modules share a weight, both are parameters still after a run."""
+    net = nn.Sequential(
+        nn.Conv2d(1, 3, 3, padding=1), nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 3, 3, padding=1)
+    )
+    net.again = net[1]
+    net[2].weight = net[1].weight
+    net.forward = lambda x: net[2](net.again(net[0](x)))  # type: ignore[method-assign]
+    before = {name: (id(weight), weight.clone()) for name, weight in net.state_dict(keep_vars=True).items()}
+    ex.segment_whole(np.random.default_rng(0).random((20, 20)), ex.load_model(net.eval()))
+    for name, weight in net.state_dict(keep_vars=True).items():
+        assert id(weight) == before[name][0]
+        assert torch.equal(weight, before[name][1])
+    assert all(isinstance(weight, nn.Parameter) for weight in net.parameters())

@@ -133,7 +133,8 @@ class Executor:
         """The unchanged network on the device."""
         if isinstance(self._module, ScriptModule):
             return on_device(self._module, self._device)
-        return lambda image: functional_call(self._module, self._weights, (image,))
+        weights = self._weights
+        return lambda image: functional_call(self._module, weights, (image,), tie_weights=False)
 
     @cached_property
     def _work_per_pixel(self) -> float:
@@ -145,8 +146,14 @@ class Executor:
 
     @cached_property
     def _weights(self) -> dict[str, torch.Tensor]:
-        tensors = {**dict(self._module.named_parameters()), **dict(self._module.named_buffers())}
-        return {name: self._placed(tensor) for name, tensor in tensors.items()}
+        # By module: of one that has two names, torch would swap the weights twice and give back its own copies.
+        return {
+            f"{path}{'.' * bool(path)}{name}": self._placed(tensor)
+            for path, module in self._module.named_modules()
+            for tensors in (module._parameters, module._buffers)
+            for name, tensor in tensors.items()
+            if tensor is not None
+        }
 
     def _image(self, box: Box) -> torch.Tensor:
         """Return the normalised pixels of a box of the padded image: (1, channels, *box)."""

@@ -146,7 +146,7 @@ class Executor:
 
     @cached_property
     def _weights(self) -> dict[str, torch.Tensor]:
-        # By module: of one that has two names, torch would swap the weights twice and give back its own copies.
+        # By module: of one with two names, torch would swap the weights twice and give back its own copies.
         return {
             f"{path}{'.' * bool(path)}{name}": self._placed(tensor)
             for path, module in self._module.named_modules()

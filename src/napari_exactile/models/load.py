@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import as_file, files
+from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from napari_exactile.models.archive import ModelFileError
+from napari_exactile.models.bioimageio import load_package
+from napari_exactile.models.bioimageio_package import is_id, is_package
 from napari_exactile.models.card import BUNDLED, ModelCard
 from napari_exactile.models.unet import UNet
 
@@ -27,11 +31,13 @@ class Model:
         return self.card.name
 
 
-def load_model(what: str | nn.Module | ExportedProgram | Model, **facts: Any) -> Model:
+def load_model(what: str | Path | nn.Module | ExportedProgram | Model, **facts: Any) -> Model:
     """Return the model called `what`, or wrap a network of your own.
 
     `what` is a bundled name ("colonies-demo"), an nn.Module in evaluation mode, TorchScript among them, or an
     exported program; `facts` are fields of ModelCard (classes, normalization, ...) for a network of your own.
+    A bioimage.io package is a folder, its description, a zip file or an id ("affable-shark"); code that it
+    brings is imported with `trust_code=True` only, otherwise NeedsConsentError names it.
     Raises ValueError for an unknown name, naming the known ones, and for what is no network.
     """
     if isinstance(what, Model):
@@ -40,12 +46,25 @@ def load_model(what: str | nn.Module | ExportedProgram | Model, **facts: Any) ->
         return _wrap(what.module(), {"name": "exported program", **facts})
     if isinstance(what, nn.Module):
         return _wrap(what, facts)
+    if isinstance(what, str | Path) and is_package(Path(what)):
+        return Model(*load_package(what, **facts))
     if not isinstance(what, str):
         kind = type(what).__name__
         raise ValueError(f"a model is the name of a bundled one or a torch.nn.Module, not a {kind}")
     if what not in BUNDLED:
-        raise ValueError(f"there is no model called {what!r}; the bundled ones are {', '.join(BUNDLED)}")
+        return _by_id(what, facts)
     return _bundled(BUNDLED[what])
+
+
+def _by_id(name: str, facts: dict[str, Any]) -> Model:
+    """Load what has a name at bioimage.io; a bundled name with a wrong letter looks like one, too."""
+    unknown = f"there is no model called {name!r}; the bundled ones are {', '.join(BUNDLED)}"
+    if not is_id(name):
+        raise ValueError(unknown)
+    try:
+        return Model(*load_package(name, **facts))
+    except ModelFileError as error:
+        raise ModelFileError(f"{unknown}; {error}") from error
 
 
 def _bundled(card: ModelCard) -> Model:

@@ -1,0 +1,230 @@
+"""Open a bioimage.io package, wherever it lies, and read its description without trusting either."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari_exactile.models.archive import ModelFileError, check_zip, extract, is_zip
+
+# Descriptions have some ten kilobytes. Aliases in YAML let few bytes stand for many values.
+YAML_BYTES, YAML_VALUES = 256 << 10, 50_000
+NAMES = ("rdf.yaml", "bioimageio.yaml", "model.yaml")
+INSTALL = 'packages of bioimage.io need bioimageio.spec: pip install "napari-exactile[bioimageio]"'
+# "affable-shark", with a version ("affable-shark/1.1"), or the DOI of older packages.
+_ID = re.compile(r"(huggingface/)?[a-z]+-[a-z]+(/[\w.]+)?|10\.5281/zenodo\.\d+(/\d+)?")
+_TORCH: Any = ("torchscript", "pytorch_state_dict")
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """An opened package: its folder, its description (bioimageio.spec's newest form) and what was written.
+
+    The folder may be a temporary one that is gone when the package is closed.
+    """
+
+    folder: Path
+    description: Any
+    content: dict[str, Any]
+    source: str
+
+    def path(self, file: Any) -> Path:
+        """Return where a file of the description lies, once its sha256 is that of the description.
+
+        An address is fetched by bioimageio.spec. Raises ModelFileError for what is missing, has another
+        sha256 or lies outside of the package.
+        """
+        source = str(file.source)
+        if source.startswith(("https://", "http://")):
+            return self._fetched(file, source)
+        path = Path(os.path.normpath(self.folder / source))
+        if not path.is_relative_to(self.folder):
+            raise ModelFileError(f"{self.source} names a file outside of the package: {source}")
+        if not path.is_file():
+            raise ModelFileError(f"{self.source} lacks the file {source}, which its description names")
+        check_sha256(path, file.sha256, source)
+        return path
+
+    def _fetched(self, file: Any, source: str) -> Path:
+        try:
+            data = file.get_reader(progressbar=False).read()
+        except Exception as error:
+            reason = str(error).partition("\n")[0]
+            raise ModelFileError(
+                f"{self.source} refers to {source}, which cannot be fetched: {reason}"
+            ) from error
+        check_sha256(data, file.sha256, source)
+        folder = Path(tempfile.mkdtemp(prefix="fetched-", dir=self.folder))
+        path = folder / Path(source.partition("?")[0]).name
+        path.write_bytes(data)
+        return path
+
+
+def check_sha256(data: bytes | Path, expected: Any, name: str) -> None:
+    """Raise ModelFileError where a file has not the sha256 that its description gives; None is no check."""
+    if expected is None:
+        return
+    if isinstance(data, Path):
+        with data.open("rb") as file:
+            actual = hashlib.file_digest(file, "sha256").hexdigest()
+    else:
+        actual = hashlib.sha256(data).hexdigest()
+    if actual != str(expected).lower():
+        raise ModelFileError(f"{name} is not the file that its description means: its sha256 differs")
+
+
+def is_package(path: Path) -> bool:
+    """Return whether a path is a bioimage.io package: a description, or a folder or zip file with one."""
+    if path.is_dir():
+        return _described(os.listdir(path)) is not None
+    if path.suffix.lower() in {".yaml", ".yml"}:
+        return path.is_file()
+    if not path.is_file() or not is_zip(path) or path.suffix.lower() != ".zip":
+        return False
+    return _described([member.name for member in check_zip(path)]) is not None
+
+
+def is_id(name: str) -> bool:
+    """Return whether a name looks like one of bioimage.io's, or like the address of a description."""
+    return _ID.fullmatch(name) is not None or name.startswith("https://")
+
+
+@contextmanager
+def opened(what: str | Path) -> Iterator[Package]:
+    """Open a package: a folder, a description, a zip file, or an id of bioimage.io, which is fetched.
+
+    Nothing in it is executed. Raises ModelFileError, with one sentence, for what is no package, is damaged or
+    asks for more than a description needs.
+    """
+    _require_spec()
+    path = Path(what)
+    with tempfile.TemporaryDirectory(prefix="exactile-") as scratch:
+        if path.is_dir():
+            yield _read(_description_in(path), str(path))
+        elif path.suffix.lower() in {".yaml", ".yml"}:
+            yield _read(path, str(path))
+        elif path.exists():
+            extract(path, Path(scratch))
+            yield _read(_description_in(Path(scratch), str(path)), str(path))
+        else:
+            yield _read(_description_in(_download(str(what), Path(scratch))), str(what))
+
+
+def _require_spec() -> None:
+    try:
+        import bioimageio.spec  # noqa: F401
+    except ImportError as error:
+        raise ModelFileError(INSTALL) from error
+
+
+def _described(names: list[str]) -> str | None:
+    """Return the description among the names of a folder's files."""
+    usual = [name for name in NAMES if name in names]
+    others = [name for name in sorted(names) if name.endswith((".rdf.yaml", ".bioimageio.yaml"))]
+    return next(iter(usual + others), None)
+
+
+def _description_in(folder: Path, source: str = "") -> Path:
+    name = _described(os.listdir(folder))
+    if name is None:
+        raise ModelFileError(
+            f"{source or folder} has no rdf.yaml or bioimageio.yaml: it is no bioimage.io package"
+        )
+    return folder / name
+
+
+def _download(name: str, scratch: Path) -> Path:
+    """Fetch a package through bioimageio.spec, with the weights that are used here and no others."""
+    from bioimageio.spec import save_bioimageio_package_as_folder
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            folder = save_bioimageio_package_as_folder(
+                name, output_path=scratch / "package", weights_priority_order=_TORCH
+            )
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise ModelFileError(f"{name} cannot be fetched from bioimage.io: {reason}") from error
+    return Path(folder)
+
+
+def _read(path: Path, source: str) -> Package:
+    from bioimageio.spec import ValidationContext, build_description
+
+    content = parse(path, source)
+    folder = path.parent.absolute()
+    # Without checks of files, nothing that the description names is opened or fetched.
+    context = ValidationContext(root=folder, file_name=path.name, perform_io_checks=False, log_warnings=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            written = build_description(content, context=context, format_version="discover")
+            _check_model(written, source)
+            newest = build_description(content, context=context, format_version="latest")
+            _check_model(newest, source)
+        except ModelFileError:
+            raise
+        except Exception as error:
+            reason = str(error).partition("\n")[0]
+            raise ModelFileError(f"{source} has a description that cannot be understood: {reason}") from error
+    return Package(folder, newest, content, source)
+
+
+def _check_model(description: Any, source: str) -> None:
+    from bioimageio.spec import InvalidDescr
+
+    if isinstance(description, InvalidDescr):
+        errors = description.validation_summary.errors
+        said = "; ".join(f"{'.'.join(map(str, one.loc))}: {one.msg}" for one in errors[:2])
+        raise ModelFileError(f"{source} has no valid description: {' '.join(said.split())}")
+    if description.type != "model":
+        raise ModelFileError(f"{source} describes a {description.type}, not a model")
+
+
+def parse(path: Path, source: str) -> dict[str, Any]:
+    """Return the content of a YAML file whose size, with all aliases written out, is that of a description.
+
+    Raises ModelFileError for what is larger, is not YAML or no mapping.
+    """
+    from ruyaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    if path.stat().st_size > YAML_BYTES:
+        raise ModelFileError(f"{source} has a description of more than {YAML_BYTES >> 10} kB: it is none")
+    try:
+        text = path.read_bytes().decode()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if _values(yaml.compose(text), {}) > YAML_VALUES:
+                raise ModelFileError(f"{source} has a description that grows without bounds when it is read")
+            content = yaml.load(text)
+    except ModelFileError:
+        raise
+    except RecursionError as error:
+        raise ModelFileError(f"{source} has a description that is nested too deeply") from error
+    except Exception as error:  # besides YAML's own: dates, numbers and bytes that are none
+        reason = " ".join(str(error).split())[:200]
+        raise ModelFileError(f"{source} has a description that is not valid YAML: {reason}") from error
+    if not isinstance(content, dict):
+        raise ModelFileError(f"{source} has a description without fields")
+    return content
+
+
+def _values(node: Any, known: dict[int, int]) -> int:
+    """Return how many values a node stands for; a node that holds itself stands for too many."""
+    if node is None or not isinstance(node.value, list):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = YAML_VALUES + 1  # what is found while it is counted
+        pairs = (part if isinstance(part, tuple) else (part,) for part in node.value)
+        known[id(node)] = 1 + sum(_values(part, known) for pair in pairs for part in pair)
+    return known[id(node)]

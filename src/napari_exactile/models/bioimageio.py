@@ -12,7 +12,14 @@ from torch import nn
 
 from napari_exactile.models.archive import ModelFileError
 from napari_exactile.models.bioimageio_package import Package, opened
-from napari_exactile.models.bioimageio_steps import Meaning, Range, Tensor, postprocessing, preprocessing
+from napari_exactile.models.bioimageio_steps import (
+    Meaning,
+    Range,
+    Tensor,
+    check_modes,
+    postprocessing,
+    preprocessing,
+)
 from napari_exactile.models.bioimageio_weights import load_weights
 from napari_exactile.models.card import ModelCard
 
@@ -42,6 +49,7 @@ def card_of(package: Package, output: int | str | None = None) -> ModelCard:
     source, target = _only_input(model), _position(model, output)
     given, result = tensor_of(source), tensor_of(model.outputs[target])
     meaning = meaning_of(package, target)
+    check_modes(_written(package, "inputs", 0).get("preprocessing"))
     minimum, step = _sizes(source)
     return ModelCard(
         name=str(model.id or "") or re.sub(r"\W+", "-", model.name.lower()).strip("-"),
@@ -115,12 +123,14 @@ def _bounds(package: Package, position: int) -> Range:
     """Return the range that the values of an output have, as its description says in its own version."""
     data = package.description.outputs[position].data
     bounds = getattr(data, "range", (None, None))
-    try:
-        # The newest form of an old description has lost it.
-        bounds = package.content["outputs"][position].get("data_range", bounds)
-        return float(bounds[0]), float(bounds[1])
-    except (KeyError, IndexError, TypeError, ValueError):
-        return None, None
+    bounds = _written(package, "outputs", position).get("data_range", bounds)
+    return None if bounds[0] is None else float(bounds[0]), None if bounds[1] is None else float(bounds[1])
+
+
+def _written(package: Package, tensors: str, position: int) -> dict[str, Any]:
+    """Return a tensor as it is written: the newest form of an old description has lost some of it."""
+    found: dict[str, Any] = package.content[tensors][position]
+    return found
 
 
 def _channel_names(descr: Any) -> tuple[str, ...]:
@@ -147,7 +157,7 @@ def _pixel_size(source: Any) -> float | None:
 
 
 def _sizes(source: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the smallest size and the step of sizes along each spatial axis; a step of 0 is one size only."""
+    """Return the smallest size and the step of sizes per spatial axis; a step of 0 is one size only."""
     axes = {str(axis.id): axis for axis in _space(source)}
     ranges: Sequence[tuple[int, int]] = [_size(axis, axes) for axis in axes.values()]
     return tuple(low for low, _ in ranges), tuple(step for _, step in ranges)

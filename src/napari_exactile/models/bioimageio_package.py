@@ -87,9 +87,10 @@ def is_package(path: Path) -> bool:
         return _described(os.listdir(path)) is not None
     if path.suffix.lower() in {".yaml", ".yml"}:
         return path.is_file()
-    if not path.is_file() or not is_zip(path) or path.suffix.lower() != ".zip":
+    if not path.is_file() or path.suffix.lower() != ".zip":
         return False
-    return _described([member.name for member in check_zip(path)]) is not None
+    # What is called a zip file and is none is told so when it is opened.
+    return not is_zip(path) or _described([member.name for member in check_zip(path)]) is not None
 
 
 def is_id(name: str) -> bool:

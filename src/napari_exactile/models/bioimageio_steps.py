@@ -43,7 +43,10 @@ class Meaning:
 
 
 def preprocessing(steps: Sequence[Any], tensor: Tensor) -> tuple[Step, ...]:
-    """Return what makes pixels into what the network takes; ModelFileError names a step that cannot be had."""
+    """Return what makes pixels into what the network takes.
+
+    Raises ModelFileError naming a step that cannot be had.
+    """
     _check_types([step.kwargs.dtype if step.id == "ensure_dtype" else None for step in steps])
     return tuple(_translated(step, tensor, _BEFORE) for step in steps if step.id != "ensure_dtype")
 
@@ -69,6 +72,16 @@ def postprocessing(steps: Sequence[Any], tensor: Tensor, bounds: Range = (None, 
     within = bounds[0] is not None and bounds[1] is not None and 0 <= bounds[0] < bounds[1] <= 1
     chances = within and not known
     return Meaning("threshold" if chances else "values", probabilities=chances, steps=known)
+
+
+def check_modes(written: Sequence[Any] | None) -> None:
+    """Refuse statistics of a data set in the steps of a description of version 0.4, as they are written.
+
+    bioimageio.spec loses the mode of some when it makes the newest form of them.
+    """
+    for step in written or ():
+        if (step.get("kwargs") or {}).get("mode") == "per_dataset":
+            raise refused(step["name"], "with the statistics of a data set (per_dataset)")
 
 
 def refused(name: str, why: str) -> ModelFileError:

@@ -1,4 +1,4 @@
-"""The network of a bioimage.io package: its TorchScript, or its weights in the network that its code makes."""
+"""The network of a bioimage.io package: its TorchScript, or its weights in what its code makes."""
 
 from __future__ import annotations
 
@@ -43,14 +43,16 @@ def load_weights(package: Package, trust_code: bool) -> nn.Module:
             f"{package.source} has weights for {_formats(weights)} only: "
             "networks for PyTorch (TorchScript or a state dict) can be used here"
         )
-    return module.eval().requires_grad_(False)
+    for parameter in module.parameters():  # TorchScript has no requires_grad_ for all at once
+        parameter.requires_grad_(False)
+    return module.eval()
 
 
 def _from_code(package: Package, entry: Any, trust_code: bool) -> nn.Module:
-    architecture, state = entry.architecture, package.path(entry)
+    architecture = entry.architecture
     if not trust_code:
         raise _consent(package, architecture)
-    make = _imported(package, architecture)
+    state, make = package.path(entry), _imported(package, architecture)
     try:
         module = make(**architecture.kwargs)
     except Exception as error:
@@ -70,9 +72,9 @@ def _from_code(package: Package, entry: Any, trust_code: bool) -> nn.Module:
 def _consent(package: Package, architecture: Any) -> NeedsConsentError:
     name, callable_ = _code(architecture), architecture.callable
     return NeedsConsentError(
-        f"{package.source} brings no network, but code that makes one: {callable_} in {name}. Importing it runs "
-        "it with all your rights, so that it can read, change and send your files. If you trust those who "
-        "wrote it, load the model with trust_code=True.",
+        f"{package.source} brings no network, but code that makes one: {callable_} in {name}. Importing it "
+        "runs it with all your rights, so that it can read, change and send your files. If you trust those "
+        "who wrote it, load the model with trust_code=True.",
         (name,),
     )
 

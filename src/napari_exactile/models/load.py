@@ -31,7 +31,9 @@ class Model:
         return self.card.name
 
 
-def load_model(what: str | Path | nn.Module | ExportedProgram | Model, **facts: Any) -> Model:
+def load_model(
+    what: str | Path | nn.Module | ExportedProgram | Model, *, trust_code: bool = False, **facts: Any
+) -> Model:
     """Return the model called `what`, or wrap a network of your own.
 
     `what` is a bundled name ("colonies-demo"), an nn.Module in evaluation mode, TorchScript among them, or an
@@ -47,12 +49,12 @@ def load_model(what: str | Path | nn.Module | ExportedProgram | Model, **facts: 
     if isinstance(what, nn.Module):
         return _wrap(what, facts)
     if isinstance(what, str | Path) and is_package(Path(what)):
-        return Model(*load_package(what, **facts))
+        return Model(*load_package(what, trust_code=trust_code, **facts))
     if not isinstance(what, str):
         kind = type(what).__name__
         raise ValueError(f"a model is the name of a bundled one or a torch.nn.Module, not a {kind}")
     if what not in BUNDLED:
-        return _by_id(what, facts)
+        return _by_id(what, {"trust_code": trust_code, **facts})
     return _bundled(BUNDLED[what])
 
 

@@ -163,16 +163,16 @@ def _sizes(source: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(low for low, _ in ranges), tuple(step for _, step in ranges)
 
 
-def _size(axis: Any, axes: dict[str, Any], depth: int = 3) -> tuple[int, int]:
+def _size(axis: Any, axes: dict[str, Any]) -> tuple[int, int]:
     size = axis.size
     if isinstance(size, int):
         return size, 0
     if hasattr(size, "step"):
         return int(size.min), int(size.step)
     other = axes.get(str(size.axis_id))
-    if other is None or other.scale != axis.scale or depth == 0:
+    if other is None or other.scale != axis.scale:
         return 1, 1
-    low, step = _size(other, axes, depth - 1)
+    low, step = _size(other, axes)
     return low + size.offset, step
 
 

@@ -19,8 +19,10 @@ from napari_exactile.models.archive import ModelFileError, check_zip, extract, i
 YAML_BYTES, YAML_VALUES = 256 << 10, 50_000
 NAMES = ("rdf.yaml", "bioimageio.yaml", "model.yaml")
 INSTALL = 'packages of bioimage.io need bioimageio.spec: pip install "napari-exactile[bioimageio]"'
-# "affable-shark", with a version ("affable-shark/1.1"), or the DOI of older packages.
-_ID = re.compile(r"(huggingface/)?[a-z]+-[a-z]+(/[\w.]+)?|10\.5281/zenodo\.\d+(/\d+)?")
+# "affable-shark", with a version ("affable-shark/1.1"), the DOI of older packages, or one of Hugging Face.
+_ID = re.compile(
+    r"[a-z]+-[a-z]+(/\d[\d.]*)?|10\.5281/zenodo\.\d+(/\d+)?|huggingface/[\w.-]+/[\w.-]+(/[\w.]+)?"
+)
 _TORCH: Any = ("torchscript", "pytorch_state_dict")
 
 
@@ -87,10 +89,9 @@ def is_package(path: Path) -> bool:
         return _described(os.listdir(path)) is not None
     if path.suffix.lower() in {".yaml", ".yml"}:
         return path.is_file()
-    if not path.is_file() or path.suffix.lower() != ".zip":
+    if not path.is_file() or path.suffix.lower() != ".zip" or not is_zip(path):
         return False
-    # What is called a zip file and is none is told so when it is opened.
-    return not is_zip(path) or _described([member.name for member in check_zip(path)]) is not None
+    return _described([member.name for member in check_zip(path)]) is not None
 
 
 def is_id(name: str) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file
+from safetensors import torch as safetensors
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
@@ -15,6 +16,7 @@ from napari_exactile.models.archive import ModelFileError
 from napari_exactile.models.bioimageio import load_package
 from napari_exactile.models.bioimageio_package import is_id, is_package
 from napari_exactile.models.card import BUNDLED, ModelCard
+from napari_exactile.models.files import FACTORY, is_path, made_by, network_in
 from napari_exactile.models.unet import UNet
 
 
@@ -34,45 +36,92 @@ class Model:
 def load_model(
     what: str | Path | nn.Module | ExportedProgram | Model, *, trust_code: bool = False, **facts: Any
 ) -> Model:
-    """Return the model called `what`, or wrap a network of your own.
+    """Return the model called `what`, from a file, or wrap a network of your own.
 
-    `what` is a bundled name ("colonies-demo"), an nn.Module in evaluation mode, TorchScript among them, or an
-    exported program; `facts` are fields of ModelCard (classes, normalization, ...) for a network of your own.
-    A bioimage.io package is a folder, its description, a zip file or an id ("affable-shark"); code that it
-    brings is imported with `trust_code=True` only, otherwise NeedsConsentError names it.
-    Raises ValueError for an unknown name, naming the known ones, and for what is no network.
+    `what` is a bundled name ("colonies-demo"), the path of a file (see `load_file`), an nn.Module in
+    evaluation mode, TorchScript among them, an exported program, or "package.module:factory", a function
+    that makes a module: importing that runs code. `facts` are fields of ModelCard (classes, normalization,
+    ...).
+
+    A package of bioimage.io is a folder, its description, a zip file or an id ("affable-shark"); code that
+    it brings is imported with `trust_code` only, otherwise NeedsConsentError names it. Raises ValueError for
+    an unknown name, naming the known ones, and for what is no network.
     """
     if isinstance(what, Model):
         return what
-    if isinstance(what, ExportedProgram):
-        return _wrap(what.module(), {"name": "exported program", **facts})
-    if isinstance(what, nn.Module):
-        return _wrap(what, facts)
-    if isinstance(what, str | Path) and is_package(Path(what)):
+    if isinstance(what, nn.Module | ExportedProgram):
+        return _own(what, facts)
+    if isinstance(what, str | Path) and what not in BUNDLED and is_package(Path(what)):
         return Model(*load_package(what, trust_code=trust_code, **facts))
-    if not isinstance(what, str):
-        kind = type(what).__name__
-        raise ValueError(f"a model is the name of a bundled one or a torch.nn.Module, not a {kind}")
-    if what not in BUNDLED:
+    if isinstance(what, str) and is_id(what) and what not in BUNDLED and not Path(what).exists():
         return _by_id(what, {"trust_code": trust_code, **facts})
-    return _bundled(BUNDLED[what])
+    if isinstance(what, str) and (what in BUNDLED or not is_path(what)):
+        return _called(what, facts)
+    if isinstance(what, str | Path):
+        return load_file(what, **facts)
+    kind = type(what).__name__
+    raise ValueError(f"a model is a file, the name of a bundled one or a torch.nn.Module, not a {kind}")
+
+
+def load_file(path: str | Path, architecture: str | None = None, **facts: Any) -> Model:
+    """Return the model in a file of TorchScript, torch.export, or weights; nothing in the file is run.
+
+    Weights alone (a state dict, safetensors) are loaded into the built-in `architecture`, "unet" or
+    "fc-densenet", with the parameters of its class; what is not given is found out from their shapes. Other
+    `facts` are fields of ModelCard; the name is that of the file. Raises ModelFileError, a ValueError, with
+    one sentence for what is no model, is damaged, or could do more than compute.
+    """
+    path = Path(path)
+    card, parameters = _told_apart(facts)
+    defaults = {"name": path.stem, "title": path.stem, "source": str(path)}
+    if parameters.get("softmax"):
+        defaults["probabilities"] = True
+    return _own(network_in(path, architecture, **parameters), defaults | card)
+
+
+def _told_apart(facts: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the facts that are fields of a card and those that are parameters of an architecture."""
+    fields = {field.name for field in dataclasses.fields(ModelCard)}
+    # Names of classes are a fact; their number is a parameter.
+    card = {
+        n: value
+        for n, value in facts.items()
+        if n in fields and not (n == "classes" and isinstance(value, int))
+    }
+    return card, {n: value for n, value in facts.items() if n not in card}
+
+
+def _own(network: nn.Module | ExportedProgram, facts: dict[str, Any]) -> Model:
+    if isinstance(network, ExportedProgram):
+        return _wrap(network.module(), {"name": "exported program", **facts})
+    return _wrap(network, facts)
+
+
+def _called(what: str, facts: dict[str, Any]) -> Model:
+    if what in BUNDLED:
+        return _bundled(BUNDLED[what])
+    if FACTORY.fullmatch(what):
+        name = what.rpartition(":")[2]
+        return _wrap(made_by(what), {"name": name, "title": name, "source": what, **facts})
+    raise ValueError(_unknown(what))
 
 
 def _by_id(name: str, facts: dict[str, Any]) -> Model:
     """Load what has a name at bioimage.io; a bundled name with a wrong letter looks like one, too."""
-    unknown = f"there is no model called {name!r}; the bundled ones are {', '.join(BUNDLED)}"
-    if not is_id(name):
-        raise ValueError(unknown)
     try:
         return Model(*load_package(name, **facts))
     except ModelFileError as error:
-        raise ModelFileError(f"{unknown}; {error}") from error
+        raise ModelFileError(f"{_unknown(name)}; {error}") from error
+
+
+def _unknown(name: str) -> str:
+    return f"there is no model called {name!r}; the bundled ones are {', '.join(BUNDLED)}"
 
 
 def _bundled(card: ModelCard) -> Model:
     module = UNet(**card.architecture, in_channels=card.channels, classes=len(card.classes))
     with as_file(files(__package__) / card.weights) as path:
-        state = {name: tensor.float() for name, tensor in load_file(path).items()}
+        state = {name: tensor.float() for name, tensor in safetensors.load_file(path).items()}
     # Counters of training steps are not stored: evaluation does not use them.
     missing, unexpected = module.load_state_dict(state, strict=False)
     if unexpected or any(not name.endswith("num_batches_tracked") for name in missing):

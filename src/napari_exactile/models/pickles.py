@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickletools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from napari_exactile.models.archive import ModelFileError
 
@@ -26,10 +26,11 @@ _MAGIC = 0x1950A86A20F9469CFC6C  # what torch < 1.6 begins its files with
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What pickles name and what they count: dotted names in order, and the largest whole number."""
+    """What pickles name and count: dotted names in order, the largest whole number and protocol."""
 
     names: tuple[str, ...]
     largest: int
+    protocol: int
 
     @property
     def code(self) -> tuple[str, ...]:
@@ -42,25 +43,28 @@ def scan(stream: BinaryIO, what: str, pickles: int = 1) -> Scan:
 
     Raises ModelFileError, with `what` as the subject, for what is no pickle.
     """
-    names, numbers = dict[str, None](), [0]
+    names, numbers, protocols = dict[str, None](), [0], [0]
     try:
         for _ in range(pickles):
-            names.update(dict.fromkeys(_read(stream, numbers)))
+            names.update(dict.fromkeys(_read(stream, numbers, protocols)))
     except Exception as error:  # damaged pickles fail in every way
         raise ModelFileError(f"{what} is damaged: its pickle cannot be read") from error
-    return Scan(tuple(names), numbers[0])
+    return Scan(tuple(names), max(numbers), max(protocols))
 
 
-def _read(stream: BinaryIO, numbers: list[int]) -> Iterator[str]:
+def _read(stream: BinaryIO, numbers: list[int], protocols: list[int]) -> Iterator[str]:
     """Yield the names of a pickle; from protocol 4 on they are two strings that were pushed or remembered."""
     strings, memo = ["", ""], dict[int, str]()
-    for opcode, argument, _position in pickletools.genops(stream):
+    opcodes: Iterator[tuple[pickletools.OpcodeInfo, Any, int | None]] = pickletools.genops(stream)
+    for opcode, argument, _position in opcodes:
         if opcode.name in _STRINGS:
             strings = [strings[-1], str(argument)]
         elif opcode.name in {"MEMOIZE", "BINPUT", "LONG_BINPUT"}:
             memo[len(memo) if argument is None else argument] = strings[-1]
         elif opcode.name in {"BINGET", "LONG_BINGET"}:
             strings = [strings[-1], memo.get(argument, "")]
+        elif opcode.name == "PROTO":
+            protocols.append(argument)
         elif opcode.name in {"GLOBAL", "INST"}:
             yield str(argument).replace(" ", ".")
         elif opcode.name == "STACK_GLOBAL":

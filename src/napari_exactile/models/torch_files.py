@@ -21,6 +21,7 @@ CONVERT = (
     "where you trust it, save it as TorchScript, torch.jit.script(network).save(...), or its state_dict()"
 )
 SCRIPT = "where it was made, save it again with torch.jit.script(network).save(...)"
+PROTOCOL = 3  # the newest that torch reads without running code
 PICKLE_BYTES = 64 << 20  # names, shapes and the like, without the weights
 CODE_BYTES = 64 << 20
 
@@ -159,7 +160,7 @@ def _unpickled(path: Path) -> Any:
     return found
 
 
-def _check_zipped(path: Path) -> set[int]:
+def _check_zipped(path: Path) -> frozenset[int] | None:
     """Refuse code in the pickle of a zipped file; return the bytes of its records."""
     members = check_zip(path)
     pickled = [member for member in members if below(member.name) == "data.pkl"]
@@ -169,10 +170,10 @@ def _check_zipped(path: Path) -> set[int]:
     if pickled[0].size > PICKLE_BYTES:
         raise ModelFileError(f"{path} has a pickle of {pickled[0].size} bytes: that of weights is small")
     _refuse_code(path, scan(io.BytesIO(read(path, pickled[0].name)), str(path)))
-    return {member.size for member in members}
+    return frozenset(member.size for member in members)
 
 
-def _check_legacy(path: Path) -> None:
+def _check_legacy(path: Path) -> frozenset[int] | None:
     """Refuse code, and numbers that would reserve more memory than the file has, in a file of torch < 1.6."""
     with path.open("rb") as file:
         if file.read(1) != b"\x80":
@@ -184,9 +185,14 @@ def _check_legacy(path: Path) -> None:
     _refuse_code(path, found)
     if found.largest > path.stat().st_size:
         raise ModelFileError(f"{path} announces more numbers than it holds: it was perhaps cut off")
+    return None  # torch reads its weights in a row, and fails where there are too few
 
 
 def _refuse_code(path: Path, found: Scan) -> None:
+    if found.protocol > PROTOCOL:
+        raise ModelFileError(
+            f"{path} is pickled by protocol {found.protocol}: save it with torch.save as it is"
+        )
     if code := found.code:
         names = ", ".join(code[:3]) + (", ..." if len(code) > 3 else "")
         raise ModelFileError(f"{path} is a pickle that runs code when it is loaded ({names}): {CONVERT}")

@@ -15,7 +15,7 @@ from napari_exactile.images.source import ArraySource
 from napari_exactile.images.statistics import measure
 from napari_exactile.models.archive import ModelFileError
 from napari_exactile.models.bioimageio import meaning_of
-from napari_exactile.models.bioimageio_package import Package, opened
+from napari_exactile.models.bioimageio_package import Package, is_id, is_package, opened
 from napari_exactile.models.bioimageio_steps import Meaning
 from napari_exactile.models.load import Model
 from napari_exactile.network.outputs import pick
@@ -73,9 +73,10 @@ def check_model(model: Model) -> Check:
     Normalisation and postprocessing are ours, in one pass on the CPU. Raises ModelFileError for a model that
     came from no package, and for one whose test files are missing, damaged or do not fit.
     """
-    if not model.card.source:
+    source = model.card.source
+    if not (source and (is_package(Path(source)) or is_id(source))):
         raise ModelFileError(f"{model.name} comes from no bioimage.io package, so it has no test of its own")
-    with opened(model.card.source) as package:
+    with opened(source) as package:
         image = _array(package, package.description.inputs[0])
         results = _results(model, image)
         outputs = package.description.outputs

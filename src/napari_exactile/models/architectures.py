@@ -15,9 +15,9 @@ from napari_exactile.models.unet import UNet
 State = Mapping[str, Tensor]
 
 EXPORT = (
-    "save the whole network instead, with torch.jit.script(network).save(...) or torch.export.save(...), or"
+    "save the whole network instead, with torch.jit.script(network).save(...) or torch.export.save(...),"
+    " or load the weights into your network and pass that"
 )
-EXPORT += " load the weights into your network and pass that"
 
 
 class NoArchitectureError(ValueError):
@@ -42,9 +42,7 @@ def network_of(state: State, architecture: str | None = None, **parameters: Any)
             found = {}
         if found or architecture:
             return _filled(name, make, {"softmax": False, **found, **parameters}, state)
-    raise NoArchitectureError(
-        f"the weights are of no network that is built in ({described(state)}): {EXPORT}"
-    )
+    raise NoArchitectureError(f"its weights fit no built-in network ({described(state)}): {EXPORT}")
 
 
 def described(state: State) -> str:
@@ -58,16 +56,17 @@ def _filled(name: str, make: Callable[..., nn.Module], parameters: dict[str, Any
         # On no device: nothing is reserved for parameters that do not fit.
         with torch.device("meta"):
             module = make(**parameters)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise NoArchitectureError(f"no {name} has these parameters: {error}") from error
     # Counters of training steps are often left out: evaluation does not use them.
-    counters = {
-        key: torch.zeros((), dtype=torch.long) for key in module.state_dict() if key.endswith(_COUNTER)
-    }
+    counters = [key for key in module.state_dict() if key.endswith("num_batches_tracked")]
+    complete = {key: torch.zeros((), dtype=torch.long) for key in counters} | dict(state)
     try:
-        module.load_state_dict({**counters, **state}, assign=True)
+        module.load_state_dict(complete, assign=True)
     except (RuntimeError, TypeError) as error:
-        sentence = f"the weights ({described(state)}) do not fit a {name} with {_written(parameters)}"
+        sentence = (
+            f"its weights ({described(state)}) do not fit the architecture {name}{_written(parameters)}"
+        )
         raise NoArchitectureError(f"{sentence}: {EXPORT}") from error
     return module.eval().requires_grad_(False)
 
@@ -107,10 +106,10 @@ def _is_kernel(name: str, tensor: Tensor, prefix: str) -> bool:
 
 
 def _written(parameters: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in parameters.items() if name != "softmax")
+    written = ", ".join(f"{name} {value}" for name, value in parameters.items() if name != "softmax")
+    return f" with {written}" if written else ""
 
 
-_COUNTER = "num_batches_tracked"
 ARCHITECTURES: dict[str, tuple[Callable[..., nn.Module], Callable[[State], dict[str, Any]]]] = {
     "unet": (UNet, _unet),
     "fc-densenet": (FCDenseNet, _densenet),

@@ -35,7 +35,7 @@ _OTHERS = {
 
 
 def is_path(what: str) -> bool:
-    """Return whether a text names a file rather than a model: by a separator, a suffix, or because it is there."""
+    """Return whether a text names a file rather than a model: by a separator, a suffix, or as it is there."""
     return "/" in what or "\\" in what or what.lower().endswith(SUFFIXES) or Path(what).exists()
 
 
@@ -49,9 +49,8 @@ def network_in(path: Path, architecture: str | None = None, **parameters: Any) -
     members = check_zip(path) if is_zip(path) else ()
     whole = is_torchscript(members) or is_exported(members)
     if whole and (architecture or parameters):
-        raise ModelFileError(
-            f"{path} holds a whole network: it takes no {', '.join(('architecture', *parameters))}"
-        )
+        names = ", ".join(parameters) or "architecture"
+        raise ModelFileError(f"{path} holds a whole network, of which nothing is to be chosen: {names}")
     if is_torchscript(members):
         return load_torchscript(path)
     if is_exported(members):
@@ -64,7 +63,7 @@ def network_in(path: Path, architecture: str | None = None, **parameters: Any) -
 
 
 def made_by(factory: str) -> nn.Module:
-    """Return the network that package.module:factory makes. This runs code of that package.
+    """Return the network that package.module:factory makes, in evaluation mode. This runs code.
 
     Raises ValueError where there is no such function or it makes something else.
     """
@@ -76,7 +75,7 @@ def made_by(factory: str) -> nn.Module:
     made = make() if callable(make) else make
     if not isinstance(made, nn.Module):
         raise ValueError(f"{factory} makes a {type(made).__name__}, not a torch.nn.Module")
-    return made
+    return made.eval()
 
 
 def _refuse_others(path: Path) -> None:

@@ -73,7 +73,7 @@ def load_file(path: str | Path, architecture: str | None = None, **facts: Any) -
     """
     path = Path(path)
     card, parameters = _told_apart(facts)
-    defaults = {"name": path.stem, "title": path.stem, "source": str(path)}
+    defaults: dict[str, Any] = {"name": path.stem, "title": path.stem, "source": str(path)}
     if parameters.get("softmax"):
         defaults["probabilities"] = True
     return _own(network_in(path, architecture, **parameters), defaults | card)
@@ -83,12 +83,9 @@ def _told_apart(facts: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the facts that are fields of a card and those that are parameters of an architecture."""
     fields = {field.name for field in dataclasses.fields(ModelCard)}
     # Names of classes are a fact; their number is a parameter.
-    card = {
-        n: value
-        for n, value in facts.items()
-        if n in fields and not (n == "classes" and isinstance(value, int))
-    }
-    return card, {n: value for n, value in facts.items() if n not in card}
+    fields -= {"classes"} if isinstance(facts.get("classes"), int) else set()
+    card = {name: value for name, value in facts.items() if name in fields}
+    return card, {name: value for name, value in facts.items() if name not in fields}
 
 
 def _own(network: nn.Module | ExportedProgram, facts: dict[str, Any]) -> Model:

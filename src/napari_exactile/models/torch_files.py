@@ -34,7 +34,7 @@ jit: Any = torch.jit  # its types are those of Python, not of what it makes
 
 
 def load_torchscript(path: str | Path) -> nn.Module:
-    """Return the network of a TorchScript file, on the CPU and in evaluation mode as it was saved.
+    """Return the network of a TorchScript file, on the CPU and in evaluation mode.
 
     Nothing of it has run: files whose loading would run a part of it, or that hold operators which touch
     files, are refused. Raises ModelFileError for them and for what is no TorchScript.
@@ -53,7 +53,7 @@ def load_torchscript(path: str | Path) -> nn.Module:
     for kind in sorted(_operators(module)):
         if kind.split("::")[0] not in _LIBRARIES or kind in _TOUCH_FILES or "::rpc" in kind:
             raise ModelFileError(f"{path} would call {kind}, which does more than compute: it is not loaded")
-    return module
+    return module.eval()
 
 
 def load_state(path: str | Path) -> dict[str, Tensor]:
@@ -190,9 +190,7 @@ def _check_legacy(path: Path) -> frozenset[int] | None:
 
 def _refuse_code(path: Path, found: Scan) -> None:
     if found.protocol > PROTOCOL:
-        raise ModelFileError(
-            f"{path} is pickled by protocol {found.protocol}: save it with torch.save as it is"
-        )
+        raise ModelFileError(f"{path} is pickled by protocol {found.protocol}: save it with torch.save alone")
     if code := found.code:
         names = ", ".join(code[:3]) + (", ..." if len(code) > 3 else "")
         raise ModelFileError(f"{path} is a pickle that runs code when it is loaded ({names}): {CONVERT}")

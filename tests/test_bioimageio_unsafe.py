@@ -57,7 +57,7 @@ DESCRIPTIONS = {
     "a billion laughs": (LAUGHS, "grows without bounds"),
     "a billion merges": (MERGED, "grows without bounds"),
     "a list that holds itself": ("a: &a [*a, *a]", "grows without bounds"),
-    "much text": ("a: " + "x" * YAML_BYTES, "more than 256 kB"),
+    "much text": ("a: " + "x" * YAML_BYTES, "more than 128 kB"),
     "depths": ("[" * 5000, "nested too deeply"),
     "no YAML": ("{a: [", "not valid YAML"),
     "bytes": (b"\xff\xfe\x00\x00\x80", "not valid YAML"),

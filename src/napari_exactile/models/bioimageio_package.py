@@ -16,7 +16,7 @@ from typing import Any
 from napari_exactile.models.archive import ModelFileError, check_zip, extract, is_zip
 
 # Descriptions have some ten kilobytes. Aliases in YAML let few bytes stand for many values.
-YAML_BYTES, YAML_VALUES = 256 << 10, 50_000
+YAML_BYTES, YAML_VALUES = 128 << 10, 50_000
 NAMES = ("rdf.yaml", "bioimageio.yaml", "model.yaml")
 INSTALL = 'packages of bioimage.io need bioimageio.spec: pip install "napari-exactile[bioimageio]"'
 # "affable-shark", with a version ("affable-shark/1.1"), the DOI of older packages, or one of Hugging Face.

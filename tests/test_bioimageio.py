@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from torch import Tensor, nn
 
 import napari_exactile as ex
+from command_line import assert_refused, call, summary
 from napari_exactile.images.normalization import ZScore
 from napari_exactile.models.archive import ModelFileError
 from napari_exactile.models.bioimageio_weights import NeedsConsentError
@@ -58,9 +60,15 @@ def nuclei(folder: Path, form: str = "torchscript", *, old: bool = False) -> Pat
     return folder
 
 
-@pytest.mark.parametrize("old", [False, True], ids=["v0.5", "v0.4"])
-@pytest.mark.parametrize("form", ["torchscript", "state_dict"])
-@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+@pytest.mark.parametrize(
+    ("form", "old", "packed"),
+    [
+        pytest.param("torchscript", False, False, id="v0.5-torchscript-folder"),
+        pytest.param("torchscript", True, True, id="v0.4-torchscript-zip"),
+        pytest.param("state_dict", False, True, id="v0.5-state_dict-zip"),
+        pytest.param("state_dict", True, False, id="v0.4-state_dict-folder"),
+    ],
+)
 def test_a_trained_model_reproduces_its_own_test(tmp_path: Path, form: str, old: bool, packed: bool) -> None:
     """Folders and zip files of both versions load, and give the test output of the package to 1e-4."""
     folder = nuclei(tmp_path / "nuclei", form, old=old)
@@ -95,7 +103,7 @@ def test_facts_overrule_the_description(tmp_path: Path) -> None:
 
 def test_a_package_is_tiled_exactly(tmp_path: Path) -> None:
     """Tiles give the labels of one pass, with the radius 56 that the network needs, not the declared 32."""
-    model = ex.load_model(nuclei(tmp_path / "nuclei"))
+    model = ex.load_model(nuclei(tmp_path / "nuclei", "state_dict"), trust_code=True)
     image = sample("test_input")[0, 0, :330, :300]
     result = ex.segment(image, model, tile=208)
     whole = ex.segment_whole(image, model)
@@ -113,8 +121,8 @@ def test_a_package_is_tiled_exactly(tmp_path: Path) -> None:
 
 def test_other_weights_do_not_agree(tmp_path: Path) -> None:
     """A test that comes out differently says so, and by how much; so does one of another shape."""
-    folder = nuclei(tmp_path / "nuclei")
-    model = ex.load_model(folder)
+    folder = nuclei(tmp_path / "nuclei", "state_dict")
+    model = ex.load_model(folder, trust_code=True)
     expected = sample("test_output").copy()
     expected[0, 0, 5, 7] += 0.01
     tensors(folder, sample("test_input"), expected)
@@ -143,6 +151,15 @@ def test_sizes_are_set_beside_ours(minimum: Any, step_: Any, halo: Any, notes: l
     found = "; ".join(size_notes(card, analysis))
     assert all(note in found for note in notes)
     assert bool(found) == bool(notes)
+
+
+def test_the_command_line_tells_notes_and_runs_the_test(tmp_path: Path) -> None:
+    """`exactile inspect` tells the declared halo and, with --check, how the test came out."""
+    folder = nuclei(tmp_path / "nuclei", "state_dict")
+    assert_refused(call("inspect", folder), r"NucleusUNet in unet\.py")
+    shown = summary(call("inspect", folder, "--shape", "256,256", "--check", "--trust-code"))
+    assert shown["declared"] == "its makers declare a halo of 32 px; it needs 54, so 56"
+    assert shown["test"].startswith("prob: agrees, largest difference")
 
 
 # --- code --------------------------------------------------------------------------------------------------
@@ -203,7 +220,7 @@ def test_networks_of_libraries_are_code_too(tmp_path: Path) -> None:
     folder = tmp_path / "monai"
     write(folder, v05(pytorch_state_dict=state_dict(folder, network, code)))
     image = np.random.default_rng(0).normal(size=(1, 1, 128, 128)).astype(np.float32)
-    tensors(folder, image, network(as_tensor(image)).detach().numpy())
+    tensors(folder, image, network(torch.from_numpy(image)).detach().numpy())
     with pytest.raises(NeedsConsentError, match=r"UNet in monai\.networks\.nets"):
         ex.load_model(folder)
     assert check_model(ex.load_model(folder, trust_code=True)).agrees
@@ -219,12 +236,6 @@ def with_code(folder: Path, code: str) -> None:
     entry = {"source": "unet.py", "callable": "NucleusUNet", "sha256": sha256(folder / "unet.py")}
     weights = {"source": "state.pt", "pytorch_version": "2.6", "architecture": entry}
     write(folder, v05(before=[Z_SCORE], after=[step("sigmoid")], pytorch_state_dict=weights))
-
-
-def as_tensor(array: np.ndarray) -> Tensor:
-    import torch
-
-    return torch.from_numpy(array)
 
 
 # --- several outputs ---------------------------------------------------------------------------------------

@@ -145,9 +145,9 @@ AFTER: dict[str, tuple[list[dict], Change, dict[str, Any]]] = {
     "sigmoid": ([step("sigmoid")], sigmoid, {"kind": "threshold", "probabilities": False, "threshold": 0.5}),
     "softmax": ([step("softmax")], softmax, {"kind": "classes", "probabilities": False}),
     "binarize": (
-        [step("binarize", threshold=2.0)],
-        lambda x: x > 2,
-        {"kind": "threshold", "probabilities": True, "threshold": 2.0},
+        [step("binarize", threshold=0.25)],
+        lambda x: x > 0.25,
+        {"kind": "threshold", "probabilities": True, "threshold": 0.25},
     ),
     "sigmoid, binarized": (
         [step("sigmoid"), step("binarize", threshold=0.75), step("ensure_dtype", dtype="uint8")],
@@ -170,7 +170,7 @@ AFTER: dict[str, tuple[list[dict], Change, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("name", AFTER)
 def test_postprocessing_says_what_the_output_is(tmp_path: Path, name: str) -> None:
-    """Each step of the postprocessing gives numpy's values and sets the kind of labels on the card."""
+    """Each step of the postprocessing gives numpy's values, in a run as in the check, and sets the kind."""
     steps, change, expected = AFTER[name]
     given = image()
     wanted = change(given.astype(np.float64)).astype(np.float32)
@@ -178,6 +178,11 @@ def test_postprocessing_says_what_the_output_is(tmp_path: Path, name: str) -> No
     assert {field: getattr(model.card, field) for field in expected} == expected
     assert model.card.classes == CHANNELS
     assert check_model(model).agrees
+    result = ex.segment(given[0], model, tile=64, probabilities=True)
+    if result.labels is None or steps[-1:] == [step("sigmoid")] or "softmax" in name:
+        np.testing.assert_allclose(result.probabilities, wanted[0], rtol=1e-4, atol=1e-4)
+    else:
+        np.testing.assert_array_equal(result.labels, wanted[0])
     wanted[0, 0, :5] = 1 - wanted[0, 0, :5]
     tensors(tmp_path / "p", given, wanted)
     assert not check_model(model).agrees
@@ -243,6 +248,7 @@ REFUSED: dict[str, tuple[str, list[dict], list[dict]]] = {
         [],
         [step("binarize", axis="channel", threshold=[0.3, 0.4])],
     ),
+    "threshold of a logit": ("binarize at 2.0", [], [step("binarize", threshold=2.0)]),
     "sigmoid twice": ("sigmoid as postprocessing", [], [step("sigmoid"), step("sigmoid")]),
     "whole numbers out": ("ensure_dtype to int16", [], [step("ensure_dtype", dtype="int16")]),
     "flows": (

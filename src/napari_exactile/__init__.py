@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_exactile.models.bioimageio_weights import NeedsConsentError
     from napari_exactile.models.load import Model, load_model
     from napari_exactile.network.analysis import Analysis
     from napari_exactile.network.graph import NotExactError, Refusal
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from napari_exactile.run.api import analyse, measure_context, segment, segment_whole
     from napari_exactile.run.compare import Comparison, offset_sweep, radius_sweep, tiling_error
     from napari_exactile.run.errors import TilingError
+    from napari_exactile.run.model_check import Check, check_model
     from napari_exactile.run.plan import Plan, plan_tiles
     from napari_exactile.run.report import Result
     from napari_exactile.run.settings import Settings
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Analysis": "network.analysis",
+    "Check": "run.model_check",
     "Comparison": "run.compare",
     "Model": "models.load",
+    "NeedsConsentError": "models.bioimageio_weights",
     "NotExactError": "network.graph",
     "NotMeasurableError": "network.probe",
     "Plan": "run.plan",
@@ -34,6 +38,7 @@ _HOMES = {
     "SweepPoint": "run.sweep",
     "TilingError": "run.errors",
     "analyse": "run.api",
+    "check_model": "run.model_check",
     "load_model": "models.load",
     "measure_context": "run.api",
     "offset_sweep": "run.compare",
@@ -46,8 +51,10 @@ _HOMES = {
 
 __all__ = [
     "Analysis",
+    "Check",
     "Comparison",
     "Model",
+    "NeedsConsentError",
     "NotExactError",
     "NotMeasurableError",
     "Plan",
@@ -58,6 +65,7 @@ __all__ = [
     "SweepPoint",
     "TilingError",
     "analyse",
+    "check_model",
     "load_model",
     "measure_context",
     "offset_sweep",

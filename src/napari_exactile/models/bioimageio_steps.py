@@ -192,4 +192,6 @@ def _thresholded(activation: Any, threshold: Any, tensor: Tensor) -> Meaning:
     values = set(_per_channel("binarize", threshold.kwargs.threshold, threshold.kwargs, tensor))
     if len(values) > 1:
         raise refused("binarize", "with several thresholds")
+    if not 0 < min(values) < 1:
+        raise refused("binarize", f"at {min(values)}, and thresholds are probabilities between 0 and 1")
     return Meaning("threshold", activation is None, values.pop(), binarized=True)

@@ -54,11 +54,12 @@ MERGED = "a: &a {x: 1}\n" + "".join(
 )
 
 DESCRIPTIONS = {
-    "a billion laughs": (LAUGHS, "grows without bounds"),
-    "a billion merges": (MERGED, "grows without bounds"),
-    "a list that holds itself": ("a: &a [*a, *a]", "grows without bounds"),
+    "a billion laughs": (LAUGHS, "stands for more than 50000 values"),
+    "a billion merges": (MERGED, "stands for more than 50000 values"),
+    "a list that holds itself": ("a: &a [*a, *a]", "stands for more than 50000 values"),
     "much text": ("a: " + "x" * YAML_BYTES, "more than 128 kB"),
-    "depths": ("[" * 5000, "nested too deeply"),
+    "depths": ("- " * 5000, "nested too deeply"),
+    "brackets": ("[" * 5000, "more than 1000 brackets"),
     "no YAML": ("{a: [", "not valid YAML"),
     "bytes": (b"\xff\xfe\x00\x00\x80", "not valid YAML"),
     "two fields of one name": ("type: model\ntype: model", "not valid YAML"),
@@ -82,7 +83,8 @@ def test_descriptions_that_are_none(tmp_path: Path, name: str) -> None:
     content, message = DESCRIPTIONS[name]
     folder = write(tmp_path / "p", content)
     started = time.perf_counter()
-    assert any(one in refusal(folder) for one in message.split("|"))
+    said = refusal(folder)
+    assert any(one in said for one in message.split("|"))
     assert time.perf_counter() - started < 10
 
 

@@ -17,6 +17,8 @@ from napari_exactile.models.archive import ModelFileError, check_zip, extract, i
 
 # Descriptions have some ten kilobytes. Aliases in YAML let few bytes stand for many values.
 YAML_BYTES, YAML_VALUES = 128 << 10, 50_000
+# The time to read open brackets grows with their square.
+YAML_BRACKETS = 1000
 NAMES = ("rdf.yaml", "bioimageio.yaml", "model.yaml")
 INSTALL = 'packages of bioimage.io need bioimageio.spec: pip install "napari-exactile[bioimageio]"'
 # "affable-shark", with a version ("affable-shark/1.1"), the DOI of older packages, or one of Hugging Face.
@@ -206,8 +208,12 @@ def parse(path: Path, source: str) -> dict[str, Any]:
         text = path.read_bytes().decode()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            if text.count("[") + text.count("{") > YAML_BRACKETS:
+                raise ModelFileError(f"{source} has a description with more than {YAML_BRACKETS} brackets")
             if _values(yaml.compose(text), {}) > YAML_VALUES:
-                raise ModelFileError(f"{source} has a description that grows without bounds when it is read")
+                raise ModelFileError(
+                    f"{source} has a description that stands for more than {YAML_VALUES} values"
+                )
             content = yaml.load(text)
     except ModelFileError:
         raise

@@ -95,6 +95,17 @@ def test_the_card_tells_what_the_description_says(tmp_path: Path) -> None:
     assert card.source == str(folder / "rdf.yaml")
 
 
+def test_packages_are_found_from_where_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path that goes up first is one, and its test is found from elsewhere, too."""
+    folder = nuclei(tmp_path / "nuclei")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    model = ex.load_model("../nuclei")
+    monkeypatch.chdir(tmp_path)
+    assert model.card.source == str(folder)
+    assert check_model(model).agrees
+
+
 def test_facts_overrule_the_description(tmp_path: Path) -> None:
     """What a person says of a model counts more than what its description says."""
     card = ex.load_model(nuclei(tmp_path / "nuclei"), threshold=0.3, pixel_size=0.65).card

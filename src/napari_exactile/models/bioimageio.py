@@ -66,7 +66,7 @@ def card_of(package: Package, output: int | str | None = None) -> ModelCard:
         postprocessing=meaning.steps,
         pixel_size=_pixel_size(source),
         output=target if len(model.outputs) > 1 else None,
-        halo=tuple(int(getattr(axis, "halo", 0)) for axis in _space(model.outputs[target])),
+        halo=_halo(model.outputs[target], _written(package, "outputs", target)),
         minimum=minimum,
         step=step,
         source=package.source,
@@ -174,6 +174,13 @@ def _size(axis: Any, axes: dict[str, Any]) -> tuple[int, int]:
         return 1, 1
     low, step = _size(other, axes)
     return low + size.offset, step
+
+
+def _halo(output: Any, written: dict[str, Any]) -> tuple[int, ...]:
+    """Return the declared halo per spatial axis; one of version 0.4 as it is written, a number per letter."""
+    if "halo" in written:
+        return tuple(n for axis, n in zip(written["axes"], written["halo"], strict=True) if axis in "zyx")
+    return tuple(int(getattr(axis, "halo", 0)) for axis in _space(output))
 
 
 def _cited(entry: Any) -> str:

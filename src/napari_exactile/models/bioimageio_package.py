@@ -109,7 +109,8 @@ def opened(what: str | Path) -> Iterator[Package]:
     asks for more than a description needs.
     """
     _require_spec()
-    path = Path(what)
+    # Without "..", so that files can be told to lie in the package; and the same wherever a script goes.
+    path = Path(os.path.abspath(what))
     with tempfile.TemporaryDirectory(prefix="exactile-") as scratch:
         if path.is_dir():
             yield _read(_description_in(path), str(path))
@@ -165,7 +166,7 @@ def _read(path: Path, source: str) -> Package:
     from bioimageio.spec import ValidationContext, build_description
 
     content = parse(path, source)
-    folder = path.parent.absolute()
+    folder = path.parent
     # Without checks of files, nothing that the description names is opened or fetched.
     context = ValidationContext(root=folder, file_name=path.name, perform_io_checks=False, log_warnings=False)
     with warnings.catch_warnings():
@@ -173,7 +174,7 @@ def _read(path: Path, source: str) -> Package:
         try:
             written = build_description(content, context=context, format_version="discover")
             _check_model(written, source)
-            newest = build_description(content, context=context, format_version="latest")
+            newest = build_description(_convertible(content), context=context, format_version="latest")
             _check_model(newest, source)
         except ModelFileError:
             raise
@@ -183,12 +184,24 @@ def _read(path: Path, source: str) -> Package:
     return Package(folder, newest, content, source)
 
 
+def _convertible(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a valid description without the halo of outputs of one size.
+
+    Version 0.4 has such outputs, and bioimageio.spec cannot bring them up to date.
+    """
+    outputs = [
+        {name: value for name, value in one.items() if name != "halo" or isinstance(one.get("shape"), dict)}
+        for one in content.get("outputs", [])
+    ]
+    return content | ({"outputs": outputs} if outputs else {})
+
+
 def _check_model(description: Any, source: str) -> None:
     from bioimageio.spec import InvalidDescr
 
     if isinstance(description, InvalidDescr):
         errors = description.validation_summary.errors
-        said = "; ".join(f"{'.'.join(map(str, one.loc))}: {one.msg}" for one in errors[:2])
+        said = "; ".join(f"{'.'.join(map(str, one.loc)) or 'all'}: {one.msg}" for one in errors[:2])
         raise ModelFileError(f"{source} has no valid description: {' '.join(said.split())}")
     if description.type != "model":
         raise ModelFileError(f"{source} describes a {description.type}, not a model")

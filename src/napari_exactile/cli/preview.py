@@ -184,11 +184,11 @@ def _geometry(error: TilingError) -> str:
 
 def _save_map(out: Path, error: TilingError, subject: _Subject) -> None:
     from napari_exactile.geometry.interval import lengths
-    from napari_exactile.images.tiff import save_map
+    from napari_exactile.images.tiff import save_values
 
     window = " x ".join(f"{side.start}..{side.stop}" for side in error.window)
     note = f"largest difference of a score, radius {lengths(error.radius)} px, pixels {window}"
-    save_map(out, error.error_map, subject.pixel_size, note)
+    save_values(out, error.error_map, subject.pixel_size, note)
 
 
 def _preview_sweep(

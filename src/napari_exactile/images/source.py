@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -55,6 +55,10 @@ class ArraySource:
         if 0 in self.array.shape:
             raise ValueError(f"'{self.name}' is empty: its shape is {tuple(self.array.shape)}")
 
+    def at(self, plane: tuple[int, ...]) -> ArraySource:
+        """Return the source of another plane of the same stack."""
+        return replace(self, plane=plane)
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Spatial shape: without channel axis and fixed axes."""
@@ -98,6 +102,40 @@ class ArraySource:
             raise
         except Exception as error:
             raise OSError(f"the pixels of '{self.name}' cannot be read: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayeredSource:
+    """Several images of one shape as the channels of one, in order."""
+
+    sources: tuple[ArraySource, ...]
+
+    def __post_init__(self) -> None:
+        if len({source.shape for source in self.sources}) != 1:
+            raise ValueError("the images that hold the channels differ in shape")
+
+    @property
+    def name(self) -> str:
+        """The names of the images."""
+        return " + ".join(source.name for source in self.sources)
+
+    def at(self, plane: tuple[int, ...]) -> LayeredSource:
+        """Return the source of another plane of the same stacks."""
+        return LayeredSource(tuple(source.at(plane) for source in self.sources))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Spatial shape in pixels."""
+        return self.sources[0].shape
+
+    @property
+    def channels(self) -> int:
+        """Channels of all images together."""
+        return sum(source.channels for source in self.sources)
+
+    def read(self, box: Box) -> NDArray[Any]:
+        """Return the pixels in `box`, channels first."""
+        return np.concatenate([source.read(box) for source in self.sources])
 
 
 def source_of(

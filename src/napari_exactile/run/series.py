@@ -37,6 +37,7 @@ class Series:
         self._shared = _Shared(planes, arrays or Memory())
         self._together: Normalization | None = None
         self.jobs = [self._job(0)]
+        self._shared.unfinished = self.job.unfinished
 
     @property
     def job(self) -> Job:
@@ -135,7 +136,7 @@ class _Shared:
     """Arrays for all planes, of which every job gets its own part."""
 
     def __init__(self, planes: Planes, arrays: Arrays) -> None:
-        self._planes, self._arrays = planes, arrays
+        self._planes, self._arrays, self.unfinished = planes, arrays, 0
         self.all_labels: NDArray[Any] | None = None
         self.all_probabilities: NDArray[np.float32] | None = None
 
@@ -146,6 +147,8 @@ class _Shared:
     def labels(self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         if self.all_labels is None:
             self.all_labels = self._arrays.labels(leading, (*self._planes.shape, *shape), dtype)
+            for index in self._planes.indices[1:]:  # the job of the first one is about to fill its part
+                self.all_labels[(slice(None),) * len(leading) + index] = self.unfinished
         return self.all_labels
 
     def probabilities(self, leading: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from napari.components import ViewerModel
 
 from napari_exactile.geometry.interval import Box, lengths
-from napari_exactile.run.settings import Device, NormalizationChoice, Settings
-from napari_exactile.widget.fields import AUTOMATIC, MODEL_SAYS, NONE, VIEW, Z_SCORE, Fields
-from napari_exactile.widget.layers import Plane, plane_of, region_in_view
+from napari_exactile.images.source import Planes
+from napari_exactile.run.settings import Device, Settings
+from napari_exactile.widget.fields import ALL_PLANES, AUTOMATIC, NORMALIZATIONS, VIEW, Fields
+from napari_exactile.widget.planes import Plane, plane_of, region_in_view
 from napari_exactile.widget.planner import Planner
 
 if TYPE_CHECKING:
@@ -20,14 +21,13 @@ if TYPE_CHECKING:
     from napari_exactile.network.declared import Factor
     from napari_exactile.run.plan import Plan
 
-NORMALIZATIONS: dict[str, NormalizationChoice] = {MODEL_SAYS: "model", Z_SCORE: "z-score", NONE: "none"}
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
     """Everything that a run needs."""
 
     plane: Plane
+    planes: Planes
     model: Model
     analysis: Analysis
     settings: Settings
@@ -36,7 +36,7 @@ class Choice:
     @property
     def key(self) -> tuple[Any, ...]:
         """Return what must stay the same for a run to be continued: pixels, model, settings."""
-        return self.plane.identity, self.model, self.settings
+        return self.plane.identity, self.planes.indices, self.model, self.settings
 
 
 class _CannotRun(Exception):  # noqa: N818
@@ -70,7 +70,8 @@ class Chooser:
         except _CannotRun as reason:
             return str(reason)
         self._show_figures(plan)
-        self.choice = Choice(plane, model, analysis, settings, plan)
+        planes = plane.planes(self._everything)
+        self.choice = Choice(plane, planes, model, analysis, settings, plan)
         return ""
 
     def _plane(self) -> Plane:
@@ -81,12 +82,21 @@ class Chooser:
             fields.image_note.say("Open an image (File > Open), or look at the sample.")
             raise _CannotRun("There is no image to segment.")
         try:
-            plane = plane_of(layer, self._viewer, self._planner.cards[fields.model.value].channels)
+            card = self._planner.cards[fields.model.value]
+            space, where = card.axes or "yx", fields.channels.value
+            plane = plane_of(layer, self._viewer, card.channels, space, where, self._everything)
         except ValueError as error:
+            fields.offer_channels(layer.ndim > 2 or layer.rgb)
             fields.image_note.say(f"{error}.", warning=True)
             raise _CannotRun("The image does not fit: see Image.") from error
         fields.image_note.say(plane.describe())
+        fields.offer_channels(layer.ndim > 2 or card.channels > 1)
+        fields.offer_planes(plane.stack_shape)
         return plane
+
+    @property
+    def _everything(self) -> bool:
+        return self._fields.planes.value == ALL_PLANES
 
     def _analysis(self, plane: Plane) -> tuple[Model, Analysis]:
         """Return model and analysis; the first time, they are asked for in the background."""
@@ -153,10 +163,21 @@ class Chooser:
             region=self._region(plane),
             normalization=NORMALIZATIONS[fields.normalization.value],
             probabilities=fields.probabilities.value,
+            threshold=self._threshold(analysis),
+            together=self._everything and fields.together.value,
             device=self._devices[fields.device.value],
             memory_limit=round(fields.memory.value * 1e9) or None,
             **self._radius(analysis),
         )
+
+    def _threshold(self, analysis: Analysis) -> float | None:
+        """Return the threshold of a model that says yes or no; the field comes with the model's own."""
+        from napari_exactile.run.scores import Decision
+
+        assert self.known is not None
+        decision = Decision.of(self.known[0].card, analysis.classes)
+        self._fields.offer_threshold(decision.threshold if decision.kind == "threshold" else None)
+        return float(self._fields.threshold.value) if decision.kind == "threshold" else None
 
     def _radius(self, analysis: Analysis) -> dict[str, Any]:
         """Return the radius, and the method that can take it."""

@@ -45,7 +45,7 @@ class ExactileDock(QWidget):
         self._chooser = Chooser(napari_viewer, self.fields, self.planner, self.update_plan)
         self.preview = PreviewSection(napari_viewer, self.fields.preview, self.overlay)
         self.details = DetailsDialog(self)
-        self._saving = Latest()
+        self._saving, self._thresholding = Latest(), Latest()
         self._watched: Image | None = None
         # Not at once: new figures are painted first, as drawing the zones takes longer than computing them.
         self._show_overlay = qthrottled(self._draw_overlay, timeout=100, leading=False)
@@ -99,6 +99,16 @@ class ExactileDock(QWidget):
         if self.run is not None:
             self.run.cancel()
 
+    def _on_threshold(self, threshold: float) -> None:
+        """Label anew with another threshold, where the last run has kept its probabilities."""
+        run = self.run
+        if run is not None and run.can_rethreshold:
+            self._thresholding.ask(
+                lambda: run.rethreshold(threshold),
+                lambda _: run.refresh(),
+                lambda e: self._save_failed(run, e),
+            )
+
     def save(self, path: Path | None = None) -> None:
         """Write the labels of the last run to `path`, or to a file that the person picks."""
         run = self.run
@@ -148,7 +158,9 @@ class ExactileDock(QWidget):
             self.overlay.hide()
             return
         try:
-            frame = Frame.of(choice.plane.layer)
+            if not choice.plane.is_flat:
+                raise ValueError("tiles are drawn where y and x are the last axes, and here they are not")
+            frame = Frame.of(choice.plane.layer, len(choice.plane.shape))
         except ValueError as error:
             self.fields.tile_note.say(f"{error}.", warning=True)
             self.overlay.hide()
@@ -280,6 +292,7 @@ class ExactileDock(QWidget):
         self.footer.cancel.clicked.connect(self.cancel)
         self.footer.save.clicked.connect(lambda _checked: self.save())
         self.fields.sample.changed.connect(self._load_sample)
+        self.fields.threshold.changed.connect(self._on_threshold)
         self.fields.details.changed.connect(lambda _clicked: self.details.open())
         self.fields.preview_header.toggled.connect(self.preview.update)
         for switch in (self.fields.tiling, self.fields.all_contexts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import sys
 import time
@@ -236,27 +237,51 @@ def test_only_packages_have_tests() -> None:
 # --- ids and what is not installed -------------------------------------------------------------------------
 
 
-def test_ids_are_fetched_by_bioimageio_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["affable-shark", "affable-shark/1.1", "https://example.org/a/rdf.yaml"])
+def test_ids_are_fetched_by_bioimageio_spec(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     """An id is what bioimageio.spec fetches; where it cannot, the bundled names are told as well."""
     spec = pytest.importorskip("bioimageio.spec")
     folder, asked = plain(tmp_path / "p"), []
 
-    def fetched(name: str, output_path: Path, **options: Any) -> Path:
-        asked.append((name, options["weights_priority_order"]))
+    def fetched(what: str, output_path: Path, **options: Any) -> Path:
+        asked.append((what, options["weights_priority_order"]))
         return Path(folder.rename(output_path))
 
     monkeypatch.setattr(spec, "save_bioimageio_package_as_folder", fetched)
-    model = ex.load_model("affable-shark")
-    assert model.card.source == "affable-shark"
-    assert asked == [("affable-shark", ("torchscript", "pytorch_state_dict"))]
+    assert ex.load_model(name).card.source == name
+    assert asked == [(name, ("torchscript", "pytorch_state_dict"))]
 
     def offline(*_arguments: Any, **_options: Any) -> Path:
         raise OSError("no route to host\nand more")
 
     monkeypatch.setattr(spec, "save_bioimageio_package_as_folder", offline)
-    message = refusal("affable-shark")
+    message = refusal(name)
     assert "the bundled ones are colonies-demo" in message
-    assert "affable-shark cannot be fetched from bioimage.io: no route to host" in message
+    assert f"{name} cannot be fetched from bioimage.io: no route to host" in message
+
+
+def test_addresses_of_files_are_fetched_by_bioimageio_spec(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights that lie elsewhere come through bioimageio.spec, have the right sha256, and are not kept."""
+    folder = plain(tmp_path / "p")
+    text = (folder / "rdf.yaml").read_text()
+    (folder / "rdf.yaml").write_text(text.replace('"script.pt"', '"https://example.org/script.pt"'))
+    weights = folder / "script.pt"
+    data = weights.read_bytes()
+    weights.unlink()
+    before = sorted(folder.iterdir())
+    from bioimageio.spec.common import FileDescr
+
+    monkeypatch.setattr(FileDescr, "get_reader", lambda _self, **_options: io.BytesIO(data))
+    assert ex.load_model(folder).card.axes == "yx"
+    assert sorted(folder.iterdir()) == before
+    monkeypatch.setattr(FileDescr, "get_reader", lambda _self, **_options: io.BytesIO(b"other"))
+    assert "sha256 differs" in refusal(folder)
+    monkeypatch.setattr(FileDescr, "get_reader", lambda _self, **_options: 1 / 0)
+    assert "https://example.org/script.pt, which cannot be fetched" in refusal(folder)
 
 
 def test_without_bioimageio_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

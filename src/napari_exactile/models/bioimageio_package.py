@@ -32,13 +32,14 @@ _TORCH: Any = ("torchscript", "pytorch_state_dict")
 class Package:
     """An opened package: its folder, its description (bioimageio.spec's newest form) and what was written.
 
-    The folder may be a temporary one that is gone when the package is closed.
+    What is fetched goes to `scratch`, which is gone when the package is closed, as is an unpacked folder.
     """
 
     folder: Path
     description: Any
     content: dict[str, Any]
     source: str
+    scratch: Path
 
     def path(self, file: Any) -> Path:
         """Return where a file of the description lies, once its sha256 is that of the description.
@@ -66,7 +67,7 @@ class Package:
                 f"{self.source} refers to {source}, which cannot be fetched: {reason}"
             ) from error
         check_sha256(data, file.sha256, source)
-        folder = Path(tempfile.mkdtemp(prefix="fetched-", dir=self.folder))
+        folder = Path(tempfile.mkdtemp(prefix="fetched-", dir=self.scratch))
         path = folder / Path(source.partition("?")[0]).name
         path.write_bytes(data)
         return path
@@ -111,16 +112,21 @@ def opened(what: str | Path) -> Iterator[Package]:
     _require_spec()
     # Without "..", so that files can be told to lie in the package; and the same wherever a script goes.
     path = Path(os.path.abspath(what))
-    with tempfile.TemporaryDirectory(prefix="exactile-") as scratch:
-        if path.is_dir():
-            yield _read(_description_in(path), str(path))
-        elif path.suffix.lower() in {".yaml", ".yml"}:
-            yield _read(path, str(path))
-        elif path.exists():
-            extract(path, Path(scratch))
-            yield _read(_description_in(Path(scratch), str(path)), str(path))
-        else:
-            yield _read(_description_in(_download(str(what), Path(scratch))), str(what))
+    with tempfile.TemporaryDirectory(prefix="exactile-") as folder:
+        scratch = Path(folder)
+        yield _read(_located(what, path, scratch), str(path) if path.exists() else str(what), scratch)
+
+
+def _located(what: str | Path, path: Path, scratch: Path) -> Path:
+    """Return where the description of a package lies, once it is unpacked or fetched."""
+    if path.is_dir():
+        return _description_in(path)
+    if path.is_file() and path.suffix.lower() in {".yaml", ".yml"}:
+        return path
+    if path.exists():
+        extract(path, scratch)
+        return _description_in(scratch, str(path))
+    return _description_in(_download(str(what), scratch))
 
 
 def _require_spec() -> None:
@@ -162,7 +168,7 @@ def _download(name: str, scratch: Path) -> Path:
     return Path(folder)
 
 
-def _read(path: Path, source: str) -> Package:
+def _read(path: Path, source: str, scratch: Path) -> Package:
     from bioimageio.spec import ValidationContext, build_description
 
     content = parse(path, source)
@@ -181,7 +187,7 @@ def _read(path: Path, source: str) -> Package:
         except Exception as error:
             reason = str(error).partition("\n")[0]
             raise ModelFileError(f"{source} has a description that cannot be understood: {reason}") from error
-    return Package(folder, newest, content, source)
+    return Package(folder, newest, content, source, scratch)
 
 
 def _convertible(content: dict[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def _only_size(module: nn.Module, shape: tuple[int, ...]) -> tuple[str, str] | N
     if len(taken) != len(shape) or all(own == length for own, length in fixed):
         return None
     size = " x ".join(str(own) if isinstance(own, int) else "any" for own in taken[2:])
-    return f"it was exported for images of {size} px alone", AGAIN
+    return f"it was exported for images of one size, {size} px", AGAIN
 
 
 def wrong_axes(module: nn.Module, axes: int) -> tuple[str, str] | None:

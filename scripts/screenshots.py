@@ -37,8 +37,27 @@ def main() -> None:
     dock.start()
     wait(lambda: not dock.running)
     picture(viewer, "dock")
+    objects(viewer, dock)
     preview(viewer, dock)
     undersized(viewer, dock)
+
+
+def objects(viewer: Any, dock: ExactileDock) -> None:
+    """Show the objects of the labels, and how far these agree with the sample's true ones."""
+    fields = dock.fields.results
+    for header in (fields.objects_header, fields.agreement_header):
+        header.setChecked(True)
+    fields.objects.find.native.click()
+    fields.agreement.compare.native.click()
+    wait(lambda: dock.results.objects.objects is not None and dock.results.agreement.agreement is not None)
+    dock.fields.tiling.value = False
+    scroll_down(dock)
+    picture(viewer, "objects")
+    dock.fields.tiling.value = True
+    for header in (fields.objects_header, fields.agreement_header):
+        header.setChecked(False)
+    assert dock.results.objects.layer is not None
+    dock.results.objects.layer.visible = False
 
 
 def preview(viewer: Any, dock: ExactileDock) -> None:

@@ -23,7 +23,7 @@ from napari_exactile.images.tiff import open_tiff
 from napari_exactile.models import load
 from napari_exactile.run.executor import Executor
 
-COMMANDS = ("segment", "inspect", "preview", "reproduce")
+COMMANDS = ("segment", "inspect", "preview", "compare", "reproduce")
 
 
 @pytest.fixture(scope="module")

@@ -8,21 +8,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_exactile.images.objects import Objects
     from napari_exactile.models.bioimageio_weights import NeedsConsentError
     from napari_exactile.models.load import Model, load_model
     from napari_exactile.network.analysis import Analysis
     from napari_exactile.network.graph import NotExactError, Refusal
     from napari_exactile.network.probe import NotMeasurableError
+    from napari_exactile.run.agreement import Agreement, agreement
     from napari_exactile.run.api import analyse, measure_context, segment, segment_whole
     from napari_exactile.run.compare import Comparison, offset_sweep, radius_sweep, tiling_error
     from napari_exactile.run.errors import TilingError
     from napari_exactile.run.model_check import Check, check_model
+    from napari_exactile.run.objects import find_objects
     from napari_exactile.run.plan import Plan, plan_tiles
     from napari_exactile.run.report import Result
     from napari_exactile.run.settings import Settings
     from napari_exactile.run.sweep import Sweep, SweepPoint
 
 _HOMES = {
+    "Agreement": "run.agreement",
     "Analysis": "network.analysis",
     "Check": "run.model_check",
     "Comparison": "run.compare",
@@ -30,6 +34,7 @@ _HOMES = {
     "NeedsConsentError": "models.bioimageio_weights",
     "NotExactError": "network.graph",
     "NotMeasurableError": "network.probe",
+    "Objects": "images.objects",
     "Plan": "run.plan",
     "Refusal": "network.graph",
     "Result": "run.report",
@@ -37,8 +42,10 @@ _HOMES = {
     "Sweep": "run.sweep",
     "SweepPoint": "run.sweep",
     "TilingError": "run.errors",
+    "agreement": "run.agreement",
     "analyse": "run.api",
     "check_model": "run.model_check",
+    "find_objects": "run.objects",
     "load_model": "models.load",
     "measure_context": "run.api",
     "offset_sweep": "run.compare",
@@ -50,6 +57,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Agreement",
     "Analysis",
     "Check",
     "Comparison",
@@ -57,6 +65,7 @@ __all__ = [
     "NeedsConsentError",
     "NotExactError",
     "NotMeasurableError",
+    "Objects",
     "Plan",
     "Refusal",
     "Result",
@@ -64,8 +73,10 @@ __all__ = [
     "Sweep",
     "SweepPoint",
     "TilingError",
+    "agreement",
     "analyse",
     "check_model",
+    "find_objects",
     "load_model",
     "measure_context",
     "offset_sweep",

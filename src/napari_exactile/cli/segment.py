@@ -19,6 +19,7 @@ from napari_exactile.cli.common import (
     print_out,
     progress_bar,
 )
+from napari_exactile.cli.objects import Labelled, Wanted
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -67,7 +68,20 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     axes: Annotated[
         str | None, typer.Option(metavar="zcyx", help="The file's axes, where it names them wrongly.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file --out.")] = False,
+    objects: Annotated[
+        Path | None, typer.Option(metavar="OBJECTS.tif", help="Number the objects of each class.")
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option(metavar="OBJECTS.csv", help="A row for each object: size, place, ...")
+    ] = None,
+    connectivity: Annotated[
+        int | None,
+        typer.Option(metavar="1|2|3", help="1: edges connect objects, 2: corners too."),
+    ] = None,
+    min_size: Annotated[
+        int | None, typer.Option(metavar="N", help="Leave out objects of fewer pixels.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
 ) -> None:
     """Segment a TIFF file of any size and write the labels as a tiled OME-TIFF.
 
@@ -77,6 +91,8 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
         out = out or image.with_name(f"{image.stem}_labels.tif")
         check_not_image(out, image, "the labels")
         check_file(out, TIFF, "labels are", overwrite)
+        wanted = Wanted(objects, table, connectivity, min_size)
+        wanted.check(image, out, overwrite)
         settings = _settings(
             tile=_number("--tile", tile),
             radius=_number("--radius", radius),
@@ -87,7 +103,7 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
             memory_limit=_bytes("--memory-limit", memory_limit),
             scratch_limit=_bytes("--scratch-limit", scratch_limit),
         )
-        _segment_file(image, model, out, settings, axes)
+        _segment_file(image, model, out, settings, axes, wanted)
 
 
 def _settings(**values: Any) -> Settings:
@@ -117,7 +133,9 @@ def _bytes(option: str, text: str | None) -> int | None:
         raise typer.BadParameter(f"{option} takes bytes such as 2GB, not {text!r}") from None
 
 
-def _segment_file(image: Path, model: str, out: Path, settings: Settings, axes: str | None) -> None:
+def _segment_file(
+    image: Path, model: str, out: Path, settings: Settings, axes: str | None, wanted: Wanted
+) -> None:
     from napari_exactile.images.tiff import open_tiff, save_labels
     from napari_exactile.run.api import make_series
     from napari_exactile.run.summary import description, summary_lines
@@ -127,15 +145,16 @@ def _segment_file(image: Path, model: str, out: Path, settings: Settings, axes: 
     with _stoppable(series):
         with progress_bar() as progress:
             _follow(series, progress)
-        report, planes, grid = series.report(), series.planes, series.analysis.grid
-        names = series.model.card.class_names(series.job.classes)
-        pixel_size = opened.pixel_size and grid.pixel_size(opened.pixel_size)
+        report, planes, card = series.report(), series.planes, series.model.card
+        names = card.class_names(series.job.classes)
+        pixel_size = opened.pixel_size and series.analysis.grid.pixel_size(opened.pixel_size)
         if series.labels is None:
             raise ValueError(
                 "the model gives values, not labels: only scripts and the dock can keep them yet"
             )
         save_labels(out, series.labels, names, pixel_size, axes=planes.axes, note=description(report))
-    print_out(pairs([*summary_lines(report, image.name), ("labels", str(out))]))
+        found = wanted.written(Labelled(series.labels, planes.axes, names, card.background, pixel_size))
+    print_out(pairs([*summary_lines(report, image.name), ("labels", str(out)), *found]))
 
 
 @contextmanager

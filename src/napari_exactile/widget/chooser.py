@@ -69,8 +69,8 @@ class Chooser:
             plan = self._plan(analysis, settings)
         except _CannotRun as reason:
             return str(reason)
-        self._show_figures(plan)
         planes = plane.planes(self._everything)
+        self._show_figures(plan, len(planes.sources))
         self.choice = Choice(plane, planes, model, analysis, settings, plan)
         return ""
 
@@ -89,7 +89,7 @@ class Chooser:
             fields.offer_channels(layer.ndim > 2 or layer.rgb)
             fields.image_note.say(f"{error}.", warning=True)
             raise _CannotRun("The image does not fit: see Image.") from error
-        fields.image_note.say(plane.describe())
+        fields.image_note.say(plane.describe(self._everything))
         fields.offer_channels(layer.ndim > 2 or card.channels > 1)
         fields.offer_planes(plane.stack_shape)
         return plane
@@ -211,7 +211,7 @@ class Chooser:
             self._fields.zone_note.say()
             raise _CannotRun("The tile size does not work: see Tiles.") from error
 
-    def _show_figures(self, plan: Plan) -> None:
+    def _show_figures(self, plan: Plan, planes: int) -> None:
         fields, radius = self._fields, max(plan.radius)
         if plan.approximate:
             snap(fields.chosen_radius, max(plan.factor), radius)
@@ -220,6 +220,7 @@ class Chooser:
         fields.tile_note.say(f"in steps of {lengths(plan.factor)} px")
         fields.context_note.say(f"{lengths(plan.radius)} px (radius)")
         tiles = "1 tile" if len(plan) == 1 else f"{len(plan)} tiles"
+        tiles += f" in each of {planes} planes" if planes > 1 else ""
         extra = f"extra computing +{max(0.0, plan.redundancy - 1) * 100:.0f}\u00a0%"
         passes = f" - {len(plan.schedule.passes)} passes" if plan.schedule.surveys else ""
         fields.zone_note.say(f"{lengths(plan.zor)} px (ZoR) - {tiles}{passes}\n{extra}")

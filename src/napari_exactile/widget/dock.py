@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import napari
 from napari.layers import Image
-from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtCore import QEvent, QSize
 from qtpy.QtGui import QHideEvent, QKeySequence, QShortcut, QShowEvent
-from qtpy.QtWidgets import QFileDialog, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 from superqt.utils import qthrottled
 
 from napari_exactile.widget.background import Latest
@@ -17,11 +17,13 @@ from napari_exactile.widget.chooser import Chooser
 from napari_exactile.widget.details import DetailsDialog
 from napari_exactile.widget.fields import VIEW, Fields
 from napari_exactile.widget.footer import Footer
+from napari_exactile.widget.form import scrolled
 from napari_exactile.widget.overlay import TilingOverlay
 from napari_exactile.widget.own_layer import OWN, Frame
 from napari_exactile.widget.planner import Planner
 from napari_exactile.widget.preview import PreviewSection
 from napari_exactile.widget.remembered import recall, remember
+from napari_exactile.widget.results import Results
 
 if TYPE_CHECKING:
     from napari_exactile.models.load import Model
@@ -44,6 +46,7 @@ class ExactileDock(QWidget):
         self.run: Run | None = None
         self._chooser = Chooser(napari_viewer, self.fields, self.planner, self.update_plan)
         self.preview = PreviewSection(napari_viewer, self.fields.preview, self.overlay)
+        self.results = Results(napari_viewer, self.fields.results, self)
         self.details = DetailsDialog(self)
         self._saving, self._thresholding = Latest(), Latest()
         self._watched: Image | None = None
@@ -66,6 +69,7 @@ class ExactileDock(QWidget):
         self.fields.image.reset_choices()
         if self.fields.image.value is None:
             self._pick_active_image()
+        self.results.update()
 
     def add_model(self, model: Model) -> None:
         """Offer a model made by a script (see `load_model`) and pick it."""
@@ -93,6 +97,7 @@ class ExactileDock(QWidget):
         self.fields.lock(True)
         self.preview.choose(None, "The preview waits until the run has ended")
         self.run.start()
+        self.results.choose(self.run)
 
     def cancel(self) -> None:
         """Stop the run; what is done is kept."""
@@ -140,6 +145,7 @@ class ExactileDock(QWidget):
         self.fields.details.enabled = self._chooser.known is not None
         self._show_overlay()
         self.preview.choose(self._chooser.choice)
+        self.results.choose(self.run)
         run = "Run approximately" if self.plan is not None and self.plan.approximate else "Run"
         self.footer.idle(reason, "Continue" if self._continues() else run)
 
@@ -210,6 +216,7 @@ class ExactileDock(QWidget):
         self.overlay.hide()
         if event is not None and not event.spontaneous():  # not where the whole window is made small
             self.details.close()
+            self.results.objects.dialog.close()
         self.preview.update()
 
     def event(self, event: QEvent | None) -> bool:
@@ -231,6 +238,7 @@ class ExactileDock(QWidget):
         self._show_overlay.cancel()
         self._view_moved.cancel()
         self.preview.leave()
+        self.results.leave()
         self.overlay.close()
 
     def sizeHint(self) -> QSize:  # noqa: N802
@@ -250,9 +258,6 @@ class ExactileDock(QWidget):
             self.fields.image.value = active
         elif images := self._images(None):
             self.fields.image.value = images[-1][1]
-
-    def _load_sample(self) -> None:
-        self.viewer.open_sample("napari-exactile", "colonies_512")
 
     def _watch(self, layer: Image | None) -> None:
         """Follow what changes about the picked image."""
@@ -276,14 +281,9 @@ class ExactileDock(QWidget):
         self.preview.view_moved()
 
     def _arrange(self) -> None:
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(self.fields.widget)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scroll, stretch=1)
+        layout.addWidget(scrolled(self.fields.widget), stretch=1)
         layout.addWidget(self.footer)
         self.setMinimumWidth(300)
 
@@ -291,8 +291,8 @@ class ExactileDock(QWidget):
         self.footer.run.clicked.connect(self.start)
         self.footer.cancel.clicked.connect(self.cancel)
         self.footer.save.clicked.connect(lambda _checked: self.save())
-        self.fields.sample.changed.connect(self._load_sample)
         self.fields.threshold.changed.connect(self._on_threshold)
+        self.fields.sample.changed.connect(lambda: self.viewer.open_sample("napari-exactile", "colonies_512"))
         self.fields.details.changed.connect(lambda _clicked: self.details.open())
         self.fields.preview_header.toggled.connect(self.preview.update)
         for switch in (self.fields.tiling, self.fields.all_contexts):

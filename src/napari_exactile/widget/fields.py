@@ -18,6 +18,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_exactile.widget.form import Form, Note
 from napari_exactile.widget.preview_fields import PreviewFields
+from napari_exactile.widget.results import ResultFields
 
 Choices = Callable[[Any], list[tuple[str, Any]]]
 
@@ -46,7 +47,7 @@ class Fields:
         self._make_model_fields(models)
         self._make_tile_fields()
         self._make_advanced_fields()
-        self.preview = PreviewFields()
+        self.preview, self.results = PreviewFields(), ResultFields()
         self.widget = self._arranged()
         for field in self.plan_fields():
             field.changed.connect(lambda _value: on_change())
@@ -239,5 +240,6 @@ class Fields:
         self.advanced = form.closed("Advanced", "Settings that are seldom needed", advanced)
         tooltip = "See what the usual tiling gets wrong with less context than the model needs"
         self.preview_header = form.closed("Preview error", tooltip, self.preview.form)
+        self.results.add_to(form)
         form.end()
         return form

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QGroupBox,
     QLabel,
     QPushButton,
+    QScrollArea,
     QWidget,
 )
 
@@ -131,6 +132,16 @@ class Form(QWidget):
         turn(False)
         self.wide(header, form)
         return header
+
+
+def scrolled(content: QWidget) -> QScrollArea:
+    """Return an area without a frame in which `content` scrolls up and down."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QScrollArea.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(content)
+    return area
 
 
 def _caption(text: str) -> QLabel:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Image
+from napari.layers import Image, Layer
 
 from napari_exactile.geometry.interval import Box, Interval, full_box
 from napari_exactile.images.source import ArraySource, ImageSource, LayeredSource, Planes, check_channels
@@ -61,12 +62,9 @@ class Plane:
     @property
     def pixel_size(self) -> tuple[float, ...] | None:
         """Size of a pixel along the spatial axes in micrometres; None where there are no physical units."""
-        sizes = [self.layer.scale[axis] * self.layer.units[axis] for axis in self.spatial]
-        if not all(size.check("[length]") for size in sizes):
-            return None
-        return tuple(float(size.to("micrometer").magnitude) for size in sizes)
+        return micrometres(self.layer, self.spatial)
 
-    def describe(self) -> str:
+    def describe(self, everything: bool = False) -> str:
         """Return shape, type, channels and pixel size in one line."""
         facts = [" x ".join(map(str, self.shape)), str(data_of(self.layer).dtype)]
         if self.names:
@@ -75,7 +73,9 @@ class Plane:
             facts.append(f"{self.source.channels} channels")
         if self.pixel_size is not None:
             facts.append(f"{self.pixel_size[-1]:.3g}\u00a0µm\u00a0per\u00a0px")
-        if self.index:
+        if everything and self.index:
+            facts.append(f"{prod(self.stack_shape)} planes")
+        elif self.index:
             facts.append(f"plane {', '.join(map(str, self.index))}")
         return " - ".join(facts)
 
@@ -109,8 +109,6 @@ def plane_of(
     others = [a for a in range(layer.ndim) if a != axis]
     _check_axes(layer, len(others), space)
     stack, spatial = tuple(others[: -len(space)]), tuple(others[-len(space) :])
-    if not everything:
-        _check_view(layer, viewer, spatial, bool(stack))
     index = tuple(_shown_index(layer, viewer, a, data.shape[a]) for a in stack)
     # The colours of an RGB image are an axis of the data that the layer does not count.
     kept, data_axis = (3, -1) if layer.rgb else (None, axis)
@@ -125,7 +123,17 @@ def plane_of(
         )
         whole = LayeredSource(tuple(ArraySource(data_of(one), name=one.name) for one in layers))
     check_channels(source.channels, channels, " + ".join(names) or layer.name)
+    if not everything:
+        _check_view(layer, viewer, spatial, bool(stack))
     return Plane(layer, source, index, stack, spatial, axis, whole, names)
+
+
+def micrometres(layer: Layer, axes: Sequence[int]) -> tuple[float, ...] | None:
+    """Return the size of a pixel along some axes of a layer; None where one has no physical unit."""
+    sizes = [layer.scale[axis] * layer.units[axis] for axis in axes]
+    if not all(size.check("[length]") for size in sizes):
+        return None
+    return tuple(float(size.to("micrometer").magnitude) for size in sizes)
 
 
 def data_of(layer: Image) -> Any:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,15 @@ from napari_exactile.run.job import Job
 from napari_exactile.run.scores import thresholded
 from napari_exactile.run.series import Series
 from napari_exactile.widget.chooser import Choice
+from napari_exactile.widget.finished import Finished
 from napari_exactile.widget.footer import Footer
-from napari_exactile.widget.layers import add_probabilities, finish_layer, placement, result_layers
+from napari_exactile.widget.layers import (
+    add_probabilities,
+    finish_layer,
+    placement,
+    result_layers,
+    shown,
+)
 from napari_exactile.widget.overlay import TilingOverlay
 from napari_exactile.widget.tile_shapes import TileStatus
 
@@ -268,6 +276,21 @@ class Run:
         """Whether another threshold needs no second run: the probabilities were kept."""
         kept = self.series.probabilities is not None and self.job.decision.kind == "threshold"
         return kept and self.series.complete and not self._running
+
+    def finished(self) -> Finished:
+        """Return the labels of a complete run, for what is made of them."""
+        plane, series, labels = self._plane, self.series, self.series.labels
+        assert isinstance(self.layer, Labels)
+        assert labels is not None
+        index = () if len(series.planes.sources) > 1 or not plane.index else plane.index
+        # Always the same array: whether the labels are still those of before is told by it.
+        part = self.job.labels if index else labels
+        axes = series.planes.axes[-(labels.ndim - len(index)) :]
+        size = plane.pixel_size and series.analysis.grid.pixel_size(plane.pixel_size)
+        return Finished(
+            self.layer, part, index, self.class_names, self.model.card.background, axes,
+            labels.shape, plane.channel_axis, size, partial(shown, plane),
+        )  # fmt: skip
 
     def rethreshold(self, threshold: float) -> None:
         """Write the labels of another threshold; call it in a thread, then `refresh`."""

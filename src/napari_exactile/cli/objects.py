@@ -1,0 +1,78 @@
+"""The options of `exactile segment` that find the objects of the labels and write them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_exactile.cli.common import CSV, TIFF, check_file, check_not_image, progress_bar
+
+if TYPE_CHECKING:
+    from napari_exactile.images.objects import Objects
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Labels with all that is known of them; `pixel_size` is (y, x) in micrometres."""
+
+    labels: Any
+    axes: str
+    classes: tuple[str, ...]
+    background: int | None
+    pixel_size: tuple[float, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a person wants of the objects: a file of their numbers, a file of their table, or neither."""
+
+    objects: Path | None
+    table: Path | None
+    connectivity: int | None
+    min_size: int | None
+
+    def check(self, image: Path, labels: Path, overwrite: bool) -> None:
+        """Refuse, before anything is computed, files that cannot or must not be written."""
+        for value, option in ((self.connectivity, "--connectivity"), (self.min_size, "--min-size")):
+            if value is not None and self.objects is None and self.table is None:
+                raise ValueError(f"{option} is of objects: add --objects or --table")
+        check_not_image(self.objects, image, "the objects")
+        if self.objects is not None and self.objects.absolute() == labels.absolute():
+            raise ValueError(f"the labels and the objects are two files, not {labels} both")
+        check_file(self.objects, TIFF, "objects are", overwrite)
+        check_file(self.table, CSV, "the table is", overwrite)
+
+    def written(self, labelled: Labelled) -> list[tuple[str, str]]:
+        """Find the objects, write what is wanted, and return lines that say what came out."""
+        from napari_exactile.images.tiff import save_labels
+
+        if self.objects is None and self.table is None:
+            return []
+        found = self._found(labelled)
+        if self.objects is not None:
+            note = "objects, numbered from 1"
+            save_labels(self.objects, found.labels, (), labelled.pixel_size, axes=labelled.axes, note=note)
+        if self.table is not None:
+            found.to_csv(self.table)
+        files = ((name, path) for name, path in (("objects in", self.objects), ("table", self.table)) if path)
+        return [("objects", "; ".join(found.summary()) or "none"), *((n, str(path)) for n, path in files)]
+
+    def _found(self, labelled: Labelled) -> Objects:
+        from napari_exactile.images.objects import spatial
+        from napari_exactile.run.objects import find_objects
+
+        size = labelled.pixel_size
+        with progress_bar() as progress:
+            task = progress.add_task("Objects", total=1.0)
+            return find_objects(
+                labelled.labels,
+                classes=labelled.classes,
+                background=labelled.background,
+                # The distance of the planes of a stack is not known.
+                pixel_size=size if size is not None and len(size) == len(spatial(labelled.axes)) else None,
+                on_progress=lambda fraction: progress.update(task, completed=fraction),
+                axes=labelled.axes,
+                connectivity=self.connectivity or 1,
+                min_size=self.min_size or 0,
+            )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_exactile.images.objects import Objects
+    from napari_exactile.models.bioimageio_weights import NeedsConsentError
     from napari_exactile.models.load import Model, load_model
     from napari_exactile.network.analysis import Analysis
     from napari_exactile.network.graph import NotExactError, Refusal
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from napari_exactile.run.api import analyse, measure_context, segment, segment_whole
     from napari_exactile.run.compare import Comparison, offset_sweep, radius_sweep, tiling_error
     from napari_exactile.run.errors import TilingError
+    from napari_exactile.run.model_check import Check, check_model
     from napari_exactile.run.objects import find_objects
     from napari_exactile.run.plan import Plan, plan_tiles
     from napari_exactile.run.report import Result
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "Agreement": "run.agreement",
     "Analysis": "network.analysis",
+    "Check": "run.model_check",
     "Comparison": "run.compare",
     "Model": "models.load",
+    "NeedsConsentError": "models.bioimageio_weights",
     "NotExactError": "network.graph",
     "NotMeasurableError": "network.probe",
     "Objects": "images.objects",
@@ -40,6 +44,7 @@ _HOMES = {
     "TilingError": "run.errors",
     "agreement": "run.agreement",
     "analyse": "run.api",
+    "check_model": "run.model_check",
     "find_objects": "run.objects",
     "load_model": "models.load",
     "measure_context": "run.api",
@@ -54,8 +59,10 @@ _HOMES = {
 __all__ = [
     "Agreement",
     "Analysis",
+    "Check",
     "Comparison",
     "Model",
+    "NeedsConsentError",
     "NotExactError",
     "NotMeasurableError",
     "Objects",
@@ -68,6 +75,7 @@ __all__ = [
     "TilingError",
     "agreement",
     "analyse",
+    "check_model",
     "find_objects",
     "load_model",
     "measure_context",

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 MODEL_HELP = (
     f"A bundled model ({', '.join(BUNDLED)}), a file (TorchScript, torch.export, weights of a built-in "
-    "network), or package.module:factory, which imports that package."
+    "network), a package of bioimage.io (folder, zip file or id), or package.module:factory, which imports "
+    "that package."
 )
 TIFF, CSV, PICTURE = (".tif", ".tiff"), (".csv",), (".png", ".svg", ".pdf")
 

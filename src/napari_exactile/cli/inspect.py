@@ -17,17 +17,26 @@ if TYPE_CHECKING:
 def inspect(
     model: Annotated[str, typer.Argument(help=MODEL_HELP)],
     shape: Annotated[str, typer.Option(metavar="[D,]H,W", help="Size of the image in pixels.")] = "2048,2048",
+    check: Annotated[bool, typer.Option("--check", help="Run the test of a bioimage.io package.")] = False,
+    trust_code: Annotated[
+        bool, typer.Option("--trust-code", help="Import the code that a bioimage.io package brings.")
+    ] = False,
 ) -> None:
-    """Say what a model needs and whether it can be exact; no pixel is touched."""
+    """Say what a model needs and whether it can be exact; no pixel is touched but those of its own test."""
     with plain_errors():
         from napari_exactile.models.load import load_model
         from napari_exactile.run.api import analyse
+        from napari_exactile.run.model_check import check_model
+        from napari_exactile.run.sizes import size_notes
         from napari_exactile.run.summary import analysis_lines
 
-        loaded = load_model(model)
+        loaded = load_model(model, trust_code=trust_code)
         analysis = analyse(loaded, _shape(shape))
         print_out(_layer_table(analysis))
-        print_out(pairs(analysis_lines(analysis, loaded.name)))
+        notes = [("declared", note) for note in size_notes(loaded.card, analysis)]
+        print_out(pairs([*analysis_lines(analysis, loaded.name), *notes]))
+        if check:
+            print_out(pairs([("test", line) for line in check_model(loaded).describe().splitlines()]))
 
 
 def _shape(text: str) -> tuple[int, ...]:

@@ -12,6 +12,9 @@ from safetensors import torch as safetensors
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from napari_exactile.models.archive import ModelFileError
+from napari_exactile.models.bioimageio import load_package
+from napari_exactile.models.bioimageio_package import is_id, is_package
 from napari_exactile.models.card import BUNDLED, ModelCard
 from napari_exactile.models.files import FACTORY, is_path, made_by, network_in
 from napari_exactile.models.unet import UNet
@@ -30,18 +33,28 @@ class Model:
         return self.card.name
 
 
-def load_model(what: str | Path | nn.Module | ExportedProgram | Model, **facts: Any) -> Model:
+def load_model(
+    what: str | Path | nn.Module | ExportedProgram | Model, *, trust_code: bool = False, **facts: Any
+) -> Model:
     """Return the model called `what`, from a file, or wrap a network of your own.
 
     `what` is a bundled name ("colonies-demo"), the path of a file (see `load_file`), an nn.Module in
     evaluation mode, TorchScript among them, an exported program, or "package.module:factory", a function
     that makes a module: importing that runs code. `facts` are fields of ModelCard (classes, normalization,
-    ...). Raises ValueError for an unknown name, naming the known ones, and for what is no network.
+    ...).
+
+    A package of bioimage.io is a folder, its description, a zip file or an id ("affable-shark"); code that
+    it brings is imported with `trust_code` only, otherwise NeedsConsentError names it. Raises ValueError for
+    an unknown name, naming the known ones, and for what is no network.
     """
     if isinstance(what, Model):
         return what
     if isinstance(what, nn.Module | ExportedProgram):
         return _own(what, facts)
+    if isinstance(what, str | Path) and what not in BUNDLED and is_package(Path(what)):
+        return Model(*load_package(what, trust_code=trust_code, **facts))
+    if isinstance(what, str) and is_id(what) and what not in BUNDLED and not Path(what).exists():
+        return _by_id(what, {"trust_code": trust_code, **facts})
     if isinstance(what, str) and (what in BUNDLED or not is_path(what)):
         return _called(what, facts)
     if isinstance(what, str | Path):
@@ -87,7 +100,19 @@ def _called(what: str, facts: dict[str, Any]) -> Model:
     if FACTORY.fullmatch(what):
         name = what.rpartition(":")[2]
         return _wrap(made_by(what), {"name": name, "title": name, "source": what, **facts})
-    raise ValueError(f"there is no model called {what!r}; the bundled ones are {', '.join(BUNDLED)}")
+    raise ValueError(_unknown(what))
+
+
+def _by_id(name: str, facts: dict[str, Any]) -> Model:
+    """Load what has a name at bioimage.io; a bundled name with a wrong letter looks like one, too."""
+    try:
+        return Model(*load_package(name, **facts))
+    except ModelFileError as error:
+        raise ModelFileError(f"{_unknown(name)}; {error}") from error
+
+
+def _unknown(name: str) -> str:
+    return f"there is no model called {name!r}; the bundled ones are {', '.join(BUNDLED)}"
 
 
 def _bundled(card: ModelCard) -> Model:

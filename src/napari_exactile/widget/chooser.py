@@ -10,9 +10,11 @@ from napari.components import ViewerModel
 
 from napari_exactile.geometry.interval import Box, lengths
 from napari_exactile.run.settings import Device, NormalizationChoice, Settings
+from napari_exactile.widget.classes import Classes
 from napari_exactile.widget.fields import AUTOMATIC, MODEL_SAYS, NONE, VIEW, Z_SCORE, Fields
 from napari_exactile.widget.layers import Plane, plane_of, region_in_view
 from napari_exactile.widget.planner import Planner
+from napari_exactile.widget.rescaled import described
 
 if TYPE_CHECKING:
     from napari_exactile.models.load import Model
@@ -32,6 +34,7 @@ class Choice:
     analysis: Analysis
     settings: Settings
     plan: Plan
+    classes: Classes
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -70,7 +73,8 @@ class Chooser:
         except _CannotRun as reason:
             return str(reason)
         self._show_figures(plan)
-        self.choice = Choice(plane, model, analysis, settings, plan)
+        classes = self._planner.classes.of(model.card, max(2, analysis.classes))
+        self.choice = Choice(plane, model, analysis, settings, plan, classes)
         return ""
 
     def _plane(self) -> Plane:
@@ -85,7 +89,7 @@ class Chooser:
         except ValueError as error:
             fields.image_note.say(f"{error}.", warning=True)
             raise _CannotRun("The image does not fit: see Image.") from error
-        fields.image_note.say(plane.describe())
+        fields.image_note.say(*described(plane, self._planner.cards[fields.model.value]))
         return plane
 
     def _analysis(self, plane: Plane) -> tuple[Model, Analysis]:

@@ -143,11 +143,15 @@ def placement(plane: Plane, grid: OutputGrid, box: Box) -> dict[str, Any]:
     return {**fields, "scale": scale, "translate": translate, "affine": image.affine}
 
 
-def class_colors(names: Sequence[str], background: int | None) -> DirectLabelColormap:
-    """Return one colour per class, background transparent, and a grey veil for what is not done yet."""
+def class_colors(
+    names: Sequence[str], background: int | None, given: Sequence[str] = ()
+) -> DirectLabelColormap:
+    """Return one colour per class, those `given` or ours, background transparent, and a grey veil for what
+    is not done yet."""
     colors: dict[int | None, Any] = {None: "transparent", len(names): UNFINISHED_COLOR}
     shown = [index for index in range(len(names)) if index != background]
     colors |= {index: CLASS_COLORS[i % len(CLASS_COLORS)] for i, index in enumerate(shown)}
+    colors |= dict(enumerate(given))
     if background is not None:
         colors[background] = "transparent"
     return DirectLabelColormap(color_dict=colors)
@@ -155,12 +159,12 @@ def class_colors(names: Sequence[str], background: int | None) -> DirectLabelCol
 
 def add_labels(
     viewer: ViewerModel, array: NDArray[Any], where: Mapping[str, Any], name: str, names: Sequence[str],
-    background: int | None,
+    background: int | None, colors: Sequence[str] = (),
 ) -> Labels:  # fmt: skip
     """Add a locked Labels layer over `array`, placed `where`, without stealing the selection."""
     layer = Labels(
         array, name=name, features={"index": range(len(names)), "class": list(names)}, opacity=0.5,
-        colormap=class_colors(names, background), **where,
+        colormap=class_colors(names, background, colors), **where,
     )  # fmt: skip
     layer.editable = False
     with selection_kept(viewer):

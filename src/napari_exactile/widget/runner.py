@@ -20,6 +20,7 @@ from napari_exactile.run import events
 from napari_exactile.run.events import Event
 from napari_exactile.run.job import Job
 from napari_exactile.widget.chooser import Choice
+from napari_exactile.widget.classes import Classes
 from napari_exactile.widget.footer import Footer
 from napari_exactile.widget.layers import add_labels, add_probabilities, make_array, placement
 from napari_exactile.widget.overlay import TilingOverlay
@@ -48,6 +49,7 @@ class Run:
         self.job = Job(choice.plane.source, choice.model, choice.analysis, choice.settings, self._allocate)
         self.region = self.job.plan.tiling.region
         self._where = placement(choice.plane, choice.analysis.grid, self.job.labelled)
+        self.classes = choice.classes
         self.layer: Labels | None = None
         self.error = ""
         self.saved = False
@@ -75,11 +77,6 @@ class Run:
         return self._stopped.is_set()
 
     @property
-    def class_names(self) -> tuple[str, ...]:
-        """Names of the labels, in order."""
-        return self.model.card.class_names(self.job.classes)
-
-    @property
     def can_continue(self) -> bool:
         """Whether something is done, something is left, and the layer is still there."""
         return bool(self.job.done) and not self.job.complete and self.layer in self._viewer.layers
@@ -98,6 +95,12 @@ class Run:
         self._worker.yielded.connect(self._on_event)
         self._worker.finished.connect(self._on_finished)
         self._worker.start()
+
+    def show_classes(self, classes: Classes) -> None:
+        """Give the labels other names and colours, also where they are saved later."""
+        self.classes = classes
+        if self.layer is not None and self.layer in self._viewer.layers:
+            classes.show_in(self.layer)
 
     def cancel(self) -> None:
         """Ask the worker to stop; it does between two operators. May be called from any thread."""
@@ -172,8 +175,8 @@ class Run:
     def _show_layer(self) -> None:
         if self.layer is None and self._array is not None:
             self.layer = add_labels(
-                self._viewer, self._array, self._where, self._name, self.class_names,
-                self.model.card.background,
+                self._viewer, self._array, self._where, self._name, self.classes.names,
+                self.classes.background, self.classes.colors,
             )  # fmt: skip
         elif self.layer is not None:
             self.layer.editable = False
@@ -233,7 +236,7 @@ class Run:
             if self.job.probabilities is not None:
                 add_probabilities(
                     self._viewer, self.job.probabilities, self._plane, self._where, self._name,
-                    self.class_names, self.model.card.background,
+                    self.classes.names, self.classes.background,
                 )  # fmt: skip
 
     @property
@@ -266,7 +269,7 @@ class Run:
 
         assert self._array is not None
         size = self._plane.pixel_size and self.job.analysis.grid.pixel_size(self._plane.pixel_size)
-        names = (*self.class_names, *(() if self.job.complete else ("unfinished",)))
+        names = (*self.classes.names, *(() if self.job.complete else ("unfinished",)))
         save_labels(path, self._array, names, size, note=description(self.job.report()))
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import (
     QApplication,
     QDialog,
@@ -67,8 +68,8 @@ class DetailsDialog(QDialog):
 
     def open(self) -> None:
         """Open the window beside the others, or bring it to the front."""
-        for table in (self.table, self.classes.table):
-            same_letters(self.copy, table, table.horizontalHeader())
+        if not self.isVisible():
+            self._fit_letters()
         self.show()
         self.raise_()
         self.activateWindow()
@@ -127,9 +128,16 @@ class DetailsDialog(QDialog):
     def _copy(self) -> None:
         QApplication.clipboard().setText(self._text)
 
+    def _fit_letters(self) -> None:
+        """Take the room that the layers need in letters of napari's size, and that the screen has."""
+        for table in (self.table, self.classes.table):
+            same_letters(self.copy, table, table.horizontalHeader())
+        letters, screen = self.copy.fontMetrics(), self.screen().availableSize()
+        wanted = QSize(110 * letters.averageCharWidth(), 30 * letters.lineSpacing())
+        self.resize(wanted.boundedTo(screen * 0.9))
+
     def _arrange(self) -> None:
         self.setWindowTitle("Details")
-        self.resize(800, 560)
         self.setStyleSheet(STYLE)
         self.facts.setOpenExternalLinks(False)
         model, close = QWidget(), QPushButton("Close")

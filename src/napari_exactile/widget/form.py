@@ -144,11 +144,12 @@ def more_button(tooltip: str) -> QPushButton:
     return button
 
 
-def same_letters(like: QWidget, *parts: QWidget) -> None:
+def same_letters(like: QWidget, *parts: QWidget | None) -> None:
     """Give tables and menus the letters of a button: napari's own style leaves them small."""
     like.ensurePolished()
     for part in parts:
-        part.setFont(like.font())
+        if part is not None:
+            part.setFont(like.font())
 
 
 def beside(field: Widget, button: QWidget) -> QWidget:

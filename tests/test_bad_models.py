@@ -241,5 +241,7 @@ def test_a_compiled_network_is_the_one_it_was_made_from() -> None:
 @pytest.mark.parametrize("what", [lambda x: x, None, 3, ["colonies-demo"], nn.Conv2d])
 def test_what_is_no_network_is_said_so(what: Any) -> None:
     """Functions, numbers and classes are no models: a ValueError says what is."""
-    with pytest.raises(ValueError, match=r"name of a bundled one or a torch.nn.Module, not a"):
+    with pytest.raises(
+        ValueError, match=r"a model is a file, the name of a bundled one or a torch.nn.Module, not a"
+    ):
         ex.load_model(what)

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.table import Table
 
-MODEL_HELP = f"A bundled model: {', '.join(BUNDLED)}."
+MODEL_HELP = (
+    f"A bundled model ({', '.join(BUNDLED)}), a file (TorchScript, torch.export, weights of a built-in "
+    "network), or package.module:factory, which imports that package."
+)
 TIFF, CSV, PICTURE = (".tif", ".tiff"), (".csv",), (".png", ".svg", ".pdf")
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from importlib.resources import as_file, files
+from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file
+from safetensors import torch as safetensors
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from napari_exactile.models.card import BUNDLED, ModelCard
+from napari_exactile.models.files import FACTORY, is_path, made_by, network_in
 from napari_exactile.models.unet import UNet
 
 
@@ -27,31 +30,70 @@ class Model:
         return self.card.name
 
 
-def load_model(what: str | nn.Module | ExportedProgram | Model, **facts: Any) -> Model:
-    """Return the model called `what`, or wrap a network of your own.
+def load_model(what: str | Path | nn.Module | ExportedProgram | Model, **facts: Any) -> Model:
+    """Return the model called `what`, from a file, or wrap a network of your own.
 
-    `what` is a bundled name ("colonies-demo"), an nn.Module in evaluation mode, TorchScript among them, or an
-    exported program; `facts` are fields of ModelCard (classes, normalization, ...) for a network of your own.
-    Raises ValueError for an unknown name, naming the known ones, and for what is no network.
+    `what` is a bundled name ("colonies-demo"), the path of a file (see `load_file`), an nn.Module in
+    evaluation mode, TorchScript among them, an exported program, or "package.module:factory", a function
+    that makes a module: importing that runs code. `facts` are fields of ModelCard (classes, normalization,
+    ...). Raises ValueError for an unknown name, naming the known ones, and for what is no network.
     """
     if isinstance(what, Model):
         return what
-    if isinstance(what, ExportedProgram):
-        return _wrap(what.module(), {"name": "exported program", **facts})
-    if isinstance(what, nn.Module):
-        return _wrap(what, facts)
-    if not isinstance(what, str):
-        kind = type(what).__name__
-        raise ValueError(f"a model is the name of a bundled one or a torch.nn.Module, not a {kind}")
-    if what not in BUNDLED:
-        raise ValueError(f"there is no model called {what!r}; the bundled ones are {', '.join(BUNDLED)}")
-    return _bundled(BUNDLED[what])
+    if isinstance(what, nn.Module | ExportedProgram):
+        return _own(what, facts)
+    if isinstance(what, str) and (what in BUNDLED or not is_path(what)):
+        return _called(what, facts)
+    if isinstance(what, str | Path):
+        return load_file(what, **facts)
+    kind = type(what).__name__
+    raise ValueError(f"a model is a file, the name of a bundled one or a torch.nn.Module, not a {kind}")
+
+
+def load_file(path: str | Path, architecture: str | None = None, **facts: Any) -> Model:
+    """Return the model in a file of TorchScript, torch.export, or weights; nothing in the file is run.
+
+    Weights alone (a state dict, safetensors) are loaded into the built-in `architecture`, "unet" or
+    "fc-densenet", with the parameters of its class; what is not given is found out from their shapes. Other
+    `facts` are fields of ModelCard; the name is that of the file. Raises ModelFileError, a ValueError, with
+    one sentence for what is no model, is damaged, or could do more than compute.
+    """
+    path = Path(path)
+    card, parameters = _told_apart(facts)
+    defaults: dict[str, Any] = {"name": path.stem, "title": path.stem, "source": str(path)}
+    if parameters.get("softmax"):
+        defaults["probabilities"] = True
+    return _own(network_in(path, architecture, **parameters), defaults | card)
+
+
+def _told_apart(facts: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the facts that are fields of a card and those that are parameters of an architecture."""
+    fields = {field.name for field in dataclasses.fields(ModelCard)}
+    # Names of classes are a fact; their number is a parameter.
+    fields -= {"classes"} if isinstance(facts.get("classes"), int) else set()
+    card = {name: value for name, value in facts.items() if name in fields}
+    return card, {name: value for name, value in facts.items() if name not in fields}
+
+
+def _own(network: nn.Module | ExportedProgram, facts: dict[str, Any]) -> Model:
+    if isinstance(network, ExportedProgram):
+        return _wrap(network.module(), {"name": "exported program", **facts})
+    return _wrap(network, facts)
+
+
+def _called(what: str, facts: dict[str, Any]) -> Model:
+    if what in BUNDLED:
+        return _bundled(BUNDLED[what])
+    if FACTORY.fullmatch(what):
+        name = what.rpartition(":")[2]
+        return _wrap(made_by(what), {"name": name, "title": name, "source": what, **facts})
+    raise ValueError(f"there is no model called {what!r}; the bundled ones are {', '.join(BUNDLED)}")
 
 
 def _bundled(card: ModelCard) -> Model:
     module = UNet(**card.architecture, in_channels=card.channels, classes=len(card.classes))
     with as_file(files(__package__) / card.weights) as path:
-        state = {name: tensor.float() for name, tensor in load_file(path).items()}
+        state = {name: tensor.float() for name, tensor in safetensors.load_file(path).items()}
     # Counters of training steps are not stored: evaluation does not use them.
     missing, unexpected = module.load_state_dict(state, strict=False)
     if unexpected or any(not name.endswith("num_batches_tracked") for name in missing):

@@ -9,11 +9,14 @@ from torch import fx, nn
 from napari_exactile.network.forms import weights
 
 EXPORTED = "If it was exported at a fixed size, export it again with dynamic sizes (torch.export.Dim.DYNAMIC)"
+AGAIN = "Export it again with torch.export.Dim.DYNAMIC for the spatial axes, which takes images of any size"
 ANY_SIZE = "A network must take images of any size: one made for a fixed size cannot be tiled"
 
 
 def explained(error: Exception, module: nn.Module, shape: tuple[int, ...]) -> tuple[str, str]:
     """Return (reason, remedy) for what a network raised on an image of `shape`."""
+    if one_size := _only_size(module, shape):
+        return one_size
     message = _message(error)
     for pattern, reason, remedy in _KNOWN:
         found = re.search(pattern, message)
@@ -22,6 +25,17 @@ def explained(error: Exception, module: nn.Module, shape: tuple[int, ...]) -> tu
     image = " x ".join(map(str, shape[2:]))
     remedy = EXPORTED if isinstance(module, fx.GraphModule) else ANY_SIZE
     return f"tried on an image of {image} px with channels: {shape[1]}, it fails: {message}", remedy
+
+
+def _only_size(module: nn.Module, shape: tuple[int, ...]) -> tuple[str, str] | None:
+    """Return (reason, remedy) where an exported program takes another size than this one alone; else None."""
+    inputs = module.graph.find_nodes(op="placeholder") if isinstance(module, fx.GraphModule) else []
+    taken = tuple(getattr(inputs[0].meta.get("val"), "shape", ())) if inputs else ()
+    fixed = [(own, length) for own, length in zip(taken[2:], shape[2:], strict=False) if isinstance(own, int)]
+    if len(taken) != len(shape) or all(own == length for own, length in fixed):
+        return None
+    size = " x ".join(str(own) if isinstance(own, int) else "any" for own in taken[2:])
+    return f"it was exported for images of {size} px alone", AGAIN
 
 
 def wrong_axes(module: nn.Module, axes: int) -> tuple[str, str] | None:

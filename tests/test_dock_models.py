@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import numpy as np
 import pytest
+import torch
 from napari import Viewer
 from napari.qt.threading import WorkerBase
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 import napari_exactile as ex
-from docks import WAIT, lively_model
+from docks import WAIT, finish, lively_model
 from napari_exactile.models import load
 from napari_exactile.widget import remembered
 from napari_exactile.widget.dock import ExactileDock
@@ -49,7 +52,9 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, bool]]:
         if not isinstance(what, Path):
             return original(what, **facts)
         asked.append((what, trust_code))
-        if what.stem.startswith("broken"):
+        if what.stem == "broken_zip":
+            raise ValueError(f"{what} is cut off")
+        if what.stem == "broken":
             raise RuntimeError("it holds no network\nsomewhere in torch")
         if what.stem.startswith("package") and not trust_code:
             raise NeedsConsentError("its code must be trusted")
@@ -101,6 +106,20 @@ def test_a_file_that_is_picked_is_loaded_and_chosen(
     assert entries(dock)[3:] == ["nuclei.pt"]
 
 
+def test_a_real_file_segments_as_the_network_in_it(opened: Any, qtbot: QtBot, tmp_path: Path) -> None:
+    """TorchScript that is dropped onto the viewer gives the labels of the network that was saved."""
+    network = torch.nn.Conv2d(1, 3, 5, padding=2).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch would rather have it exported
+        torch.jit.script(network).save(str(tmp_path / "saved.ts"))
+    viewer, dock = opened()
+    viewer.open(tmp_path / "saved.ts", plugin="napari-exactile")
+    qtbot.waitUntil(lambda: dock.fields.model.value == "saved" and dock.plan is not None, timeout=WAIT)
+    assert dock._chooser.choice.model.card.source == str(tmp_path / "saved.ts")
+    labels = finish(qtbot, dock).data
+    assert np.array_equal(labels, ex.segment_whole(viewer.layers["slide"].data, network).labels)
+
+
 def test_a_folder_that_is_picked_is_loaded(
     dock: ExactileDock, loads: Any, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,18 +139,16 @@ def test_an_error_is_one_sentence_and_loses_nothing(
 ) -> None:
     """What cannot be loaded is named with its reason; choice, models and recent files stay as they were."""
     before = dock.fields.model.value, offered(dock)
-    for name, words in {
-        "broken.pt": "it holds no network",
-        "gone.pt": f"there is no {tmp_path / 'gone.pt'}",
-    }.items():
-        if name != "gone.pt":
-            model_file(tmp_path, name)
-        dock.opener.open(tmp_path / name)
-        sentence = f"{name} cannot be opened: {words}"
+    failures = {
+        model_file(tmp_path, "broken.pt"): "broken.pt cannot be opened: it holds no network",
+        model_file(tmp_path, "broken_zip.pt"): "broken_zip.pt is cut off",
+        tmp_path / "gone.pt": "gone.pt cannot be opened: there is no such file or folder",
+    }
+    for path, sentence in failures.items():
+        dock.opener.open(path)
+        qtbot.waitUntil(lambda: "Opening" not in dock.fields.open_note.text(), timeout=WAIT)
         # Long words have places where they may be broken.
-        qtbot.waitUntil(
-            lambda s=sentence: dock.fields.open_note.text().replace("\u200b", "") == s, timeout=WAIT
-        )
+        assert dock.fields.open_note.text().replace("\u200b", "") == sentence
     assert (dock.fields.model.value, offered(dock)) == before
     assert len(entries(dock)) == 2
 
@@ -218,6 +235,18 @@ def test_a_drop_uses_the_dock_that_is_there(
     qtbot.waitUntil(lambda: dock.fields.model.value == "nuclei", timeout=WAIT)
     assert not dock.parentWidget().isHidden()
     assert len(dock.viewer.window.dock_widgets) == 1
+
+
+def test_a_dock_that_is_gone_gets_no_model(
+    dock: ExactileDock, loads: Any, qtbot: QtBot, tmp_path: Path
+) -> None:
+    """What is loaded when the dock has been taken away reaches nobody."""
+    dock.opener.open(model_file(tmp_path, "late.pt"))
+    dock.viewer.window.remove_dock_widget(dock)
+    WorkerBase.await_workers(WAIT)
+    qtbot.wait(50)
+    assert len(loads) == 1
+    assert "late" not in dock.planner.cards
 
 
 def test_only_files_that_hold_models_are_taken(tmp_path: Path) -> None:

@@ -204,6 +204,7 @@ class ExactileDock(QWidget):
         if self.run is not None:
             self.run.leave()
         self.planner.forget()
+        self.opener.forget()
         for emitter in self._viewer_events():
             emitter.disconnect(self._on_viewer_change)
         for emitter in self._camera_events():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFileDialog, QMenu, QMessageBox, QPushButton
 
@@ -35,7 +35,7 @@ class ModelOpener:
         self._recent = RecentModels(remembers)
         self._own: dict[Path, str] = {}
         self._latest = Latest()
-        button.destroyed.connect(self._latest.forget)
+        button.destroyed.connect(self.forget)
         self.menu = QMenu(button)
         self.menu.setToolTipsVisible(True)
         self.menu.aboutToShow.connect(self.fill_menu)
@@ -66,6 +66,10 @@ class ModelOpener:
             lambda error: self._on_error(path, error),
         )
 
+    def forget(self) -> None:
+        """Hand over nothing that is still being loaded: the dock is going away."""
+        self._latest.forget()
+
     def _on_model(self, path: Path, model: Model) -> None:
         self._note.say()
         self._recent.add(path)
@@ -86,7 +90,7 @@ class ModelOpener:
 
     def _on_error(self, path: Path, error: Exception) -> None:
         if not _needs_consent(error):
-            self._note.say(f"{path.name} cannot be opened: {_sentence(error)}", warning=True)
+            self._note.say(_sentence(error, path), warning=True)
         elif self._consents(getattr(error, "file", None) or path.name):
             self.open(path, trust_code=True)
         else:
@@ -146,16 +150,16 @@ def _load(path: Path, trust_code: bool) -> Model:
     from napari_exactile.models import load
 
     if not path.exists():
-        raise ValueError(f"there is no {path}")
-    what: Any = path
-    return load.load_model(what, trust_code=True) if trust_code else load.load_model(what)
+        raise ValueError("there is no such file or folder")
+    return load.load_model(path, trust_code=True) if trust_code else load.load_model(path)
 
 
 def _needs_consent(error: Exception) -> bool:
     return any(kind.__name__ == "NeedsConsentError" for kind in type(error).__mro__)
 
 
-def _sentence(error: Exception) -> str:
-    """Return the first line of an error; torch's go on with where in its own code they arose."""
+def _sentence(error: Exception, path: Path) -> str:
+    """Return which file cannot be opened, and why: torch's errors go on with where in its code they arose."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    reason = lines[0].replace(str(path), path.name) if lines else type(error).__name__
+    return reason if reason.startswith(path.name) else f"{path.name} cannot be opened: {reason}"

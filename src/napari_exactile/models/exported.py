@@ -2,8 +2,8 @@
 
 torch.export.load trusts a file: it unpickles sample inputs, constants and old weights with all that pickle
 can do, evaluates sizes and guards as Python, imports modules that a description of inputs names, and puts
-names of steps into source code. So torch never sees the file: what is data is copied into a new one, every
-text of the program is checked against what such a text may be, and sample inputs are made anew.
+names of arguments into source code. So torch never sees the file: what is data is copied into a new one,
+every text of the program is checked against what such a text may be, and sample inputs are made anew.
 """
 
 from __future__ import annotations

@@ -1,0 +1,511 @@
+"""A model file never executes code: each attack works on the loader that trusts, and not on this one."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import struct
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import napari_exactile as ex
+from napari_exactile.models import archive
+from napari_exactile.models.archive import ModelFileError, check_zip, extract
+from napari_exactile.models.exported import load_exported
+from napari_exactile.models.expressions import UnsafeExpressionError, guard, size_expression
+from napari_exactile.models.torch_files import load_state, load_torchscript
+
+IGNORED = ["ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"]
+pytestmark = [pytest.mark.filterwarnings(one) for one in IGNORED]
+
+
+class Payload:
+    """Unpickled, it makes a file: it stands for whatever an attacker likes to do."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.marker),)
+
+
+@pytest.fixture
+def marker(tmp_path: Path) -> Path:
+    return tmp_path / "executed"
+
+
+def assert_refused(path: Path, marker: Path, words: str = "") -> None:
+    """One sentence with the name of the file, and nothing has run."""
+    with pytest.raises(ModelFileError, match=words) as caught:
+        ex.load_model(path)
+    assert not marker.exists()
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def assert_executes(load: Callable[[], object], marker: Path) -> None:
+    """The same file does its work where it is trusted: the tests above can fail."""
+    with suppress(Exception):  # after the payload, there is no model in it
+        load()
+    assert marker.exists()
+
+
+# --- pickles ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["net.pt", "net.pth", "net.bin", "net", "net.safetensors"])
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_pickles_do_not_run(tmp_path: Path, marker: Path, name: str, zipped: bool, protocol: int) -> None:
+    """Code in a pickle is named in the sentence and does not run, whatever the file is called."""
+    path = tmp_path / name
+    torch.save(
+        {"weight": torch.zeros(2), "x": Payload(marker)}, path,
+        pickle_protocol=protocol, _use_new_zipfile_serialization=zipped,
+    )  # fmt: skip
+    words = r"mkdir.*torch.jit.script" if protocol == 2 else "protocol 4"
+    assert_refused(path, marker, words)
+    assert_executes(lambda: torch.load(io.BytesIO(path.read_bytes()), weights_only=False), marker)
+
+
+def test_bare_pickles_do_not_run(tmp_path: Path, marker: Path) -> None:
+    """What pickle.dump writes is no model file of torch."""
+    path = tmp_path / "net.pkl"
+    path.write_bytes(pickle.dumps(Payload(marker)))
+    assert_refused(path, marker)
+    assert_executes(lambda: pickle.loads(path.read_bytes()), marker)
+
+
+def test_pickled_networks_are_refused_with_the_remedy(tmp_path: Path, marker: Path) -> None:
+    """torch.save(network) needs its code: the sentence says which class it is and how to save it instead."""
+    path = tmp_path / "net.pth"
+    torch.save(nn.Sequential(nn.Conv2d(1, 1, 1)), path)
+    assert_refused(path, marker, r"torch.nn.modules.container.Sequential.*torch.jit.script\(network\).save")
+
+
+# --- torch.export ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a good file, with sizes that are computed: one side is halved and doubled."""
+    path = tmp_path_factory.mktemp("exported") / "net.pt2"
+    network = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.MaxPool2d(2), nn.ConvTranspose2d(2, 2, 2, 2))
+    sizes = ({2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO},)
+    program = torch.export.export(network.eval(), (torch.zeros(1, 1, 8, 8),), dynamic_shapes=sizes)
+    torch.export.save(program, path)
+    return path
+
+
+def rewritten(source: Path, target: Path, changes: dict[str, bytes | None]) -> Path:
+    """Copy an archive with other contents for the named members, or without them."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        root = old.namelist()[0].split("/")[0]
+        contents: dict[str, bytes | None] = {name: old.read(name) for name in old.namelist()}
+        contents |= {f"{root}/{name}": data for name, data in changes.items()}
+        for name, data in contents.items():
+            if data is not None:
+                new.writestr(name, data)
+    return target
+
+
+def program_of(path: Path) -> Any:
+    with zipfile.ZipFile(path) as file:
+        return json.loads(file.read(next(name for name in file.namelist() if name.endswith("model.json"))))
+
+
+def with_program(source: Path, target: Path, change: Callable[[Any], None]) -> Path:
+    program = program_of(source)
+    change(program)
+    return rewritten(source, target, {"models/model.json": json.dumps(program).encode()})
+
+
+def torch_payload(marker: Path) -> bytes:
+    file = io.BytesIO()
+    torch.save(({"x": Payload(marker)},), file)
+    return file.getvalue()
+
+
+def test_sample_inputs_are_never_read(exported: Path, tmp_path: Path, marker: Path) -> None:
+    """A pickle in place of the sample inputs runs in torch.export.load; here it is left out."""
+    path = rewritten(exported, tmp_path / "net.pt2", {"data/sample_inputs/model.pt": torch_payload(marker)})
+    assert ex.analyse(ex.load_model(path), (16, 16)).refusals == ()
+    assert not marker.exists()
+    assert_executes(lambda: torch.export.load(path), marker)
+
+
+@pytest.mark.parametrize("kind", ["weights", "constants"])
+def test_pickled_weights_and_constants_are_refused(
+    exported: Path, tmp_path: Path, marker: Path, kind: str
+) -> None:
+    """Old files of pickled tensors are refused: torch would unpickle them with all that pickle can do."""
+    path = rewritten(exported, tmp_path / "net.pt2", {f"data/{kind}/model.pt": torch_payload(marker)})
+    assert_refused(path, marker, rf"pickled weights \(data/{kind}/model.pt\).*export it again")
+    assert_executes(lambda: torch.export.load(path), marker)
+
+
+@pytest.mark.parametrize("path_name", ["tensor_0", "opaque_obj_0"])
+def test_single_pickled_constants_are_refused(
+    exported: Path, tmp_path: Path, marker: Path, path_name: str
+) -> None:
+    """A constant that the table calls a pickle or an object is refused."""
+    row = {"path_name": path_name, "is_param": False, "use_pickle": True, "tensor_meta": None}
+    config = json.dumps({"config": {"c": row}}).encode()
+    payload = pickle.dumps(Payload(marker)) if "opaque" in path_name else torch_payload(marker)
+    changes = {"data/constants/model_constants_config.json": config, f"data/constants/{path_name}": payload}
+    path = rewritten(exported, tmp_path / "net.pt2", changes)
+    assert_refused(path, marker, "only by running code")
+    assert_executes(lambda: torch.export.load(path), marker)
+
+
+def test_the_format_before_is_refused(tmp_path: Path, marker: Path) -> None:
+    """Archives of torch before 2.8 hold pickles of weights."""
+    with zipfile.ZipFile(tmp_path / "net.pt2", "w") as file:
+        for name in ("serialized_exported_program.json", "serialized_state_dict.pt", "version"):
+            file.writestr(name, torch_payload(marker))
+    assert_refused(tmp_path / "net.pt2", marker, "format of torch before 2.8, which holds pickles")
+
+
+def first_size(program: Any) -> Any:
+    """Return the table of a size that is an expression."""
+    values = program["graph_module"]["graph"]["tensor_values"].values()
+    sizes = (size for value in values for size in value["sizes"] if "as_expr" in size)
+    return next(sizes)["as_expr"]
+
+
+def attack_size(program: Any, code: str) -> None:
+    first_size(program)["expr_str"] = code
+
+
+def attack_guard(program: Any, code: str) -> None:
+    program["guards_code"] = [code]
+
+
+def attack_argument(program: Any, code: str) -> None:
+    """Write into the head of a function, which names the argument twice: the quotes close at the second."""
+    call = program["graph_module"]["module_call_graph"][0]["signature"]
+    call["forward_arg_names"] = [f'x={code}):\n    """\n    print(([']
+
+
+def attack_structure(program: Any, code: str) -> None:
+    call = program["graph_module"]["module_call_graph"][0]["signature"]
+    enum = json.dumps([{"__enum__": True, "fqn": "attack:X", "name": "x"}])
+    spec = {"type": "builtins.dict", "context": enum, "children_spec": []}
+    call["out_spec"] = json.dumps([1, spec])
+
+
+ATTACKS = [attack_size, attack_guard, attack_argument, attack_structure]
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_text_is_never_evaluated(
+    exported: Path, tmp_path: Path, marker: Path, attack: Callable[[Any, str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Sizes, guards, names of arguments and structures that torch evaluates or imports are refused."""
+    (tmp_path / "attack.py").write_text(f"import os\nos.mkdir({str(marker)!r})\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    code = f"__import__('os').mkdir({str(marker)!r})"
+    path = with_program(exported, tmp_path / "net.pt2", lambda program: attack(program, code))
+    assert_refused(path, marker, "holds more than a network can need")
+    assert_executes(lambda: torch.export.load(path).module()(torch.zeros(1, 1, 8, 8)), marker)
+
+
+@pytest.mark.parametrize("name", ["x=1", "x, y", "x\ny", "x)", "'", "x.y"])
+def test_arguments_have_names(exported: Path, tmp_path: Path, marker: Path, name: str) -> None:
+    """What is written into the head of a function is a name."""
+
+    def change(program: Any) -> None:
+        call = program["graph_module"]["module_call_graph"][0]["signature"]
+        call["forward_arg_names"] = [name]
+
+    assert_refused(with_program(exported, tmp_path / "net.pt2", change), marker, "instead of a name")
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["torch.os.system", "torch.hub.load", "torch.ops.aten.from_file.default", "os.system", "builtins.eval"],
+)
+def test_only_operators_are_called(exported: Path, tmp_path: Path, marker: Path, target: str) -> None:
+    """What a step calls is an operator of torch that computes, or arithmetic."""
+
+    def change(program: Any) -> None:
+        program["graph_module"]["graph"]["nodes"][0]["target"] = target
+
+    path = with_program(exported, tmp_path / "net.pt2", change)
+    assert_refused(path, marker, f"the operator '{target}'")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda row: row["tensor_meta"]["sizes"].append({"as_int": 1 << 40}),
+        lambda row: row["tensor_meta"]["sizes"].append({"as_int": -1}),
+        lambda row: row.update(path_name="weight_99"),
+        lambda row: row.update(path_name="../../models/model.json"),
+        lambda row: row.update(tensor_meta=None),
+    ],
+)
+def test_weights_are_as_large_as_their_numbers(
+    exported: Path, tmp_path: Path, marker: Path, change: Callable[[Any], None]
+) -> None:
+    """A table that asks for more memory than the file has numbers, or for another file, is refused."""
+    with zipfile.ZipFile(exported) as file:
+        config = json.loads(file.read(next(n for n in file.namelist() if n.endswith("weights_config.json"))))
+    change(next(iter(config["config"].values())))
+    name = "data/weights/model_weights_config.json"
+    path = rewritten(exported, tmp_path / "net.pt2", {name: json.dumps(config).encode()})
+    assert_refused(path, marker)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2*s0 + 1", "Mul(Integer(2), Symbol('s0', positive=True, integer=True))", "Max(1, FloorDiv(s0 - 1, 8))",
+     "Pow(Symbol('s0'), Integer(2))", "Float('0.5', precision=53)", "true"],
+)  # fmt: skip
+def test_sizes_are_arithmetic(text: str) -> None:
+    """What torch writes for sizes passes, written anew with the same meaning."""
+    assert size_expression(text).replace(" ", "") == text.replace(" ", "")
+
+
+@pytest.mark.parametrize("text", ["L['x'].size()[3] // 2 != 1", "max(1, L['x'].size()[2] * 4) >= -3",
+                                  "L['xs'][0].size()[2] == 4 or 2 < L['x'].stride()[1]"])  # fmt: skip
+def test_guards_are_conditions_on_sizes(text: str) -> None:
+    """What torch writes for guards passes."""
+    assert guard(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["open('x')", "s0.__class__", "[s0 for s0 in (1,)]", "lambda: 1", "f'{s0}'", "(s0 := 1)", "9**9**9",
+     "Symbol('__import__')", "Integer('1')", "Max(*s0)", "os", "s0 if s1 else s2", "Pow(10, Pow(10, 10))",
+     "1 << 99", "'text'", "L['x'].__class__", "L['x'].size().__class__", "L['x'].size()['a']", "L",
+     "max(1, key=s0)", "", "1;2", "1" * 30, "(" * 9000, "-" * 4000 + "1", "#", "s0\nimport os"],
+)  # fmt: skip
+@pytest.mark.parametrize("understand", [size_expression, guard])
+def test_anything_else_is_no_arithmetic(text: str, understand: Callable[[str], str]) -> None:
+    """Calls, attributes, strings, comprehensions and endless powers are refused."""
+    with pytest.raises(UnsafeExpressionError):
+        understand(text)
+
+
+# --- TorchScript -----------------------------------------------------------------------------------------
+
+
+class Saves(nn.Module):
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+
+    def forward(self, x: Tensor) -> Tensor:
+        torch.save(x, self.path)
+        return x
+
+
+class Maps(Saves):
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.from_file(self.path, True, 1)
+
+
+class SavesWhileLoaded(Saves):
+    @torch.jit.export
+    def __getstate__(self) -> tuple[str, bool]:
+        return self.path, self.training
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[str, bool]) -> None:
+        self.path, self.training = state
+        torch.save(torch.zeros(1), self.path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [(Saves, "aten::save"), (Maps, "aten::from_file"), (SavesWhileLoaded, "__setstate__")]
+)
+def test_scripts_touch_no_files(
+    tmp_path: Path, marker: Path, kind: Callable[[str], nn.Module], words: str
+) -> None:
+    """TorchScript can write files, also while it is loaded: such files are refused before anything runs."""
+    path = tmp_path / "net.pt"
+    torch.jit.script(nn.Sequential(kind(str(marker)))).save(str(path))
+    assert_refused(path, marker, words)
+    assert_executes(lambda: torch.jit.load(str(path))(torch.zeros(1)), marker)
+
+
+def test_numbers_behind_the_end_are_not_read(tmp_path: Path, marker: Path) -> None:
+    """A pickle that says a record is longer than it is would show whatever lies behind it in memory."""
+    torch.save({"weight": torch.zeros(4)}, tmp_path / "good.pth")
+    with zipfile.ZipFile(tmp_path / "good.pth") as file:
+        data = file.read("good/data.pkl")
+    # The number of elements of the storage, and of the tensor.
+    longer = data.replace(b"cpuq\x04K\x04", b"cpuq\x04K\x50").replace(b"K\x04\x85", b"K\x50\x85")
+    assert longer != data
+    path = rewritten(tmp_path / "good.pth", tmp_path / "net.pth", {"data.pkl": longer})
+    assert_refused(path, marker)
+
+
+def test_old_files_reserve_no_more_than_they_hold(tmp_path: Path, marker: Path) -> None:
+    """An old file that announces a billion numbers is refused before they are reserved."""
+    good, path = tmp_path / "good.pth", tmp_path / "net.pth"
+    torch.save({"weight": torch.zeros(0x1234)}, good, _use_new_zipfile_serialization=False)
+    path.write_bytes(good.read_bytes().replace(b"M\x34\x12", b"J\x00\x00\x00\x40"))
+    assert_refused(path, marker, "announces more numbers than it holds")
+
+
+# --- archives --------------------------------------------------------------------------------------------
+
+
+def zipped(path: Path, *names: str, data: bytes = b"x", **how: Any) -> Path:
+    with zipfile.ZipFile(path, "w", **how) as file:
+        for name in names:
+            file.writestr(zipfile.ZipInfo(name), data, compress_type=how.get("compression"))
+    return path
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["/etc/passwd", "../up", "a/../../up", "C:/windows", "C:up", "..\\up", "\\\\server\\share", "a\\b",
+     "a/..", "new\nline", "bell\a"],
+)  # fmt: skip
+def test_names_that_leave_the_folder_are_refused(tmp_path: Path, name: str) -> None:
+    """Absolute names, names with .., drives and backslashes are refused, and nothing is unpacked."""
+    path = zipped(tmp_path / "net.zip", "good", name)
+    into = tmp_path / "into"
+    into.mkdir()
+    with pytest.raises(ModelFileError, match=r"net\.zip holds a file called"):
+        extract(path, into)
+    assert list(into.iterdir()) == []
+
+
+def test_links_are_refused(tmp_path: Path) -> None:
+    """A symbolic link in an archive could point anywhere."""
+    info = zipfile.ZipInfo("link")
+    info.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "net.zip", "w") as file:
+        file.writestr(info, "/etc")
+    with pytest.raises(ModelFileError, match="link"):
+        check_zip(tmp_path / "net.zip")
+
+
+@pytest.mark.parametrize("names", [("a/b", "a/b"), ("a/b", "A/B"), ("a/b", "a//b"), ("a/b", "a/./b")])
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_files_of_one_name_are_refused(tmp_path: Path, names: tuple[str, str]) -> None:
+    """Readers of zip files would disagree about which one counts."""
+    with pytest.raises(ModelFileError, match="two files called a/b"):
+        check_zip(zipped(tmp_path / "net.zip", *names))
+
+
+def test_bombs_do_not_go_off(tmp_path: Path) -> None:
+    """An archive that grows a thousand times is refused without being unpacked: memory stays small."""
+    path = zipped(tmp_path / "net.zip", "zeros", data=bytes(200 << 20), compression=zipfile.ZIP_DEFLATED)
+    with pytest.raises(ModelFileError, match="would grow from"):
+        extract(path, tmp_path)
+    assert not (tmp_path / "zeros").exists()
+
+
+def test_a_file_gets_no_more_than_was_declared(tmp_path: Path) -> None:
+    """An archive that understates a size is damaged: not one byte more is written."""
+    path = zipped(tmp_path / "net.zip", "zeros", data=bytes(1 << 20), compression=zipfile.ZIP_DEFLATED)
+    data = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\3\4", 22), (b"PK\1\2", 24)):
+        struct.pack_into("<I", data, data.index(signature) + offset, 10)
+    path.write_bytes(data)
+    into = tmp_path / "into"
+    into.mkdir()
+    with pytest.raises(ModelFileError, match="damaged"):
+        extract(path, into)
+    assert sum(file.stat().st_size for file in into.iterdir()) <= 10
+
+
+def test_too_many_files_and_bytes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limits hold for the number of files and for their sum."""
+    path = zipped(tmp_path / "net.zip", *map(str, range(10)))
+    assert len(check_zip(path)) == 10
+    monkeypatch.setattr(archive, "MEMBERS", 9)
+    with pytest.raises(ModelFileError, match="lists 10 files, and a model has 9 at most"):
+        check_zip(path)
+    monkeypatch.setattr(archive, "MEMBERS", 10)
+    monkeypatch.setattr(archive, "TOTAL_BYTES", 9)
+    with pytest.raises(ModelFileError, match="needs 10 bytes when unpacked, and 9 are the limit"):
+        check_zip(path)
+
+
+def test_encrypted_archives_are_refused(tmp_path: Path) -> None:
+    """A password is not asked for."""
+    path = zipped(tmp_path / "net.zip", "secret")
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\1\2") + 8] |= 1
+    path.write_bytes(data)
+    with pytest.raises(ModelFileError, match="encrypted"):
+        check_zip(path)
+
+
+def test_good_archives_are_unpacked(tmp_path: Path) -> None:
+    """Files and folders of a good archive arrive as they are."""
+    path = zipped(tmp_path / "net.zip", "a/", "a/b.txt", "c", data=b"")
+    assert [member.name for member in check_zip(path)] == ["a/b.txt", "c"]
+    into = tmp_path / "into"
+    into.mkdir()
+    assert extract(path, into) == (into / "a" / "b.txt", into / "c")
+
+
+# --- damage ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def good_files(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Return good files of each kind."""
+    folder = tmp_path_factory.mktemp("good")
+    network = nn.Conv2d(1, 2, 3)
+    torch.jit.script(network).save(str(folder / "script"))
+    torch.save(network.state_dict(), folder / "state")
+    torch.save(network.state_dict(), folder / "old", _use_new_zipfile_serialization=False)
+    return {path.name: path.read_bytes() for path in folder.iterdir()} | {"net.pt2": exported.read_bytes()}
+
+
+@pytest.mark.parametrize("kind", ["script", "state", "old", "net.pt2"])
+def test_files_that_were_cut_off_are_said_to_be(
+    good_files: dict[str, bytes], tmp_path: Path, marker: Path, kind: str
+) -> None:
+    """A file that ends anywhere before its end gives one sentence."""
+    data = good_files[kind]
+    for length in {1, 2, 4, 8, 30, len(data) // 3, len(data) // 2, len(data) - 30, len(data) - 1}:
+        (tmp_path / "net.pt").write_bytes(data[:length])
+        assert_refused(tmp_path / "net.pt", marker)
+
+
+@pytest.mark.parametrize("load", [ex.load_model, load_state, load_torchscript, load_exported, check_zip])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "is empty"), (b"\x00", ""), (bytes(range(256)) * 9, ""), (b"PK\3\4" + bytes(99), ""),
+     (b"\x80\x02" + bytes(99), ""), (b"\x09" + bytes(7) + b"{nonsense}", ""), (b"\x89HDF\r\n", "")],
+)  # fmt: skip
+def test_other_files_are_no_models(
+    tmp_path: Path, load: Callable[[Path], object], content: bytes, words: str
+) -> None:
+    """Empty files, random bytes and files of other programs give one sentence from every reader."""
+    path = tmp_path / "net.pt"
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match=words) as caught:
+        load(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("load", [ex.load_model, load_state, load_torchscript, load_exported, check_zip])
+def test_folders_and_missing_files_are_said_to_be(tmp_path: Path, load: Callable[[Path], object]) -> None:
+    """A folder is no file, and what is not there is not there."""
+    with pytest.raises(ModelFileError, match="is a folder"):
+        load(tmp_path)
+    with pytest.raises(ModelFileError, match="there is no file"):
+        load(tmp_path / "none.pt")

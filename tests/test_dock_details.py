@@ -340,7 +340,7 @@ def test_another_pixel_size_is_warned_of(opened: Any, qtbot: QtBot) -> None:
     dock.fields.model.value = "colonies-demo"
     assert "trained at 0.65\u00a0µm\u00a0per\u00a0px; this image has 1.3: " in note.text()
     assert note.styleSheet(), "a warning"
-    for size, wrong in {0.8: False, 0.82: True, 0.53: False, 0.5: True}.items():
+    for size, wrong in {0.8: False, 0.82: True, 0.49: False, 0.48: True}.items():
         image.scale = size, size
         assert ("trained at" in note.text()) is wrong, size
     image.units = "pixel", "pixel"

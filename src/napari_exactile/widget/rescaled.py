@@ -6,7 +6,7 @@ from napari_exactile.models.card import ModelCard
 from napari_exactile.widget.layers import Plane
 
 # Networks are commonly trained on images enlarged and shrunk by about so much.
-TOLERATED = 1.25
+TOLERATED = 0.25
 
 
 def described(plane: Plane, card: ModelCard) -> tuple[str, bool]:
@@ -25,8 +25,8 @@ def scale_warning(trained: float | None, sizes: tuple[float, ...] | None) -> str
     """
     if not trained or not sizes or not all(sizes):
         return ""
-    other = max(sizes, key=lambda size: max(size / trained, trained / size))
-    if max(other / trained, trained / other) <= TOLERATED:
+    other = max(sizes, key=lambda size: abs(size - trained))
+    if abs(other - trained) <= TOLERATED * trained:
         return ""
     return (
         f"The model was trained at {trained:.3g}\u00a0µm\u00a0per\u00a0px; this image has {other:.3g}: "

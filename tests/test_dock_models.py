@@ -40,7 +40,7 @@ OTHERS = {
 class NeedsConsentError(ValueError):
     """As the loader of files raises it."""
 
-    file = "network.py"
+    names = ("network.py",)
 
 
 @pytest.fixture

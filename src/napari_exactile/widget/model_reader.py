@@ -17,7 +17,7 @@ PATTERNS = ("*.pt", "*.pth", "*.ts", "*.torchscript", "*.pt2", "*.safetensors", 
 NO_LAYERS = [(None,)]
 """What napari takes for a file that was read, and has no layers."""
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"
-DESCRIPTIONS = {"rdf.yaml", "bioimageio.yaml"}
+DESCRIPTIONS = ("rdf.yaml", "bioimageio.yaml", "model.yaml")
 MODEL = re.compile(rb"^type:\s*['\"]?model\b", re.MULTILINE)
 HEAD = 1 << 16
 """Bytes that are enough to tell."""
@@ -80,7 +80,7 @@ def is_model_file(path: Path) -> bool:
 def _describes_a_model(path: Path) -> bool:
     try:
         with ZipFile(path) as archive:
-            texts = [name for name in archive.namelist() if Path(name).name in DESCRIPTIONS]
+            texts = [name for name in archive.namelist() if name.endswith(DESCRIPTIONS)]
             return any(MODEL.search(archive.open(name).read(HEAD)) for name in texts)
     except BadZipFile:
         return False

@@ -91,12 +91,12 @@ class ModelOpener:
     def _on_error(self, path: Path, error: Exception) -> None:
         if not _needs_consent(error):
             self._note.say(_sentence(error, path), warning=True)
-        elif self._consents(getattr(error, "file", None) or path.name):
+        elif self._consents(", ".join(getattr(error, "names", ())) or path.name):
             self.open(path, trust_code=True)
         else:
             self._note.say(f"{path.name} was not opened: its Python code is not trusted.")
 
-    def _consents(self, file: object) -> bool:
+    def _consents(self, file: str) -> bool:
         """Ask whether code that comes with a model may run; to do nothing means no."""
         box = QMessageBox(self._button.window())
         box.setWindowTitle("Run its code?")

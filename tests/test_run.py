@@ -26,7 +26,7 @@ from napari_exactile.run.executor import Executor
 from napari_exactile.run.job import Job
 from napari_exactile.run.metrics import difference
 from napari_exactile.run.plan import plan_tiles
-from napari_exactile.run.scores import label
+from napari_exactile.run.scores import Decision
 from napari_exactile.run.settings import Settings
 from napari_exactile.run.summary import summary_lines
 
@@ -436,7 +436,7 @@ def test_redundancy_is_what_is_computed(net: nn.Module, method: Any, tolerance: 
 def test_near_ties_of_two_classes() -> None:
     """Of probabilities, exactly the pixels whose two differ by less than 1e-5 are near-ties."""
     first = torch.tensor([[0.5, 0.5 + 4e-6, 0.5 - 4e-6, 0.5 + 6e-6, 0.5 - 6e-6, 1.0]], dtype=torch.float64)
-    result = label(torch.stack([first, 1 - first])[None], probabilities=True)
+    result = Decision("classes", 2, True).decide(torch.stack([first, 1 - first])[None])
     assert result.near_ties == 3
     assert result.labels.tolist() == [[0, 0, 1, 0, 1, 0]]
 
@@ -444,7 +444,7 @@ def test_near_ties_of_two_classes() -> None:
 def test_near_ties_of_several_classes() -> None:
     """Only the two best count, wherever they stand; softmax comes before the comparison."""
     logits = torch.tensor([[0.0, 5.0, 5.0 + 1e-6], [3.0, 0.0, 0.0], [0.0, 0.0, 9.0], [2.0, 2.0, 2.0]]).T
-    result = label(logits.reshape(1, 3, 2, 2), probabilities=False)
+    result = Decision("classes", 3, False).decide(logits.reshape(1, 3, 2, 2))
     assert result.near_ties == 2
     assert result.labels.flatten().tolist() == [2, 0, 2, 0]
     torch.testing.assert_close(result.probabilities.sum(0), torch.ones(2, 2))
@@ -454,7 +454,7 @@ def test_near_ties_of_one_channel() -> None:
     """One channel is tied where yes and no differ by less than 1e-5; a probability of one half says yes."""
     chance = torch.tensor([[0.5, 0.5 + 4e-6, 0.5 - 4e-6, 0.5 - 6e-6, 0.9]], dtype=torch.float64)
     for scores, probabilities in ((chance, True), (torch.logit(chance), False)):
-        result = label(scores[None, None], probabilities)
+        result = Decision("threshold", 1, probabilities).decide(scores[None, None])
         assert result.near_ties == 3
         assert result.labels.tolist() == [[1, 1, 0, 0, 1]]
 

@@ -25,7 +25,7 @@ from napari_exactile.cli.common import (
 from napari_exactile.cli.sweeps import save_sweep, sweep_remarks, sweep_table
 
 if TYPE_CHECKING:
-    from napari_exactile.images.source import ArraySource
+    from napari_exactile.images.source import ImageSource
     from napari_exactile.models.load import Model
     from napari_exactile.network.analysis import Analysis
     from napari_exactile.run.errors import TilingError
@@ -91,7 +91,8 @@ def preview(  # noqa: PLR0913, PLR0917  (one argument is one option)
 class _Subject:
     """An image that has been opened, and the model: what every comparison is about."""
 
-    source: ArraySource
+    source: ImageSource
+    name: str
     pixel_size: tuple[float, float] | None
     model: Model
     analysis: Analysis
@@ -106,7 +107,7 @@ class _Subject:
         wanted = ("model", "size factor (F)", "context", "paper's Eq. 1")
         facts = [(name, known[name]) for name in wanted]
         facts.insert(3, ("radius needed", known["radius"]))
-        return [("image", f"{self.source.name}{self.note}, {size} px"), *facts]
+        return [("image", f"{self.name}{self.note}, {size} px"), *facts]
 
 
 def _opened(image: Path, model: str, axes: str | None) -> _Subject:
@@ -123,7 +124,7 @@ def _opened(image: Path, model: str, axes: str | None) -> _Subject:
     analysis = analyse(loaded, source.shape)
     analysis.require()
     note = f" (the first of {len(planes.sources)} planes)" if planes.shape else ""
-    return _Subject(source, opened.pixel_size, loaded, analysis, note)
+    return _Subject(source, getattr(source, "name", image.name), opened.pixel_size, loaded, analysis, note)
 
 
 def _preview_radius(subject: _Subject, radius: int, settings: dict[str, Any], out: Path | None) -> None:
@@ -183,11 +184,11 @@ def _geometry(error: TilingError) -> str:
 
 def _save_map(out: Path, error: TilingError, subject: _Subject) -> None:
     from napari_exactile.geometry.interval import lengths
-    from napari_exactile.images.tiff import save_map
+    from napari_exactile.images.tiff import save_values
 
     window = " x ".join(f"{side.start}..{side.stop}" for side in error.window)
     note = f"largest difference of a score, radius {lengths(error.radius)} px, pixels {window}"
-    save_map(out, error.error_map, subject.pixel_size, note)
+    save_values(out, error.error_map, subject.pixel_size, note)
 
 
 def _preview_sweep(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -23,7 +23,7 @@ from napari_exactile.cli.common import (
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from napari_exactile.run.job import Job
+    from napari_exactile.run.series import Series
     from napari_exactile.run.settings import Settings
 
 BYTES = {
@@ -118,56 +118,58 @@ def _bytes(option: str, text: str | None) -> int | None:
 
 
 def _segment_file(image: Path, model: str, out: Path, settings: Settings, axes: str | None) -> None:
-    from napari_exactile.images.source import planes_of
     from napari_exactile.images.tiff import open_tiff, save_labels
-    from napari_exactile.models.load import load_model
-    from napari_exactile.run.api import analysis_for
-    from napari_exactile.run.job import Job
-    from napari_exactile.run.summary import description, summary_lines, summed
+    from napari_exactile.run.api import make_series
+    from napari_exactile.run.summary import description, summary_lines
 
     opened = open_tiff(image)
-    loaded = load_model(model)
-    planes = planes_of(opened.array, (axes or opened.axes).lower(), loaded.card.channels, image.name)
-    analysis = analysis_for(loaded, planes.sources[0].shape, settings)
-    jobs: list[Job] = []
-    with _stoppable(jobs, len(planes.sources)):
+    series = make_series(opened.array, model, (axes or opened.axes).lower(), settings, image.name)
+    with _stoppable(series):
         with progress_bar() as progress:
-            for number, source in enumerate(planes.sources, start=1):
-                jobs.append(Job(source, loaded, analysis, settings))
-                prefix = f"Plane {number} of {len(planes.sources)}: " if planes.shape else ""
-                _follow(jobs[-1], progress, prefix)
-        names = loaded.card.class_names(jobs[0].classes)
-        report = summed([job.report() for job in jobs], planes.shape)
-        labels, note = _stacked(jobs, planes.shape), description(report)
-        pixel_size = opened.pixel_size and analysis.grid.pixel_size(opened.pixel_size)
-        save_labels(out, labels, names, pixel_size, axes=planes.axes, note=note)
+            _follow(series, progress)
+        report, planes, grid = series.report(), series.planes, series.analysis.grid
+        names = series.model.card.class_names(series.job.classes)
+        pixel_size = opened.pixel_size and grid.pixel_size(opened.pixel_size)
+        if series.labels is None:
+            raise ValueError(
+                "the model gives values, not labels: only scripts and the dock can keep them yet"
+            )
+        save_labels(out, series.labels, names, pixel_size, axes=planes.axes, note=description(report))
     print_out(pairs([*summary_lines(report, image.name), ("labels", str(out))]))
 
 
 @contextmanager
-def _stoppable(jobs: Sequence[Job], planes: int) -> Iterator[None]:
+def _stoppable(series: Series) -> Iterator[None]:
     """Let Ctrl-C end the command with a sentence; the file appears only when it is complete."""
     try:
         yield
     except KeyboardInterrupt:
-        done = sum(len(job.done) for job in jobs)
-        tiles = len(jobs[0].plan) * planes if jobs else 0
-        typer.echo(f"Stopped: {done} of {tiles} tiles were done, nothing was written.", err=True)
+        typer.echo(
+            f"Stopped: {series.done} of {series.tiles} tiles were done, nothing was written.", err=True
+        )
         raise typer.Exit(130) from None
 
 
-def _follow(job: Job, progress: Progress, prefix: str) -> None:
-    """Run one job to its end and show its events."""
+def _follow(series: Series, progress: Progress) -> None:
+    """Run to the end and show what happens."""
     from napari_exactile.geometry.interval import lengths
-    from napari_exactile.run.events import Measuring, Ready, Surveying, TileFinished, TileHalved
+    from napari_exactile.run.events import (
+        Measuring,
+        PlaneStarted,
+        Ready,
+        Surveying,
+        TileFinished,
+        TileHalved,
+    )
 
-    for task in progress.task_ids:
-        progress.remove_task(task)
-    task = progress.add_task(f"{prefix}Measuring image", total=1.0)
-    for event in job.run():
+    prefix = ""
+    task = progress.add_task("Measuring image", total=1.0)
+    for event in series.run():
         match event:
+            case PlaneStarted(number, planes):
+                prefix = f"Plane {number} of {planes}: "
             case Measuring(fraction):
-                progress.update(task, completed=fraction)
+                progress.update(task, description=f"{prefix}Measuring image", total=1.0, completed=fraction)
             case Surveying(number, passes, done, tiles):
                 words = f"{prefix}Pass {number} of {passes} before the labels"
                 progress.update(task, description=words, total=tiles, completed=done)
@@ -177,10 +179,3 @@ def _follow(job: Job, progress: Progress, prefix: str) -> None:
                 progress.advance(task)
             case TileHalved(zone):
                 progress.console.print(f"Not enough memory: zones are now {lengths(zone)} px", markup=False)
-
-
-def _stacked(jobs: Sequence[Job], shape: tuple[int, ...]) -> Any:
-    import numpy as np
-
-    planes = [job.labels for job in jobs if job.labels is not None]
-    return np.stack(planes).reshape(*shape, *planes[0].shape) if shape else planes[0]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import DTypeLike, NDArray
+if TYPE_CHECKING:  # numpy takes longer to import than all that needs nothing but these names
+    from numpy.typing import DTypeLike, NDArray
+
+    Pixels = NDArray[Any]
 
 Values = tuple[float, ...]
-Pixels = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,8 @@ class Clip:
     def apply(self, pixels: Pixels) -> Pixels:
         """Change `pixels` in place."""
         if self.low is not None or self.high is not None:
-            np.clip(pixels, self.low, self.high, out=pixels)
+            limits: Any = self.low, self.high
+            pixels.clip(*limits, out=pixels)
         return pixels
 
     def describe(self) -> str:
@@ -129,7 +131,7 @@ class Normalization:
 
     steps: tuple[Known, ...] = ()
 
-    def apply(self, block: Pixels, dtype: DTypeLike = np.float32) -> Pixels:
+    def apply(self, block: Pixels, dtype: DTypeLike = "float32") -> Pixels:
         """Return a normalised copy of `block` (channels first) as `dtype`.
 
         Each pixel is computed on its own and in `dtype`, so it does not matter how an image is cut.
@@ -156,6 +158,8 @@ def steps_of(choice: str | Sequence[Step]) -> tuple[Step, ...]:
 
 
 def _column(values: Values, pixels: Pixels) -> Pixels:
+    import numpy as np
+
     return np.asarray(values, pixels.dtype).reshape(-1, *(1,) * (pixels.ndim - 1))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -55,6 +55,10 @@ class ArraySource:
         if 0 in self.array.shape:
             raise ValueError(f"'{self.name}' is empty: its shape is {tuple(self.array.shape)}")
 
+    def at(self, plane: tuple[int, ...]) -> ArraySource:
+        """Return the source of another plane of the same stack."""
+        return replace(self, plane=plane)
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Spatial shape: without channel axis and fixed axes."""
@@ -100,15 +104,52 @@ class ArraySource:
             raise OSError(f"the pixels of '{self.name}' cannot be read: {error}") from error
 
 
-def source_of(image: Any, channels: int, axes: str | None = None, name: str = "image") -> ArraySource:
-    """Return the source for a whole array, given how many channels the model takes.
+@dataclass(frozen=True, slots=True, eq=False)
+class LayeredSource:
+    """Several images of one shape as the channels of one, in order."""
 
-    `axes` names the array's axes ("yx", "cyx", "yxc", ...); where it is None, two axes are (y, x), three
-    are channels and (y, x) in the order that fits. Raises ValueError where nothing fits, saying what to do.
+    sources: tuple[ArraySource, ...]
+
+    def __post_init__(self) -> None:
+        if len({source.shape for source in self.sources}) != 1:
+            raise ValueError("the images that hold the channels differ in shape")
+
+    @property
+    def name(self) -> str:
+        """The names of the images."""
+        return " + ".join(source.name for source in self.sources)
+
+    def at(self, plane: tuple[int, ...]) -> LayeredSource:
+        """Return the source of another plane of the same stacks."""
+        return LayeredSource(tuple(source.at(plane) for source in self.sources))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Spatial shape in pixels."""
+        return self.sources[0].shape
+
+    @property
+    def channels(self) -> int:
+        """Channels of all images together."""
+        return sum(source.channels for source in self.sources)
+
+    def read(self, box: Box) -> NDArray[Any]:
+        """Return the pixels in `box`, channels first."""
+        return np.concatenate([source.read(box) for source in self.sources])
+
+
+def source_of(
+    image: Any, channels: int, axes: str | None = None, name: str = "image", space: str | None = None
+) -> ArraySource:
+    """Return the source for a whole array, given how many channels and which axes the model takes.
+
+    `axes` names the array's axes ("yx", "cyx", "yxc", ...); where it is None, they are the model's `space`
+    (None: y and x) and, if there is one more, channels, in the order that fits. Raises ValueError where
+    nothing fits, saying what to do.
     """
-    array = image if hasattr(image, "dtype") and hasattr(image, "shape") else np.asarray(image)
+    array = as_array(image)
     if axes is None:
-        axes = _guess_axes(array.shape, channels, name)
+        axes = _guess_axes(array.shape, channels, name, space or "yx")
     if len(axes) != array.ndim or axes.replace("c", "") not in ("x", "yx", "zyx"):
         raise ValueError(f"axes {axes!r} do not fit '{name}' of shape {tuple(array.shape)}: use y, x and c")
     channel_axis = axes.index("c") if "c" in axes else None
@@ -117,35 +158,62 @@ def source_of(image: Any, channels: int, axes: str | None = None, name: str = "i
     return source
 
 
+def as_array(image: Any) -> Any:
+    """Return what can be sliced as it is; numbers in lists become an array."""
+    return image if hasattr(image, "dtype") and hasattr(image, "shape") else np.asarray(image)
+
+
+def stack_of(
+    image: Any, channels: int, axes: str | None = None, name: str = "image", space: str | None = None
+) -> Planes:
+    """Return an array's planes or volumes: as `source_of`, but other axes, named first, are a stack."""
+    array = as_array(image)
+    if axes is None:
+        return Planes.single(source_of(array, channels, None, name, space))
+    ends = (end for end in ("zyx", "yx", "x") if axes.replace("c", "").endswith(end))
+    return planes_of(array, axes, channels, name, space or next(ends, "yx"))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Planes:
-    """The (y, x) planes of an array: a source each, the stack's shape, and the axes without "c"."""
+    """The planes (or volumes) of a stack that are wanted: a source for each, and its index in the stack.
 
-    sources: tuple[ArraySource, ...]
+    `shape` is the stack's, empty for an image by itself; `axes` names all axes but the channels. `whole` is
+    the stack as one image.
+    """
+
+    sources: tuple[ImageSource, ...]
+    indices: tuple[tuple[int, ...], ...]
     shape: tuple[int, ...]
     axes: str
+    whole: ImageSource
+
+    @classmethod
+    def single(cls, source: ImageSource) -> Planes:
+        """Return a source by itself."""
+        return cls((source,), ((),), (), "zyx"[-len(source.shape) :], source)
 
 
-def planes_of(array: Any, axes: str, channels: int, name: str = "image") -> Planes:
-    """Return the planes of an array whose axes are named: y and x last, channels "c", the rest a stack.
+def planes_of(array: Any, axes: str, channels: int, name: str = "image", space: str = "yx") -> Planes:
+    """Return the planes of an array whose axes are named: `space` last, channels "c", the rest a stack.
 
     A single plane has an empty stack shape. Raises ValueError for axes that do not fit, or where an image has
     not the `channels` that the model takes.
     """
-    stack = axes.replace("c", "").removesuffix("yx")
-    if len(set(axes)) != array.ndim or len(axes) != array.ndim or not axes.replace("c", "").endswith("yx"):
-        raise ValueError(
-            f"axes {axes!r} do not fit '{name}' of shape {tuple(array.shape)}: y and x come last"
-        )
+    stack = axes.replace("c", "").removesuffix(space)
+    if len(set(axes)) != array.ndim or len(axes) != array.ndim or not axes.replace("c", "").endswith(space):
+        last = " and ".join((", ".join(space[:-1]), space[-1])) if len(space) > 1 else space
+        raise ValueError(f"axes {axes!r} do not fit '{name}' of shape {tuple(array.shape)}: {last} come last")
     channel_axis = axes.index("c") if "c" in axes else None
     kept = _kept(array, channel_axis, channels)
     shape = tuple(array.shape[axes.index(axis)] for axis in stack)
-    sources = []
-    for plane in np.ndindex(*shape):
+    sources, indices = [], tuple(np.ndindex(*shape))
+    for plane in indices:
         place = "".join(f", {axis} {number}" for axis, number in zip(stack, plane, strict=True))
         sources.append(ArraySource(array, channel_axis, plane, kept, name + place))
     check_channels(sources[0].channels, channels, name)
-    return Planes(tuple(sources), shape, f"{stack}yx")
+    whole = ArraySource(array, channel_axis, (), kept, name)
+    return Planes(tuple(sources), indices, shape, stack + space, whole)
 
 
 def check_channels(found: int, wanted: int, name: str) -> None:
@@ -154,14 +222,17 @@ def check_channels(found: int, wanted: int, name: str) -> None:
         raise ValueError(f"'{name}' has {_count(found)}, but the model takes {_count(wanted)}")
 
 
-def _guess_axes(shape: Sequence[int], channels: int, name: str) -> str:
-    if len(shape) == 2:
-        return "yx"
-    if len(shape) == 3 and shape[-1] in {3, 4} and channels == 3:
-        return "yxc"
-    if len(shape) == 3 and shape[0] == channels:
-        return "cyx"
-    raise ValueError(f"the axes of '{name}' of shape {tuple(shape)} are not clear: give axes='cyx', say")
+def _guess_axes(shape: Sequence[int], channels: int, name: str, space: str) -> str:
+    if len(shape) == len(space):
+        return space
+    one_more = len(shape) == len(space) + 1
+    if one_more and shape[-1] in {3, 4} and channels == 3:
+        return f"{space}c"
+    if one_more and shape[0] == channels:
+        return f"c{space}"
+    if one_more and shape[-1] == channels > 1:
+        return f"{space}c"
+    raise ValueError(f"the axes of '{name}' of shape {tuple(shape)} are not clear: give axes='c{space}', say")
 
 
 def _kept(array: Any, channel_axis: int | None, channels: int) -> int | None:

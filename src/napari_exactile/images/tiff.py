@@ -108,20 +108,29 @@ def save_labels(
     _write(path, labels, metadata)
 
 
-def save_map(path: Path, values: NDArray[np.float32], pixel_size: Sequence[float] | None, note: str) -> None:
-    """Write a (y, x) plane of numbers as they are, as `save_labels` writes labels; `note` says what they are.
+def save_values(
+    path: Path,
+    values: NDArray[np.float32],
+    pixel_size: Sequence[float] | None,
+    note: str,
+    axes: str = "yx",
+) -> None:
+    """Write numbers as they are, as `save_labels` writes labels; `note` says what they are.
 
-    `pixel_size` is (y, x) in micrometres.
+    `pixel_size` is in micrometres, along the last axes.
     """
-    metadata = {"axes": "YX", "Name": path.stem, "Description": note, **_physical_size(pixel_size, "µm")}
+    metadata = {"axes": _ome_axes(axes), "Name": path.stem, "Description": note}
+    metadata |= _physical_size(pixel_size, "µm")
     _write(path, values, metadata)
 
 
 def _physical_size(pixel_size: Sequence[float] | None, unit: str) -> dict[str, Any]:
     if pixel_size is None:
         return {}
-    sizes = {"PhysicalSizeY": pixel_size[-2], "PhysicalSizeX": pixel_size[-1]}
-    return sizes | {"PhysicalSizeYUnit": unit, "PhysicalSizeXUnit": unit}
+    sizes = {
+        f"PhysicalSize{axis}": size for axis, size in zip("ZYX"[-len(pixel_size) :], pixel_size, strict=True)
+    }
+    return sizes | {f"{name}Unit": unit for name in sizes}
 
 
 def _write(path: Path, pixels: NDArray[Any], metadata: dict[str, Any]) -> None:
@@ -141,7 +150,7 @@ def _write(path: Path, pixels: NDArray[Any], metadata: dict[str, Any]) -> None:
 
 def _ome_axes(axes: str) -> str:
     """Return names that OME knows; other axes of a stack become Z, T or C, whichever is free."""
-    named = "".join(axis if axis in "TZYX" else "?" for axis in axes.upper())
+    named = "".join(axis if axis in "TZCYX" else "?" for axis in axes.upper())
     for free in "ZTC":
         named = named if free in named else named.replace("?", free, 1)
     if "?" in named:

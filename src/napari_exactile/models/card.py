@@ -79,6 +79,7 @@ COLONIES_DEMO = ModelCard(
     name="colonies-demo",
     title="Colonies demo (trained on synthetic images)",
     summary="trained on synthetic images - phase contrast - 2 classes",
+    axes="yx",
     classes=("background", "colony"),
     probabilities=True,
     pixel_size=0.65,

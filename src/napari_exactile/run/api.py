@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from napari_exactile.images.source import ImageSource, source_of
+from napari_exactile.images.source import ImageSource, Planes, source_of, stack_of
 from napari_exactile.models.load import Model, load_model
 from napari_exactile.network import probe
 from napari_exactile.network.analysis import Analysis, analyse_module
@@ -15,6 +15,7 @@ from napari_exactile.network.declared import declare
 from napari_exactile.run.events import Event
 from napari_exactile.run.job import Job
 from napari_exactile.run.report import Result
+from napari_exactile.run.series import Series
 from napari_exactile.run.settings import Settings
 
 ModelLike = str | nn.Module | Model
@@ -55,8 +56,10 @@ def segment(
     """Segment an image of any size: the same labels as one pass of the network over the whole image.
 
     `image` is a numpy, dask or zarr array or an ImageSource; `axes` names its axes where they are not clear
-    ("cyx", "yxc"). `settings` are the fields of Settings: tile, radius, method, region, normalization,
-    probabilities, device, memory_limit, factor. `on_event` hears of every step; when `cancel()` is true,
+    ("cyx", "yxc"). Axes before the last ones that the network takes ("tzyx" for one of planes) are a stack,
+    segmented plane by plane; `together` normalises it as one image. `settings` are the fields of Settings:
+    tile, radius, method, region, normalization, together, threshold, probabilities, device, memory_limit,
+    factor. `on_event` hears of every step; when `cancel()` is true,
     what is done is returned and the rest of the labels is the number of classes.
 
     A model that cannot be exact is refused, unless method="approximate" is chosen with a radius of one's own:
@@ -66,12 +69,12 @@ def segment(
     Raises NotExactError where the model is refused, ValueError for images and settings that cannot be used,
     and TileError where a tile fails.
     """
-    job = make_job(image, model, axes, Settings(**settings))
-    for event in job.run(cancel):
+    series = make_series(image, model, axes, Settings(**settings))
+    for event in series.run(cancel):
         on_event(event)
-    if job.labels is None:
+    if not series.jobs[0].started:
         raise ValueError("the run was cancelled before its first tile")
-    return job.result()
+    return series.result()
 
 
 def segment_whole(image: Any, model: ModelLike, *, axes: str | None = None, **settings: Any) -> Result:
@@ -83,10 +86,22 @@ def segment_whole(image: Any, model: ModelLike, *, axes: str | None = None, **se
     return make_job(image, model, axes, Settings(**settings)).run_whole()
 
 
+def make_series(
+    image: Any, model: ModelLike, axes: str | None, settings: Settings, name: str = "image"
+) -> Series:
+    """Return what `segment` runs, a job for each plane of a stack; nothing is read yet."""
+    loaded = load_model(model)
+    channels, space = loaded.card.channels, loaded.card.axes
+    planes = Planes.single(image) if hasattr(image, "read") else stack_of(image, channels, axes, name, space)
+    analysis = analysis_for(loaded, planes.sources[0].shape, settings)
+    return Series(planes, loaded, analysis, settings)
+
+
 def make_job(image: Any, model: ModelLike, axes: str | None, settings: Settings) -> Job:
     """Return the job that `segment` runs; nothing is read yet."""
     loaded = load_model(model)
-    source: ImageSource = image if hasattr(image, "read") else source_of(image, loaded.card.channels, axes)
+    channels, space = loaded.card.channels, loaded.card.axes
+    source: ImageSource = image if hasattr(image, "read") else source_of(image, channels, axes, space=space)
     return Job(source, loaded, analysis_for(loaded, source.shape, settings), settings)
 
 

@@ -18,10 +18,11 @@ from napari_exactile.run.executor import Executor
 from napari_exactile.run.job import Job
 from napari_exactile.run.metrics import Difference, difference
 from napari_exactile.run.plan import COMFORTABLE_ZONE
-from napari_exactile.run.scores import label
 
 Check = Callable[[], None]
 NO_COMPARISON = "The preview compares labels on the image's own grid, and this model's output has another one"
+
+NO_CLASSES = "The preview compares one label per pixel, and this model gives values, or a label per channel"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,6 +123,8 @@ class TilingErrors:
 
     def __init__(self, job: Job) -> None:
         require_grid_of_image(job.analysis)
+        if job.decision.kind == "values" or job.decision.leading:
+            raise ValueError(NO_CLASSES)
         self._job, self.analysis = job, job.analysis
         self._factor = job.analysis.require().factor
         self._executor_or_none: Executor | None = None
@@ -179,7 +182,8 @@ class TilingErrors:
         probabilities: NDArray[Any] | None = None
         for part in parts:
             with exact_arithmetic(job.device):
-                result = label(scores(part), job.model.card.probabilities)
+                result = job.decision.decide(scores(part))
+            assert result.labels is not None, "refused when the job was taken"
             index = slices(part, window)
             labels[index] = result.labels.cpu().numpy()
             values = result.probabilities.cpu().numpy()

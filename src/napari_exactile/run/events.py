@@ -16,6 +16,14 @@ class Measuring:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaneStarted:
+    """Plane `number` (from 1) of `planes` is next; tiles are counted anew from here on."""
+
+    number: int
+    planes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Surveying:
     """Pass number `number` of `passes` over the image is under way, for operators that look at all of it."""
 
@@ -63,7 +71,7 @@ class Finished:
     cancelled: bool
 
 
-Event = Measuring | Surveying | Ready | TileStarted | TileFinished | TileHalved | Finished
+Event = Measuring | PlaneStarted | Surveying | Ready | TileStarted | TileFinished | TileHalved | Finished
 
 
 class Cancelled(Exception):  # noqa: N818  (not an error: somebody asked for it)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -33,19 +33,45 @@ from napari_exactile.run.events import Cancelled, Event, TileError
 from napari_exactile.run.executor import Executor
 from napari_exactile.run.plan import Plan, largest_tile, plan_tiles
 from napari_exactile.run.report import Report, Result
-from napari_exactile.run.scores import Labelled, check_scores, label
+from napari_exactile.run.scores import Decision, Labelled, check_scores
 from napari_exactile.run.settings import Settings
 from napari_exactile.run.survey import R, Survey
 
 IsCancelled = Callable[[], bool]
 
 
+class Arrays(Protocol):
+    """Where a run's results are kept; asked once, before the first tile."""
+
+    def labels(self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        """Return an array for labels (*leading, *shape)."""
+        ...
+
+    def probabilities(self, leading: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """Return an array for probabilities or values (*leading, *shape)."""
+        ...
+
+
+class Memory:
+    """Keeps results in memory."""
+
+    def labels(self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        """Return an array for labels."""
+        return np.zeros((*leading, *shape), dtype)
+
+    def probabilities(self, leading: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """Return an array for probabilities or values."""
+        return np.zeros((*leading, *shape), np.float32)
+
+
 class Job:
     """A segmentation that is prepared, run, stopped and continued.
 
     Made of values only: nothing is read before `run`. `labels` holds the classes of finished zones and
-    `unfinished` elsewhere; it covers the box `labelled` of the output and is made by `allocate(shape,
-    dtype)`. One thread at a time may call `run`; others may read `labels` meanwhile.
+    `unfinished` elsewhere, `probabilities` those of finished zones and NaN elsewhere; where the output is
+    values, there are no labels and `probabilities` holds the values. Both cover the box `labelled` of the
+    output and are made by `arrays`. One thread at a time may call `run`; others may read them meanwhile.
+    `plan` and `normalization` are given where they are known already.
     """
 
     def __init__(
@@ -54,34 +80,41 @@ class Job:
         model: Model,
         analysis: Analysis,
         settings: Settings,
-        allocate: Callable[[tuple[int, ...], Any], NDArray[Any]] = np.empty,
-    ) -> None:
+        arrays: Arrays | None = None,
+        plan: Plan | None = None,
+        normalization: Normalization | None = None,
+    ) -> None:  # fmt: skip
         check_channels(source.channels, model.card.channels, getattr(source, "name", "image"))
         check_scores(analysis.scores_dtype)
         self.source, self.model, self.analysis, self.settings = source, model, analysis, settings
         self.device = pick_device(settings.device)
-        self.plan = make_plan(analysis, settings, self.device)
+        self.plan = plan or make_plan(analysis, settings, self.device)
+        self.decision = Decision.of(model.card, analysis.classes, settings.threshold)
         self.labelled = self._part(self.plan.tiling.region)
         self.done: set[int] = set()
-        self._allocate = allocate
+        self._arrays = arrays or Memory()
         self.near_ties = 0
         self.seconds = 0.0
         self.labels: NDArray[Any] | None = None
         self.probabilities: NDArray[np.float32] | None = None
-        self._normalization: Normalization | None = None
+        self._normalization = normalization
         self._largest_piece = self.plan.zor
-        scratch = scratch_memory() if settings.scratch_limit is None else settings.scratch_limit
-        self._survey = Survey(analysis, self.plan.schedule, self.plan.zor, min(scratch, scratch_memory()))
+        self._survey = self._new_survey()
 
     @property
     def classes(self) -> int:
         """Number of label values."""
-        return max(2, self.analysis.classes)
+        return self.decision.count
 
     @property
     def unfinished(self) -> int:
         """The label of pixels that no tile has reached yet: the one after the last class."""
         return self.classes
+
+    @property
+    def started(self) -> bool:
+        """Whether the arrays exist."""
+        return self.labels is not None or self.probabilities is not None
 
     @property
     def complete(self) -> bool:
@@ -107,9 +140,18 @@ class Job:
         finally:
             self.seconds += time.perf_counter() - started
 
+    def forget(self) -> None:
+        """Let go of what was kept between passes over the image; for a job that is complete."""
+        self._survey = self._new_survey()
+
+    def _new_survey(self) -> Survey:
+        limit = self.settings.scratch_limit
+        memory = scratch_memory() if limit is None else min(limit, scratch_memory())
+        return Survey(self.analysis, self.plan.schedule, self.plan.zor, memory)
+
     def result(self) -> Result:
         """Return what there is; raises RuntimeError before the first `run` has made the arrays."""
-        if self.labels is None:
+        if not self.started:
             raise RuntimeError("there is no result before run()")
         return Result(self.labels, self.probabilities, self.report())
 
@@ -120,13 +162,14 @@ class Job:
             pass
         with exact_arithmetic(self.device):
             scores = self.executor().whole()
-        result = label(scores, self.model.card.probabilities)
-        labels = result.labels.cpu().numpy().astype(np.min_scalar_type(self.unfinished))
+        result, labels = self.decision.decide(scores), None
+        if result.labels is not None:
+            labels = result.labels.cpu().numpy().astype(np.min_scalar_type(self.unfinished))
         seconds = time.perf_counter() - started
         report = replace(
             self.report(), shape=self.source.shape, exact=True, method="one pass", tiles=1, tiles_done=1,
-            passes=1, redundancy=1.0, near_ties=result.near_ties, seconds=seconds, output_shape=labels.shape,
-            reason="",
+            passes=1, redundancy=1.0, near_ties=result.near_ties, seconds=seconds,
+            output_shape=tuple(scores.shape[2:]), reason="",
         )  # fmt: skip
         return Result(labels, result.probabilities.float().cpu().numpy(), report)
 
@@ -176,14 +219,16 @@ class Job:
         return statistics.measure(self.source, steps_of(wanted))
 
     def _make_arrays(self) -> None:
-        if self.labels is not None:
+        if self.started:
             return
-        shape = box_shape(self.labelled)
-        labels = self._allocate(shape, np.min_scalar_type(self.unfinished))
-        labels.fill(self.unfinished)
-        self.labels = labels
-        if self.settings.probabilities:
-            self.probabilities = np.zeros((self.analysis.classes, *shape), np.float32)
+        shape, decision = box_shape(self.labelled), self.decision
+        if decision.kind != "values":
+            leading, dtype = decision.leading, np.min_scalar_type(self.unfinished)
+            self.labels = self._arrays.labels(leading, shape, dtype)
+            self.labels.fill(self.unfinished)
+        if decision.kind == "values" or self.settings.probabilities:
+            self.probabilities = self._arrays.probabilities((decision.channels,), shape)
+            self.probabilities.fill(np.nan)
 
     def _tiles(self, is_cancelled: IsCancelled) -> Iterator[Event]:
         check, executor = events.checker(is_cancelled), self.executor()
@@ -230,7 +275,7 @@ class Job:
         if part is None:
             return 0  # between two elements of the output, at the edge of what it covers
         scores = executor.scores(zone, self.plan.radius, self.plan.method, check)
-        return self._write(part, label(scores, self.model.card.probabilities))
+        return self._write(part, self.decision.decide(scores))
 
     def _part(self, region: Box) -> Box:
         part = self.analysis.part(region)
@@ -238,11 +283,11 @@ class Job:
         return part
 
     def _write(self, part: Box, result: Labelled) -> int:
-        assert self.labels is not None
-        index = slices(part, self.labelled)
-        self.labels[index] = result.labels.cpu().numpy()
+        index: Any = (..., *slices(part, self.labelled))
+        if self.labels is not None and result.labels is not None:
+            self.labels[index] = result.labels.cpu().numpy()
         if self.probabilities is not None:
-            self.probabilities[(slice(None), *index)] = result.probabilities.float().cpu().numpy()
+            self.probabilities[index] = result.probabilities.float().cpu().numpy()
         return result.near_ties
 
     def _halve(self, tile: Tile, error: BaseException) -> None:

@@ -50,11 +50,13 @@ class Report:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """Labels (smallest integer type), probabilities (classes, *labels' shape) if kept, and the report.
+    """Labels (smallest integer type), probabilities (channels, *shape) if kept, and the report.
 
-    Their shape is the region's, or that of the part of the output that belongs to it.
+    The shape is the region's, or that of the part of the output that belongs to it, after the axes of a stack
+    if there are such. Where each channel is decided by itself, labels are (channels, *shape). Where the
+    output is values, they are in `probabilities` and there are no labels.
     """
 
-    labels: NDArray[Any]
+    labels: Any
     probabilities: NDArray[np.float32] | None
     report: Report

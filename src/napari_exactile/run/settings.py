@@ -24,6 +24,9 @@ class Settings:
     `normalization` is "model" (what the model asks for), "z-score", "min-max", "percentile" (1 to 99.8),
     "none", or a tuple of steps such as (Clip(0, 4095), ZScore()).
 
+    `threshold` replaces the model's where its output says yes or no; `together` measures all planes of a
+    stack as one image instead of each by itself.
+
     The method "approximate" is for models that cannot be exact. It needs a radius of one's own; `factor` is
     what sizes of its tiles are multiples of. Raises ValueError for values that no run can have.
     """
@@ -38,6 +41,8 @@ class Settings:
     memory_limit: int | None = None
     scratch_limit: int | None = None
     factor: int | Literal["auto"] = "auto"
+    threshold: float | None = None
+    together: bool = False
 
     def __post_init__(self) -> None:
         if self.tile != "auto" and self.tile < 1:
@@ -55,6 +60,8 @@ class Settings:
         _check_choice("device", self.device, get_args(Device))
         if self.memory_limit is not None and self.memory_limit < 1:
             raise ValueError(f"the memory limit must be positive, not {self.memory_limit}")
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise ValueError(f"a threshold lies between 0 and 1, not at {self.threshold}")
         if self.scratch_limit is not None and self.scratch_limit < 0:
             raise ValueError(f"the scratch limit cannot be negative: {self.scratch_limit}")
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from napari.components import ViewerModel
 
 from napari_exactile.geometry.interval import Box, lengths
-from napari_exactile.run.settings import Device, NormalizationChoice, Settings
-from napari_exactile.widget.classes import Classes
-from napari_exactile.widget.fields import AUTOMATIC, MODEL_SAYS, NONE, VIEW, Z_SCORE, Fields
-from napari_exactile.widget.layers import Plane, plane_of, region_in_view
+from napari_exactile.images.source import Planes
+from napari_exactile.run.settings import Device, Settings
+from napari_exactile.widget.classes import Classes, label_count
+from napari_exactile.widget.fields import ALL_PLANES, AUTOMATIC, NORMALIZATIONS, VIEW, Fields
+from napari_exactile.widget.planes import Plane, plane_of, region_in_view
 from napari_exactile.widget.planner import Planner
 from napari_exactile.widget.rescaled import described
 
@@ -22,14 +23,13 @@ if TYPE_CHECKING:
     from napari_exactile.network.declared import Factor
     from napari_exactile.run.plan import Plan
 
-NORMALIZATIONS: dict[str, NormalizationChoice] = {MODEL_SAYS: "model", Z_SCORE: "z-score", NONE: "none"}
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
     """Everything that a run needs."""
 
     plane: Plane
+    planes: Planes
     model: Model
     analysis: Analysis
     settings: Settings
@@ -39,7 +39,7 @@ class Choice:
     @property
     def key(self) -> tuple[Any, ...]:
         """Return what must stay the same for a run to be continued: pixels, model, settings."""
-        return self.plane.identity, self.model, self.settings
+        return self.plane.identity, self.planes.indices, self.model, self.settings
 
 
 class _CannotRun(Exception):  # noqa: N818
@@ -72,9 +72,10 @@ class Chooser:
             plan = self._plan(analysis, settings)
         except _CannotRun as reason:
             return str(reason)
-        self._show_figures(plan)
-        classes = self._planner.classes.of(model.card, max(2, analysis.classes))
-        self.choice = Choice(plane, model, analysis, settings, plan, classes)
+        planes = plane.planes(self._everything)
+        self._show_figures(plan, len(planes.sources))
+        classes = self._planner.classes.of(model.card, label_count(model.card, analysis))
+        self.choice = Choice(plane, planes, model, analysis, settings, plan, classes)
         return ""
 
     def _plane(self) -> Plane:
@@ -85,12 +86,21 @@ class Chooser:
             fields.image_note.say("Open an image (File > Open), or look at the sample.")
             raise _CannotRun("There is no image to segment.")
         try:
-            plane = plane_of(layer, self._viewer, self._planner.cards[fields.model.value].channels)
+            card = self._planner.cards[fields.model.value]
+            space, where = card.axes or "yx", fields.channels.value
+            plane = plane_of(layer, self._viewer, card.channels, space, where, self._everything)
         except ValueError as error:
+            fields.offer_channels(layer.ndim > 2 or layer.rgb)
             fields.image_note.say(f"{error}.", warning=True)
             raise _CannotRun("The image does not fit: see Image.") from error
-        fields.image_note.say(*described(plane, self._planner.cards[fields.model.value]))
+        fields.image_note.say(*described(plane, card, self._everything))
+        fields.offer_channels(layer.ndim > 2 or card.channels > 1)
+        fields.offer_planes(plane.stack_shape)
         return plane
+
+    @property
+    def _everything(self) -> bool:
+        return self._fields.planes.value == ALL_PLANES
 
     def _analysis(self, plane: Plane) -> tuple[Model, Analysis]:
         """Return model and analysis; the first time, they are asked for in the background."""
@@ -157,10 +167,21 @@ class Chooser:
             region=self._region(plane),
             normalization=NORMALIZATIONS[fields.normalization.value],
             probabilities=fields.probabilities.value,
+            threshold=self._threshold(analysis),
+            together=self._everything and fields.together.value,
             device=self._devices[fields.device.value],
             memory_limit=round(fields.memory.value * 1e9) or None,
             **self._radius(analysis),
         )
+
+    def _threshold(self, analysis: Analysis) -> float | None:
+        """Return the threshold of a model that says yes or no; the field comes with the model's own."""
+        from napari_exactile.run.scores import Decision
+
+        assert self.known is not None
+        decision = Decision.of(self.known[0].card, analysis.classes)
+        self._fields.offer_threshold(decision.threshold if decision.kind == "threshold" else None)
+        return float(self._fields.threshold.value) if decision.kind == "threshold" else None
 
     def _radius(self, analysis: Analysis) -> dict[str, Any]:
         """Return the radius, and the method that can take it."""
@@ -194,7 +215,7 @@ class Chooser:
             self._fields.zone_note.say()
             raise _CannotRun("The tile size does not work: see Tiles.") from error
 
-    def _show_figures(self, plan: Plan) -> None:
+    def _show_figures(self, plan: Plan, planes: int) -> None:
         fields, radius = self._fields, max(plan.radius)
         if plan.approximate:
             snap(fields.chosen_radius, max(plan.factor), radius)
@@ -203,6 +224,7 @@ class Chooser:
         fields.tile_note.say(f"in steps of {lengths(plan.factor)} px")
         fields.context_note.say(f"{lengths(plan.radius)} px (radius)")
         tiles = "1 tile" if len(plan) == 1 else f"{len(plan)} tiles"
+        tiles += f" in each of {planes} planes" if planes > 1 else ""
         extra = f"extra computing +{max(0.0, plan.redundancy - 1) * 100:.0f}\u00a0%"
         passes = f" - {len(plan.schedule.passes)} passes" if plan.schedule.surveys else ""
         fields.zone_note.say(f"{lengths(plan.zor)} px (ZoR) - {tiles}{passes}\n{extra}")

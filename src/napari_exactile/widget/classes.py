@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from napari.layers import Labels
@@ -13,6 +13,9 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari_exactile.models.card import ModelCard
 from napari_exactile.widget.layers import CLASS_COLORS, class_colors
 from napari_exactile.widget.remembered import forget, keep, kept
+
+if TYPE_CHECKING:
+    from napari_exactile.network.analysis import Analysis
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,16 @@ class Classes:
         background = card.background if card.background is None or card.background < count else None
         given = card.colors if len(card.colors) == count else _chosen_colors(count, background)
         return cls(card.class_names(count), given, background)
+
+    @property
+    def values(self) -> tuple[tuple[str, ...], int | None, tuple[str, ...]]:
+        """Names, background and colours, as a labels layer is made from them."""
+        return self.names, self.background, self.colors
+
+    def of_channel(self, index: int) -> Classes:
+        """Return no and yes for one channel of a network that decides on each by itself."""
+        name, color = self.names[index], self.colors[index]
+        return Classes((f"not {name}", name), (color, color), 0)
 
     @property
     def colormap(self) -> DirectLabelColormap:
@@ -76,6 +89,14 @@ class ClassMemory:
             self._made[key] = classes
         if self._remembers:
             forget(key) if as_given else keep(key, asdict(classes))
+
+
+def label_count(card: ModelCard, analysis: Analysis) -> int:
+    """Return how many classes have a name: the labels, or the channels that are decided each by itself."""
+    from napari_exactile.run.scores import Decision
+
+    decision = Decision.of(card, analysis.classes)
+    return decision.channels if decision.leading else decision.count
 
 
 def _key(card: ModelCard) -> str:

@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 from napari_exactile.widget.background import Latest
 from napari_exactile.widget.check_row import CheckRow
 from napari_exactile.widget.class_table import ClassTable
-from napari_exactile.widget.classes import Classes, ClassMemory
+from napari_exactile.widget.classes import Classes, ClassMemory, label_count
 from napari_exactile.widget.form import same_letters
 from napari_exactile.widget.layer_table import LayerTable
 
@@ -114,7 +114,7 @@ class DetailsDialog(QDialog):
 
     def _show_classes(self, model: Model, analysis: Analysis) -> None:
         card = model.card
-        count = max(2, analysis.classes) if analysis.bound else len(card.classes)
+        count = label_count(card, analysis) if analysis.bound else len(card.classes)
         has_classes = count > 0 and card.kind != "values"
         self.tabs.setTabVisible(CLASSES, has_classes)
         if has_classes:

@@ -105,6 +105,12 @@ class ExactileDock(QWidget):
         if self.run is not None:
             self.run.cancel()
 
+    def _on_threshold(self, threshold: float) -> None:
+        """Label anew with another threshold, where the last run has kept its probabilities."""
+        run = self.run
+        if run is not None and run.can_rethreshold:
+            self._saver.rethreshold(run, threshold)
+
     def save(self, path: Path | None = None) -> None:
         """Write the labels of the last run to `path`, or to a file that the person picks."""
         if self.run is not None and self.run.can_save:
@@ -141,7 +147,9 @@ class ExactileDock(QWidget):
             self.overlay.hide()
             return
         try:
-            frame = Frame.of(choice.plane.layer)
+            if not choice.plane.is_flat:
+                raise ValueError("tiles are drawn where y and x are the last axes, and here they are not")
+            frame = Frame.of(choice.plane.layer, len(choice.plane.shape))
         except ValueError as error:
             self.fields.tile_note.say(f"{error}.", warning=True)
             self.overlay.hide()
@@ -174,7 +182,7 @@ class ExactileDock(QWidget):
     def _show_classes(self) -> None:
         """Show what a person has made of the classes in the labels of the last run, and in those to come."""
         if self.run is not None:
-            self.run.show_classes(self.planner.classes.of(self.run.model.card, self.run.job.classes))
+            self.run.show_classes(self.planner.classes)
         self.update_plan()
 
     # --- events
@@ -274,6 +282,7 @@ class ExactileDock(QWidget):
         self.footer.cancel.clicked.connect(self.cancel)
         self.footer.save.clicked.connect(lambda _checked: self.save())
         self.fields.sample.changed.connect(self._load_sample)
+        self.fields.threshold.changed.connect(self._on_threshold)
         self.fields.details.changed.connect(lambda _clicked: self.details.open())
         self.fields.preview_header.toggled.connect(self.preview.update)
         for switch in (self.fields.tiling, self.fields.all_contexts):

@@ -22,7 +22,15 @@ from napari_exactile.widget.preview_fields import PreviewFields
 Choices = Callable[[Any], list[tuple[str, Any]]]
 
 WHOLE, VIEW = "Whole image", "Current view"
+ONE_PLANE, ALL_PLANES = "Plane in view", "All planes"
 MODEL_SAYS, Z_SCORE, NONE = "By the model", "Z-score", "None"
+NORMALIZATIONS = {
+    MODEL_SAYS: "model",
+    Z_SCORE: "z-score",
+    "Minimum to maximum": "min-max",
+    "Percentiles 1 to 99.8": "percentile",
+    NONE: "none",
+}
 AUTOMATIC = "Automatic"
 
 
@@ -33,6 +41,7 @@ class Fields:
     """
 
     def __init__(self, images: Choices, models: Choices, on_change: Callable[[], None]) -> None:
+        self._threshold_of: str | None = None
         self._make_image_fields(images)
         self._make_model_fields(models)
         self._make_tile_fields()
@@ -50,6 +59,50 @@ class Fields:
             choices=[WHOLE, VIEW], value=WHOLE, orientation="vertical",
             tooltip="The current view is exact relative to the whole image: its statistics and edges count",
         )  # fmt: skip
+
+        self.channels = ComboBox(
+            choices=self._channel_choices, value="automatic", tooltip="Where the channels of the image lie"
+        )  # fmt: skip
+        self.planes = RadioButtons(
+            choices=[ONE_PLANE, ALL_PLANES], value=ONE_PLANE, orientation="vertical",
+            tooltip="Of a stack or time series: the plane in view, or every plane as an image of its own",
+        )  # fmt: skip
+        self.together = CheckBox(
+            text="Normalise together", value=False,
+            tooltip="Measure all planes as one image, instead of each by itself",
+        )  # fmt: skip
+        self.image.changed.connect(lambda _layer: self._reset_channels())
+
+    def _channel_choices(self, _field: Any) -> list[tuple[str, Any]]:
+        """Offer the axes of the picked image."""
+        layer = self.image.value
+        axes = [] if layer is None or layer.rgb or layer.ndim < 3 else range(layer.ndim)
+        shape = () if layer is None else (layer.data[0] if layer.multiscale else layer.data).shape
+        named = [(f"Axis {axis} ({shape[axis]})", axis) for axis in axes]
+        rest = [("No axis", "none"), ("Selected layers", "selected layers")]
+        return [("Automatic", "automatic"), *named, *rest]
+
+    def _reset_channels(self) -> None:
+        with self.channels.changed.blocked():
+            self.channels.reset_choices()
+            self.channels.value = "automatic"
+
+    def offer_channels(self, offered: bool) -> None:
+        """Let the person say where the channels lie, where there is something to say."""
+        self.channels_row.setVisible(offered)
+
+    def offer_planes(self, stack: tuple[int, ...]) -> None:
+        """Let the person choose among the planes of a stack."""
+        self.planes_row.setVisible(bool(stack))
+        self.together.enabled = bool(stack) and self.planes.value == ALL_PLANES
+
+    def offer_threshold(self, own: float | None) -> None:
+        """Let the person change the threshold of a model that says yes or no, beginning with its `own`."""
+        self.threshold_row.setVisible(own is not None)
+        if own is not None and self._threshold_of != self.model.value:
+            self._threshold_of = self.model.value
+            with self.threshold.changed.blocked():
+                self.threshold.value = own
 
     def _make_model_fields(self, models: Choices) -> None:
         self.model = ComboBox(choices=models, tooltip="The network that labels the pixels")
@@ -70,6 +123,12 @@ class Fields:
         self.factor.native.setDecimals(0)
         self.factor.native.setSuffix(" px")
         self.factor.native.setSpecialValueText(AUTOMATIC)
+        self.threshold = FloatSpinBox(
+            value=0.5, min=0.001, max=0.999, step=0.05,
+            tooltip="Probability from which on a pixel is labelled; where probabilities were kept, a change "
+            "needs no second run",
+        )  # fmt: skip
+        self.threshold.native.setDecimals(3)
         # Chosen for one model, it says nothing of the next.
         self.model.changed.connect(self._forget_approximation)
         self.details = PushButton(text="Details...", tooltip="What the model needs, layer by layer")
@@ -98,7 +157,7 @@ class Fields:
         self.radius = SpinBox(value=96, min=0, max=65536, step=16, tooltip="Context on every side, in pixels")
         self.radius_note = Note()
         self.normalization = ComboBox(
-            choices=[MODEL_SAYS, Z_SCORE, NONE], tooltip="How pixel values are scaled"
+            choices=list(NORMALIZATIONS), tooltip="How pixel values are scaled"
         )  # fmt: skip
         self.probabilities = CheckBox(
             text="Probabilities",
@@ -117,7 +176,7 @@ class Fields:
         return (
             self.image, self.region, self.model, self.automatic, self.tile, self.device, self.own_radius,
             self.radius, self.normalization, self.probabilities, self.memory, self.approximate,
-            self.chosen_radius, self.factor,
+            self.chosen_radius, self.factor, self.channels, self.planes, self.together, self.threshold,
         )  # fmt: skip
 
     def remembered(self) -> dict[str, ValueWidget[Any]]:
@@ -132,6 +191,7 @@ class Fields:
         self.open_model.setEnabled(not locked)
         if not locked:
             self.tile.enabled, self.radius.enabled = not self.automatic.value, self.own_radius.value
+            self.together.enabled = self.planes.value == ALL_PLANES
 
     def offer_approximation(self, offered: bool) -> None:
         """Let a model that cannot be exact be run approximately; its radius is another than "own radius"."""
@@ -156,12 +216,16 @@ class Fields:
         self.approximation.row("Multiples of", self.factor)
         self.approximation.setVisible(False)
         form.heading("Image")
-        form.wide(self.image, self.image_note, self.sample)
+        self.channels_row, self.planes_row, self.threshold_row = Form(), Form(), Form()
+        self.channels_row.row("Channels", self.channels)
+        self.planes_row.row("Planes", self.planes, self.together)
+        self.threshold_row.row("Threshold", self.threshold)
+        form.wide(self.image, self.image_note, self.sample, self.channels_row, self.planes_row)
         form.row("Segment", self.region)
         form.heading("Model")
         form.wide(
             beside(self.model, self.open_model), self.open_note, self.model_note, self.exact_note,
-            self.approximate, self.approximation, self.details,
+            self.approximate, self.approximation, self.threshold_row, self.details,
         )  # fmt: skip
         form.heading("Tiles")
         form.row("Tile size", self.automatic, self.tile, self.tile_note)

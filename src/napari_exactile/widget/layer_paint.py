@@ -62,15 +62,15 @@ def paint_zones(layer: Shapes, *, tiling: Tiling, width: float) -> None:
             transform_color([BLUE, ORANGE])[odd],
             transform_color([BLUE + FILL, ORANGE + FILL])[odd],
         )
-        _replace(layer, zone_corners(tiling), "rectangle", width, lines, fills)
+        replace_shapes(layer, zone_corners(tiling), "rectangle", width, lines, fills)
     else:
         lines = transform_color([BLUE, ORANGE, BLUE, ORANGE])
-        _replace(layer, grid_paths(tiling), "path", width, lines, "transparent")
+        replace_shapes(layer, grid_paths(tiling), "path", width, lines, "transparent")
 
 
 def paint_contexts(layer: Shapes, *, tiling: Tiling, width: float) -> None:
     """Draw the outline of every tile: its zone with the context around it."""
-    _replace(layer, context_corners(tiling), "rectangle", width, PURPLE, "transparent")
+    replace_shapes(layer, context_corners(tiling), "rectangle", width, PURPLE, "transparent")
 
 
 def paint_context(layer: Shapes, *, boxes: tuple[Box, ...], width: float) -> None:
@@ -79,7 +79,7 @@ def paint_context(layer: Shapes, *, boxes: tuple[Box, ...], width: float) -> Non
     if layer.nshapes == len(outlines):
         layer.data = outlines  # twice as fast, as this follows the cursor; colours and widths stay
     else:
-        _replace(layer, outlines, "rectangle", width, [PURPLE, GREEN], [PURPLE + FILL, "transparent"])
+        replace_shapes(layer, outlines, "rectangle", width, [PURPLE, GREEN], [PURPLE + FILL, "transparent"])
 
 
 def paint_status(layer: Surface, *, tiling: Tiling, status: IntArray, width: float) -> None:
@@ -95,7 +95,8 @@ def paint_status(layer: Surface, *, tiling: Tiling, status: IntArray, width: flo
         layer.data = vertices, faces, values
 
 
-def _replace(layer: Shapes, outlines: Any, kind: str, width: float, lines: Any, fills: Any) -> None:
+def replace_shapes(layer: Shapes, outlines: Any, kind: str, width: float, lines: Any, fills: Any) -> None:
+    """Put other shapes in the place of those that a layer has."""
     # `layer.data = outlines` would keep the widths and colours of the shapes that were there before.
     layer.data = []
     layer.add(list(outlines), shape_type=kind, edge_width=width, edge_color=lines, face_color=fills)

@@ -23,6 +23,7 @@ from napari_exactile.widget.layer_paint import (
 )
 from napari_exactile.widget.own_layer import Frame, OwnLayer
 from napari_exactile.widget.tile_shapes import TileStatus, in_image
+from napari_exactile.widget.volume import VolumeBox, planar, slab_at
 
 __all__ = ["Frame", "TileStatus", "TilingOverlay"]
 
@@ -45,6 +46,10 @@ class TilingOverlay:
         self._viewer = viewer
         self._frame = Frame()
         self._tiling: Tiling | None = None
+        self._whole_frame = self._frame
+        self._whole: Tiling | None = None
+        self._slab_shown: int | None = None
+        self._box = VolumeBox(viewer)
         self._status: npt.NDArray[np.uint8] | None = None
         self._status_version = 0
         self._current: int | None = None
@@ -63,12 +68,16 @@ class TilingOverlay:
             emitter.connect(callback)
 
     def show(self, frame: Frame, tiling: Tiling) -> None:
-        """Draw the zones of a tiling of two axes, (y, x); another tiling than before clears the status."""
-        if len(tiling.shape) != 2:
-            raise ValueError(f"only tilings of two axes can be drawn, not of {len(tiling.shape)}")
-        if (frame, tiling) != (self._frame, self._tiling):
+        """Draw the zones of a tiling of (y, x), or of (z, y, x) as they lie in the plane in view.
+
+        `frame` has as many axes. Another tiling than before clears the status.
+        """
+        if len(tiling.shape) not in {2, 3}:
+            raise ValueError(f"only tilings of two or three axes can be drawn, not of {len(tiling.shape)}")
+        if (frame, tiling) != (self._whole_frame, self._whole):
             self._status = None
-        self._frame, self._tiling, self._shown = frame, tiling, True
+        self._whole_frame, self._whole = frame, tiling
+        self._frame, self._tiling, self._shown = frame.flat, planar(tiling), True
         self._refresh()
 
     def hide(self) -> None:
@@ -115,7 +124,7 @@ class TilingOverlay:
     def start_status(self) -> None:
         """Begin to show how far each tile has come: all are waiting."""
         if self._tiling is not None:
-            self._status = np.full(len(self._tiling), TileStatus.WAITING.value, dtype=np.uint8)
+            self._status = np.full(len(self._whole or ()), TileStatus.WAITING.value, dtype=np.uint8)
             self._status_version += 1
             self._refresh()
 
@@ -147,6 +156,7 @@ class TilingOverlay:
         self._shown, self._status = False, None
         for own in self._layers:
             own.release()
+        self._box.release()
 
     def _connections(self) -> list[tuple[Any, Callable[..., None]]]:
         viewer, camera, dims = self._viewer, self._viewer.scene.camera, self._viewer.dims
@@ -158,7 +168,19 @@ class TilingOverlay:
             (dims.events.order, self._refresh),
             (dims.events.ndisplay, self._refresh),
             (dims.events.ndim, self._refresh),
+            (dims.events.current_step, self._on_step),
         ]
+
+    def _on_step(self, event: Any = None) -> None:
+        if self._slab is not None and self._slab != self._slab_shown:
+            self._update_status_soon()
+
+    @property
+    def _slab(self) -> int | None:
+        """The layer of zones that the plane in view belongs to; None for tilings of planes."""
+        if self._whole is None or len(self._whole.shape) < 3 or len(self._viewer.dims.point) < 3:
+            return None
+        return slab_at(self._whole, self._whole_frame.pixel(self._viewer.dims.point)[0])
 
     def _on_move(self, event: Any = None) -> None:
         self._follow_soon()
@@ -181,12 +203,26 @@ class TilingOverlay:
             # alone would shift the slider and skip planes: empty them.
             for own in self._layers:
                 own.hide(erase=not self._is_flat())
+            self._refresh_box()
             return
+        self._box.hide()
         self._draw_zones(tiling)
         self._draw_context(tiling)
         self._draw_contexts(tiling)
         self._draw_status(tiling)
         self._restyle()
+
+    def _refresh_box(self) -> None:
+        """In a 3D view of a volume, draw the box of one tile."""
+        if self._shown and self._visible and self._whole is not None and self._is_volume():
+            self._box.draw(self._whole_frame, self._whole)
+        else:
+            self._box.hide()
+
+    def _is_volume(self) -> bool:
+        dims = self._viewer.dims
+        last = {dims.ndim - 3, dims.ndim - 2, dims.ndim - 1}
+        return dims.ndisplay == 3 and set(dims.displayed) == last and len(self._whole_frame.scale) == 3
 
     def _draw_zones(self, tiling: Tiling) -> None:
         paint = partial(paint_zones, tiling=tiling, width=self._width(ZONE_LINE))
@@ -216,9 +252,12 @@ class TilingOverlay:
         if self._status is None:
             self._statuses.hide()
             return
-        width = self._width(STATUS_LINE)
-        paint = partial(paint_status, tiling=tiling, status=self._status, width=width)
-        self._statuses.draw(self._frame, (tiling, self._status_version, width), paint)
+        self._slab_shown, width = self._slab, self._width(STATUS_LINE)
+        # Tiles are numbered along z first, so those of one layer of zones follow each other.
+        first = (self._slab_shown or 0) * len(tiling)
+        status = self._status[first : first + len(tiling)]
+        paint = partial(paint_status, tiling=tiling, status=status, width=width)
+        self._statuses.draw(self._frame, (tiling, first, self._status_version, width), paint)
 
     def _current_tile(self, tiling: Tiling) -> int:
         """Return the tile under the cursor, or the one nearest the centre of the view."""
@@ -241,6 +280,8 @@ class TilingOverlay:
 
     def _follow(self) -> None:
         """Move the context to the current tile, unless a person deleted it."""
+        if self._is_volume():
+            self._refresh_box()
         if (tiling := self._drawn_tiling()) is None or self._context.layer is None:
             return
         if self._current_tile(tiling) != self._current:

@@ -15,7 +15,7 @@ from napari.utils.transforms import Affine
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where the (y, x) plane of an image, its last two axes, lies in the world, and in which units."""
+    """Where the last axes of an image, y and x or z, y and x, lie in the world, and in which units."""
 
     scale: tuple[float, ...] = (1.0, 1.0)
     translate: tuple[float, ...] = (0.0, 0.0)
@@ -23,8 +23,8 @@ class Frame:
     axis_labels: tuple[str, ...] | None = None
 
     @classmethod
-    def of(cls, layer: Layer) -> Frame:
-        """Return the frame of a layer's last two axes.
+    def of(cls, layer: Layer, axes: int = 2) -> Frame:
+        """Return the frame of a layer's last axes.
 
         Raises ValueError where these are rotated or sheared: tiles would be drawn in the wrong place.
         """
@@ -32,10 +32,18 @@ class Frame:
         matrix = np.asarray(layer.affine.affine_matrix) @ own.affine_matrix
         linear = matrix[:-1, :-1]
         mixed = linear - np.diag(np.diag(linear))
-        if mixed[-2:].any() or mixed[:, -2:].any():
+        if mixed[-axes:].any() or mixed[:, -axes:].any():
             raise ValueError(f"the image {layer.name!r} is rotated or sheared: its tiles cannot be drawn")
-        scale, translate = np.diag(linear)[-2:].tolist(), matrix[-3:-1, -1].tolist()
-        return cls(tuple(scale), tuple(translate), tuple(layer.units[-2:]), tuple(layer.axis_labels[-2:]))
+        scale, translate = np.diag(linear)[-axes:].tolist(), matrix[-axes - 1 : -1, -1].tolist()
+        return cls(
+            tuple(scale), tuple(translate), tuple(layer.units[-axes:]), tuple(layer.axis_labels[-axes:])
+        )
+
+    @property
+    def flat(self) -> Frame:
+        """The frame of y and x alone."""
+        units, labels = self.units and self.units[-2:], self.axis_labels and self.axis_labels[-2:]
+        return Frame(self.scale[-2:], self.translate[-2:], units, labels)
 
     def shifted(self, pixels: tuple[float, ...]) -> Frame:
         """Return the frame of data that starts at `pixels` of this one."""
@@ -43,12 +51,12 @@ class Frame:
         return Frame(self.scale, tuple(moved), self.units, self.axis_labels)
 
     def position(self, world: Sequence[float]) -> tuple[float, ...]:
-        """Return where a point in the world lies, in pixels from the image's corner; its last two count."""
-        axes = zip(world[-2:], self.translate, self.scale, strict=True)
+        """Return where a point in the world lies, in pixels from the image's corner; its last axes count."""
+        axes = zip(world[-len(self.scale) :], self.translate, self.scale, strict=True)
         return tuple((w - t) / s + 0.5 for w, t, s in axes)
 
     def pixel(self, world: Sequence[float]) -> tuple[int, ...]:
-        """Return the pixel at a point in the world, of which the last two coordinates count."""
+        """Return the pixel at a point in the world, of which the last coordinates count."""
         return tuple(int(np.floor(place)) for place in self.position(world))
 
     def as_arguments(self) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.widget.background import IsSuperseded, Latest
 from napari_exactile.widget.chooser import Choice
 from napari_exactile.widget.drawn import DrawnRectangle
-from napari_exactile.widget.layers import region_in_view
 from napari_exactile.widget.overlay import TilingOverlay
 from napari_exactile.widget.own_layer import Frame
+from napari_exactile.widget.planes import region_in_view
 from napari_exactile.widget.preview_fields import DRAWN, SEAM, PreviewFields
 from napari_exactile.widget.preview_layers import PreviewLayers
 
@@ -63,12 +63,8 @@ class PreviewSection:
 
     def choose(self, choice: Choice | None, reason: str = "") -> None:
         """Look at what would be run now; without a choice, `reason` says why nothing is shown."""
-        if choice is not None and choice.plan.approximate:
-            choice, reason = None, "An approximate model has no exact result to compare with"
-        elif choice is not None and not choice.analysis.grid.is_of_image:
-            from napari_exactile.run.errors import NO_COMPARISON
-
-            choice, reason = None, NO_COMPARISON
+        if choice is not None and (refusal := _refusal(choice)):
+            choice, reason = None, refusal
         self._choice, self._reason = choice, reason
         self._fields.lock(choice is None)
         if choice is None:
@@ -284,3 +280,19 @@ class PreviewSection:
     def _forget_plot(self) -> None:
         self._sweep.forget()
         self.plot = None
+
+
+def _refusal(choice: Choice) -> str:
+    """Return why there is no preview for what has been chosen; empty where there is one."""
+    from napari_exactile.run.errors import NO_CLASSES, NO_COMPARISON
+    from napari_exactile.run.scores import Decision
+
+    decision = Decision.of(choice.model.card, choice.analysis.classes)
+    reasons = {
+        "An approximate model has no exact result to compare with": choice.plan.approximate,
+        NO_COMPARISON: not choice.analysis.grid.is_of_image,
+        NO_CLASSES: decision.kind == "values" or bool(decision.leading),
+        "The preview shows planes: scripts can compare volumes (tiling_error)": len(choice.plane.shape) > 2,
+        "The preview needs y and x as the last axes of the image": not choice.plane.is_flat,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from napari_exactile.models.card import ModelCard
-from napari_exactile.widget.layers import Plane
+from napari_exactile.widget.planes import Plane
 
 # Networks are commonly trained on images enlarged and shrunk by about so much.
 TOLERATED = 0.25
 
 
-def described(plane: Plane, card: ModelCard) -> tuple[str, bool]:
+def described(plane: Plane, card: ModelCard, everything: bool) -> tuple[str, bool]:
     """Return a plane in words, and whether they are a warning that the model was trained at another scale."""
     warning = scale_warning(card.pixel_size, plane.pixel_size)
-    return "\n".join(filter(None, [plane.describe(), warning])), bool(warning)
+    return "\n".join(filter(None, [plane.describe(everything), warning])), bool(warning)
 
 
 def scale_warning(trained: float | None, sizes: tuple[float, ...] | None) -> str:

@@ -10,24 +10,27 @@ from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Labels
+from napari.layers import Image, Labels
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
-from numpy.typing import NDArray
 from superqt.utils import qthrottled
 
 from napari_exactile.run import events
 from napari_exactile.run.events import Event
 from napari_exactile.run.job import Job
+from napari_exactile.run.scores import thresholded
+from napari_exactile.run.series import Series
 from napari_exactile.widget.chooser import Choice
-from napari_exactile.widget.classes import Classes
+from napari_exactile.widget.classes import ClassMemory
 from napari_exactile.widget.footer import Footer
-from napari_exactile.widget.layers import add_labels, add_probabilities, make_array, placement
+from napari_exactile.widget.layers import add_probabilities, finish_layer, placement, result_layers
 from napari_exactile.widget.overlay import TilingOverlay
 from napari_exactile.widget.tile_shapes import TileStatus
 
 # A redraw takes tens of milliseconds with software OpenGL: more of them would only slow the run.
 REFRESH_MS = 250
+# Where this stands in a layer's name, the run is not complete.
+INCOMPLETE = " (incomplete, "
 
 
 class Run:
@@ -46,15 +49,16 @@ class Run:
     ) -> None:
         self._viewer, self._overlay, self._footer, self._on_end = viewer, overlay, footer, on_end
         self._plane, self.model, self.key = choice.plane, choice.model, choice.key
-        self.job = Job(choice.plane.source, choice.model, choice.analysis, choice.settings, self._allocate)
+        self.series = Series(choice.planes, choice.model, choice.analysis, choice.settings)
         self.region = self.job.plan.tiling.region
         self._where = placement(choice.plane, choice.analysis.grid, self.job.labelled)
         self.classes = choice.classes
-        self.layer: Labels | None = None
+        self.layers: list[Labels | Image] = []
         self.error = ""
         self.saved = False
-        self._array: NDArray[Any] | None = None
         self._name = f"{self._inexact_words()}{choice.plane.layer.name} - {choice.model.name}"
+        self._image_name = choice.plane.layer.name
+        self._plane_words = ""
         self._cancelled = threading.Event()
         self._running = False
         self._worker: Any = None
@@ -65,6 +69,16 @@ class Run:
         self._show_soon = qthrottled(self._show_tiles, timeout=REFRESH_MS)
         self._progress_soon = qthrottled(self._show_progress, timeout=REFRESH_MS)
         footer.destroyed.connect(self.abandon)
+
+    @property
+    def job(self) -> Job:
+        """The job of the plane that is being segmented, or was last."""
+        return self.series.job
+
+    @property
+    def layer(self) -> Labels | Image | None:
+        """The layer that shows the result, or the first of several; None before there is one."""
+        return self.layers[0] if self.layers else None
 
     @property
     def running(self) -> bool:
@@ -79,13 +93,14 @@ class Run:
     @property
     def can_continue(self) -> bool:
         """Whether something is done, something is left, and the layer is still there."""
-        return bool(self.job.done) and not self.job.complete and self.layer in self._viewer.layers
+        return bool(self.series.done) and not self.series.complete and self.layer in self._viewer.layers
 
     def start(self) -> None:
         """Begin, or continue with the tiles that are left."""
         self._cancelled.clear()
         self._stopped.clear()
         self._running, self.error, self.saved = True, "", False
+        self._started = 0.0
         self._overlay.start_status()
         self._overlay.set_status(self.job.done, TileStatus.DONE)
         self._viewer.layers.events.removed.connect(self._on_removed)
@@ -96,11 +111,12 @@ class Run:
         self._worker.finished.connect(self._on_finished)
         self._worker.start()
 
-    def show_classes(self, classes: Classes) -> None:
-        """Give the labels other names and colours, also where they are saved later."""
-        self.classes = classes
-        if self.layer is not None and self.layer in self._viewer.layers:
-            classes.show_in(self.layer)
+    def show_classes(self, memory: ClassMemory) -> None:
+        """Give the labels the names and colours in `memory`, also where they are saved later."""
+        self.classes = memory.of(self.model.card, len(self.classes.names))
+        for i, layer in enumerate(self.layers):
+            if isinstance(layer, Labels) and layer in self._viewer.layers:
+                (self.classes.of_channel(i) if self.job.decision.leading else self.classes).show_in(layer)
 
     def cancel(self) -> None:
         """Ask the worker to stop; it does between two operators. May be called from any thread."""
@@ -113,8 +129,8 @@ class Run:
 
     def leave(self) -> None:
         """Stop and leave the layer as it is, named as what it is: the dock is going away, not the viewer."""
-        if self._running and self.layer is not None and self.layer in self._viewer.layers:
-            self._finish_layer(self.layer)
+        if self._running:
+            self._finish_layers()
         self.abandon()
 
     def _events(self) -> Iterator[Event | Exception]:
@@ -124,7 +140,7 @@ class Run:
         deleted Qt object, and ends without a word.
         """
         try:
-            yield from self.job.run(self._is_cancelled)
+            yield from self.series.run(self._is_cancelled)
         except Exception as error:
             yield error
         finally:
@@ -138,11 +154,6 @@ class Run:
         # napari shows this when the window is closed during a run.
         return f"the segmentation of '{self._plane.layer.name}'"
 
-    def _allocate(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        self._array = make_array(self._plane, shape, dtype)
-        plane: NDArray[Any] = self._array[self._plane.index]
-        return plane
-
     def _inexact_words(self) -> str:
         plan = self.job.plan
         word = "APPROXIMATE" if plan.approximate else "INEXACT"
@@ -152,12 +163,17 @@ class Run:
         if not self._running:
             return
         match event:
+            case events.PlaneStarted(number, planes):
+                self._plane_words, self._fresh, self._current = f"plane {number} of {planes}", [], -1
+                self._overlay.start_status()
             case events.Measuring(fraction):
-                self._footer.running("Measuring image", round(100 * fraction), 100)
+                self._footer.running(self._words("Measuring image"), round(100 * fraction), 100)
             case events.Surveying(number, passes, done, tiles):
-                self._footer.running(f"Pass {number} of {passes} before the labels", done, tiles)
-            case events.Ready(done=done):
-                self._started, self._done_before = time.perf_counter(), done
+                words = self._words(f"Pass {number} of {passes} before the labels")
+                self._footer.running(words, done, tiles)
+            case events.Ready():
+                if not self._started:
+                    self._started, self._done_before = time.perf_counter(), self.series.done
                 self._show_layer()
                 self._progress_soon()
             case events.TileStarted(index):
@@ -173,22 +189,22 @@ class Run:
                 self._on_error(event)
 
     def _show_layer(self) -> None:
-        if self.layer is None and self._array is not None:
-            self.layer = add_labels(
-                self._viewer, self._array, self._where, self._name, self.classes.names,
-                self.classes.background, self.classes.colors,
-            )  # fmt: skip
-        elif self.layer is not None:
-            self.layer.editable = False
+        if not self.layers:
+            self.layers = result_layers(
+                self._viewer, self.series, self._plane, self._where, self._name, self.classes
+            )
+        for layer in self.layers:
+            layer.editable = False
 
     def _show_progress(self) -> None:
         if not self._running:
             return  # a throttled call can come late, when the dock is already gone
-        done, tiles = len(self.job.done), len(self.job.plan)
-        self._footer.running(f"{done} of {tiles} tiles", done, tiles)
+        done, tiles = self.series.done, self.series.tiles
+        self._footer.running(self._words(f"{done} of {tiles} tiles"), done, tiles)
         fresh, seconds = done - self._done_before, time.perf_counter() - self._started
         if fresh > 0:
-            pixels = np.prod([len(span) for span in self.region]) * fresh / tiles
+            planes = len(self.series.planes.sources)
+            pixels = planes * np.prod([len(span) for span in self.region]) * fresh / tiles
             left = (tiles - done) * seconds / fresh
             self._footer.show_rate(f"{pixels / seconds / 1e6:.2f} Mpx/s - {_duration(left)} left")
 
@@ -199,11 +215,18 @@ class Run:
         if self._running and self._current not in self.job.done:
             changes[self._current] = TileStatus.RUNNING
         self._overlay.update_status(changes)
-        if fresh and self.layer is not None and self.layer in self._viewer.layers:
-            self.layer.refresh(extent=False, thumbnail=False, highlight=False)
+        for layer in self._shown_layers if fresh else ():
+            layer.refresh(extent=False, thumbnail=False, highlight=False)
+
+    @property
+    def _shown_layers(self) -> list[Labels | Image]:
+        return [layer for layer in self.layers if layer in self._viewer.layers]
+
+    def _words(self, text: str) -> str:
+        return f"{text}, {self._plane_words}" if self._plane_words else text
 
     def _on_removed(self, event: Any) -> None:
-        if event.value is self.layer:
+        if event.value in self.layers and not self._shown_layers:
             self.cancel()
 
     def _on_error(self, error: Exception) -> None:
@@ -221,40 +244,64 @@ class Run:
         if self._current not in self.job.done:
             failed = TileStatus.FAILED if self.error else TileStatus.WAITING
             self._overlay.set_status([self._current], failed)
-        if self.layer is not None and self.layer in self._viewer.layers:
-            self._finish_layer(self.layer)
+        self._finish_layers()
         self._footer.show_result(self.summary(), can_save=self.can_save)
         self._on_end()
 
-    def _finish_layer(self, layer: Labels) -> None:
-        layer.name = self._name if self.job.complete else f"{self._name} (incomplete, {self._percent()} %)"
-        layer.metadata = {**layer.metadata, "exactile": asdict(self.job.report())}
-        layer.editable = True
-        layer.refresh()
-        if self.job.complete:
+    def _finish_layers(self) -> None:
+        complete, layers = self.series.complete, self._shown_layers
+        for layer in layers:
+            name = layer.name.split(INCOMPLETE)[0]
+            layer.name = name if complete else f"{name}{INCOMPLETE}{self._percent()} %)"
+            layer.metadata = {**layer.metadata, "exactile": asdict(self.series.report())}
+            layer.editable = True
+            finish_layer(layer)
+        if complete and layers:
             self._overlay.clear_status()
-            if self.job.probabilities is not None:
+            if self.series.labels is not None and self.series.probabilities is not None:
                 add_probabilities(
-                    self._viewer, self.job.probabilities, self._plane, self._where, self._name,
+                    self._viewer, self.series.probabilities, self._plane, self._where, self._name,
                     self.classes.names, self.classes.background,
                 )  # fmt: skip
 
     @property
     def can_save(self) -> bool:
-        """Whether there are labels to write."""
-        return bool(self.job.done) and self._array is not None
+        """Whether there is something to write."""
+        return bool(self.series.done)
+
+    @property
+    def can_rethreshold(self) -> bool:
+        """Whether another threshold needs no second run: the probabilities were kept."""
+        kept = self.series.probabilities is not None and self.job.decision.kind == "threshold"
+        return kept and self.series.complete and not self._running
+
+    def rethreshold(self, threshold: float) -> None:
+        """Write the labels of another threshold; call it in a thread, then `refresh`."""
+        labels, chances = self.series.labels, self.series.probabilities
+        assert labels is not None
+        assert chances is not None
+        labels[...] = thresholded(chances if labels.ndim == chances.ndim else chances[0], threshold)
+
+    def refresh(self) -> None:
+        """Show what has changed in the arrays."""
+        self.saved = False
+        for layer in self._shown_layers:
+            layer.refresh()
+        self._footer.show_result(self.summary(), can_save=self.can_save)
 
     def summary(self) -> str:
         """Return the result in one line."""
-        job = self.job
-        saved = "saved" if self.saved else "unsaved"
+        job, series = self.job, self.series
+        saved, tiles = "saved" if self.saved else "unsaved", f"{series.done} of {series.tiles} tiles"
         if self.error:
-            return f"Failed: {self.error}. {len(job.done)} of {len(job.plan)} tiles are kept"
-        if not job.done:
+            return f"Failed: {self.error}. {tiles} are kept"
+        if not series.done:
             return "Cancelled: nothing was done"
-        if not job.complete:
-            return f"Incomplete: {len(job.done)} of {len(job.plan)} tiles ({self._percent()} %) - {saved}"
-        ties = f"{job.near_ties} near-tie{'' if job.near_ties == 1 else 's'}"
+        if not series.complete:
+            return f"Incomplete: {tiles} ({self._percent()} %) - {saved}"
+        ties = f"{series.near_ties} near-tie{'' if series.near_ties == 1 else 's'}"
+        if series.labels is None:
+            ties = "values"
         if job.plan.exact:
             return f"Done: exact, {ties} - {saved}"
         if job.plan.approximate:
@@ -264,18 +311,23 @@ class Run:
 
     def save(self, path: Any) -> None:
         """Write the labels as they are, with class names and pixel size; runs in any thread."""
-        from napari_exactile.images.tiff import save_labels
+        from napari_exactile.images.tiff import save_labels, save_values
         from napari_exactile.run.summary import description
 
-        assert self._array is not None
         size = self._plane.pixel_size and self.job.analysis.grid.pixel_size(self._plane.pixel_size)
-        names = (*self.classes.names, *(() if self.job.complete else ("unfinished",)))
-        save_labels(path, self._array, names, size, note=description(self.job.report()))
+        note, axes = description(self.series.report()), self.series.planes.axes
+        if self.series.labels is None:
+            assert self.series.probabilities is not None
+            save_values(path, self.series.probabilities, size, note, f"c{axes}")
+            return
+        names = (*self.classes.names, *(() if self.series.complete else ("unfinished",)))
+        axes = f"c{axes}" if self.job.decision.leading else axes
+        save_labels(path, self.series.labels, names, size, axes=axes, note=note)
 
     @property
     def image_name(self) -> str:
         """The name of the image when the run began."""
-        return self._plane.source.name
+        return self._image_name
 
     @property
     def name(self) -> str:
@@ -283,7 +335,7 @@ class Run:
         return self._name
 
     def _percent(self) -> int:
-        return int(100 * len(self.job.done) / len(self.job.plan))
+        return int(100 * self.series.done / self.series.tiles)
 
 
 def _duration(seconds: float) -> str:

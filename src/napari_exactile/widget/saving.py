@@ -1,4 +1,4 @@
-"""Save...: write the labels of a run to a file, in the background."""
+"""What happens in the background to the labels of a run that has ended: saving, another threshold."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class Saver:
 
     def __init__(self, parent: QWidget, footer: Footer) -> None:
         self._parent, self._footer, self._latest = parent, footer, Latest()
+        self._thresholding = Latest()
 
     def save(self, run: Run, path: Path | None) -> None:
         """Write the labels of `run` to `path`, or to a file that the person picks."""
@@ -32,6 +33,12 @@ class Saver:
         target = path if path.suffix else path.with_suffix(".ome.tif")
         self._footer.show_result("Saving...", can_save=False)
         self._latest.ask(lambda: run.save(target), lambda _: self._saved(run), lambda e: self._failed(run, e))
+
+    def rethreshold(self, run: Run, threshold: float) -> None:
+        """Label anew with another threshold, from the probabilities that `run` has kept."""
+        self._thresholding.ask(
+            lambda: run.rethreshold(threshold), lambda _: run.refresh(), lambda e: self._failed(run, e)
+        )
 
     def _saved(self, run: Run) -> None:
         run.saved = True

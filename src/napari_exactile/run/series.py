@@ -1,0 +1,174 @@
+"""The planes of a stack, segmented one after the other, each as exactly as an image of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_exactile.images import statistics
+from napari_exactile.images.normalization import Normalization, steps_of
+from napari_exactile.images.source import Planes
+from napari_exactile.models.load import Model
+from napari_exactile.network.analysis import Analysis
+from napari_exactile.run import events
+from napari_exactile.run.events import Event
+from napari_exactile.run.job import Arrays, IsCancelled, Job, Memory
+from napari_exactile.run.report import Report, Result
+from napari_exactile.run.settings import Settings
+from napari_exactile.run.summary import summed
+
+
+class Series:
+    """One job for each plane of a stack, one after the other; an image by itself is a series of one.
+
+    The arrays are (*leading, *stack, *shape). Planes that are not asked for keep 0. As with a Job, one thread
+    at a time may call `run`, which continues what was stopped.
+    """
+
+    def __init__(
+        self, planes: Planes, model: Model, analysis: Analysis, settings: Settings,
+        arrays: Arrays | None = None,
+    ) -> None:  # fmt: skip
+        self.planes, self.model, self.analysis, self.settings = planes, model, analysis, settings
+        self._shared = _Shared(planes, arrays or Memory())
+        self._together: Normalization | None = None
+        self.jobs = [self._job(0)]
+        self._shared.unfinished = self.job.unfinished
+
+    @property
+    def job(self) -> Job:
+        """The job of the plane that is being segmented, or that comes first."""
+        return self.jobs[-1]
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of all planes."""
+        return len(self.job.plan) * len(self.planes.sources)
+
+    @property
+    def done(self) -> int:
+        """Finished tiles of all planes."""
+        return sum(len(job.done) for job in self.jobs)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every tile of every plane is done."""
+        return self.done == self.tiles
+
+    @property
+    def near_ties(self) -> int:
+        """Near-ties of all planes."""
+        return sum(job.near_ties for job in self.jobs)
+
+    @property
+    def labels(self) -> NDArray[Any] | None:
+        """The labels of all planes; None before the first run, and where the output is values."""
+        return self._shared.all_labels
+
+    @property
+    def probabilities(self) -> NDArray[np.float32] | None:
+        """The probabilities or values of all planes (channels, *stack, *shape), if they are kept."""
+        return self._shared.all_probabilities
+
+    def run(self, is_cancelled: IsCancelled = lambda: False) -> Iterator[Event]:
+        """Do what is left of all planes; tells and raises as `Job.run` does, plane by plane."""
+        try:
+            yield from self._measure(is_cancelled)
+        except events.Cancelled:
+            yield events.Finished(cancelled=True)
+            return
+        for number, _source in enumerate(self.planes.sources):
+            if number == len(self.jobs):
+                self.jobs[-1].forget()
+                self.jobs.append(self._job(number))
+            job = self.jobs[number]
+            if job.complete:
+                continue
+            if len(self.planes.sources) > 1:
+                yield events.PlaneStarted(number + 1, len(self.planes.sources))
+            yield from (event for event in job.run(is_cancelled) if not isinstance(event, events.Finished))
+            if not job.complete:
+                break
+        yield events.Finished(cancelled=not self.complete)
+
+    def report(self) -> Report:
+        """Return how the planes came about; their statistics are those of the first."""
+        reports = [job.report() for job in self.jobs if job.started]
+        if not self.planes.shape:
+            return reports[0]
+        return replace(summed(reports, self.planes.shape), tiles=self.tiles)
+
+    def result(self) -> Result:
+        """Return what there is; raises RuntimeError before the first `run` has made the arrays."""
+        if not self.jobs[0].started:
+            raise RuntimeError("there is no result before run()")
+        return Result(self.labels, self.probabilities, self.report())
+
+    def _measure(self, is_cancelled: IsCancelled) -> Iterator[Event]:
+        """Measure the stack as one image, if that is asked for."""
+        if not self.settings.together or not self.planes.shape or self._together is not None:
+            return
+        choice = self.settings.normalization
+        steps = steps_of(self.model.card.normalization if choice == "model" else choice)
+        measuring = statistics.measure(self.planes.whole, steps)
+        while True:
+            try:
+                fraction = next(measuring)
+            except StopIteration as found:
+                self._together = found.value
+                break
+            if is_cancelled():
+                raise events.Cancelled
+            yield events.Measuring(fraction)
+        self.jobs = [self._job(0)]
+
+    def _job(self, number: int) -> Job:
+        source, arrays = self.planes.sources[number], self._shared.at(number)
+        plan = self.jobs[0].plan if number else None
+        return Job(source, self.model, self.analysis, self.settings, arrays, plan, self._together)
+
+
+class _Shared:
+    """Arrays for all planes, of which every job gets its own part."""
+
+    def __init__(self, planes: Planes, arrays: Arrays) -> None:
+        self._planes, self._arrays, self.unfinished = planes, arrays, 0
+        self.all_labels: NDArray[Any] | None = None
+        self.all_probabilities: NDArray[np.float32] | None = None
+
+    def at(self, number: int) -> Arrays:
+        """Return the arrays of one plane."""
+        return _Part(self, self._planes.indices[number])
+
+    def labels(self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        if self.all_labels is None:
+            self.all_labels = self._arrays.labels(leading, (*self._planes.shape, *shape), dtype)
+            for index in self._planes.indices[1:]:  # the job of the first one is about to fill its part
+                self.all_labels[(slice(None),) * len(leading) + index] = self.unfinished
+        return self.all_labels
+
+    def probabilities(self, leading: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float32]:
+        if self.all_probabilities is None:
+            self.all_probabilities = self._arrays.probabilities(leading, (*self._planes.shape, *shape))
+        return self.all_probabilities
+
+
+class _Part:
+    """The part of one plane."""
+
+    def __init__(self, shared: _Shared, index: tuple[int, ...]) -> None:
+        self._shared, self._index = shared, index
+
+    def labels(self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        return self._of(self._shared.labels(leading, shape, dtype), leading)
+
+    def probabilities(self, leading: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float32]:
+        return self._of(self._shared.probabilities(leading, shape), leading)
+
+    def _of(self, array: NDArray[Any], leading: tuple[int, ...]) -> NDArray[Any]:
+        part: NDArray[Any] = array[(slice(None),) * len(leading) + self._index]
+        return part

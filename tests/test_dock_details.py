@@ -24,7 +24,7 @@ from napari_exactile.network.layers import HEADINGS
 from napari_exactile.run import about, checks
 from napari_exactile.run.details import details_of
 from napari_exactile.widget import remembered, rescaled
-from napari_exactile.widget.classes import Classes, ClassMemory
+from napari_exactile.widget.classes import Classes, ClassMemory, label_count
 from napari_exactile.widget.details import CLASSES, LAYERS
 from napari_exactile.widget.dock import ExactileDock
 from test_approximate import Attentive
@@ -251,6 +251,17 @@ def test_spoilt_classes_are_those_of_the_card(model: ex.Model, stored: str) -> N
     """What another version or a broken file left behind is ignored."""
     remembered._store().setValue("classes/lively", stored)
     assert ClassMemory(remembers=True).of(model.card, 3) == Classes.of(model.card, 3)
+
+
+def test_channels_that_are_decided_each_by_itself_have_names(model: ex.Model) -> None:
+    """Where each channel says yes or no, the names are those of the channels, and each has its two labels."""
+    card = replace(model.card, kind="threshold", classes=("a", "b", "c"))
+    card = replace(card, colors=("#FF0000", "#00FF00", "#0000FF"))
+    assert label_count(card, ex.analyse(model, (64, 64))) == 3
+    channel = Classes.of(card, 3).of_channel(1)
+    assert channel.names == ("not b", "b")
+    assert np.array_equal(channel.colormap.color_dict[1], [0, 1, 0, 1])
+    assert channel.colormap.color_dict[0][3] == 0
 
 
 def test_colours_of_the_card_are_used(model: ex.Model) -> None:

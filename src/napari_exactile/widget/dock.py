@@ -241,9 +241,6 @@ class ExactileDock(QWidget):
         elif images := self._images(None):
             self.fields.image.value = images[-1][1]
 
-    def _load_sample(self) -> None:
-        self.viewer.open_sample("napari-exactile", "colonies_512")
-
     def _watch(self, layer: Image | None) -> None:
         """Follow what changes about the picked image."""
         if layer is self._watched:
@@ -281,7 +278,9 @@ class ExactileDock(QWidget):
         self.footer.run.clicked.connect(self.start)
         self.footer.cancel.clicked.connect(self.cancel)
         self.footer.save.clicked.connect(lambda _checked: self.save())
-        self.fields.sample.changed.connect(self._load_sample)
+        self.fields.sample.changed.connect(
+            lambda _clicked: self.viewer.open_sample("napari-exactile", "colonies_512")
+        )
         self.fields.threshold.changed.connect(self._on_threshold)
         self.fields.details.changed.connect(lambda _clicked: self.details.open())
         self.fields.preview_header.toggled.connect(self.preview.update)

@@ -320,8 +320,10 @@ class Run:
             assert self.series.probabilities is not None
             save_values(path, self.series.probabilities, size, note, f"c{axes}")
             return
-        names = (*self.classes.names, *(() if self.series.complete else ("unfinished",)))
-        axes = f"c{axes}" if self.job.decision.leading else axes
+        leading = self.job.decision.leading
+        known = ("no", "yes") if leading else self.classes.names
+        names = (*known, *(() if self.series.complete else ("unfinished",)))
+        axes = f"c{axes}" if leading else axes
         save_labels(path, self.series.labels, names, size, axes=axes, note=note)
 
     @property

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 from napari import Viewer
@@ -29,7 +30,7 @@ def test_every_command_of_the_manifest_can_be_imported() -> None:
     manifest = PluginManifest.from_file(str(files("napari_exactile") / "napari.yaml"))
     manifest.validate_imports()
     assert {command.id.split(".")[1] for command in manifest.contributions.commands or ()} == {
-        "dock", "colonies_512", "colonies_2048"
+        "dock", "colonies_512", "colonies_2048", "open_model"
     }  # fmt: skip
 
 
@@ -54,6 +55,19 @@ def test_the_dock_is_in_the_segment_menu_and_the_palette(make_napari_viewer: Cal
     assert mine
     get_app_model().commands.execute_command(mine[0].id).result()
     assert any("Exact segmentation" in name for name in viewer.window.dock_widgets)
+
+
+def test_model_files_are_told_apart_without_torch(tmp_path: Path) -> None:
+    """napari asks of each file whether it is a model: that loads neither torch nor napari nor Qt."""
+    code = f"""
+import sys
+from napari_exactile.widget.model_reader import get_reader
+path = {str(tmp_path / "model.pt")!r}
+open(path, "wb").write(b"PK\\x03\\x04")
+print(get_reader(path) is not None, sorted({{"torch", "napari", "qtpy", "numpy"}} & set(sys.modules)))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "True []"
 
 
 def test_the_dock_opens_without_torch() -> None:

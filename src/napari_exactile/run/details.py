@@ -1,39 +1,43 @@
-"""All that is known of a model, in words: facts in pairs, a row per layer, and both as plain text."""
+"""All that is known of a model, in words: facts in pairs, a row per layer, and all as plain text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.graph import Refusal
+from napari_exactile.run.about import Facts, about
 from napari_exactile.run.summary import analysis_lines
 
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """Facts as (name, value) pairs; `rows` under the headings of layers, none for a refused model."""
+    """(name, value) pairs say what the model is, and what it needs; `rows` stand under the headings of
+    layers, none for a refused model."""
 
-    facts: tuple[tuple[str, str], ...]
+    about: Facts
+    facts: Facts
     rows: tuple[tuple[str, ...], ...]
     text: str
 
 
-def details_of(analysis: Analysis, model_name: str) -> Details:
-    """Return what an analysis says of a model; for hundreds of layers this takes seconds."""
+def details_of(model: Model, analysis: Analysis) -> Details:
+    """Return all that is known of a model; for hundreds of layers this takes seconds."""
+    known = about(model, analysis)
+    facts = tuple(_facts(analysis))
+    rows = tuple(layer.cells for layer in analysis.layers) if not analysis.refusals else ()
+    lines = [f"{name:<17}{value}" for name, value in (*known, *facts)]
+    return Details(known, facts, rows, "\n".join([*lines, "", analysis.explain()]))
+
+
+def _facts(analysis: Analysis) -> list[tuple[str, str]]:
     if analysis.refusals:
-        return Details((*_image(analysis, model_name), *_refusals(analysis)), (), analysis.explain())
-    *facts, result = analysis_lines(analysis, model_name)
-    return Details(
-        (*facts, *_anchors(analysis), result),
-        tuple(layer.cells for layer in analysis.layers),
-        analysis.explain(),
-    )
-
-
-def _image(analysis: Analysis, model_name: str) -> list[tuple[str, str]]:
-    image = f"{' x '.join(map(str, analysis.shape))} px, channels: {analysis.channels}"
-    return [("model", model_name), ("image", image)]
+        image = f"{' x '.join(map(str, analysis.shape))} px, channels: {analysis.channels}"
+        return [("image", image), *_refusals(analysis)]
+    _model, *facts, result = analysis_lines(analysis, "")
+    return [*facts, *_anchors(analysis), result]
 
 
 def _refusals(analysis: Analysis) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ FLIPPED = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class OutputCheck:
     """How one output compares with the test output: values beyond |ours - theirs| <= 1e-4 (1 + |theirs|)."""
 
     output: str
@@ -55,7 +55,7 @@ class Agreement:
 class Check:
     """What the test of a package has shown, output by output."""
 
-    outputs: tuple[Agreement, ...]
+    outputs: tuple[OutputCheck, ...]
 
     @property
     def agrees(self) -> bool:
@@ -67,6 +67,12 @@ class Check:
         return "\n".join(one.describe() for one in self.outputs)
 
 
+def has_test(model: Model) -> bool:
+    """Return whether a model came from a package, which has a test of its own."""
+    source = model.card.source
+    return bool(source) and (is_package(Path(source)) or is_id(source))
+
+
 def check_model(model: Model) -> Check:
     """Run a bioimage.io model on the test input of its package and compare with the test outputs.
 
@@ -74,13 +80,13 @@ def check_model(model: Model) -> Check:
     came from no package, and for one whose test files are missing, damaged or do not fit.
     """
     source = model.card.source
-    if not (source and (is_package(Path(source)) or is_id(source))):
+    if not has_test(model):
         raise ModelFileError(f"{model.name} comes from no bioimage.io package, so it has no test of its own")
     with opened(source) as package:
         image = _array(package, package.description.inputs[0])
         results = _results(model, image)
         outputs = package.description.outputs
-        return Check(tuple(_agreement(package, i, results, image.shape) for i in range(len(outputs))))
+        return Check(tuple(_checked(package, i, results, image.shape) for i in range(len(outputs))))
 
 
 def _results(model: Model, image: NDArray[Any]) -> list[Any]:
@@ -108,7 +114,7 @@ def _measured(source: ArraySource, steps: tuple[Step, ...]) -> Normalization:
             return known
 
 
-def _agreement(package: Package, position: int, results: list[Any], shape: tuple[int, ...]) -> Agreement:
+def _checked(package: Package, position: int, results: list[Any], shape: tuple[int, ...]) -> OutputCheck:
     descr = package.description.outputs[position]
     name = str(descr.id)
     several = len(package.description.outputs) > 1
@@ -117,7 +123,7 @@ def _agreement(package: Package, position: int, results: list[Any], shape: tuple
         meaning = meaning_of(package, position)
         raw = [pick(result, position if several else None, image) for result in results]
     except ValueError as error:
-        return Agreement(name, np.inf, 0, 0, problem=str(error))
+        return OutputCheck(name, np.inf, 0, 0, problem=str(error))
     return _compared(name, _finished(torch.cat(raw), meaning), _array(package, descr), meaning.binarized)
 
 
@@ -131,14 +137,14 @@ def _finished(scores: torch.Tensor, meaning: Meaning) -> NDArray[Any]:
     return np.stack([Normalization(meaning.steps).apply(one) for one in result])
 
 
-def _compared(name: str, ours: NDArray[Any], theirs: NDArray[Any], binarized: bool) -> Agreement:
+def _compared(name: str, ours: NDArray[Any], theirs: NDArray[Any], binarized: bool) -> OutputCheck:
     if ours.shape != theirs.shape:
         problem = f"it has the shape {ours.shape} and the test output {theirs.shape}"
-        return Agreement(name, np.inf, 0, 0, problem=problem)
+        return OutputCheck(name, np.inf, 0, 0, problem=problem)
     expected = theirs.astype(np.float64)
     difference = np.abs(ours - expected)
     close = difference <= TOLERANCE + TOLERANCE * np.abs(expected)  # false for NaN
-    return Agreement(name, float(difference.max()), int((~close).sum()), close.size, binarized)
+    return OutputCheck(name, float(difference.max()), int((~close).sum()), close.size, binarized)
 
 
 def _array(package: Package, descr: Any) -> NDArray[Any]:

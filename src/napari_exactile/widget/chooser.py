@@ -11,9 +11,11 @@ from napari.components import ViewerModel
 from napari_exactile.geometry.interval import Box, lengths
 from napari_exactile.images.source import Planes
 from napari_exactile.run.settings import Device, Settings
+from napari_exactile.widget.classes import Classes, label_count
 from napari_exactile.widget.fields import ALL_PLANES, AUTOMATIC, NORMALIZATIONS, VIEW, Fields
 from napari_exactile.widget.planes import Plane, plane_of, region_in_view
 from napari_exactile.widget.planner import Planner
+from napari_exactile.widget.rescaled import described
 
 if TYPE_CHECKING:
     from napari_exactile.models.load import Model
@@ -32,6 +34,7 @@ class Choice:
     analysis: Analysis
     settings: Settings
     plan: Plan
+    classes: Classes
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -71,7 +74,8 @@ class Chooser:
             return str(reason)
         planes = plane.planes(self._everything)
         self._show_figures(plan, len(planes.sources))
-        self.choice = Choice(plane, planes, model, analysis, settings, plan)
+        classes = self._planner.classes.of(model.card, label_count(model.card, analysis))
+        self.choice = Choice(plane, planes, model, analysis, settings, plan, classes)
         return ""
 
     def _plane(self) -> Plane:
@@ -89,7 +93,7 @@ class Chooser:
             fields.offer_channels(layer.ndim > 2 or layer.rgb)
             fields.image_note.say(f"{error}.", warning=True)
             raise _CannotRun("The image does not fit: see Image.") from error
-        fields.image_note.say(plane.describe(self._everything))
+        fields.image_note.say(*described(plane, card, self._everything))
         fields.offer_channels(layer.ndim > 2 or card.channels > 1)
         fields.offer_planes(plane.stack_shape)
         return plane

@@ -1,52 +1,54 @@
-"""The window behind "Details...": what the chosen model needs, layer by layer, or why it cannot be exact."""
+"""The window behind "Details...": what the chosen model is, what it needs, its classes and its layers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import (
-    QAbstractItemView,
     QApplication,
     QDialog,
     QHBoxLayout,
-    QHeaderView,
     QPushButton,
-    QSplitter,
-    QTableWidget,
-    QTableWidgetItem,
+    QTabWidget,
     QTextBrowser,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_exactile.widget.background import Latest
+from napari_exactile.widget.check_row import CheckRow
+from napari_exactile.widget.class_table import ClassTable
+from napari_exactile.widget.classes import Classes, ClassMemory, label_count
+from napari_exactile.widget.form import same_letters
+from napari_exactile.widget.layer_table import LayerTable
 
 if TYPE_CHECKING:
     from napari_exactile.models.load import Model
     from napari_exactile.network.analysis import Analysis
     from napari_exactile.run.details import Details
 
-LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 STYLE = """
 QTextBrowser { background: transparent; border: none; }
 QHeaderView::section { padding: 3px 5px; }
 """
-PLACE = 1
-"""The column of paths, which takes the room that the others leave."""
+MODEL, CLASSES, LAYERS = range(3)
 
 
 class DetailsDialog(QDialog):
     """Follows the chosen model while it is open; what takes long is computed in the background.
 
-    All methods belong to the GUI thread.
+    What a person makes of the classes goes to `memory`; then `on_classes` is called. All methods belong to
+    the GUI thread.
     """
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget, memory: ClassMemory, on_classes: Callable[[], None]) -> None:
         super().__init__(parent)
-        self.facts, self.table = QTextBrowser(), QTableWidget(0, 0)
+        self._memory, self._on_classes = memory, on_classes
+        self.tabs, self.facts, self.check = QTabWidget(), QTextBrowser(), CheckRow()
+        self.classes, self.table = ClassTable(self._keep_classes), LayerTable()
         self.copy = QPushButton("Copy")
         self.copy.setToolTip("Put everything on the clipboard as text")
         self.copy.clicked.connect(self._copy)
@@ -60,11 +62,14 @@ class DetailsDialog(QDialog):
     def choose(self, known: tuple[Model, Analysis] | None) -> None:
         """Show this model with its analysis from now on; None: there is none yet."""
         self._known = known
+        self.check.choose(known)
         if self.isVisible():
             self._update()
 
     def open(self) -> None:
         """Open the window beside the others, or bring it to the front."""
+        if not self.isVisible():
+            self._fit_letters()
         self.show()
         self.raise_()
         self.activateWindow()
@@ -80,11 +85,12 @@ class DetailsDialog(QDialog):
         self._empty("Looking at every layer...")
         self.setWindowTitle(f"{model.card.short_title} - details")
         self._shown = analysis
+        self._show_classes(model, analysis)
 
         def work() -> Details:
             from napari_exactile.run.details import details_of
 
-            return details_of(analysis, model.card.title)
+            return details_of(model, analysis)
 
         self._latest.ask(work, self._show, lambda error: self._empty(f"No details: {error}"))
 
@@ -92,7 +98,8 @@ class DetailsDialog(QDialog):
         self._latest.forget()
         self._shown, self._text = None, ""
         self.copy.setEnabled(False)
-        self.table.hide()
+        for tab in (CLASSES, LAYERS):
+            self.tabs.setTabVisible(tab, False)
         self.facts.setPlainText(words)
 
     def _show(self, details: Details) -> None:
@@ -100,54 +107,48 @@ class DetailsDialog(QDialog):
 
         self._text = details.text
         self.copy.setEnabled(True)
-        self.facts.setHtml(_table_of(details.facts))
-        self.table.setVisible(bool(details.rows))
-        self._fill(HEADINGS, details.rows)
-        self._share_room()
+        rows = _rows("The model", details.about) + _rows("For this image", details.facts)
+        self.facts.setHtml(f"<table cellspacing='0' cellpadding='2'>{rows}</table>")
+        self.tabs.setTabVisible(LAYERS, bool(details.rows))
+        self.table.fill(HEADINGS, details.rows)
 
-    def _fill(self, headings: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> None:
-        table = self.table
-        table.setRowCount(0)
-        table.setColumnCount(len(headings))
-        table.setHorizontalHeaderLabels(headings)
-        table.setRowCount(len(rows))
-        for column, heading in enumerate(headings):
-            sides = LEFT if column <= PLACE else RIGHT
-            table.horizontalHeaderItem(column).setTextAlignment(sides)
-            for row, cells in enumerate(rows):
-                table.setItem(row, column, _cell(cells[column], sides))
-            table.horizontalHeaderItem(column).setToolTip(TOOLTIPS.get(heading, ""))
-        table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        table.resizeColumnsToContents()
-        table.horizontalHeader().setSectionResizeMode(PLACE, QHeaderView.ResizeMode.Stretch)
+    def _show_classes(self, model: Model, analysis: Analysis) -> None:
+        card = model.card
+        count = label_count(card, analysis) if analysis.bound else len(card.classes)
+        has_classes = count > 0 and card.kind != "values"
+        self.tabs.setTabVisible(CLASSES, has_classes)
+        if has_classes:
+            self.classes.show_classes(self._memory.of(card, count), Classes.of(card, count))
 
-    def _share_room(self) -> None:
-        """Give the facts the height that they ask for, and at most half."""
-        asked = round(self.facts.document().size().height()) + 20
-        height = self._splitter.height()
-        top = min(asked, height // 2)
-        self._splitter.setSizes([top, height - top])
+    def _keep_classes(self, classes: Classes) -> None:
+        if self._known is not None:
+            self._memory.keep(self._known[0].card, classes)
+            self._on_classes()
 
     def _copy(self) -> None:
         QApplication.clipboard().setText(self._text)
 
+    def _fit_letters(self) -> None:
+        """Take the room that the layers need in letters of napari's size, and that the screen has."""
+        for table in (self.table, self.classes.table):
+            same_letters(self.copy, table, table.horizontalHeader())
+        letters, screen = self.copy.fontMetrics(), self.screen().availableSize()
+        wanted = QSize(110 * letters.averageCharWidth(), 30 * letters.lineSpacing())
+        self.resize(wanted.boundedTo(screen * 0.9))
+
     def _arrange(self) -> None:
         self.setWindowTitle("Details")
-        self.resize(800, 500)
         self.setStyleSheet(STYLE)
-        table, close = self.table, QPushButton("Close")
+        self.facts.setOpenExternalLinks(False)
+        model, close = QWidget(), QPushButton("Close")
         close.clicked.connect(self.close)
-        table.verticalHeader().setVisible(False)
-        table.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 8)
-        table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        table.setWordWrap(False)
-        self._splitter = QSplitter(Qt.Orientation.Vertical)
-        for part in (self.facts, table):
-            self._splitter.addWidget(part)
+        page = QVBoxLayout(model)
+        page.addWidget(self.facts, stretch=1)
+        page.addWidget(self.check)
+        for name, part in (("Model", model), ("Classes", self.classes), ("Layers", self.table)):
+            self.tabs.addTab(part, name)
         layout, buttons = QVBoxLayout(self), QHBoxLayout()
-        layout.addWidget(self._splitter, stretch=1)
+        layout.addWidget(self.tabs, stretch=1)
         layout.addLayout(buttons)
         buttons.addStretch(1)
         for button in (self.copy, close):
@@ -156,26 +157,11 @@ class DetailsDialog(QDialog):
             buttons.addWidget(button)
 
 
-TOOLTIPS = {
-    "stride": "Input pixels from one element to the next",
-    "context": "Input pixels before + after a zone that lie between this layer and the output",
-    "Eq. 1": "What the papers' equation says of them: where it is less, it misses something",
-    "M mult-adds": "Multiply-accumulates of one pass over the whole image, in millions",
-}
-
-
-def _cell(text: str, sides: Qt.AlignmentFlag) -> QTableWidgetItem:
-    item = QTableWidgetItem(text)
-    item.setTextAlignment(sides)
-    item.setToolTip(text)
-    return item
-
-
-def _table_of(facts: tuple[tuple[str, str], ...]) -> str:
-    """Return names and values as HTML, in two columns."""
+def _rows(title: str, facts: tuple[tuple[str, str], ...]) -> str:
+    """Return a heading, and names and values in two columns, as rows of an HTML table."""
     rows = (
         f"<tr><td style='white-space: nowrap; padding-right: 16px'>{escape(name)}</td>"
         f"<td>{escape(value)}</td></tr>"
         for name, value in facts
     )
-    return f"<table cellspacing='0' cellpadding='2'>{''.join(rows)}</table>"
+    return f"<tr><td colspan='2' style='padding-top: 8px'><b>{escape(title)}</b></td></tr>{''.join(rows)}"

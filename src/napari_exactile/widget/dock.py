@@ -9,21 +9,22 @@ import napari
 from napari.layers import Image
 from qtpy.QtCore import QEvent, QSize
 from qtpy.QtGui import QHideEvent, QKeySequence, QShortcut, QShowEvent
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 from superqt.utils import qthrottled
 
-from napari_exactile.widget.background import Latest
 from napari_exactile.widget.chooser import Chooser
 from napari_exactile.widget.details import DetailsDialog
 from napari_exactile.widget.fields import VIEW, Fields
 from napari_exactile.widget.footer import Footer
 from napari_exactile.widget.form import scrolled
+from napari_exactile.widget.open_model import ModelOpener
 from napari_exactile.widget.overlay import TilingOverlay
 from napari_exactile.widget.own_layer import OWN, Frame
 from napari_exactile.widget.planner import Planner
 from napari_exactile.widget.preview import PreviewSection
 from napari_exactile.widget.remembered import recall, remember
 from napari_exactile.widget.results import Results
+from napari_exactile.widget.saving import Saver
 
 if TYPE_CHECKING:
     from napari_exactile.models.load import Model
@@ -38,7 +39,7 @@ class ExactileDock(QWidget):
         super().__init__()
         self._remembers = remembers
         self.viewer = napari_viewer
-        self.planner = Planner()
+        self.planner = Planner(remembers)
         self.destroyed.connect(self.planner.forget)
         self.fields = Fields(self._images, self._models, self.update_plan)
         self.footer = Footer()
@@ -47,8 +48,12 @@ class ExactileDock(QWidget):
         self._chooser = Chooser(napari_viewer, self.fields, self.planner, self.update_plan)
         self.preview = PreviewSection(napari_viewer, self.fields.preview, self.overlay)
         self.results = Results(napari_viewer, self.fields.results, self)
-        self.details = DetailsDialog(self)
-        self._saving, self._thresholding = Latest(), Latest()
+        self.details = DetailsDialog(self, self.planner.classes, self._show_classes)
+        self.opener = ModelOpener(
+            self.fields.open_model, self.fields.open_note, lambda: self.planner.cards, self.add_model,
+            remembers=remembers,
+        )  # fmt: skip
+        self._saver = Saver(self, self.footer)
         self._watched: Image | None = None
         # Not at once: new figures are painted first, as drawing the zones takes longer than computing them.
         self._show_overlay = qthrottled(self._draw_overlay, timeout=100, leading=False)
@@ -96,6 +101,7 @@ class ExactileDock(QWidget):
         self._draw_overlay()
         self.fields.lock(True)
         self.preview.choose(None, "The preview waits until the run has ended")
+        self.details.check.lock(True)
         self.run.start()
         self.results.choose(self.run)
 
@@ -108,29 +114,12 @@ class ExactileDock(QWidget):
         """Label anew with another threshold, where the last run has kept its probabilities."""
         run = self.run
         if run is not None and run.can_rethreshold:
-            self._thresholding.ask(
-                lambda: run.rethreshold(threshold),
-                lambda _: run.refresh(),
-                lambda e: self._save_failed(run, e),
-            )
+            self._saver.rethreshold(run, threshold)
 
     def save(self, path: Path | None = None) -> None:
         """Write the labels of the last run to `path`, or to a file that the person picks."""
-        run = self.run
-        if run is None or not run.can_save:
-            return
-        if path is None:
-            name, _ = QFileDialog.getSaveFileName(
-                self, "Save labels", f"{run.name}.ome.tif", "OME-TIFF (*.tif)"
-            )
-            if not name:
-                return
-            path = Path(name)
-        target = path if path.suffix else path.with_suffix(".ome.tif")
-        self.footer.show_result("Saving...", can_save=False)
-        self._saving.ask(
-            lambda: run.save(target), lambda _: self._saved(run), lambda e: self._save_failed(run, e)
-        )
+        if self.run is not None and self.run.can_save:
+            self._saver.save(self.run, path)
 
     # --- from fields to plan
 
@@ -193,14 +182,14 @@ class ExactileDock(QWidget):
 
     def _on_end(self) -> None:
         self.fields.lock(False)
+        self.details.check.lock(False)
         self.update_plan()
 
-    def _saved(self, run: Run) -> None:
-        run.saved = True
-        self.footer.show_result(run.summary(), can_save=True)
-
-    def _save_failed(self, run: Run, error: Exception) -> None:
-        self.footer.show_result(f"Not saved: {error}", can_save=run.can_save)
+    def _show_classes(self) -> None:
+        """Show what a person has made of the classes in the labels of the last run, and in those to come."""
+        if self.run is not None:
+            self.run.show_classes(self.planner.classes)
+        self.update_plan()
 
     # --- events
 
@@ -230,6 +219,7 @@ class ExactileDock(QWidget):
         if self.run is not None:
             self.run.leave()
         self.planner.forget()
+        self.opener.forget()
         for emitter in self._viewer_events():
             emitter.disconnect(self._on_viewer_change)
         for emitter in self._camera_events():

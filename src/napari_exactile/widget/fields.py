@@ -16,7 +16,7 @@ from magicgui.widgets import (
 from magicgui.widgets.bases import ValueWidget
 from qtpy.QtWidgets import QWidget
 
-from napari_exactile.widget.form import Form, Note
+from napari_exactile.widget.form import Form, Note, beside, more_button
 from napari_exactile.widget.preview_fields import PreviewFields
 from napari_exactile.widget.results import ResultFields
 
@@ -107,6 +107,7 @@ class Fields:
 
     def _make_model_fields(self, models: Choices) -> None:
         self.model = ComboBox(choices=models, tooltip="The network that labels the pixels")
+        self.open_model, self.open_note = more_button("Open the model of a file or folder"), Note()
         self.model_note, self.exact_note = Note(), Note()
         self.approximate = CheckBox(
             text="Run approximately", value=False, visible=False,
@@ -188,6 +189,7 @@ class Fields:
         """Keep everything that belongs to a run from being changed while it goes on."""
         for field in self.plan_fields():
             field.enabled = not locked
+        self.open_model.setEnabled(not locked)
         if not locked:
             self.tile.enabled, self.radius.enabled = not self.automatic.value, self.own_radius.value
             self.together.enabled = self.planes.value == ALL_PLANES
@@ -223,8 +225,8 @@ class Fields:
         form.row("Segment", self.region)
         form.heading("Model")
         form.wide(
-            self.model, self.model_note, self.exact_note, self.approximate, self.approximation,
-            self.threshold_row, self.details,
+            beside(self.model, self.open_model), self.open_note, self.model_note, self.exact_note,
+            self.approximate, self.approximation, self.threshold_row, self.details,
         )  # fmt: skip
         form.heading("Tiles")
         form.row("Tile size", self.automatic, self.tile, self.tile_note)

@@ -12,9 +12,11 @@ from qtpy.QtWidgets import (
     QComboBox,
     QGridLayout,
     QGroupBox,
+    QHBoxLayout,
     QLabel,
     QPushButton,
     QScrollArea,
+    QSizePolicy,
     QWidget,
 )
 
@@ -142,6 +144,34 @@ def scrolled(content: QWidget) -> QScrollArea:
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setWidget(content)
     return area
+
+
+def more_button(tooltip: str) -> QPushButton:
+    """Return a small button "..." that opens the menu that it is given."""
+    button = QPushButton("...")
+    button.setToolTip(tooltip)
+    button.setStyleSheet("QPushButton::menu-indicator { image: none; width: 0px; }")
+    button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Minimum)
+    return button
+
+
+def same_letters(like: QWidget, *parts: QWidget | None) -> None:
+    """Give tables and menus the letters of a button: napari's own style leaves them small."""
+    like.ensurePolished()
+    for part in parts:
+        if part is not None:
+            part.setFont(like.font())
+
+
+def beside(field: Widget, button: QWidget) -> QWidget:
+    """Return a field with a small button at its right, as one row."""
+    both = QWidget()
+    row = QHBoxLayout(both)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(4)
+    row.addWidget(_native(field), stretch=1)
+    row.addWidget(button)
+    return both
 
 
 def _caption(text: str) -> QLabel:

@@ -19,6 +19,7 @@ from napari_exactile.widget.planes import Plane, data_of
 
 if TYPE_CHECKING:
     from napari_exactile.run.series import Series
+    from napari_exactile.widget.classes import Classes
 
 # Okabe and Ito's colours that the overlay does not use; background is transparent.
 CLASS_COLORS = ("#009E73", "#CC79A7", "#56B4E9", "#999999", "#E5C494", "#8DA0CB")
@@ -54,11 +55,15 @@ def placement(plane: Plane, grid: OutputGrid, box: Box) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def class_colors(names: Sequence[str], background: int | None) -> DirectLabelColormap:
-    """Return one colour per class, background transparent, and a grey veil for what is not done yet."""
+def class_colors(
+    names: Sequence[str], background: int | None, given: Sequence[str] = ()
+) -> DirectLabelColormap:
+    """Return one colour per class, those `given` or ours, background transparent, and a grey veil for what
+    is not done yet."""
     colors: dict[int | None, Any] = {None: "transparent", len(names): UNFINISHED_COLOR}
     shown = [index for index in range(len(names)) if index != background]
     colors |= {index: CLASS_COLORS[i % len(CLASS_COLORS)] for i, index in enumerate(shown)}
+    colors |= dict(enumerate(given))
     if background is not None:
         colors[background] = "transparent"
     return DirectLabelColormap(color_dict=colors)
@@ -66,12 +71,12 @@ def class_colors(names: Sequence[str], background: int | None) -> DirectLabelCol
 
 def add_labels(
     viewer: ViewerModel, array: NDArray[Any], where: Mapping[str, Any], name: str, names: Sequence[str],
-    background: int | None,
+    background: int | None, colors: Sequence[str] = (),
 ) -> Labels:  # fmt: skip
     """Add a locked Labels layer over `array`, placed `where`, without stealing the selection."""
     layer = Labels(
         array, name=name, features={"index": range(len(names)), "class": list(names)}, opacity=0.5,
-        colormap=class_colors(names, background), **where,
+        colormap=class_colors(names, background, colors), **where,
     )  # fmt: skip
     layer.editable = False
     with selection_kept(viewer):
@@ -94,7 +99,7 @@ def add_probabilities(
 
 
 def result_layers(
-    viewer: ViewerModel, series: Series, plane: Plane, where: Mapping[str, Any], name: str
+    viewer: ViewerModel, series: Series, plane: Plane, where: Mapping[str, Any], name: str, classes: Classes
 ) -> list[Labels | Image]:
     """Add the layers that show what a run writes: labels, labels of each channel by itself, or values."""
     card, decision = series.model.card, series.job.decision
@@ -102,12 +107,11 @@ def result_layers(
         assert series.probabilities is not None
         return add_values(viewer, series.probabilities, plane, where, name, card.classes)
     if not decision.leading:
-        names = card.class_names(decision.count)
-        return [add_labels(viewer, shown(plane, series.labels), where, name, names, card.background)]
+        return [add_labels(viewer, shown(plane, series.labels), where, name, *classes.values)]
     layers: list[Labels | Image] = []
-    for channel, labels in zip(card.class_names(decision.channels), series.labels, strict=True):
-        names = (f"not {channel}", channel)
-        layers.append(add_labels(viewer, shown(plane, labels), where, f"{name}: {channel}", names, 0))
+    for i, (channel, labels) in enumerate(zip(classes.names, series.labels, strict=True)):
+        values = classes.of_channel(i).values
+        layers.append(add_labels(viewer, shown(plane, labels), where, f"{name}: {channel}", *values))
     return layers
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_exactile.models.card import BUNDLED, ModelCard
 from napari_exactile.widget.background import Latest
+from napari_exactile.widget.classes import ClassMemory
 
 if TYPE_CHECKING:
     from napari_exactile.models.load import Model
@@ -19,9 +20,13 @@ Known = dict[Question, "tuple[Model, Analysis]"]
 
 
 class Planner:
-    """Knows the models that can be picked. Nothing heavy is imported before an analysis is asked for."""
+    """Knows the models that can be picked. Nothing heavy is imported before an analysis is asked for.
 
-    def __init__(self) -> None:
+    `classes` are what people have made of the models' classes; the models themselves stay as they are.
+    """
+
+    def __init__(self, remembers: bool = False) -> None:
+        self.classes = ClassMemory(remembers)
         self.cards: dict[str, ModelCard] = dict(BUNDLED)
         self._own: dict[str, Model] = {}
         self._known: Known = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -33,3 +34,20 @@ def recall(fields: Mapping[str, ValueWidget[Any]]) -> None:
     for name, value in stored.items():
         with suppress(TypeError, ValueError):
             fields[name].value = value
+
+
+def keep(key: str, value: Any) -> None:
+    """Write lists, dictionaries, numbers and words under a name of their own."""
+    _store().setValue(key, json.dumps(value))
+
+
+def kept(key: str) -> Any:
+    """Return what was kept under this name; None where there is nothing that can be read."""
+    with suppress(TypeError, ValueError):
+        return json.loads(_store().value(key, "null", type=str))
+    return None
+
+
+def forget(key: str) -> None:
+    """Keep nothing under this name any more."""
+    _store().remove(key)

@@ -22,6 +22,7 @@ from napari_exactile.run.job import Job
 from napari_exactile.run.scores import thresholded
 from napari_exactile.run.series import Series
 from napari_exactile.widget.chooser import Choice
+from napari_exactile.widget.classes import ClassMemory
 from napari_exactile.widget.finished import Finished
 from napari_exactile.widget.footer import Footer
 from napari_exactile.widget.layers import (
@@ -59,6 +60,7 @@ class Run:
         self.series = Series(choice.planes, choice.model, choice.analysis, choice.settings)
         self.region = self.job.plan.tiling.region
         self._where = placement(choice.plane, choice.analysis.grid, self.job.labelled)
+        self.classes = choice.classes
         self.layers: list[Labels | Image] = []
         self.error = ""
         self.saved = False
@@ -97,11 +99,6 @@ class Run:
         return self._stopped.is_set()
 
     @property
-    def class_names(self) -> tuple[str, ...]:
-        """Names of the labels, in order."""
-        return self.model.card.class_names(self.job.classes)
-
-    @property
     def can_continue(self) -> bool:
         """Whether something is done, something is left, and the layer is still there."""
         return bool(self.series.done) and not self.series.complete and self.layer in self._viewer.layers
@@ -121,6 +118,13 @@ class Run:
         self._worker.yielded.connect(self._on_event)
         self._worker.finished.connect(self._on_finished)
         self._worker.start()
+
+    def show_classes(self, memory: ClassMemory) -> None:
+        """Give the labels the names and colours in `memory`, also where they are saved later."""
+        self.classes = memory.of(self.model.card, len(self.classes.names))
+        for i, layer in enumerate(self.layers):
+            if isinstance(layer, Labels) and layer in self._viewer.layers:
+                (self.classes.of_channel(i) if self.job.decision.leading else self.classes).show_in(layer)
 
     def cancel(self) -> None:
         """Ask the worker to stop; it does between two operators. May be called from any thread."""
@@ -194,7 +198,9 @@ class Run:
 
     def _show_layer(self) -> None:
         if not self.layers:
-            self.layers = result_layers(self._viewer, self.series, self._plane, self._where, self._name)
+            self.layers = result_layers(
+                self._viewer, self.series, self._plane, self._where, self._name, self.classes
+            )
         for layer in self.layers:
             layer.editable = False
 
@@ -263,7 +269,7 @@ class Run:
             if self.series.labels is not None and self.series.probabilities is not None:
                 add_probabilities(
                     self._viewer, self.series.probabilities, self._plane, self._where, self._name,
-                    self.class_names, self.model.card.background,
+                    self.classes.names, self.classes.background,
                 )  # fmt: skip
 
     @property
@@ -288,7 +294,7 @@ class Run:
         axes = series.planes.axes[-(labels.ndim - len(index)) :]
         size = plane.pixel_size and series.analysis.grid.pixel_size(plane.pixel_size)
         return Finished(
-            self.layer, part, index, self.class_names, self.model.card.background, axes,
+            self.layer, part, index, self.classes.names, self.classes.background, axes,
             labels.shape, plane.channel_axis, size, partial(shown, plane),
         )  # fmt: skip
 
@@ -337,8 +343,10 @@ class Run:
             assert self.series.probabilities is not None
             save_values(path, self.series.probabilities, size, note, f"c{axes}")
             return
-        names = (*self.class_names, *(() if self.series.complete else ("unfinished",)))
-        axes = f"c{axes}" if self.job.decision.leading else axes
+        leading = self.job.decision.leading
+        known = ("no", "yes") if leading else self.classes.names
+        names = (*known, *(() if self.series.complete else ("unfinished",)))
+        axes = f"c{axes}" if leading else axes
         save_labels(path, self.series.labels, names, size, axes=axes, note=note)
 
     @property

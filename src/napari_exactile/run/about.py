@@ -1,0 +1,77 @@
+"""What a model's card says, in words for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from napari_exactile.images.normalization import NAMED, Percentiles, Step, ZScore, steps_of
+from napari_exactile.models.card import BUNDLED, ModelCard
+from napari_exactile.models.load import Model
+from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.trace import dtype_of
+from napari_exactile.run.sizes import size_notes
+
+Facts = tuple[tuple[str, str], ...]
+KINDS = {
+    "classes": "the best class of each pixel",
+    "threshold": "yes where a channel is above {threshold:g}, each by itself",
+    "values": "numbers, not classes",
+}
+
+
+def about(model: Model, analysis: Analysis) -> Facts:
+    """Return (name, value) pairs; what a card does not say is left out."""
+    card = model.card
+    facts = (
+        ("model", card.title),
+        ("about", card.summary),
+        ("source", card.source or ("comes with napari-exactile" if BUNDLED.get(card.name) is card else "")),
+        ("takes", _input(card, analysis, str(dtype_of(model.module)).removeprefix("torch."))),
+        ("pixels become", pixels_become(card.normalization)),
+        ("trained at", f"{card.pixel_size:.3g} µm per px" if card.pixel_size else ""),
+        ("gives", _output(card, analysis)),
+        ("afterwards", "; ".join(step.describe() for step in card.postprocessing)),
+        *(("declared", note) for note in size_notes(card, analysis)),
+        ("licence", card.licence),
+        ("please cite", card.citation),
+    )
+    return tuple((name, value) for name, value in facts if value)
+
+
+def pixels_become(choice: str | Sequence[Step]) -> str:
+    """Return a normalisation in words.
+
+    >>> pixels_become("z-score")
+    'z-score: minus the mean, by the standard deviation, of the whole image, per channel'
+    >>> pixels_become([Percentiles(1, 99.8, joint=True)])
+    'percentiles 1 and 99.8 of the whole image become 0 and 1, of all channels together'
+    """
+    name = "z-score: " if choice in ("z-score", NAMED["z-score"]) else ""
+    return name + ("; ".join(map(_step, steps_of(choice))) or "left as they are")
+
+
+def _step(step: Step) -> str:
+    if not isinstance(step, ZScore | Percentiles):
+        return step.describe()
+    whose = "of all channels together" if step.joint else "per channel"
+    if isinstance(step, ZScore):
+        return f"minus the mean, by the standard deviation, of the whole image, {whose}"
+    if (step.low, step.high) == (0, 100):
+        return f"the least and the largest of the whole image become 0 and 1, {whose}"
+    return f"percentiles {step.low:g} and {step.high:g} of the whole image become 0 and 1, {whose}"
+
+
+def _input(card: ModelCard, analysis: Analysis, dtype: str) -> str:
+    names = f" ({', '.join(card.channel_names)})" if card.channel_names else ""
+    channels = f"{card.channels} channel{'' if card.channels == 1 else 's'}{names}"
+    axes = card.axes or "zyx"[3 - len(analysis.shape) :]
+    return f"axes {', '.join(axes)}; {channels}; {dtype}"
+
+
+def _output(card: ModelCard, analysis: Analysis) -> str:
+    channels = analysis.classes if analysis.bound else len(card.classes)
+    count = f"{channels} channel{'' if channels == 1 else 's'}, " if channels else ""
+    kind = card.kind or ("threshold" if channels == 1 else "classes")
+    words = KINDS[kind].format(threshold=card.threshold)
+    scale = "" if kind == "values" else ", from probabilities" if card.probabilities else ", from logits"
+    return f"{count}{words}{scale}"

@@ -18,7 +18,8 @@ NO_LAYERS = [(None,)]
 """What napari takes for a file that was read, and has no layers."""
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"
 DESCRIPTIONS = ("rdf.yaml", "bioimageio.yaml", "model.yaml")
-MODEL = re.compile(rb"^type:\s*['\"]?model\b", re.MULTILINE)
+# At the top level of YAML, or of JSON, which is YAML too.
+MODEL = re.compile(rb"""(^|[{,]\s*)['"]?type['"]?\s*:\s*['"]?model\b""", re.MULTILINE)
 HEAD = 1 << 16
 """Bytes that are enough to tell."""
 

@@ -50,7 +50,7 @@ def test_a_package_with_code_is_asked_for_used_and_checked(
 
 def test_a_package_at_another_scale_is_warned_of(opened: Any, qtbot: QtBot, tmp_path: Path) -> None:
     """An image with pixels twice as large as those it was trained on says so; the run goes on."""
-    viewer, dock = opened(np.zeros((200, 200), np.float32), scale=(1, 1), units=("um", "um"), tile=176)
+    _, dock = opened(np.zeros((200, 200), np.float32), scale=(1, 1), units=("um", "um"), tile=176)
     dock.opener.open(nuclei(tmp_path / "nuclei"))
     qtbot.waitUntil(lambda: dock.fields.model.value == "nuclei-test" and dock.plan is not None, timeout=WAIT)
     assert "0.5" in dock.fields.image_note.text()

@@ -10,6 +10,7 @@ from napari_exactile.cli.common import CSV, TIFF, check_file, check_not_image, p
 
 if TYPE_CHECKING:
     from napari_exactile.images.objects import Objects
+    from napari_exactile.run.scores import Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,11 @@ class Wanted:
             raise ValueError(f"the labels and the objects are two files, not {labels} both")
         check_file(self.objects, TIFF, "objects are", overwrite)
         check_file(self.table, CSV, "the table is", overwrite)
+
+    def check_kind(self, decision: Decision) -> None:
+        """Refuse objects of what is no single label for each pixel."""
+        if (self.objects or self.table) and (decision.kind == "values" or decision.leading):
+            raise ValueError("objects are found in labels: this model gives values, or a label per channel")
 
     def written(self, labelled: Labelled) -> list[tuple[str, str]]:
         """Find the objects, write what is wanted, and return lines that say what came out."""

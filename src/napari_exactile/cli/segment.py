@@ -58,7 +58,18 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
         str, typer.Option(metavar="N|auto", help="Approximate tiles have multiples of so many pixels.")
     ] = "auto",
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda")] = "auto",
-    normalization: Annotated[str, typer.Option(metavar="model|z-score|none")] = "model",
+    normalization: Annotated[
+        str, typer.Option(metavar="model|z-score|min-max|percentile|none", help="How pixels are scaled.")
+    ] = "model",
+    together: Annotated[
+        bool, typer.Option("--together", help="Normalise all planes of a stack as one image.")
+    ] = False,
+    threshold: Annotated[
+        float | None, typer.Option(metavar="P", help="Probability from which on a model says yes.")
+    ] = None,
+    trust_code: Annotated[
+        bool, typer.Option("--trust-code", help="Import the code that a bioimage.io package brings.")
+    ] = False,
     memory_limit: Annotated[
         str | None, typer.Option(metavar="2GB", help="Memory that automatic tiles may take.")
     ] = None,
@@ -85,7 +96,8 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
 ) -> None:
     """Segment a TIFF file of any size and write the labels as a tiled OME-TIFF.
 
-    The planes of a stack are segmented one by one, each with its own normalisation.
+    The planes of a stack are segmented one by one, each with its own normalisation unless --together. A model
+    of volumes takes z, y and x as one image. Values, of a regression say, are written as they are.
     """
     with plain_errors():
         out = out or image.with_name(f"{image.stem}_labels.tif")
@@ -100,10 +112,12 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
             factor=_number("--factor", factor),
             device=device,
             normalization=normalization,
+            together=together,
+            threshold=threshold,
             memory_limit=_bytes("--memory-limit", memory_limit),
             scratch_limit=_bytes("--scratch-limit", scratch_limit),
         )
-        _segment_file(image, model, out, settings, axes, wanted)
+        _segment_file(image, model, out, settings, axes, wanted, trust_code)
 
 
 def _settings(**values: Any) -> Settings:
@@ -134,27 +148,46 @@ def _bytes(option: str, text: str | None) -> int | None:
 
 
 def _segment_file(
-    image: Path, model: str, out: Path, settings: Settings, axes: str | None, wanted: Wanted
+    image: Path, model: str, out: Path, settings: Settings, axes: str | None, wanted: Wanted, trust_code: bool
 ) -> None:
-    from napari_exactile.images.tiff import open_tiff, save_labels
+    from napari_exactile.images.tiff import open_tiff
+    from napari_exactile.models.load import load_model
     from napari_exactile.run.api import make_series
-    from napari_exactile.run.summary import description, summary_lines
+    from napari_exactile.run.summary import summary_lines
 
     opened = open_tiff(image)
-    series = make_series(opened.array, model, (axes or opened.axes).lower(), settings, image.name)
+    loaded = load_model(model, trust_code=trust_code)
+    series = make_series(opened.array, loaded, (axes or opened.axes).lower(), settings, image.name)
+    wanted.check_kind(series.job.decision)
     with _stoppable(series):
         with progress_bar() as progress:
             _follow(series, progress)
-        report, planes, card = series.report(), series.planes, series.model.card
-        names = card.class_names(series.job.classes)
-        pixel_size = opened.pixel_size and series.analysis.grid.pixel_size(opened.pixel_size)
-        if series.labels is None:
-            raise ValueError(
-                "the model gives values, not labels: only scripts and the dock can keep them yet"
-            )
-        save_labels(out, series.labels, names, pixel_size, axes=planes.axes, note=description(report))
-        found = wanted.written(Labelled(series.labels, planes.axes, names, card.background, pixel_size))
+        found = _written(series, out, opened.pixel_size, wanted)
+        report = series.report()
     print_out(pairs([*summary_lines(report, image.name), ("labels", str(out)), *found]))
+
+
+def _written(
+    series: Series, out: Path, size: tuple[float, ...] | None, wanted: Wanted
+) -> list[tuple[str, str]]:
+    """Write labels, or the values of a network that gives such, and what is wanted of their objects."""
+    from napari_exactile.images.tiff import save_labels, save_values
+    from napari_exactile.run.summary import description
+
+    card, axes, note = series.model.card, series.planes.axes, description(series.report())
+    size = size and series.analysis.grid.pixel_size(size)
+    if series.labels is None:
+        assert series.probabilities is not None
+        save_values(out, series.probabilities, size, note, f"c{axes}")
+        return []
+    if series.job.decision.leading:
+        names = card.class_names(series.job.decision.channels)
+        note = f"channels {', '.join(names)}; {note}"
+        save_labels(out, series.labels, ("no", "yes"), size, axes=f"c{axes}", note=note)
+        return []
+    names = card.class_names(series.job.classes)
+    save_labels(out, series.labels, names, size, axes=axes, note=note)
+    return wanted.written(Labelled(series.labels, axes, names, card.background, size))
 
 
 @contextmanager

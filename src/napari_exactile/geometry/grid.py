@@ -58,8 +58,8 @@ class OutputGrid:
         return in_words(self.shape, self.stride, self.offset)
 
     def pixel_size(self, size: Sequence[float]) -> tuple[float, ...]:
-        """Return the size of an element where the image's pixels have `size`."""
-        return tuple(float(n * s) for n, s in zip(size, self.stride, strict=True))
+        """Return the size of an element where the image's pixels have `size`, along as many last axes."""
+        return tuple(float(n * s) for n, s in zip(size, self.stride[-len(size) :], strict=True))
 
 
 def in_words(

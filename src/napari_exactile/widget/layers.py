@@ -91,7 +91,8 @@ def add_probabilities(
     """Add one hidden Image layer per class with its probability; the background's says nothing new."""
     for i in range(len(values)):
         if i != background or len(values) == 1:
-            title = f"{name}: probability of {names[min(i, len(names) - 1)]}"
+            # Of one channel, the probability is that of yes, the last name.
+            title = f"{name}: probability of {names[-1 if len(values) == 1 else i]}"
             with selection_kept(viewer):
                 viewer.add_image(
                     shown(plane, values[i]), name=title, contrast_limits=(0, 1), visible=False, **where

@@ -30,7 +30,7 @@ def test_every_command_of_the_manifest_can_be_imported() -> None:
     manifest = PluginManifest.from_file(str(files("napari_exactile") / "napari.yaml"))
     manifest.validate_imports()
     assert {command.id.split(".")[1] for command in manifest.contributions.commands or ()} == {
-        "dock", "colonies_512", "colonies_2048", "open_model"
+        "dock", "colonies_512", "colonies_2048", "colonies_8192", "open_model"
     }  # fmt: skip
 
 
@@ -43,6 +43,16 @@ def test_samples_come_with_labels_and_class_names(make_napari_viewer: Callable[.
     assert list(labels.features["class"]) == ["background", "colony"]
     assert tuple(image.scale) == (0.65, 0.65)
     assert {str(unit) for unit in image.units} == {"micrometer"}
+
+
+def test_the_large_sample_has_no_seams(make_napari_viewer: Callable[..., Viewer]) -> None:
+    """The sample of 8192 pixels is that of 2048, mirrored: its labels are mirrored with it."""
+    viewer = make_napari_viewer()
+    image, labels = viewer.open_sample("napari-exactile", "colonies_8192")
+    assert image.data.shape == labels.data.shape == (8192, 8192)
+    for data in (image.data, labels.data):
+        np.testing.assert_array_equal(data[:2048], data[2048:4096][::-1])
+        np.testing.assert_array_equal(data[:2048, :2048], data[4096:6144, 4096:6144])
 
 
 def test_the_dock_is_in_the_segment_menu_and_the_palette(make_napari_viewer: Callable[..., Viewer]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from napari_exactile.images.colonies import CLASS_NAMES, PIXEL_SIZE_UM, draw_colonies
 from napari_exactile.widget.layers import class_colors
 
@@ -23,11 +25,21 @@ def colonies_2048() -> list[LayerData]:
     return colonies(2048)
 
 
-def colonies(size: int) -> list[LayerData]:
-    """Return a square image and its labels, hidden, as napari's sample data."""
-    drawn = draw_colonies((size, size), seed=SEED)
+def colonies_8192() -> list[LayerData]:
+    """Return an image of 8192 x 8192 pixels and its labels: one of 2048, mirrored at its edges."""
+    return colonies(8192, drawn=2048)
+
+
+def colonies(size: int, drawn: int | None = None) -> list[LayerData]:
+    """Return a square image and its labels, hidden, as napari's sample data.
+
+    Drawing takes a second for a million pixels. So of a large one, a part of `drawn` pixels a side is drawn
+    and mirrored, which leaves no seams.
+    """
+    side = drawn or size
+    image, truth = (_mirrored(plane, size) for plane in draw_colonies((side, side), seed=SEED))
     place = {"scale": (PIXEL_SIZE_UM,) * 2, "units": ("um",) * 2, "axis_labels": ("y", "x")}
-    image = {"name": f"colonies {size}", "colormap": "gray", **place}
+    shown = {"name": f"colonies {size}", "colormap": "gray", **place}
     labels = {
         "name": f"colonies {size} - true labels",
         "features": {"index": range(len(CLASS_NAMES)), "class": list(CLASS_NAMES)},
@@ -36,4 +48,8 @@ def colonies(size: int) -> list[LayerData]:
         "visible": False,
         **place,
     }
-    return [(drawn.image, image, "image"), (drawn.labels, labels, "labels")]
+    return [(image, shown, "image"), (truth, labels, "labels")]
+
+
+def _mirrored(plane: Any, size: int) -> Any:
+    return plane if len(plane) == size else np.pad(plane, (0, size - len(plane)), mode="symmetric")

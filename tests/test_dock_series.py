@@ -46,6 +46,11 @@ def use(qtbot: QtBot, dock: Any, model: ex.Model) -> None:
     )
 
 
+def is_solid(overlay: Any) -> bool:
+    """Whether the tiles of a volume are drawn."""
+    return overlay._whole is not None and len(overlay._whole.shape) == 3
+
+
 def test_all_planes_are_segmented_each_as_by_itself(
     opened: Any, qtbot: QtBot, model: ex.Model, tmp_path: Path
 ) -> None:
@@ -165,7 +170,7 @@ def test_a_volume_is_segmented_and_its_tiles_are_boxes(opened: Any, qtbot: QtBot
     volume = pixels((20, 40, 50))
     viewer, dock = opened(volume, scale=(2, 1, 1), plan=False, tile=14, show=True)
     use(qtbot, dock, solid)
-    qtbot.waitUntil(lambda: dock.overlay._whole is not None and len(dock.overlay._whole.shape) == 3)
+    qtbot.waitUntil(lambda: is_solid(dock.overlay), timeout=WAIT)
     assert dock.overlay._zones.layer.visible
     layer = finish(qtbot, dock)
     assert dock.run.job.plan.zor == (10, 10, 10)
@@ -186,7 +191,7 @@ def test_the_status_of_a_volume_is_that_of_the_plane_in_view(opened: Any, qtbot:
     viewer, dock = opened(pixels((20, 40, 50)), plan=False, tile=14, show=True)
     use(qtbot, dock, small("solid", axes=3))
     overlay = dock.overlay
-    qtbot.waitUntil(lambda: overlay._whole is not None and len(overlay._whole.shape) == 3)
+    qtbot.waitUntil(lambda: is_solid(overlay), timeout=WAIT)
     viewer.dims.set_current_step(0, 3)
     overlay.start_status()
     overlay.set_status([0, 21], TileStatus.DONE)

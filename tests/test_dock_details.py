@@ -377,7 +377,7 @@ def test_nothing_of_it_is_cut_off(opened: Callable[..., Any], qtbot: QtBot) -> N
             qtbot.waitUntil(dialog.check.button.isEnabled, timeout=WAIT)
             for tab in range(dialog.tabs.count()):
                 dialog.tabs.setCurrentIndex(tab)
-                qtbot.waitUntil(lambda d=dialog: not narrow(d), timeout=5000)
+                qtbot.waitUntil(lambda d=dialog: not narrow(d), timeout=WAIT)
             assert dialog.table.font() == dialog.copy.font()
             assert not dialog.table.horizontalScrollBar().isVisible()
             assert dialog.facts.document().size().width() <= dialog.facts.width()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -70,6 +70,11 @@ class Analysis:
     def graph_with(self, values: Mapping[int, Partial]) -> Graph:
         """Return the same graph where statistics of the whole image are known, by their keys."""
         return self.frozen.with_values(values) if self.frozen and self.statistics else self.graph
+
+    @cached_property
+    def known_costs(self) -> dict[Hashable, tuple[int, float]]:
+        """What tilings cost that were asked for already, in bytes a tile and multiply-accumulates."""
+        return {}
 
     @cached_property
     def passes(self) -> PassPlanner:

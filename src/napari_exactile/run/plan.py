@@ -113,7 +113,7 @@ def plan_tiles(
     region = _with_output(analysis, asked)
     if tile == "auto":
         whole = Tiling(analysis.shape, bound.factor, bound.factor, chosen, region)
-        zone = _automatic_zone(bound, whole, method, memory, SPEEDS[device])
+        zone = _automatic_zone(analysis, whole, method, memory, SPEEDS[device])
     else:
         zone = zone_of_tile((tile,) * len(chosen), chosen, bound.factor)
     tiling = Tiling(analysis.shape, bound.factor, zone, chosen, region)
@@ -146,14 +146,25 @@ def largest_tile(analysis: Analysis, radius: tuple[int, ...], method: Method, me
 
 
 def _automatic_zone(
-    bound: BoundGraph, tiling: Tiling, method: Method, memory: int | None, speed: Speed
+    analysis: Analysis, tiling: Tiling, method: Method, memory: int | None, speed: Speed
 ) -> tuple[int, ...]:
-    """Return the zone that takes the least predicted time within the memory; a single F where none fits."""
+    """Return the zone that takes the least predicted time within the memory; a single F where none fits.
+
+    What a zone costs does not depend on the memory that is free now, so the analysis remembers it: the dock
+    plans anew with every change of a field.
+    """
+    bound = analysis.require()
+
+    def costs(zone: tuple[int, ...]) -> tuple[int, float]:
+        tiles = replace(tiling, zone=zone)
+        return predicted_bytes(bound, zone, tiling.radius, method), _work(bound, tiles, method)
 
     def seconds(zone: tuple[int, ...]) -> float:
-        peak, tiles = predicted_bytes(bound, zone, tiling.radius, method), replace(tiling, zone=zone)
-        fits = memory is None or peak <= memory
-        return speed.seconds(_work(bound, tiles, method), peak, len(tiles)) if fits else inf
+        tiles, known = replace(tiling, zone=zone), analysis.known_costs
+        if (tiles, method) not in known:
+            known[tiles, method] = costs(zone)
+        peak, work = known[tiles, method]
+        return speed.seconds(work, peak, len(tiles)) if memory is None or peak <= memory else inf
 
     return cheapest(box_shape(tiling.region), bound.factor, seconds) or bound.factor
 

@@ -92,14 +92,16 @@ class Planner:
     def _analyse(self, name: str, shape: tuple[int, ...]) -> tuple[Model, Analysis]:
         from napari_exactile.models.load import load_model
         from napari_exactile.run.api import analyse
-        from napari_exactile.run.devices import scratch_budget
+        from napari_exactile.run.devices import pick_device
+        from napari_exactile.run.job import make_plan
+        from napari_exactile.run.settings import Settings
 
         loaded = [model for (known, *_), (model, _) in self._known.items() if known == name]
         model = self._own.get(name) or (loaded[0] if loaded else load_model(name))
         analysis = analyse(model, shape)
-        if analysis.statistics:
-            # Choosing what to keep between passes takes a while, and is remembered.
-            analysis.passes.within(scratch_budget())
+        if analysis.bound is not None:
+            # Choosing a tile, and what to keep between passes, takes a while; it is remembered.
+            make_plan(analysis, Settings(), pick_device("auto"))
         return model, analysis
 
     def _declare(self, name: str, shape: tuple[int, ...], factor: Factor | None) -> tuple[Model, Analysis]:

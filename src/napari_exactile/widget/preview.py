@@ -293,6 +293,7 @@ def _refusal(choice: Choice) -> str:
         NO_COMPARISON: not choice.analysis.grid.is_of_image,
         NO_CLASSES: decision.kind == "values" or bool(decision.leading),
         "The preview shows planes: scripts can compare volumes (tiling_error)": len(choice.plane.shape) > 2,
+        "The preview measures a plane by itself: untick Normalise together": choice.settings.together,
         "The preview needs y and x as the last axes of the image": not choice.plane.is_flat,
     }
     return next((reason for reason, holds in reasons.items() if holds), "")

@@ -123,11 +123,10 @@ def cut_off(dock: ExactileDock) -> list[QWidget]:
 
 def assert_all_can_be_read(qtbot: QtBot, dock: ExactileDock) -> None:
     """Nothing is cut off or out of reach; Qt lays out anew in its own time, so wait for it."""
-    qtbot.waitUntil(lambda: not cut_off(dock), timeout=5000)
+    qtbot.waitUntil(lambda: not cut_off(dock), timeout=WAIT)
     scroll = dock.findChild(QScrollArea)
-    assert scroll.widget().width() <= scroll.viewport().width(), (
-        "the fields would have to be scrolled sideways"
-    )
+    # Otherwise the fields would have to be scrolled sideways.
+    qtbot.waitUntil(lambda: scroll.widget().width() <= scroll.viewport().width(), timeout=WAIT)
     for part in parts(dock, QAbstractButton) + parts(dock, QLabel) + parts(dock, QComboBox):
         spot = place(dock, part)
         assert spot.left() >= 0

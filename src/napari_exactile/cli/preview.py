@@ -57,6 +57,9 @@ def preview(  # noqa: PLR0913, PLR0917  (one argument is one option)
     ] = None,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda")] = "auto",
     normalization: Annotated[str, typer.Option(metavar="model|z-score|none")] = "model",
+    ignore: Annotated[
+        float | None, typer.Option(metavar="VALUE", help="Leave pixels of this value out of the statistics.")
+    ] = None,
     axes: Annotated[
         str | None, typer.Option(metavar="zcyx", help="The file's axes, where it names them wrongly.")
     ] = None,
@@ -80,7 +83,7 @@ def preview(  # noqa: PLR0913, PLR0917  (one argument is one option)
         check_file(error_map, TIFF, "the map is", overwrite)
         check_not_image(error_map, image, "the map")
         _check_use(sweep, csv or plot, error_map)
-        settings: dict[str, Any] = {"normalization": normalization, "device": device}
+        settings: dict[str, Any] = {"normalization": normalization, "ignore": ignore, "device": device}
         settings |= {"tile": DEFAULT_TILE if tile is None else tile, "zone": zone, "window": _window(window)}
         subject = _opened(image, model, axes)
         if radius is not None:

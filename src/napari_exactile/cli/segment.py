@@ -61,8 +61,16 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     ] = "auto",
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda")] = "auto",
     normalization: Annotated[
-        str, typer.Option(metavar="model|z-score|min-max|percentile|none", help="How pixels are scaled.")
+        str,
+        typer.Option(
+            metavar="model|z-score|min-max|percentile|none",
+            help="How pixels are scaled; also steps: 'joint z-score', 'percentile 2 98', 'fixed MEAN STD', "
+            "several separated by ;",
+        ),
     ] = "model",
+    ignore: Annotated[
+        float | None, typer.Option(metavar="VALUE", help="Leave pixels of this value out of the statistics.")
+    ] = None,
     together: Annotated[
         bool, typer.Option("--together", help="Normalise all planes of a stack as one image.")
     ] = False,
@@ -114,6 +122,7 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
             factor=_number("--factor", factor),
             device=device,
             normalization=normalization,
+            ignore=ignore,
             together=together,
             threshold=threshold,
             memory_limit=_bytes("--memory-limit", memory_limit),

@@ -19,15 +19,17 @@ from napari_exactile.images.normalization import (
     Normalization,
     Percentiles,
     ZScore,
+    parse_steps,
     steps_of,
 )
 from napari_exactile.images.source import source_of
+from napari_exactile.run.settings import Settings
 
 TYPES = ["uint8", "int8", "uint16", "int16", "int32", "uint32", "int64", "float16", "float32", "float64"]
 
 
-def measured(array: Any, steps: Any, channels: int = 1) -> Normalization:
-    measuring = statistics.measure(source_of(array, channels), steps)
+def measured(array: Any, steps: Any, channels: int = 1, ignore: float | None = None) -> Normalization:
+    measuring = statistics.measure(source_of(array, channels), steps, ignore)
     fractions = []
     while True:
         try:
@@ -116,3 +118,84 @@ def test_impossible_steps_are_refused(make: Any, message: str) -> None:
     """Steps that no image can be put through say why."""
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
+@pytest.mark.parametrize("joint", [False, True])
+def test_ignored_pixels_do_not_count(dtype: str, joint: bool) -> None:
+    """Pixels that are 0 in all channels are left out, blocks of them too; those with one 0 count."""
+    image = np.random.default_rng(2).integers(1, 100, (2, 60, 31)).astype(dtype)
+    image[:, :20] = image[:, 40:, :9] = 0
+    image[0, 30] = 0
+    steps = (ZScore(joint=joint), Clip(-1, 1), Percentiles(2, 98, joint=joint))
+    found = measured(image, steps, 2, ignore=0)
+    tissue = image[:, image.any(axis=0)].astype(float)
+    axis = None if joint else 1
+    mean, std = tissue.mean(axis), tissue.std(axis)
+    np.testing.assert_allclose(np.squeeze(found.steps[0].mean), mean)
+    np.testing.assert_allclose(np.squeeze(found.steps[0].std), std)
+    clipped = np.clip((tissue - np.reshape(mean, (-1, 1))) / np.reshape(std, (-1, 1)), -1, 1)
+    low, high = np.percentile(clipped, [2, 98], axis=axis)
+    np.testing.assert_allclose(np.squeeze(found.steps[2].mean), low, atol=1e-12)
+    np.testing.assert_allclose(np.squeeze(found.steps[2].std), high - low)
+
+
+@pytest.mark.parametrize("step", [ZScore(), Percentiles()])
+def test_an_image_of_ignored_pixels_is_refused(step: Any) -> None:
+    """Where no pixel is left to measure, a sentence says so, instead of a division by zero."""
+    with pytest.raises(ValueError, match="all pixels of 'image' are 7, which is ignored"):
+        measured(np.full((9, 9), 7, np.uint8), (step,), ignore=7)
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">i2", ">u2"])
+def test_percentiles_of_the_other_byte_order(dtype: str) -> None:
+    """The order of a number's bytes in memory does not change what is measured."""
+    image = np.random.default_rng(0).normal(300, 90, (40, 30)).astype(dtype)
+    steps = (Percentiles(5, 95),)
+    assert measured(image, steps) == measured(image.astype(dtype[1:]), steps)
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        ("z-score", (ZScore(),)),
+        ("joint z-score", (ZScore(joint=True),)),
+        ("joint min-max", (Percentiles(joint=True),)),
+        ("percentile 2 98.5", (Percentiles(2, 98.5),)),
+        ("percentile", (Percentiles(1, 99.8),)),
+        ("fixed 120 35", (Affine((120.0,), (35.0,)),)),
+        ("fixed 1,-2 3,4e-1", (Affine((1.0, -2.0), (3.0, 0.4)),)),
+        ("clip 0 4095; joint percentile 1 99|z-score", (Clip(0, 4095), Percentiles(1, 99, True), ZScore())),
+        ("none", ()),
+    ],
+)
+def test_steps_can_be_typed(text: str, steps: tuple[Any, ...]) -> None:
+    """What a person types means these steps, in order."""
+    assert parse_steps(text) == steps_of(text) == steps
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "normalization is one of model, z-score.* not ''"),
+        ("joint", "one of model"),
+        ("joint fixed 1 2", "only what is measured can be joint"),
+        ("fixed 120", "or steps such as fixed 120 35, not 'fixed 120'"),
+        ("fixed a 2", "takes numbers such as 120 or 0.5, not 'a'"),
+        ("fixed 1 nan", "takes numbers"),
+        ("fixed 1 0", "a standard deviation of 0"),
+        ("percentile 50 10", "percentiles rise"),
+        ("z-score;;", "one of model"),
+    ],
+)
+def test_what_means_nothing_is_refused(text: str, message: str) -> None:
+    """A text that is no step is refused with what could be meant."""
+    with pytest.raises(ValueError, match=message):
+        Settings(normalization=text)
+
+
+def test_values_are_as_many_as_channels() -> None:
+    """Two values do not fit three channels: that is said before a pixel is read."""
+    with pytest.raises(ValueError, match="normalization has 2 values, but the channels of 'image' are 3"):
+        measured(np.zeros((3, 9, 9)), parse_steps("fixed 1,2 1"), 3)

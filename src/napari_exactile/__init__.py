@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_exactile.images.objects import Objects
+    from napari_exactile.images.open import open_image
+    from napari_exactile.images.opened import OpenedImage
     from napari_exactile.models.bioimageio_weights import NeedsConsentError
     from napari_exactile.models.load import Model, load_model
     from napari_exactile.network.analysis import Analysis
@@ -35,6 +37,7 @@ _HOMES = {
     "NotExactError": "network.graph",
     "NotMeasurableError": "network.probe",
     "Objects": "images.objects",
+    "OpenedImage": "images.opened",
     "Plan": "run.plan",
     "Refusal": "network.graph",
     "Result": "run.report",
@@ -49,6 +52,7 @@ _HOMES = {
     "load_model": "models.load",
     "measure_context": "run.api",
     "offset_sweep": "run.compare",
+    "open_image": "images.open",
     "plan_tiles": "run.plan",
     "radius_sweep": "run.compare",
     "segment": "run.api",
@@ -66,6 +70,7 @@ __all__ = [
     "NotExactError",
     "NotMeasurableError",
     "Objects",
+    "OpenedImage",
     "Plan",
     "Refusal",
     "Result",
@@ -80,6 +85,7 @@ __all__ = [
     "load_model",
     "measure_context",
     "offset_sweep",
+    "open_image",
     "plan_tiles",
     "radius_sweep",
     "segment",

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.table import Table
 
+    from napari_exactile.images.opened import OpenedImage
+
 MODEL_HELP = (
     f"A bundled model ({', '.join(BUNDLED)}), a file (TorchScript, torch.export, weights of a built-in "
     "network), a package of bioimage.io (folder, zip file or id), or package.module:factory, which imports "
     "that package."
 )
+IMAGE_HELP = "A TIFF file of any kind, a zarr array, an OME-Zarr folder or a .npy file."
 TIFF, CSV, PICTURE = (".tif", ".tiff"), (".csv",), (".png", ".svg", ".pdf")
 
 
@@ -68,6 +71,18 @@ def check_not_image(out: Path | None, image: Path, what: str) -> None:
     """Refuse a file that would replace the image, --overwrite or not."""
     if out is not None and out.exists() and image.exists() and out.samefile(image):
         raise ValueError(f"{what} would replace the image {image}: choose another name")
+
+
+def opened_image(path: Path, axes: str | None) -> OpenedImage:
+    """Open an image, with `axes` instead of the file's own if given; its notes go to stderr."""
+    from dataclasses import replace
+
+    from napari_exactile.images.open import open_image
+
+    opened = open_image(path)
+    for note in opened.notes:
+        typer.echo(f"Note: {note}.", err=True)
+    return replace(opened, axes=axes.lower()) if axes else opened
 
 
 def progress_bar() -> Progress:

@@ -20,7 +20,7 @@ from napari_exactile.cli.common import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from napari_exactile.images.tiff import TiffImage
+    from napari_exactile.images.opened import OpenedImage
     from napari_exactile.run.agreement import Agreement
 
 HEADINGS = ("class", "Dice", "IoU", "pixels in labels", "in manual", "in both")
@@ -67,14 +67,15 @@ def _compared(
         )  # fmt: skip
 
 
-def _check_pixel_sizes(one: TiffImage, other: TiffImage) -> None:
+def _check_pixel_sizes(one: OpenedImage, other: OpenedImage) -> None:
     """Refuse labels of another scale; files that say nothing of it, as many drawn by hand, are taken."""
     import numpy as np
 
     if one.pixel_size is None or other.pixel_size is None:
         return
-    if not np.allclose(one.pixel_size, other.pixel_size, rtol=1e-3):
-        sizes = one.pixel_size, other.pixel_size
+    known = min(len(one.pixel_size), len(other.pixel_size))  # one may know the distance of its planes
+    sizes = one.pixel_size[-known:], other.pixel_size[-known:]
+    if not np.allclose(*sizes, rtol=1e-3):
         here, there = (" x ".join(f"{length:.4g}" for length in size) for size in sizes)
         raise ValueError(
             f"only labels of the same scale can be compared, not pixels of {here} µm with {there} µm"

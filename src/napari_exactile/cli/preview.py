@@ -11,11 +11,13 @@ import typer
 
 from napari_exactile.cli.common import (
     CSV,
+    IMAGE_HELP,
     MODEL_HELP,
     PICTURE,
     TIFF,
     check_file,
     check_not_image,
+    opened_image,
     pairs,
     plain_errors,
     print_out,
@@ -36,7 +38,7 @@ Lines = list[tuple[str, str]]
 
 
 def preview(  # noqa: PLR0913, PLR0917  (one argument is one option)
-    image: Annotated[Path, typer.Argument(metavar="IMAGE.tif", help="A TIFF file; the first plane counts.")],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help=f"{IMAGE_HELP} The first plane counts.")],
     model: Annotated[str, typer.Option(help=MODEL_HELP)],
     radius: Annotated[int | None, typer.Option(metavar="N", help="Context (radius) in pixels.")] = None,
     sweep: Annotated[
@@ -55,6 +57,9 @@ def preview(  # noqa: PLR0913, PLR0917  (one argument is one option)
     ] = None,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda")] = "auto",
     normalization: Annotated[str, typer.Option(metavar="model|z-score|none")] = "model",
+    ignore: Annotated[
+        float | None, typer.Option(metavar="VALUE", help="Leave pixels of this value out of the statistics.")
+    ] = None,
     axes: Annotated[
         str | None, typer.Option(metavar="zcyx", help="The file's axes, where it names them wrongly.")
     ] = None,
@@ -78,7 +83,7 @@ def preview(  # noqa: PLR0913, PLR0917  (one argument is one option)
         check_file(error_map, TIFF, "the map is", overwrite)
         check_not_image(error_map, image, "the map")
         _check_use(sweep, csv or plot, error_map)
-        settings: dict[str, Any] = {"normalization": normalization, "device": device}
+        settings: dict[str, Any] = {"normalization": normalization, "ignore": ignore, "device": device}
         settings |= {"tile": DEFAULT_TILE if tile is None else tile, "zone": zone, "window": _window(window)}
         subject = _opened(image, model, axes)
         if radius is not None:
@@ -93,7 +98,7 @@ class _Subject:
 
     source: ImageSource
     name: str
-    pixel_size: tuple[float, float] | None
+    pixel_size: tuple[float, ...] | None
     model: Model
     analysis: Analysis
     note: str
@@ -112,14 +117,13 @@ class _Subject:
 
 def _opened(image: Path, model: str, axes: str | None) -> _Subject:
     """Open the image and the model, and find out what the model needs."""
-    from napari_exactile.images.source import planes_of
-    from napari_exactile.images.tiff import open_tiff
+    from napari_exactile.images.source import stack_of
     from napari_exactile.models.load import load_model
     from napari_exactile.run.api import analyse
 
-    opened = open_tiff(image)
+    opened = opened_image(image, axes)
     loaded = load_model(model)
-    planes = planes_of(opened.array, (axes or opened.axes).lower(), loaded.card.channels, image.name)
+    planes = stack_of(opened.array, loaded.card.channels, opened.axes, image.name, "yx")
     source = planes.sources[0]
     analysis = analyse(loaded, source.shape)
     analysis.require()
@@ -188,7 +192,8 @@ def _save_map(out: Path, error: TilingError, subject: _Subject) -> None:
 
     window = " x ".join(f"{side.start}..{side.stop}" for side in error.window)
     note = f"largest difference of a score, radius {lengths(error.radius)} px, pixels {window}"
-    save_values(out, error.error_map, subject.pixel_size, note)
+    size = subject.pixel_size and subject.pixel_size[-2:]
+    save_values(out, error.error_map, size, note)
 
 
 def _preview_sweep(

@@ -1,4 +1,4 @@
-"""`exactile segment`: the labels of a TIFF file of any size."""
+"""`exactile segment`: the labels of an image of any size."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from napari_exactile.cli.common import (
+    IMAGE_HELP,
     MODEL_HELP,
     TIFF,
     check_file,
     check_not_image,
+    opened_image,
     pairs,
     plain_errors,
     print_out,
@@ -40,7 +42,7 @@ BYTES = {
 
 
 def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
-    image: Annotated[Path, typer.Argument(metavar="IMAGE.tif", help="A TIFF file: a plane or a stack.")],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help=IMAGE_HELP)],
     model: Annotated[str, typer.Option(help=MODEL_HELP)],
     out: Annotated[
         Path | None, typer.Option(metavar="LABELS.tif", help="[default: IMAGE_labels.tif, beside the image]")
@@ -59,8 +61,16 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     ] = "auto",
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda")] = "auto",
     normalization: Annotated[
-        str, typer.Option(metavar="model|z-score|min-max|percentile|none", help="How pixels are scaled.")
+        str,
+        typer.Option(
+            metavar="model|z-score|min-max|percentile|none",
+            help="How pixels are scaled; also steps: 'joint z-score', 'percentile 2 98', 'fixed MEAN STD', "
+            "several separated by ;",
+        ),
     ] = "model",
+    ignore: Annotated[
+        float | None, typer.Option(metavar="VALUE", help="Leave pixels of this value out of the statistics.")
+    ] = None,
     together: Annotated[
         bool, typer.Option("--together", help="Normalise all planes of a stack as one image.")
     ] = False,
@@ -94,7 +104,7 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
 ) -> None:
-    """Segment a TIFF file of any size and write the labels as a tiled OME-TIFF.
+    """Segment an image of any size and write the labels as a tiled OME-TIFF.
 
     The planes of a stack are segmented one by one, each with its own normalisation unless --together. A model
     of volumes takes z, y and x as one image. Values, of a regression say, are written as they are.
@@ -112,6 +122,7 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
             factor=_number("--factor", factor),
             device=device,
             normalization=normalization,
+            ignore=ignore,
             together=together,
             threshold=threshold,
             memory_limit=_bytes("--memory-limit", memory_limit),
@@ -150,14 +161,13 @@ def _bytes(option: str, text: str | None) -> int | None:
 def _segment_file(
     image: Path, model: str, out: Path, settings: Settings, axes: str | None, wanted: Wanted, trust_code: bool
 ) -> None:
-    from napari_exactile.images.tiff import open_tiff
     from napari_exactile.models.load import load_model
     from napari_exactile.run.api import make_series
     from napari_exactile.run.summary import summary_lines
 
-    opened = open_tiff(image)
+    opened = opened_image(image, axes)
     loaded = load_model(model, trust_code=trust_code)
-    series = make_series(opened.array, loaded, (axes or opened.axes).lower(), settings, image.name)
+    series = make_series(opened, loaded, None, settings)
     wanted.check_kind(series.job.decision)
     with _stoppable(series):
         with progress_bar() as progress:

@@ -58,8 +58,12 @@ class OutputGrid:
         return in_words(self.shape, self.stride, self.offset)
 
     def pixel_size(self, size: Sequence[float]) -> tuple[float, ...]:
-        """Return the size of an element where the image's pixels have `size`, along as many last axes."""
-        return tuple(float(n * s) for n, s in zip(size, self.stride[-len(size) :], strict=True))
+        """Return the size of an element where the image's pixels have `size`, along as many last axes.
+
+        Axes before those of the grid are a stack's, whose planes stay as far apart as they are.
+        """
+        stride = (*[Fraction(1)] * (len(size) - len(self.stride)), *self.stride[-len(size) :])
+        return tuple(float(n * s) for n, s in zip(size, stride, strict=True))
 
 
 def in_words(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # numpy takes longer to import than all that needs nothing but these names
@@ -147,14 +148,83 @@ class Normalization:
 
 
 def steps_of(choice: str | Sequence[Step]) -> tuple[Step, ...]:
-    """Return the steps of a named choice, or the steps themselves; raise ValueError for what is neither."""
+    """Return the steps of a text (see `parse_steps`), or the steps themselves; ValueError for others."""
     if isinstance(choice, str):
-        if choice not in NAMED:
-            raise ValueError(f"normalization is one of model, {', '.join(NAMED)}, not {choice!r}")
-        return NAMED[choice]
+        return parse_steps(choice)
     if not all(isinstance(step, Step) for step in choice):
         raise ValueError(f"normalization is a name or a sequence of steps such as ZScore(), not {choice!r}")
     return tuple(choice)
+
+
+def parse_steps(text: str) -> tuple[Step, ...]:
+    """Return the steps that a text means, in order; they are separated by ";" or "|".
+
+    "z-score", "min-max", "percentile" (1 to 99.8), "percentile LOW HIGH", each also after "joint", then
+    "fixed MEAN STD" (one number, or one for each channel: "fixed 120,80 35,20"), "clip LOW HIGH" and "none".
+    Raises ValueError for anything else.
+    """
+    parts = [part.split() for part in text.replace("|", ";").split(";")]
+    return tuple(step for words in parts for step in _parsed(words, text))
+
+
+def _parsed(words: list[str], text: str) -> tuple[Step, ...]:
+    try:
+        match words:
+            case ["joint", *rest]:
+                return tuple(_joint(step) for step in _parsed(rest, text))
+            case ["percentile", low, high]:
+                return (Percentiles(_finite(low), _finite(high)),)
+            case ["fixed", mean, std]:
+                return (Affine(_numbers(mean), _numbers(std)),)
+            case ["clip", low, high]:
+                return (Clip(_finite(low), _finite(high)),)
+            case [name]:
+                return NAMED[name]
+    except KeyError:
+        pass
+    known = f"model, {', '.join(NAMED)}"
+    raise ValueError(f"normalization is one of {known}, or steps such as fixed 120 35, not {text!r}")
+
+
+def _joint(step: Step) -> Step:
+    if not isinstance(step, ZScore | Percentiles):
+        raise ValueError("only what is measured can be joint: z-score, min-max or percentile")
+    return replace(step, joint=True)
+
+
+def _numbers(text: str) -> Values:
+    return tuple(_finite(number) for number in text.split(","))
+
+
+def _finite(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = inf
+    if not isfinite(number):
+        raise ValueError(f"normalization takes numbers such as 120 or 0.5, not {text!r}")
+    return number
+
+
+def check_values(steps: Sequence[Step], channels: int, name: str) -> None:
+    """Raise ValueError where a step has neither one value nor one for each channel of an image."""
+    for step in steps:
+        wrong = [len(values) for values in _values(step) if len(values) not in {1, channels}]
+        if wrong:
+            raise ValueError(
+                f"normalization has {wrong[0]} values, but the channels of '{name}' are {channels}"
+            )
+
+
+def _values(step: Step) -> tuple[Values, ...]:
+    match step:
+        case Affine(mean, std):
+            return mean, std
+        case Linear(gain, offset):
+            return gain, offset
+        case Binarize(threshold):
+            return (threshold,)
+    return ()
 
 
 def _column(values: Values, pixels: Pixels) -> Pixels:

@@ -97,7 +97,9 @@ class ArraySource:
     def _pixels(self, index: list[Any]) -> NDArray[Any]:
         """Read from the array; whatever goes wrong in its file or its graph, the pixels cannot be had."""
         try:
-            return np.asarray(self.array[tuple(index)])
+            pixels = np.asarray(self.array[tuple(index)])
+            # Files of the other byte order come as they are; what follows computes with bits, or not at all.
+            return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
         except MemoryError:
             raise
         except Exception as error:

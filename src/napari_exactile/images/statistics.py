@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box, Interval
-from napari_exactile.images.normalization import Affine, Known, Normalization, Percentiles, Step, ZScore
+from napari_exactile.images.normalization import (
+    Affine,
+    Known,
+    Normalization,
+    Percentiles,
+    Step,
+    ZScore,
+    check_values,
+)
 from napari_exactile.images.percentiles import passes, percentiles
 from napari_exactile.images.source import ImageSource, row_blocks
 
@@ -23,21 +31,25 @@ RESOLUTION = 1e-13
 Measuring = Generator[float, None, Normalization]
 
 
-def measure(source: ImageSource, steps: Sequence[Step] = (ZScore(),)) -> Measuring:
+def measure(
+    source: ImageSource, steps: Sequence[Step] = (ZScore(),), ignore: float | None = None
+) -> Measuring:
     """Measure what `steps` ask of the whole image; by default the z-score of the papers' code.
 
     Yields the fraction done. Blocks are merged in a fixed order in float64, so that the result does not
     depend on who computes what. A constant channel is divided by 1. A step is measured on what the steps
-    before it make. Without any step to measure, pixels are only looked at. Raises ValueError at the first
-    block with NaN or infinite pixels, naming the first of them.
+    before it make. Without any step to measure, pixels are only looked at. Pixels that equal `ignore` in all
+    channels do not count. Raises ValueError at the first block with NaN or infinite pixels, naming the first
+    of them, and where no pixel is left to count.
     """
+    check_values(steps, source.channels, getattr(source, "name", "image"))
     asked = [step for step in steps if isinstance(step, ZScore | Percentiles)]
     if not asked:
         yield from check(source)
     known, number = Normalization(), 0
     for step in steps:
         if isinstance(step, ZScore | Percentiles):
-            measuring = _measuring(_Whole(source, known, step.joint), step)
+            measuring = _measuring(_Whole(source, known, step.joint, ignore), step)
             found: Known = yield from _part(measuring, number, len(asked))
             number += 1
         else:
@@ -62,30 +74,39 @@ def _part(measuring: Generator[float, None, Affine], number: int, of: int) -> Ge
 
 @dataclass(frozen=True, slots=True)
 class _Whole:
-    """All pixels of an image as (rows, pixels), block by block: a row for each channel, or one if `joint`."""
+    """All pixels that count as (rows, pixels), block by block: a row for each channel, or one if `joint`."""
 
     source: ImageSource
     before: Normalization
     joint: bool
+    ignore: float | None = None
 
     @property
     def boxes(self) -> list[Box]:
         return row_blocks(self.source.shape, BLOCK_PIXELS)
 
     def blocks(self) -> Iterator[NDArray[Any]]:
+        name, counted = getattr(self.source, "name", "image"), 0
         for box in self.boxes:
             pixels = self.source.read(box)
-            check_finite(pixels, box, getattr(self.source, "name", "image"))
+            check_finite(pixels, box, name)
+            counts = None if self.ignore is None else (pixels != self.ignore).any(axis=0)
             if self.before.steps:
                 pixels = self.before.apply(pixels, np.float64)
-            yield pixels.reshape(1 if self.joint else self.source.channels, -1)
+            kept = pixels if counts is None else pixels[:, counts]
+            counted += kept.size
+            rows = 1 if self.joint else len(kept)
+            yield kept.reshape(rows, kept.size // rows)
+        if not counted:
+            raise ValueError(f"all pixels of '{name}' are {self.ignore:g}, which is ignored: nothing is left")
 
 
 def _z_score(whole: _Whole, step: ZScore) -> Generator[float, None, Affine]:
     count, total = 0, len(whole.boxes)
     mean = squares = np.zeros(1 if whole.joint else whole.source.channels)
     for number, pixels in enumerate(whole.blocks(), start=1):
-        count, mean, squares = _merged(count, mean, squares, pixels.astype(np.float64))
+        if pixels.size:
+            count, mean, squares = _merged(count, mean, squares, pixels.astype(np.float64))
         yield number / total
     std = np.sqrt(squares / count)
     constant = std <= np.maximum(RESOLUTION * np.abs(mean), np.finfo(np.float32).tiny)

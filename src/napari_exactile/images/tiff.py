@@ -1,86 +1,20 @@
-"""Images from TIFF files, and labels and maps into tiled OME-TIFF files with their pixel size."""
+"""Labels and maps into tiled OME-TIFF files with their pixel size, and back."""
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_exactile.images.from_tiff import open_tiff
+
+__all__ = ["open_tiff", "save_labels", "save_values"]
+
 # Side of the tiles in the file: a common choice that viewers read quickly.
 FILE_TILE = 512
-
-
-# Units of length as OME and ImageJ write them, in micrometres.
-_MICROMETRES = {
-    "µm": 1.0,
-    "um": 1.0,
-    "micron": 1.0,
-    "microns": 1.0,
-    "nm": 1e-3,
-    "mm": 1e3,
-    "cm": 1e4,
-    "m": 1e6,
-}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TiffImage:
-    """An opened TIFF: `array` is sliced like numpy's and read as needed, `axes` names its axes.
-
-    `pixel_size` is (y, x) in micrometres, None where the file does not say. The file is closed when nobody
-    has the array any more.
-    """
-
-    array: Any
-    axes: str
-    pixel_size: tuple[float, float] | None
-
-
-def open_tiff(path: Path) -> TiffImage:
-    """Open the first series of a TIFF at full resolution; pixels are read when they are asked for.
-
-    Axes of length 1 are dropped, except y and x; samples and channels are both called "c". Raises ValueError
-    for what is not a readable TIFF.
-    """
-    import tifffile
-    import zarr
-
-    try:
-        file = tifffile.TiffFile(path)
-    except (tifffile.TiffFileError, OSError) as error:
-        raise _unreadable(path, error) from error
-    try:
-        series = file.series[0]
-        _refuse_truncated(file, series)
-        axes = series.get_axes(squeeze=True).lower().replace("s", "c")
-        array = zarr.open_array(series.aszarr(level=0, squeeze=True), mode="r")
-        image = TiffImage(array, axes, _pixel_size(file))
-    except Exception as error:
-        file.close()
-        raise _unreadable(path, error) from error
-    # The array reads from the file as long as somebody has it, and nobody else knows when that ends.
-    weakref.finalize(array, file.close)
-    return image
-
-
-def _refuse_truncated(file: Any, series: Any) -> None:
-    """Raise ValueError where the file ends before its pixels do, as after a broken copy."""
-    ends = [series.dataoffset + series.nbytes] if series.dataoffset is not None else []
-    for page in filter(None, (series.pages[0], series.pages[-1])):
-        segments = zip(page.dataoffsets, page.databytecounts, strict=True)
-        ends += [offset + count for offset, count in segments]
-    if max(ends, default=0) > file.filehandle.size:
-        raise ValueError("it ends before its pixels do, as if it had been cut off")
-
-
-def _unreadable(path: Path, error: Exception) -> ValueError:
-    reason = error.strerror if isinstance(error, OSError) else None
-    return ValueError(f"{path} cannot be opened as a TIFF file: {reason or error}")
 
 
 def save_labels(
@@ -156,35 +90,3 @@ def _ome_axes(axes: str) -> str:
     if "?" in named:
         raise ValueError(f"an OME-TIFF holds stacks of at most three axes beside y and x, not {axes!r}")
     return named
-
-
-def _pixel_size(file: Any) -> tuple[float, float] | None:
-    """Return (y, x) in micrometres from what OME or ImageJ wrote, None where neither says."""
-    try:
-        if file.ome_metadata:
-            return _ome_pixel_size(file.ome_metadata)
-        return _imagej_pixel_size(file) if file.imagej_metadata else None
-    except (KeyError, ValueError, ZeroDivisionError):
-        return None  # the pixels can be read all the same
-
-
-def _ome_pixel_size(text: str) -> tuple[float, float]:
-    import tifffile
-
-    image = tifffile.xml2dict(text)["OME"]["Image"]
-    pixels = (image[0] if isinstance(image, list) else image)["Pixels"]
-    y, x = (_length(pixels[f"PhysicalSize{a}"], pixels.get(f"PhysicalSize{a}Unit", "µm")) for a in "YX")
-    return y, x
-
-
-def _imagej_pixel_size(file: Any) -> tuple[float, float]:
-    """ImageJ writes the pixels per unit as a fraction."""
-    unit = file.imagej_metadata["unit"].replace(r"\u00B5", "µ")
-    tags = file.pages[0].tags
-    y, x = (tags[f"{axis}Resolution"].value for axis in "YX")
-    return _length(y[1] / y[0], unit), _length(x[1] / x[0], unit)
-
-
-def _length(value: Any, unit: str) -> float:
-    # The sign of micro has two code points.
-    return float(value) * _MICROMETRES[unit.replace("\u03bc", "\u00b5")]

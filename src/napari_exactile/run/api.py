@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from napari_exactile.images.open import as_opened
 from napari_exactile.images.source import ImageSource, Planes, source_of, stack_of
 from napari_exactile.models.load import Model, load_model
 from napari_exactile.network import probe
@@ -55,10 +56,11 @@ def segment(
 ) -> Result:
     """Segment an image of any size: the same labels as one pass of the network over the whole image.
 
-    `image` is a numpy, dask or zarr array or an ImageSource; `axes` names its axes where they are not clear
-    ("cyx", "yxc"). Axes before the last ones that the network takes ("tzyx" for one of planes) are a stack,
-    segmented plane by plane; `together` normalises it as one image. `settings` are the fields of Settings:
-    tile, radius, method, region, normalization, together, threshold, probabilities, device, memory_limit,
+    `image` is a numpy, dask or zarr array, an ImageSource, or the path of a file as `open_image` takes it, or
+    what that returns; `axes` names its axes where they are not clear ("cyx", "yxc"). Axes before the last
+    ones that the network takes ("tzyx" for one of planes) are a stack, segmented plane by plane; `together`
+    normalises it as one image. `settings` are the fields of Settings: tile, radius, method, region,
+    normalization, ignore, together, threshold, probabilities, device, memory_limit,
     factor. `on_event` hears of every step; when `cancel()` is true,
     what is done is returned and the rest of the labels is the number of classes.
 
@@ -92,6 +94,7 @@ def make_series(
     """Return what `segment` runs, a job for each plane of a stack; nothing is read yet."""
     loaded = load_model(model)
     channels, space = loaded.card.channels, loaded.card.axes
+    image, axes, name = as_opened(image, axes, name)
     planes = Planes.single(image) if hasattr(image, "read") else stack_of(image, channels, axes, name, space)
     analysis = analysis_for(loaded, planes.sources[0].shape, settings)
     return Series(planes, loaded, analysis, settings)
@@ -101,7 +104,10 @@ def make_job(image: Any, model: ModelLike, axes: str | None, settings: Settings)
     """Return the job that `segment` runs; nothing is read yet."""
     loaded = load_model(model)
     channels, space = loaded.card.channels, loaded.card.axes
-    source: ImageSource = image if hasattr(image, "read") else source_of(image, channels, axes, space=space)
+    image, axes, name = as_opened(image, axes)
+    source: ImageSource = (
+        image if hasattr(image, "read") else source_of(image, channels, axes, name, space)
+    )  # fmt: skip
     return Job(source, loaded, analysis_for(loaded, source.shape, settings), settings)
 
 

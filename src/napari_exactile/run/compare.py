@@ -25,7 +25,8 @@ class Comparison:
 
     Tiles have the size `tile`, or else zones the size `zone`, with tiles that grow with the radius. `window`,
     a (start, stop) per axis in pixels, bounds what is compared: by default the whole image, whose
-    probabilities are then held in memory. `axes` names the image's axes where they are not clear. `unchanged`
+    probabilities are then held in memory. `axes` names the image's axes where they are not clear,
+    `normalization` and `ignore` are those of Settings. `unchanged`
     sends whole tiles through the network itself instead of computing only what counts: slower, but
     independent of the rules. Raises ValueError for sizes that no tiling can have.
     """
@@ -37,6 +38,7 @@ class Comparison:
     normalization: NormalizationChoice = "model"
     device: Device = "auto"
     unchanged: bool = False
+    ignore: float | None = None
 
     def __post_init__(self) -> None:
         for name, size in (("tile", self.tile), ("zone", self.zone)):
@@ -54,7 +56,7 @@ class Comparison:
 
     def subject(self, image: Any, model: ModelLike, cancel: IsCancelled) -> Subject:
         """Return an image that has been measured, ready to be compared."""
-        settings = Settings(normalization=self.normalization, device=self.device)
+        settings = Settings(normalization=self.normalization, ignore=self.ignore, device=self.device)
         job = make_job(image, model, self.axes, settings)
         window = window_in(job.source.shape, self.window)
         errors = TilingErrors(job)

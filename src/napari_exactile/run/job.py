@@ -216,7 +216,7 @@ class Job:
     def _statistics(self) -> Any:
         choice = self.settings.normalization
         wanted = self.model.card.normalization if choice == "model" else choice
-        return statistics.measure(self.source, steps_of(wanted))
+        return statistics.measure(self.source, steps_of(wanted), self.settings.ignore)
 
     def _make_arrays(self) -> None:
         if self.started:

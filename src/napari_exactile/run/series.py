@@ -114,7 +114,7 @@ class Series:
             return
         choice = self.settings.normalization
         steps = steps_of(self.model.card.normalization if choice == "model" else choice)
-        measuring = statistics.measure(self.planes.whole, steps)
+        measuring = statistics.measure(self.planes.whole, steps, self.settings.ignore)
         while True:
             try:
                 fraction = next(measuring)

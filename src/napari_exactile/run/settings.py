@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal, get_args
 
 from napari_exactile.geometry.interval import Box
@@ -22,7 +23,9 @@ class Settings:
     image keep in between, in memory and temporary files.
 
     `normalization` is "model" (what the model asks for), "z-score", "min-max", "percentile" (1 to 99.8),
-    "none", or a tuple of steps such as (Clip(0, 4095), ZScore()).
+    "none", a text such as "clip 0 4095; joint z-score" or "fixed 120 35" (see `parse_steps`), or a tuple of
+    steps such as (Clip(0, 4095), ZScore()). Pixels that equal `ignore` in all channels, such as 0 around the
+    tissue of a slide, are left out of what is measured; they are normalised and segmented like the others.
 
     `threshold` replaces the model's where its output says yes or no; `together` measures all planes of a
     stack as one image instead of each by itself.
@@ -43,6 +46,7 @@ class Settings:
     factor: int | Literal["auto"] = "auto"
     threshold: float | None = None
     together: bool = False
+    ignore: float | None = None
 
     def __post_init__(self) -> None:
         if self.tile != "auto" and self.tile < 1:
@@ -62,6 +66,8 @@ class Settings:
             raise ValueError(f"the memory limit must be positive, not {self.memory_limit}")
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise ValueError(f"a threshold lies between 0 and 1, not at {self.threshold}")
+        if self.ignore is not None and not isfinite(self.ignore):
+            raise ValueError(f"the value to ignore is a number, not {self.ignore}")
         if self.scratch_limit is not None and self.scratch_limit < 0:
             raise ValueError(f"the scratch limit cannot be negative: {self.scratch_limit}")
 

@@ -1,0 +1,100 @@
+"""An image in a file that has been opened, and how its array is known again."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+# Units of length as OME, OME-Zarr and ImageJ write them, in micrometres.
+_MICROMETRES = {
+    "angstrom": 1e-4,
+    "nm": 1e-3,
+    "nanometer": 1e-3,
+    "µm": 1.0,
+    "um": 1.0,
+    "micron": 1.0,
+    "microns": 1.0,
+    "micrometer": 1.0,
+    "mm": 1e3,
+    "millimeter": 1e3,
+    "cm": 1e4,
+    "centimeter": 1e4,
+    "m": 1e6,
+    "meter": 1e6,
+}
+
+
+def micrometres(value: Any, unit: str) -> float:
+    """Return a length in micrometres; raise KeyError for unknown units and ValueError for no length."""
+    # The sign of micro has two code points.
+    length = float(value) * _MICROMETRES[unit.replace("\u03bc", "\u00b5")]
+    if not (isfinite(length) and length > 0):
+        raise ValueError(f"a pixel is not {value} {unit} long")
+    return length
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenedImage:
+    """An image in a file: `array` is sliced like numpy's and reads, at most, what the slice touches.
+
+    `axes` has a letter for each axis of the array, "c" for channels and colours; None where the file names
+    none. `pixel_size` is in micrometres along as many of the last spatial axes, None where it is unknown.
+    `channels` are names. `coarser` are smaller versions of the same image, the largest first; `notes` say
+    what costs more than one would think. Raises ValueError for axes that do not fit.
+    """
+
+    name: str
+    array: Any
+    axes: str | None
+    pixel_size: tuple[float, ...] | None = None
+    channels: tuple[str, ...] = ()
+    coarser: tuple[Any, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        axes, shape = self.axes, tuple(self.array.shape)
+        if axes is not None and not len(set(axes)) == len(axes) == len(shape):
+            raise ValueError(f"axes {axes!r} do not fit '{self.name}' of shape {shape}")
+
+    @property
+    def levels(self) -> tuple[Any, ...]:
+        """The array and its coarser versions."""
+        return (self.array, *self.coarser)
+
+
+@dataclass(frozen=True, slots=True)
+class FileVersion:
+    """A file at one time: what is written to it later makes another version of it."""
+
+    path: Path
+    modified: int
+    size: int
+
+    @classmethod
+    def of(cls, path: Path) -> FileVersion:
+        """Return the version that lies there now; raises OSError."""
+        stat = path.stat()
+        return cls(path.resolve(), stat.st_mtime_ns, stat.st_size)
+
+
+_VERSIONS: dict[int, tuple[FileVersion, Any]] = {}
+
+
+def remember(array: Any, version: FileVersion, part: Any = None) -> None:
+    """Note which file, and which `part` of it, an array reads, for as long as the array lives."""
+    _VERSIONS[id(array)] = version, part
+    weakref.finalize(array, _VERSIONS.pop, id(array), None)
+
+
+def version_of(array: Any) -> tuple[FileVersion, Any] | None:
+    """Return what file an array reads; None where nobody knows, or the file is no longer what was opened."""
+    known = _VERSIONS.get(id(array))
+    if known is None:
+        return None
+    try:
+        return known if FileVersion.of(known[0].path) == known[0] else None
+    except OSError:
+        return None

@@ -12,7 +12,7 @@ import tifffile
 import napari_exactile as ex
 from command_line import assert_refused, call, summary
 
-NETWORKS = '''
+NETWORKS = """
 import torch
 from torch import nn
 
@@ -33,7 +33,7 @@ def plane():
 
 def volume():
     return Small(3, nn.Conv3d)
-'''
+"""
 
 
 @pytest.fixture(autouse=True)

@@ -45,7 +45,7 @@ def orders(draw: st.DrawFn) -> tuple[Layout, Tiling, list[int]]:
 @given(orders())
 @settings(max_examples=25)
 def test_every_level_is_level_0_thinned(case: tuple[Layout, Tiling, list[int]]) -> None:
-    """When the last zone is written, pixel i of level k is pixel 2**k * i of level 0, in any order of zones."""
+    """With the last zone, pixel i of level k is pixel 2**k * i of level 0, whatever the order of zones."""
     small = patch("napari_exactile.images.pyramid.COARSEST", 20), patch(
         "napari_exactile.images.store.SHARD_PIXELS", 16
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,11 +11,13 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+import tifffile
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import napari_exactile as ex
+from command_line import MODEL, assert_refused, call
 from napari_exactile.geometry.interval import slices
 from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.images.ome_zarr import Axes, label_metadata
@@ -116,3 +119,15 @@ def test_a_disk_without_room_is_refused_before_anything_is_made(tmp_path: Path) 
     with pytest.raises(OSError, match=r"can take up to 1.33e\+07 GB, but only .* are free"):
         created(tmp_path / "a.ome.zarr", layout)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_command_line_writes_and_continues_stores(tmp_path: Path) -> None:
+    """`--out labels.ome.zarr` gives the labels of `segment`; again, it says what is left."""
+    tifffile.imwrite(tmp_path / "a.tif", image())
+    arguments = ("segment", tmp_path / "a.tif", "--model", MODEL, "--out", tmp_path / "a.ome.zarr")
+    assert "Continuing" not in call(*arguments).stderr
+    labels: Any = zarr.open_group(tmp_path / "a.ome.zarr", mode="r")["0"]
+    np.testing.assert_array_equal(labels[:], ex.segment(image(), MODEL).labels)
+    assert re.search(r"Continuing .*: 0 of \d+ tiles are left", call(*arguments).stderr)
+    assert_refused(call(*arguments, "--normalization", "min-max"), "begun with another normalization")
+    assert "Continuing" not in call(*arguments, "--normalization", "min-max", "--overwrite").stderr

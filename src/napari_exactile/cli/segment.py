@@ -45,7 +45,11 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help=IMAGE_HELP)],
     model: Annotated[str, typer.Option(help=MODEL_HELP)],
     out: Annotated[
-        Path | None, typer.Option(metavar="LABELS.tif", help="[default: IMAGE_labels.tif, beside the image]")
+        Path | None,
+        typer.Option(
+            metavar="LABELS.tif|.ome.zarr",
+            help="A store (.zarr) can be continued. [default: IMAGE_labels.tif, beside the image]",
+        ),
     ] = None,
     tile: Annotated[str, typer.Option(metavar="N|auto", help="Tile size in pixels.")] = "auto",
     radius: Annotated[str, typer.Option(metavar="N|auto", help="Context (radius) in pixels.")] = "auto",
@@ -112,7 +116,10 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     with plain_errors():
         out = out or image.with_name(f"{image.stem}_labels.tif")
         check_not_image(out, image, "the labels")
-        check_file(out, TIFF, "labels are", overwrite)
+        if _is_store(out) and (objects or table):
+            raise ValueError("objects are found in labels written as TIFF: choose another name for --out")
+        if not _is_store(out):
+            check_file(out, TIFF, "labels are", overwrite)
         wanted = Wanted(objects, table, connectivity, min_size)
         wanted.check(image, out, overwrite)
         settings = _settings(
@@ -128,7 +135,14 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
             memory_limit=_bytes("--memory-limit", memory_limit),
             scratch_limit=_bytes("--scratch-limit", scratch_limit),
         )
-        _segment_file(image, model, out, settings, axes, wanted, trust_code)
+        if _is_store(out):
+            _segment_to_store(image, model, out, settings, axes, trust_code, overwrite)
+        else:
+            _segment_file(image, model, out, settings, axes, wanted, trust_code)
+
+
+def _is_store(out: Path) -> bool:
+    return out.suffix.lower() == ".zarr"
 
 
 def _settings(**values: Any) -> Settings:
@@ -175,6 +189,34 @@ def _segment_file(
         found = _written(series, out, opened.pixel_size, wanted)
         report = series.report()
     print_out(pairs([*summary_lines(report, image.name), ("labels", str(out)), *found]))
+
+
+def _segment_to_store(
+    image: Path, model: str, out: Path, settings: Settings, axes: str | None, trust_code: bool,
+    overwrite: bool,
+) -> None:  # fmt: skip
+    from napari_exactile.images.opened import version_of
+    from napari_exactile.models.load import load_model
+    from napari_exactile.run.api import make_series
+    from napari_exactile.run.stored import stored
+    from napari_exactile.run.summary import summary_lines
+
+    opened, loaded = opened_image(image, axes), load_model(model, trust_code=trust_code)
+    series = make_series(opened, loaded, None, settings)
+    version = version_of(opened.array)
+    stamp = f"{version[0].size} bytes, {version[0].modified}" if version else ""
+    with stored(series, out, overwrite, opened.pixel_size, stamp) as kept:
+        if kept.done_before:
+            left = series.tiles - kept.done_before
+            typer.echo(f"Continuing {out}: {left} of {series.tiles} tiles are left.", err=True)
+        try:
+            with progress_bar() as progress:
+                _follow(kept.series, progress)
+        except KeyboardInterrupt:
+            typer.echo(f"Stopped: the same command continues {out}.", err=True)
+            raise typer.Exit(130) from None
+        report = kept.series.report()
+    print_out(pairs([*summary_lines(report, image.name), ("labels", str(out))]))
 
 
 def _written(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 if TYPE_CHECKING:  # numpy takes longer to import than all that needs nothing but these names
     from numpy.typing import DTypeLike, NDArray
@@ -225,6 +225,22 @@ def _values(step: Step) -> tuple[Values, ...]:
         case Binarize(threshold):
             return (threshold,)
     return ()
+
+
+def steps_as_json(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """Return steps in a form that JSON keeps to the last bit, for `steps_from_json`."""
+    return [{"step": type(step).__name__, **asdict(step)} for step in steps]
+
+
+def steps_from_json(entries: Sequence[dict[str, Any]]) -> tuple[Any, ...]:
+    """Return the steps that `steps_as_json` was given."""
+    kinds = {kind.__name__: kind for kind in get_args(Step)}
+    plain = [{name: _tupled(value) for name, value in entry.items()} for entry in entries]
+    return tuple(kinds[entry.pop("step")](**entry) for entry in plain)
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _column(values: Values, pixels: Pixels) -> Pixels:

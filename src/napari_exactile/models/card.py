@@ -12,6 +12,9 @@ from napari_exactile.images.normalization import Known, Step, steps_of
 # itself; "values": the numbers themselves, of a regression or an embedding.
 Kind = Literal["classes", "threshold", "values"]
 
+# Okabe and Ito's colours that the overlay of tiles does not use.
+CLASS_COLORS = ("#009E73", "#CC79A7", "#56B4E9", "#999999", "#E5C494", "#8DA0CB")
+
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
@@ -73,6 +76,17 @@ class ModelCard:
     def class_names(self, count: int) -> tuple[str, ...]:
         """Return `count` class names, inventing "class 0", "class 1", ... where the card gives none."""
         return self.classes if len(self.classes) == count else tuple(f"class {i}" for i in range(count))
+
+    def class_colors(self, count: int) -> tuple[str, ...]:
+        """Return a colour for each of `count` classes, in turn where the card gives none.
+
+        The background comes last: its colour is for when it is shown after all.
+        """
+        if len(self.colors) == count:
+            return self.colors
+        turn = sorted(range(count), key=lambda index: index == self.background)
+        chosen = {index: CLASS_COLORS[place % len(CLASS_COLORS)] for place, index in enumerate(turn)}
+        return tuple(chosen[index] for index in range(count))
 
 
 COLONIES_DEMO = ModelCard(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -18,6 +19,7 @@ from napari_exactile.run.job import Job
 from napari_exactile.run.report import Result
 from napari_exactile.run.series import Series
 from napari_exactile.run.settings import Settings
+from napari_exactile.run.stored import stored
 
 ModelLike = str | nn.Module | Model
 
@@ -52,6 +54,8 @@ def segment(
     axes: str | None = None,
     on_event: Callable[[Event], None] = lambda event: None,
     cancel: Callable[[], bool] = lambda: False,
+    output: str | Path | None = None,
+    overwrite: bool = False,
     **settings: Any,
 ) -> Result:
     """Segment an image of any size: the same labels as one pass of the network over the whole image.
@@ -64,6 +68,10 @@ def segment(
     factor. `on_event` hears of every step; when `cancel()` is true,
     what is done is returned and the rest of the labels is the number of classes.
 
+    With `output`, labels are written to an OME-Zarr store of this name instead of memory, and the result's
+    labels are its array. A run that ended early continues there, whatever ended it; a store that another
+    image, model or setting began is refused, saying what differs, unless `overwrite` says to begin anew.
+
     A model that cannot be exact is refused, unless method="approximate" is chosen with a radius of one's own:
     then whole tiles with that radius go through the unchanged network, their sizes multiples of `factor`, and
     the report is not exact.
@@ -72,6 +80,13 @@ def segment(
     and TileError where a tile fails.
     """
     series = make_series(image, model, axes, Settings(**settings))
+    if output is None:
+        return _run(series, on_event, cancel)
+    with stored(series, Path(output), overwrite) as kept:
+        return _run(kept.series, on_event, cancel)
+
+
+def _run(series: Series, on_event: Callable[[Event], None], cancel: Callable[[], bool]) -> Result:
     for event in series.run(cancel):
         on_event(event)
     if not series.jobs[0].started:

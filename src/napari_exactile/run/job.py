@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_exactile.geometry.interval import Box, box_shape, full_box, slices
+from napari_exactile.geometry.interval import Box, box_shape, full_box, moved, slices
 from napari_exactile.geometry.tiling import Tile, split_zone
 from napari_exactile.images import statistics
 from napari_exactile.images.normalization import Normalization, steps_of
@@ -40,28 +40,62 @@ from napari_exactile.run.survey import R, Survey
 IsCancelled = Callable[[], bool]
 
 
-class Arrays(Protocol):
-    """Where a run's results are kept; asked once, before the first tile."""
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What was done before: the near-ties of finished tiles, by their number, and the image's statistics."""
 
-    def labels(self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        """Return an array for labels (*leading, *shape)."""
+    near_ties: Mapping[int, int] = field(default_factory=dict)
+    normalization: Normalization | None = None
+
+
+class Arrays(Protocol):
+    """Where a run's results are kept, and what is known of them from before; used by one thread at a time."""
+
+    def remembered(self) -> Remembered:
+        """Return what was done before this run; asked when the job is made."""
+        ...
+
+    def measured(self, normalization: Normalization) -> None:
+        """Hear of the image's statistics, before the arrays are asked for."""
+        ...
+
+    def labels(
+        self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: Any, unfinished: int
+    ) -> NDArray[Any]:
+        """Return an array (*leading, *shape) of `unfinished`, except where labels are remembered."""
         ...
 
     def probabilities(self, leading: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """Return an array for probabilities or values (*leading, *shape)."""
+        """Return an array of NaN for probabilities or values (*leading, *shape)."""
+        ...
+
+    def finished(self, tile: int, part: Box | None, near_ties: int) -> None:
+        """Hear that a tile's `part` of the arrays is written (None: it has none), before anyone else does."""
         ...
 
 
 class Memory:
-    """Keeps results in memory."""
+    """Keeps results in memory, and nothing from one run to the next."""
 
-    def labels(self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    def remembered(self) -> Remembered:
+        """Return that nothing is known."""
+        return Remembered()
+
+    def measured(self, normalization: Normalization) -> None:
+        """Do nothing: the job knows it."""
+
+    def labels(
+        self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: Any, unfinished: int
+    ) -> NDArray[Any]:
         """Return an array for labels."""
-        return np.zeros((*leading, *shape), dtype)
+        return np.full((*leading, *shape), unfinished, dtype)
 
     def probabilities(self, leading: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Return an array for probabilities or values."""
-        return np.zeros((*leading, *shape), np.float32)
+        return np.full((*leading, *shape), np.nan, np.float32)
+
+    def finished(self, tile: int, part: Box | None, near_ties: int) -> None:
+        """Do nothing: what is written is there."""
 
 
 class Job:
@@ -91,13 +125,14 @@ class Job:
         self.plan = plan or make_plan(analysis, settings, self.device)
         self.decision = Decision.of(model.card, analysis.classes, settings.threshold)
         self.labelled = self._part(self.plan.tiling.region)
-        self.done: set[int] = set()
         self._arrays = arrays or Memory()
-        self.near_ties = 0
+        remembered = self._arrays.remembered()
+        self.done = set(remembered.near_ties)
+        self.near_ties = sum(remembered.near_ties.values())
         self.seconds = 0.0
         self.labels: NDArray[Any] | None = None
         self.probabilities: NDArray[np.float32] | None = None
-        self._normalization = normalization
+        self._normalization = normalization or remembered.normalization
         self._largest_piece = self.plan.zor
         self._survey = self._new_survey()
 
@@ -117,6 +152,11 @@ class Job:
         return self.labels is not None or self.probabilities is not None
 
     @property
+    def normalization(self) -> Normalization | None:
+        """What the pixels are normalised by; None before the image has been measured."""
+        return self._normalization
+
+    @property
     def complete(self) -> bool:
         """Whether every tile is done."""
         return len(self.done) == len(self.plan)
@@ -129,7 +169,8 @@ class Job:
         """
         started = time.perf_counter()
         try:
-            yield from self.prepare(is_cancelled)
+            if not self.complete:
+                yield from self.prepare(is_cancelled)
             self._make_arrays()
             yield events.Ready(len(self.plan), len(self.done))
             yield from self._tiles(is_cancelled)
@@ -221,14 +262,13 @@ class Job:
     def _make_arrays(self) -> None:
         if self.started:
             return
+        self._arrays.measured(self._known_normalization())
         shape, decision = box_shape(self.labelled), self.decision
         if decision.kind != "values":
             leading, dtype = decision.leading, np.min_scalar_type(self.unfinished)
-            self.labels = self._arrays.labels(leading, shape, dtype)
-            self.labels.fill(self.unfinished)
+            self.labels = self._arrays.labels(leading, shape, dtype, self.unfinished)
         if decision.kind == "values" or self.settings.probabilities:
             self.probabilities = self._arrays.probabilities((decision.channels,), shape)
-            self.probabilities.fill(np.nan)
 
     def _tiles(self, is_cancelled: IsCancelled) -> Iterator[Event]:
         check, executor = events.checker(is_cancelled), self.executor()
@@ -239,9 +279,18 @@ class Job:
             yield events.TileStarted(tile.index)
             pieces = yield from self._in_pieces(tile, lambda zone: self._zone(executor, zone, check))
             near_ties = sum(pieces)
-            self.near_ties += near_ties
-            self.done.add(tile.index)
+            self._keep(tile, near_ties)
             yield events.TileFinished(tile.index, tile.zone, near_ties)
+
+    def _keep(self, tile: Tile, near_ties: int) -> None:
+        """Let the arrays know of a finished tile; only then does it count as done."""
+        part, origin = self.analysis.part(tile.zone), [-side.start for side in self.labelled]
+        try:
+            self._arrays.finished(tile.index, part and moved(part, origin), near_ties)
+        except OSError as error:
+            raise TileError(tile.index, tile.zone, str(error)) from error
+        self.near_ties += near_ties
+        self.done.add(tile.index)
 
     def executor(self) -> Executor:
         """Return what computes the scores of zones of this job's image; its statistics must be known."""

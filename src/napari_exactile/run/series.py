@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from napari_exactile.network.analysis import Analysis
 from napari_exactile.run import events
 from napari_exactile.run.events import Event
 from napari_exactile.run.job import Arrays, IsCancelled, Job, Memory
+from napari_exactile.run.plan import Plan
 from napari_exactile.run.report import Report, Result
 from napari_exactile.run.settings import Settings
 from napari_exactile.run.summary import summed
@@ -26,18 +27,18 @@ class Series:
     """One job for each plane of a stack, one after the other; an image by itself is a series of one.
 
     The arrays are (*leading, *stack, *shape). Planes that are not asked for keep 0. As with a Job, one thread
-    at a time may call `run`, which continues what was stopped.
+    at a time may call `run`, which continues what was stopped. A `plan` is given where it is known already.
     """
 
     def __init__(
         self, planes: Planes, model: Model, analysis: Analysis, settings: Settings,
-        arrays: Arrays | None = None,
+        arrays: PlaneArrays | None = None, plan: Plan | None = None,
     ) -> None:  # fmt: skip
         self.planes, self.model, self.analysis, self.settings = planes, model, analysis, settings
-        self._shared = _Shared(planes, arrays or Memory())
+        self._shared: PlaneArrays = arrays or _Shared(planes, Memory())
         self._together: Normalization | None = None
+        self._plan = plan
         self.jobs = [self._job(0)]
-        self._shared.unfinished = self.job.unfinished
 
     @property
     def job(self) -> Job:
@@ -65,7 +66,7 @@ class Series:
         return sum(job.near_ties for job in self.jobs)
 
     @property
-    def labels(self) -> NDArray[Any] | None:
+    def labels(self) -> Any:
         """The labels of all planes; None before the first run, and where the output is values."""
         return self._shared.all_labels
 
@@ -86,7 +87,7 @@ class Series:
                 self.jobs[-1].forget()
                 self.jobs.append(self._job(number))
             job = self.jobs[number]
-            if job.complete:
+            if job.complete and job.started:
                 continue
             if len(self.planes.sources) > 1:
                 yield events.PlaneStarted(number + 1, len(self.planes.sources))
@@ -112,6 +113,9 @@ class Series:
         """Measure the stack as one image, if that is asked for."""
         if not self.settings.together or not self.planes.shape or self._together is not None:
             return
+        if self.job.normalization is not None:  # from before
+            self._together = self.job.normalization
+            return
         choice = self.settings.normalization
         steps = steps_of(self.model.card.normalization if choice == "model" else choice)
         measuring = statistics.measure(self.planes.whole, steps, self.settings.ignore)
@@ -128,15 +132,33 @@ class Series:
 
     def _job(self, number: int) -> Job:
         source, arrays = self.planes.sources[number], self._shared.at(number)
-        plan = self.jobs[0].plan if number else None
+        plan = self.jobs[0].plan if number else self._plan
         return Job(source, self.model, self.analysis, self.settings, arrays, plan, self._together)
+
+
+class PlaneArrays(Protocol):
+    """The arrays of all planes, and of each its part."""
+
+    @property
+    def all_labels(self) -> Any:
+        """The labels (*leading, *stack, *shape); None before they are made."""
+        ...
+
+    @property
+    def all_probabilities(self) -> NDArray[np.float32] | None:
+        """The probabilities or values (channels, *stack, *shape); None before they are made."""
+        ...
+
+    def at(self, number: int) -> Arrays:
+        """Return the arrays of one plane."""
+        ...
 
 
 class _Shared:
     """Arrays for all planes, of which every job gets its own part."""
 
     def __init__(self, planes: Planes, arrays: Arrays) -> None:
-        self._planes, self._arrays, self.unfinished = planes, arrays, 0
+        self._planes, self._arrays = planes, arrays
         self.all_labels: NDArray[Any] | None = None
         self.all_probabilities: NDArray[np.float32] | None = None
 
@@ -144,11 +166,13 @@ class _Shared:
         """Return the arrays of one plane."""
         return _Part(self, self._planes.indices[number])
 
-    def labels(self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    def labels(
+        self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: Any, unfinished: int
+    ) -> NDArray[Any]:
         if self.all_labels is None:
-            self.all_labels = self._arrays.labels(leading, (*self._planes.shape, *shape), dtype)
-            for index in self._planes.indices[1:]:  # the job of the first one is about to fill its part
-                self.all_labels[(slice(None),) * len(leading) + index] = self.unfinished
+            self.all_labels = self._arrays.labels(leading, (*self._planes.shape, *shape), dtype, 0)
+            for index in self._planes.indices:
+                self.all_labels[(slice(None),) * len(leading) + index] = unfinished
         return self.all_labels
 
     def probabilities(self, leading: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -157,16 +181,20 @@ class _Shared:
         return self.all_probabilities
 
 
-class _Part:
+class _Part(Memory):
     """The part of one plane."""
 
     def __init__(self, shared: _Shared, index: tuple[int, ...]) -> None:
         self._shared, self._index = shared, index
 
-    def labels(self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        return self._of(self._shared.labels(leading, shape, dtype), leading)
+    def labels(
+        self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: Any, unfinished: int
+    ) -> NDArray[Any]:
+        """Return the plane's labels."""
+        return self._of(self._shared.labels(leading, shape, dtype, unfinished), leading)
 
     def probabilities(self, leading: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """Return the plane's probabilities or values."""
         return self._of(self._shared.probabilities(leading, shape), leading)
 
     def _of(self, array: NDArray[Any], leading: tuple[int, ...]) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_exactile.models.card import ModelCard
-from napari_exactile.widget.layers import CLASS_COLORS, class_colors
+from napari_exactile.widget.layers import class_colors
 from napari_exactile.widget.remembered import forget, keep, kept
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ class Classes:
     def of(cls, card: ModelCard, count: int) -> Classes:
         """Return what a card says of `count` classes; where it gives no colours, some are chosen."""
         background = card.background if card.background is None or card.background < count else None
-        given = card.colors if len(card.colors) == count else _chosen_colors(count, background)
-        return cls(card.class_names(count), given, background)
+        return cls(card.class_names(count), card.class_colors(count), background)
 
     @property
     def values(self) -> tuple[tuple[str, ...], int | None, tuple[str, ...]]:
@@ -110,11 +109,3 @@ def _read(stored: Any) -> Classes | None:
         return Classes(tuple(stored["names"]), tuple(stored["colors"]), stored["background"])
     except (TypeError, KeyError, ValueError):
         return None
-
-
-def _chosen_colors(count: int, background: int | None) -> tuple[str, ...]:
-    """Return a colour per class, in turn; the background's is for when it is shown after all."""
-    shown = [index for index in range(count) if index != background]
-    order = [*shown, *(() if background is None else (background,))]
-    turn = {index: CLASS_COLORS[place % len(CLASS_COLORS)] for place, index in enumerate(order)}
-    return tuple(turn[index] for index in range(count))

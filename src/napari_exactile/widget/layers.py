@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_exactile.geometry.grid import OutputGrid
 from napari_exactile.geometry.interval import Box
+from napari_exactile.models.card import CLASS_COLORS
 from napari_exactile.widget.own_layer import selection_kept
 from napari_exactile.widget.planes import Plane, data_of
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from napari_exactile.run.series import Series
     from napari_exactile.widget.classes import Classes
 
-# Okabe and Ito's colours that the overlay does not use; background is transparent.
-CLASS_COLORS = ("#009E73", "#CC79A7", "#56B4E9", "#999999", "#E5C494", "#8DA0CB")
 UNFINISHED_COLOR = (0.5, 0.5, 0.5, 0.45)
 
 

@@ -1,0 +1,146 @@
+"""What a result depends on, in values that can be compared later: image, model and settings."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils._pytree import tree_map
+
+from napari_exactile.geometry.interval import Box, Interval
+from napari_exactile.images.normalization import steps_as_json, steps_of
+from napari_exactile.images.source import ImageSource
+from napari_exactile.models.load import Model
+from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.graph import Graph, Ref
+from napari_exactile.run.series import Series
+from napari_exactile.run.settings import Settings
+
+# Places of the image that are looked at, with a side of so many pixels.
+BLOCKS, SIDE = 32, 64
+
+Identity = dict[str, Any]
+
+
+def identity(series: Series, stamp: str = "") -> Identity:
+    """Return what the labels of a series depend on, by names for people; all values fit into JSON.
+
+    The image is known by its shape, its type and a hash of 32 places, which are read, and by the `stamp` of
+    its file if there is one; the model by a hash of its operators and weights.
+    """
+    job, settings, source = series.job, series.settings, series.planes.whole
+    chosen = series.model.card.normalization if settings.normalization == "model" else settings.normalization
+    stamped = {"image file": stamp} if stamp else {}
+    return {
+        "image shape": [source.channels, *source.shape],
+        **stamped,
+        "image content": image_hash(source),
+        "model": model_hash(series.model, series.analysis),
+        "decision": repr(job.decision),
+        "normalization": steps_as_json(steps_of(chosen)),
+        "normalization of the planes together": settings.together,
+        "value to ignore": settings.ignore,
+        "method": settings.method,
+        "tile": settings.tile,
+        "radius": list(job.plan.radius),
+        "size factor": list(job.plan.factor),
+        "region": settings.region and [[side.start, side.stop] for side in settings.region],
+        "device": job.device.type,
+    }
+
+
+def differing(old: Identity, new: Identity) -> str:
+    """Return in words what differs; nothing where all is the same.
+
+    >>> differing({"tile": 512, "model": "a"}, {"tile": 256, "model": "a"})
+    'tile (512, now 256)'
+    """
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return ", ".join(name + _change(old.get(name), new.get(name)) for name in names)
+
+
+def _change(old: Any, new: Any) -> str:
+    words = f" ({old}, now {new})"
+    return words if len(words) < 60 else ""
+
+
+def image_hash(source: ImageSource) -> str:
+    """Return a hash of the type and of some places of an image, always the same ones."""
+    found = sha256()
+    for box in _places(source.shape):
+        block = source.read(box)
+        found.update(f"{block.dtype} {block.shape}".encode())
+        found.update(np.ascontiguousarray(block).data)
+    return found.hexdigest()
+
+
+def _places(shape: tuple[int, ...]) -> list[Box]:
+    size = tuple(min(n, SIDE if axis >= len(shape) - 2 else 1) for axis, n in enumerate(shape))
+    free = np.subtract(shape, size)
+    shares = np.random.default_rng(0).random((BLOCKS, len(shape)))
+    shares[0], shares[-1] = 0, 1
+    starts = (share * free for share in shares)
+    return [
+        tuple(Interval(int(n), int(n) + side) for n, side in zip(start, size, strict=True))
+        for start in starts
+    ]
+
+
+def model_hash(model: Model, analysis: Analysis) -> str:
+    """Return a hash of what a network computes: its operators, their arguments and its weights.
+
+    Of one that cannot be traced, it is that of its modules and weights.
+    """
+    found = sha256()
+    if analysis.bound is None:
+        found.update(f"{model.module}".encode())
+        for name, tensor in model.module.state_dict().items():
+            found.update(name.encode())
+            _add(found, tensor)
+        return found.hexdigest()
+    for line in _operators(analysis.graph):
+        found.update(line.encode())
+
+    def add(constant: torch.Tensor) -> torch.Tensor:
+        _add(found, constant)
+        return constant
+
+    analysis.graph.with_constants(add)
+    return found.hexdigest()
+
+
+def _add(found: Any, tensor: Any) -> None:
+    if isinstance(tensor, torch.Tensor):
+        found.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+        plain = tensor.detach().cpu().contiguous()
+        found.update(plain.reshape(-1).view(torch.uint8).numpy().data)
+
+
+def _operators(graph: Graph) -> list[str]:
+    plain = bool | int | float | str | Ref | torch.dtype | None
+
+    def told(leaf: Any) -> Any:
+        return repr(leaf) if isinstance(leaf, plain) else type(leaf).__name__
+
+    return [
+        f"{node.op} {node.result} {tree_map(told, node.args)} {tree_map(told, node.kwargs)}\n"
+        for node in graph.nodes
+    ]
+
+
+def settings_as_json(settings: Settings) -> dict[str, Any]:
+    """Return what of the settings another run needs to be the same."""
+    chosen = settings.normalization
+    return {
+        "tile": settings.tile,
+        "radius": settings.radius,
+        "method": settings.method,
+        "region": settings.region and [[side.start, side.stop] for side in settings.region],
+        "normalization": chosen if isinstance(chosen, str) else steps_as_json(chosen),
+        "factor": settings.factor,
+        "threshold": settings.threshold,
+        "together": settings.together,
+        "ignore": settings.ignore,
+    }

@@ -1,0 +1,222 @@
+"""A series whose labels are kept in a store on disk: begun there, or continued where it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_exactile.geometry.interval import Box
+from napari_exactile.images.normalization import Normalization, steps_as_json, steps_from_json
+from napari_exactile.images.ome_zarr import Axes, label_metadata
+from napari_exactile.images.store import LabelStore, Layout, Zone, check_room, clear, is_complete, zone_of
+from napari_exactile.run.identity import differing, identity, settings_as_json
+from napari_exactile.run.job import Job, Remembered
+from napari_exactile.run.plan import Plan
+from napari_exactile.run.series import Series
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSeries:
+    """A series that writes to a store, with the number of tiles that were done when it was opened."""
+
+    series: Series
+    store: LabelStore
+    done_before: int
+
+
+@contextmanager
+def stored(
+    series: Series, path: Path, overwrite: bool = False, pixel_size: tuple[float, ...] | None = None,
+    stamp: str = "",
+) -> Iterator[StoredSeries]:  # fmt: skip
+    """Yield the same series with its labels in a store, which nobody else can write meanwhile.
+
+    A store that is there is continued, or replaced where `overwrite` says so; its finished zones are checked
+    first. `pixel_size` is the image's, in micrometres along the last axes, `stamp` what tells its file from
+    others. Raises ValueError where the store holds something else than this series would give, saying what
+    differs, or cannot hold its output, InUseError where another run is writing it, and OSError where the disk
+    has no room.
+    """
+    _refuse_values(series.job)
+    found = identity(series, stamp)
+    if overwrite and is_complete(path):
+        clear(path)
+    store = LabelStore(path) if is_complete(path) else _created(series, path, found, pixel_size)
+    try:
+        _refuse_different(store, found)
+        kept = _StoredPlanes(store, series.planes.indices)
+        left = 1 - kept.done / series.tiles
+        check_room(path, int(left * sum(array.nbytes for array in store.levels)))
+        plan = _plan(series.job.plan, store)
+        own = Series(series.planes, series.model, series.analysis, series.settings, kept, plan)
+        yield StoredSeries(own, store, kept.done)
+    finally:
+        store.close()
+
+
+def _refuse_values(job: Job) -> None:
+    if job.decision.kind == "values":
+        raise ValueError("an OME-Zarr store holds labels, but this model gives values: write them as TIFF")
+    if job.settings.probabilities:
+        raise ValueError("an OME-Zarr store holds labels only: leave probabilities out")
+
+
+def _refuse_different(store: LabelStore, found: dict[str, Any]) -> None:
+    if store.about.get("format") != FORMAT:
+        raise ValueError(f"{store.path} was written by another version of napari-exactile")
+    if different := differing(store.about["identity"], found):
+        raise ValueError(
+            f"{store.path} was begun with another {different}: choose another name for the labels, or "
+            "overwrite it"
+        )
+
+
+def _created(
+    series: Series, path: Path, found: dict[str, Any], pixel_size: tuple[float, ...] | None
+) -> LabelStore:
+    job, card = series.job, series.model.card
+    leading = job.decision.leading
+    layout = Layout(
+        (*leading, *series.planes.shape), tuple(len(side) for side in job.labelled), _zone(job),
+        "c" * bool(leading) + series.planes.axes, str(np.min_scalar_type(job.unfinished)), job.unfinished,
+    )  # fmt: skip
+    names, colors = card.class_names(job.classes), card.class_colors(job.classes)
+    if leading:
+        names = ("no", "yes")
+    axes = _axes(job, layout, pixel_size)
+    metadata = label_metadata(
+        path.name.split(".")[0], axes, len(layout.levels), len(layout.shape), names, colors, card.background
+    )
+    about = {
+        "format": FORMAT,
+        "identity": found,
+        "settings": settings_as_json(series.settings),
+        "zone": list(job.plan.zor),
+        "channel names": list(card.class_names(job.decision.channels)) if leading else [],
+    }
+    return LabelStore.create(path, layout, metadata, about, channels=bool(leading))
+
+
+def _zone(job: Job) -> tuple[int, ...]:
+    """Return the size of a full zone in labels."""
+    pairs = zip(job.plan.zor, job.analysis.grid.stride, strict=True)
+    return tuple(max(1, ceil(zone / stride)) for zone, stride in pairs)
+
+
+def _axes(job: Job, layout: Layout, pixel_size: tuple[float, ...] | None) -> Axes:
+    """Return where the labels lie on the image; lengths are in pixels where their size is not known."""
+    grid, before = job.analysis.grid, len(layout.leading)
+    size = (1.0,) * (len(layout.shape) - len(pixel_size or ())) + tuple(pixel_size or ())
+    size = size[-len(layout.shape) :]
+    centre = grid.centre([side.start for side in job.labelled])
+    scale = (float(Fraction(s) * Fraction(n)) for s, n in zip(grid.stride, size, strict=True))
+    place = (c * n for c, n in zip(centre, size, strict=True))
+    return Axes(
+        layout.axes, (*(1.0,) * before, *scale), (*(0.0,) * before, *place),
+        "micrometer" if pixel_size and len(pixel_size) >= len(layout.shape) else None,
+    )  # fmt: skip
+
+
+def _plan(plan: Plan, store: LabelStore) -> Plan:
+    """Return the plan with the store's zones: automatic ones depend on how much memory is free."""
+    return replace(plan, tiling=replace(plan.tiling, zone=tuple(store.about["zone"])))
+
+
+class _StoredPlanes:
+    """The labels of all planes in a store, and what its journal says of each."""
+
+    all_probabilities = None
+
+    def __init__(self, store: LabelStore, indices: tuple[tuple[int, ...], ...]) -> None:
+        self.store, self._indices = store, indices
+        tiles = {(tuple(r["plane"]), r["tile"]): r for r in store.journal.records if "tile" in r}
+        self._known: dict[tuple[int, ...], list[dict[str, Any]]] = {}
+        for (plane, _tile), record in _standing(store, tiles).items():
+            self._known.setdefault(plane, []).append(record)
+        self.done = sum(map(len, self._known.values()))
+        self._steps = {tuple(r["plane"]): r["steps"] for r in store.journal.records if "steps" in r}
+
+    @property
+    def all_labels(self) -> Any:
+        """Level 0."""
+        return self.store.levels[0]
+
+    def at(self, number: int) -> _StoredPlane:
+        """Return the part of one plane."""
+        plane = self._indices[number]
+        near_ties = {record["tile"]: record["near_ties"] for record in self._known.get(plane, ())}
+        known = Normalization(steps_from_json(self._steps[plane])) if plane in self._steps else None
+        return _StoredPlane(self.store, plane, Remembered(near_ties, known))
+
+
+def _standing(store: LabelStore, tiles: dict[Any, dict[str, Any]]) -> dict[Any, dict[str, Any]]:
+    """Return the records of tiles whose labels are on the disk as they were written."""
+    zones = {
+        key: zone_of(record["plane"], record["box"], record["crc"])
+        for key, record in tiles.items()
+        if record["box"]
+    }
+    good = set(store.recover(zones.values()))
+    return {key: record for key, record in tiles.items() if key not in zones or zones[key] in good}
+
+
+class _StoredPlane:
+    """Arrays of one plane that lie in the store."""
+
+    def __init__(self, store: LabelStore, plane: tuple[int, ...], remembered: Remembered) -> None:
+        self._store, self._plane, self._remembered = store, plane, remembered
+
+    def remembered(self) -> Remembered:
+        """Return what the journal says."""
+        return self._remembered
+
+    def measured(self, normalization: Normalization) -> None:
+        """Keep the statistics, so that the image is not measured again."""
+        if self._remembered.normalization is None:
+            steps = steps_as_json(normalization.steps)
+            self._store.journal.append({"plane": self._plane, "steps": steps})
+
+    def labels(self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: Any, unfinished: int) -> Any:
+        """Return what writes to the store."""
+        return _Writer(self._store, self._plane)
+
+    def probabilities(self, leading: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """Never asked for."""
+        raise AssertionError("a store holds no probabilities")
+
+    def finished(self, tile: int, part: Box | None, near_ties: int) -> None:
+        """Complete the levels of the zone, and then say so in the journal."""
+        zone = self._store.finish(self._plane, part) if part else Zone(self._plane, (), 0)
+        box = [[side.start, side.stop] for side in zone.box]
+        record = {"plane": self._plane, "tile": tile, "box": box, "crc": zone.checksum}
+        self._store.journal.append(record | {"near_ties": near_ties})
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """One plane of level 0 as an array of its own: zarr would read it into memory instead."""
+
+    store: LabelStore
+    plane: tuple[int, ...]
+
+    def __setitem__(self, index: tuple[Any, ...], labels: NDArray[Any]) -> None:
+        self.store.levels[0][self._whole(index)] = labels
+
+    def __getitem__(self, index: tuple[Any, ...]) -> NDArray[Any]:
+        return np.asarray(self.store.levels[0][self._whole(index)])
+
+    def _whole(self, index: tuple[Any, ...]) -> Any:
+        """Return the index in all planes of (..., *slices) in this one."""
+        space = index[1:]
+        leading = self.store.levels[0].ndim - len(self.plane) - len(space)
+        return (*(slice(None),) * leading, *self.plane, *space)

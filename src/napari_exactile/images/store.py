@@ -184,12 +184,42 @@ class LabelStore:
             if labels is not None:
                 good.append(zone)
                 stale |= {level for level in range(1, len(self.levels)) if self._differs(level, zone, labels)}
+        stale |= {level for level in range(1, len(self.levels)) if any(self._broken(level, good))}
         for level in range(len(self.levels)):
             self._erase(level, [] if level in stale else good)
+        self._salvage(good)
         for level in sorted(stale):
             for zone in good:
                 self._write_level(level, zone.plane, zone.box, self.read(zone.plane, zone.box))
         return good
+
+    def _salvage(self, good: Sequence[Zone]) -> None:
+        """Take good zones out of files of level 0 in which something else is damaged.
+
+        Zones that share a chunk with the damage could not be written otherwise: zarr reads the chunk first.
+        """
+        for path in set(self._broken(0, good)):
+            beside = [zone for zone in good if path in self._shards(0, zone.plane, zone.box)]
+            labels = [self.read(zone.plane, zone.box) for zone in beside]
+            path.unlink()
+            for zone, pixels in zip(beside, labels, strict=True):
+                self.write(zone.plane, zone.box, pixels)
+                for shard in self._shards(0, zone.plane, zone.box):
+                    _flush(shard)
+
+    def _broken(self, level: int, zones: Iterable[Zone]) -> Iterator[Path]:
+        """Yield the files of these zones that cannot be read as a whole."""
+        parts = ((zone.plane, part_at(level, zone.box)) for zone in zones)
+        paths = {path for plane, part in parts if part for path in self._shards(level, plane, part)}
+        array, folder = self.levels[level], self.path / str(level) / "c"
+        for path in filter(Path.exists, paths):
+            place = map(int, path.relative_to(folder).parts)
+            sizes = array.shards or array.chunks
+            index = tuple(slice(n * size, (n + 1) * size) for n, size in zip(place, sizes, strict=True))
+            try:
+                array[index]
+            except Exception:  # as above
+                yield path
 
     def _intact(self, zone: Zone) -> NDArray[Any] | None:
         try:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from napari_exactile.geometry.interval import Box
+from napari_exactile.geometry.tiling import Tile
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +66,20 @@ class TileHalved:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """Somebody has paused the run: nothing is under way until the next event."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The run is over; `cancelled` says that tiles are left."""
 
     cancelled: bool
 
 
-Event = Measuring | PlaneStarted | Surveying | Ready | TileStarted | TileFinished | TileHalved | Finished
+Event = (
+    Measuring | PlaneStarted | Surveying | Ready | TileStarted | TileFinished | TileHalved | Paused | Finished
+)
 
 
 class Cancelled(Exception):  # noqa: N818  (not an error: somebody asked for it)
@@ -95,3 +103,8 @@ class TileError(RuntimeError):
         self.index, self.zone = index, zone
         where = " x ".join(f"{interval.start}..{interval.stop}" for interval in zone)
         super().__init__(f"tile {index + 1} (pixels {where}) failed: {reason}")
+
+    @classmethod
+    def of(cls, tile: Tile, error: Exception) -> TileError:
+        """Return the failure of a tile for the reason that `error` names."""
+        return cls(tile.index, tile.zone, str(error) or type(error).__name__)

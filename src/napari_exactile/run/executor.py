@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -27,6 +28,7 @@ from napari_exactile.network.passes import Pass
 from napari_exactile.network.rules import Region
 from napari_exactile.network.trace import dtype_of, trace
 from napari_exactile.network.work import work_whole
+from napari_exactile.run.pipeline import ReadAhead
 from napari_exactile.run.settings import Method
 from napari_exactile.run.survey import Survey
 
@@ -39,7 +41,8 @@ TRACING_WORK = 1e9
 class Executor:
     """Gives the network's scores for any zone, from an image that is read tile by tile.
 
-    The thread that made it uses it. Weights are copied to `device`; the network itself stays as it is.
+    The thread that made it uses it; `read` alone may be called from any. Weights are copied to `device`; the
+    network itself stays as it is.
     `survey` holds what operators must know of the whole image, for networks that have such.
     """
 
@@ -52,6 +55,23 @@ class Executor:
         self._survey = survey
         self._dtype = dtype_of(module)
         self._lone_cones: dict[tuple[int, ...], Cone] = {}
+        self._take: Callable[[Box], torch.Tensor] = self.read
+
+    @contextmanager
+    def reading_ahead(self) -> Iterator[ReadAhead[torch.Tensor]]:
+        """Let another thread read what is expected, as long as this lasts."""
+        with ReadAhead(self.read) as ahead:
+            self._take = ahead.take
+            try:
+                yield ahead
+            finally:
+                self._take = self.read
+
+    def reads(self, zone: Box, radius: tuple[int, ...], method: Method) -> Box | None:
+        """Return the box of the padded image that `scores` reads for a zone; None where it reads none."""
+        if self._analysis.part(zone) is None:
+            return None
+        return self._tile(zone, radius) if method != "trimmed" else self._cone.reads_of(zone).get(0)
 
     def scores(self, zone: Box, radius: tuple[int, ...], method: Method, check: Check) -> torch.Tensor:
         """Return (1, classes, *part) on the device, where part is the zone's of the output.
@@ -155,17 +175,24 @@ class Executor:
             if tensor is not None
         }
 
-    def _image(self, box: Box) -> torch.Tensor:
-        """Return the normalised pixels of a box of the padded image: (1, channels, *box)."""
+    def read(self, box: Box) -> torch.Tensor:
+        """Return the normalised pixels of a box of the padded image, (1, channels, *box), in main memory."""
         dtype = np.float64 if self._dtype == torch.float64 else np.float32
         block = self._normalization.apply(read_padded(self._source, box), dtype)
-        return self._placed(torch.from_numpy(block)[None].to(self._dtype))
+        image = _laid_out(torch.from_numpy(block)[None].to(self._dtype))
+        return image.pin_memory() if self._device.type == "cuda" else image
+
+    def _image(self, box: Box) -> torch.Tensor:
+        # From pinned memory, the copy runs beside what the GPU still computes.
+        return self._take(box).to(self._device, non_blocking=True)
 
     def _placed(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Return the tensor on the device; images and weights alike with channels last in memory.
+        return _laid_out(tensor.to(self._device))
 
-        On CPUs, convolutions are faster so. Tiles and reference must not differ in it: the last bits would.
-        """
-        if tensor.ndim == 4:
-            return tensor.to(self._device, memory_format=torch.channels_last)
-        return tensor.to(self._device)
+
+def _laid_out(tensor: torch.Tensor) -> torch.Tensor:
+    """Return the tensor as images and weights alike lie in memory: with channels last.
+
+    On CPUs, convolutions are faster so. Tiles and reference must not differ in it: the last bits would.
+    """
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box, box_shape, full_box, moved, slices
-from napari_exactile.geometry.tiling import Tile, split_zone
+from napari_exactile.geometry.tiling import Tile
 from napari_exactile.images import statistics
 from napari_exactile.images.normalization import Normalization, steps_of
 from napari_exactile.images.source import ImageSource, check_channels
@@ -21,21 +23,17 @@ from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.arithmetic import exact_arithmetic
 from napari_exactile.run import events
 from napari_exactile.run.approximate import approximate_plan
-from napari_exactile.run.devices import (
-    free_memory,
-    is_out_of_memory,
-    memory_budget,
-    pick_device,
-    scratch_budget,
-    scratch_memory,
-)
-from napari_exactile.run.events import Cancelled, Event, TileError
+from napari_exactile.run.control import Control, Queue
+from napari_exactile.run.devices import memory_budget, pick_device, scratch_budget, scratch_memory
+from napari_exactile.run.events import Cancelled, Event, TileFinished
 from napari_exactile.run.executor import Executor
-from napari_exactile.run.plan import Plan, largest_tile, plan_tiles
+from napari_exactile.run.pieces import Pieces
+from napari_exactile.run.pipeline import AHEAD, ReadAhead, WriteBehind
+from napari_exactile.run.plan import Plan, plan_tiles
 from napari_exactile.run.report import Report, Result
 from napari_exactile.run.scores import Decision, Labelled, check_scores
 from napari_exactile.run.settings import Settings
-from napari_exactile.run.survey import R, Survey
+from napari_exactile.run.survey import Survey
 
 IsCancelled = Callable[[], bool]
 
@@ -49,7 +47,11 @@ class Remembered:
 
 
 class Arrays(Protocol):
-    """Where a run's results are kept, and what is known of them from before; used by one thread at a time."""
+    """Where a run's results are kept, and what is known of them from before; used by one thread at a time.
+
+    Arrays of numpy itself are written by the thread of the run, all others by one thread beside it, which
+    then calls `finished`.
+    """
 
     def remembered(self) -> Remembered:
         """Return what was done before this run; asked when the job is made."""
@@ -133,7 +135,7 @@ class Job:
         self.labels: NDArray[Any] | None = None
         self.probabilities: NDArray[np.float32] | None = None
         self._normalization = normalization or remembered.normalization
-        self._largest_piece = self.plan.zor
+        self._pieces = Pieces(self.plan, analysis, self.device)
         self._survey = self._new_survey()
 
     @property
@@ -161,25 +163,29 @@ class Job:
         """Whether every tile is done."""
         return len(self.done) == len(self.plan)
 
-    def run(self, is_cancelled: IsCancelled = lambda: False) -> Iterator[Event]:
+    def run(
+        self, is_cancelled: IsCancelled = lambda: False, control: Control | None = None
+    ) -> Iterator[Event]:
         """Do what is left, telling each step; stops between operators once `is_cancelled()` is true.
 
+        `control` pauses between tiles and says which come first; labels do not depend on their order.
         Raises ValueError for pixels that cannot be used, before anything is made, and TileError where a tile
         fails. Finished tiles are kept in any case, and running again continues.
         """
-        started = time.perf_counter()
+        control = control or Control()
+        started = time.perf_counter() - control.waited
         try:
             if not self.complete:
-                yield from self.prepare(is_cancelled)
+                yield from control.pausing(self.prepare(is_cancelled), is_cancelled)
             self._make_arrays()
             yield events.Ready(len(self.plan), len(self.done))
-            yield from self._tiles(is_cancelled)
+            yield from self._tiles(is_cancelled, control)
         except Cancelled:
             yield events.Finished(cancelled=True)
         else:
             yield events.Finished(cancelled=False)
         finally:
-            self.seconds += time.perf_counter() - started
+            self.seconds += time.perf_counter() - started - control.waited
 
     def forget(self) -> None:
         """Let go of what was kept between passes over the image; for a job that is complete."""
@@ -252,7 +258,7 @@ class Job:
         """
         yield from self.measure(is_cancelled)
         if not self._survey.complete:
-            yield from self._survey.run(self.executor(), self._in_pieces, events.checker(is_cancelled))
+            yield from self._survey.run(self.executor(), self._pieces, events.checker(is_cancelled))
 
     def _statistics(self) -> Any:
         choice = self.settings.normalization
@@ -270,25 +276,52 @@ class Job:
         if decision.kind == "values" or self.settings.probabilities:
             self.probabilities = self._arrays.probabilities((decision.channels,), shape)
 
-    def _tiles(self, is_cancelled: IsCancelled) -> Iterator[Event]:
-        check, executor = events.checker(is_cancelled), self.executor()
-        for tile in self.plan:
-            if tile.index in self.done:
-                continue
-            check()
+    def _tiles(self, is_cancelled: IsCancelled, control: Control) -> Iterator[Event]:
+        executor = self.executor()
+        with executor.reading_ahead() as ahead, WriteBehind(at_once=self._in_memory) as writer:
+            try:
+                yield from self._computed(executor, ahead, writer, is_cancelled, control)
+                yield from writer.finished(wait=True)
+            except Exception:  # Cancelled is one: what has been computed is kept in any case, and told
+                yield from writer.finished(wait=True)
+                raise
+
+    def _computed(
+        self, executor: Executor, ahead: ReadAhead[torch.Tensor], writer: WriteBehind,
+        is_cancelled: IsCancelled, control: Control,
+    ) -> Iterator[Event]:  # fmt: skip
+        """Compute what is left, in the order that the control gives, and hand it to the writer."""
+        queue = Queue((index for index in range(len(self.plan)) if index not in self.done), control.order)
+        compute = partial(self._zone, executor, writer, events.checker(is_cancelled))
+        expect = partial(self._expect, executor, ahead)
+        while queue:
+            yield from writer.finished(wait=control.paused)
+            yield from control.gate(is_cancelled)
+            events.checker(is_cancelled)()
+            tile, *upcoming = map(self.plan.tiling.tile, queue.first(1 + AHEAD))
+            queue.remove(tile.index)
             yield events.TileStarted(tile.index)
-            pieces = yield from self._in_pieces(tile, lambda zone: self._zone(executor, zone, check))
-            near_ties = sum(pieces)
-            self._keep(tile, near_ties)
-            yield events.TileFinished(tile.index, tile.zone, near_ties)
+            pieces = yield from self._pieces.compute(tile, upcoming, compute, expect)
+            writes = [write for _, write in pieces if write is not None]
+            writer.end(tile, writes, partial(self._finish, tile, sum(ties for ties, _ in pieces)))
+
+    def _expect(self, executor: Executor, ahead: ReadAhead[torch.Tensor], zones: Iterable[Box]) -> None:
+        radius, method = self.plan.radius, self.plan.method
+        boxes = (executor.reads(zone, radius, method) for zone in zones)
+        ahead.expect(box for box in boxes if box is not None)
+
+    def _finish(self, tile: Tile, near_ties: int) -> TileFinished:
+        self._keep(tile, near_ties)
+        return TileFinished(tile.index, tile.zone, near_ties)
+
+    @property
+    def _in_memory(self) -> bool:
+        return all(type(array) in {np.ndarray, type(None)} for array in (self.labels, self.probabilities))
 
     def _keep(self, tile: Tile, near_ties: int) -> None:
         """Let the arrays know of a finished tile; only then does it count as done."""
         part, origin = self.analysis.part(tile.zone), [-side.start for side in self.labelled]
-        try:
-            self._arrays.finished(tile.index, part and moved(part, origin), near_ties)
-        except OSError as error:
-            raise TileError(tile.index, tile.zone, str(error)) from error
+        self._arrays.finished(tile.index, part and moved(part, origin), near_ties)
         self.near_ties += near_ties
         self.done.add(tile.index)
 
@@ -304,63 +337,34 @@ class Job:
             raise RuntimeError("the image's statistics are measured by run()")
         return self._normalization
 
-    def _in_pieces(self, tile: Tile, compute: Callable[[Box], R]) -> Generator[Event, None, list[R]]:
-        """Compute a tile's zone in pieces as large as memory allows; they change no exact label."""
-        while True:
-            try:
-                pieces = split_zone(tile.zone, self._largest_piece, self.plan.factor)
-                with exact_arithmetic(self.device):
-                    return [compute(piece) for piece in pieces]
-            except Cancelled:
-                raise
-            except Exception as error:
-                if not is_out_of_memory(error):
-                    raise TileError(tile.index, tile.zone, str(error) or type(error).__name__) from error
-                self._halve(tile, error)
-            yield events.TileHalved(self._largest_piece)
-
-    def _zone(self, executor: Executor, zone: Box, check: Callable[[], None]) -> int:
+    def _zone(
+        self, executor: Executor, writer: WriteBehind, check: Callable[[], None], zone: Box
+    ) -> tuple[int, Future[None] | None]:
+        """Compute a zone and hand it to the writer; return its near-ties and what waits to be written."""
         part = self.analysis.part(zone)
         if part is None:
-            return 0  # between two elements of the output, at the edge of what it covers
-        scores = executor.scores(zone, self.plan.radius, self.plan.method, check)
-        return self._write(part, self.decision.decide(scores))
+            return 0, None  # between two elements of the output, at the edge of what it covers
+        result = self.decision.decide(executor.scores(zone, self.plan.radius, self.plan.method, check))
+        return result.near_ties, writer.write(self._write(part, result))
 
     def _part(self, region: Box) -> Box:
         part = self.analysis.part(region)
         assert part is not None, "the plan refuses such regions"
         return part
 
-    def _write(self, part: Box, result: Labelled) -> int:
+    def _write(self, part: Box, result: Labelled) -> Callable[[], None]:
+        """Return what writes the results of one part; it may be called from another thread."""
         index: Any = (..., *slices(part, self.labelled))
-        if self.labels is not None and result.labels is not None:
-            self.labels[index] = result.labels.cpu().numpy()
-        if self.probabilities is not None:
-            self.probabilities[index] = result.probabilities.float().cpu().numpy()
-        return result.near_ties
+        labels = None if result.labels is None else result.labels.cpu().numpy()
+        kept = None if self.probabilities is None else result.probabilities.float().cpu().numpy()
 
-    def _halve(self, tile: Tile, error: BaseException) -> None:
-        """Halve the pieces of an automatic tile; raise TileError for a typed one or where nothing is left."""
-        halves = tuple(
-            max(f, length // 2 // f * f)
-            for length, f in zip(self._largest_piece, self.plan.factor, strict=True)
-        )
-        if not self.plan.automatic:
-            raise TileError(tile.index, tile.zone, self._what_fits()) from error
-        if halves == self._largest_piece:
-            raise TileError(tile.index, tile.zone, "not enough memory for even the smallest tile") from error
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        self._largest_piece = halves
+        def write() -> None:
+            if self.labels is not None and labels is not None:
+                self.labels[index] = labels
+            if self.probabilities is not None:
+                self.probabilities[index] = kept
 
-    def _what_fits(self) -> str:
-        plan = self.plan
-        if not plan.peak_bytes:
-            return f"not enough memory for a tile of {max(plan.tile)} px; a smaller one may fit"
-        memory = min(int(free_memory(self.device) * 0.8), plan.peak_bytes // 2)
-        fits = largest_tile(self.analysis, plan.radius, plan.method, memory)
-        remedy = f"a tile of {fits} px would fit" if fits else "no tile would fit on this device"
-        return f"not enough memory for a tile of {max(plan.tile)} px; {remedy}"
+        return write
 
 
 def make_plan(analysis: Analysis, settings: Settings, device: torch.device) -> Plan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import inf
+from math import inf, prod
 from typing import Literal
 
 from napari_exactile.geometry.interval import Box, Interval, box_shape, full_box, round_up
@@ -15,6 +15,7 @@ from napari_exactile.network.memory import peak_trimmed, peak_whole_tile
 from napari_exactile.network.passes import Schedule
 from napari_exactile.network.work import work_trimmed, work_whole, work_whole_tile
 from napari_exactile.run.automatic import SPEEDS, Speed, cheapest
+from napari_exactile.run.pipeline import AHEAD, BEHIND
 from napari_exactile.run.settings import Method
 
 # Where pieces need not be the fastest: larger ones compute less again, smaller ones need less memory.
@@ -164,9 +165,18 @@ def _automatic_zone(
         if (tiles, method) not in known:
             known[tiles, method] = costs(zone)
         peak, work = known[tiles, method]
-        return speed.seconds(work, peak, len(tiles)) if memory is None or peak <= memory else inf
+        fits = memory is None or peak + _waiting_bytes(bound, zone, tiling.radius) <= memory
+        return speed.seconds(work, peak, len(tiles)) if fits else inf
 
     return cheapest(box_shape(tiling.region), bound.factor, seconds) or bound.factor
+
+
+def _waiting_bytes(bound: BoundGraph, zone: tuple[int, ...], radius: tuple[int, ...]) -> int:
+    """Return what is read ahead of a tile and waits to be written after others, at most."""
+    image, output = bound.graph.nodes[0], bound.graph.nodes[bound.graph.output]
+    tile = prod(z + 2 * r for z, r in zip(zone, radius, strict=True))
+    read, written = tile * image.shape[1] * image.dtype.itemsize, prod(zone) * output.shape[1] * 4
+    return AHEAD * read + BEHIND * written
 
 
 def _zone_sizes(bound: BoundGraph, largest: int) -> list[int]:

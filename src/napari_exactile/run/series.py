@@ -15,6 +15,7 @@ from napari_exactile.images.source import Planes
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.run import events
+from napari_exactile.run.control import Control
 from napari_exactile.run.events import Event
 from napari_exactile.run.job import Arrays, IsCancelled, Job, Memory
 from napari_exactile.run.plan import Plan
@@ -75,10 +76,13 @@ class Series:
         """The probabilities or values of all planes (channels, *stack, *shape), if they are kept."""
         return self._shared.all_probabilities
 
-    def run(self, is_cancelled: IsCancelled = lambda: False) -> Iterator[Event]:
-        """Do what is left of all planes; tells and raises as `Job.run` does, plane by plane."""
+    def run(
+        self, is_cancelled: IsCancelled = lambda: False, control: Control | None = None
+    ) -> Iterator[Event]:
+        """Do what is left of all planes; tells, raises and pauses as `Job.run` does, plane by plane."""
+        control = control or Control()
         try:
-            yield from self._measure(is_cancelled)
+            yield from control.pausing(self._measure(is_cancelled), is_cancelled)
         except events.Cancelled:
             yield events.Finished(cancelled=True)
             return
@@ -91,7 +95,9 @@ class Series:
                 continue
             if len(self.planes.sources) > 1:
                 yield events.PlaneStarted(number + 1, len(self.planes.sources))
-            yield from (event for event in job.run(is_cancelled) if not isinstance(event, events.Finished))
+            for event in job.run(is_cancelled, control):
+                if not isinstance(event, events.Finished):
+                    yield event
             if not job.complete:
                 break
         yield events.Finished(cancelled=not self.complete)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from napari_exactile.geometry.interval import Box
-from napari_exactile.geometry.tiling import Tile, Tiling
+from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.cone import Cone
 from napari_exactile.network.passes import Pass, Schedule
@@ -15,14 +15,15 @@ from napari_exactile.network.reductions import Partial
 from napari_exactile.run import events
 from napari_exactile.run.events import Event
 from napari_exactile.run.kept import KeptTensors
+from napari_exactile.run.pieces import Pieces
+from napari_exactile.run.pipeline import AHEAD, ReadAhead
 
 if TYPE_CHECKING:
+    import torch
+
     from napari_exactile.run.executor import Executor
 
-R = TypeVar("R")
 Check = Callable[[], None]
-# Computes a tile, in pieces where the memory is short, and returns what each piece gave.
-InPieces = Callable[[Tile, Callable[[Box], R]], Generator[Event, None, list[R]]]
 
 
 class Survey:
@@ -47,21 +48,22 @@ class Survey:
         """Whether every statistic is known."""
         return self._number == len(self.schedule.surveys)
 
-    def run(
-        self, executor: Executor, in_pieces: InPieces[dict[int, Partial]], check: Check
-    ) -> Iterator[Event]:
+    def run(self, executor: Executor, pieces: Pieces, check: Check) -> Iterator[Event]:
         """Do what is left, telling each tile; what `check` or a tile raises stops it, after whole tiles."""
         while not self.complete:
             one = self.schedule.surveys[self._number]
             cone = executor.cone_of(one)
             if not self._tiles_done:
                 self._make_room(one)
-            for tile in self._tiles[self._tiles_done :]:
-                yield self._progress()
-                check()
-                gather = partial(self._gather, executor, cone, one, check)
-                self._gathered += yield from in_pieces(tile, gather)
-                self._tiles_done += 1
+            gather = partial(self._gather, executor, cone, one, check)
+            with executor.reading_ahead() as ahead:
+                expect = partial(_expect, ahead, cone)
+                for tile in self._tiles[self._tiles_done :]:
+                    yield self._progress()
+                    check()
+                    upcoming = self._tiles[tile.index + 1 :][:AHEAD]
+                    self._gathered += yield from pieces.compute(tile, upcoming, gather, expect)
+                    self._tiles_done += 1
             self._finish(one)
 
     def _progress(self) -> Event:
@@ -102,6 +104,10 @@ class Survey:
             self.kept.forget(index)
         self._gathered, self._tiles_done = [], 0
         self._number += 1
+
+
+def _expect(ahead: ReadAhead[torch.Tensor], cone: Cone, zones: Iterable[Box]) -> None:
+    ahead.expect(box for zone in zones if (box := cone.reads_of(zone).get(0)) is not None)
 
 
 def _on_cpu(partial: Partial) -> Partial:

@@ -280,6 +280,7 @@ class ExactileDock(QWidget):
     def _connect(self) -> None:
         self.footer.run.clicked.connect(self.start)
         self.footer.cancel.clicked.connect(self.cancel)
+        self.footer.pause.clicked.connect(lambda _checked: self.running and self.run.pause())
         self.footer.save.clicked.connect(lambda _checked: self.save())
         self.fields.threshold.changed.connect(self._on_threshold)
         self.fields.sample.changed.connect(lambda: self.viewer.open_sample("napari-exactile", "colonies_512"))

@@ -1,4 +1,4 @@
-"""The part of the dock that does not scroll: why Run is disabled, Run, Cancel, progress, result, Save."""
+"""The part of the dock that does not scroll: why Run is disabled, the buttons, progress, result, Save."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ class Footer(QWidget):
         super().__init__()
         self.reason, self.rate, self.result = Note(), Note(), Note()
         self.run = _button("Run", "Segment the image (Ctrl+Return)")
+        self.pause = _button("Pause", "Finish the tile at work and start no other until Resume")
         self.cancel = _button("Cancel", "Stop; what is done is kept, and Run continues it")
         self.save = _button("Save...", "Write the labels as a tiled OME-TIFF")
         self.progress = QProgressBar()
@@ -30,6 +31,8 @@ class Footer(QWidget):
         """No run: Run can be pressed unless there is a `reason` against it."""
         self.run.setText(run)
         self.run.setEnabled(not reason)
+        self.pause.setEnabled(False)
+        self.show_paused(False)
         self.cancel.setEnabled(False)
         self.progress.setVisible(False)
         self.reason.say(reason)
@@ -38,6 +41,7 @@ class Footer(QWidget):
     def running(self, words: str, done: int = 0, total: int = 0) -> None:
         """A run goes on; without a total the bar only says that it does."""
         self.run.setEnabled(False)
+        self.pause.setEnabled(True)
         self.cancel.setEnabled(True)
         self.progress.setVisible(True)
         # A progress bar paints itself at once when its value changes; let it wait for the next frame.
@@ -48,6 +52,10 @@ class Footer(QWidget):
         self.progress.setValue(done)
         self.progress.setUpdatesEnabled(True)
         self.reason.say("")
+
+    def show_paused(self, paused: bool) -> None:
+        """Offer to resume, or to pause."""
+        self.pause.setText("Resume" if paused else "Pause")
 
     def show_rate(self, words: str) -> None:
         """Show how fast it goes."""
@@ -65,6 +73,7 @@ class Footer(QWidget):
         layout.setSpacing(4)
         buttons = QHBoxLayout()
         buttons.addWidget(self.run, stretch=2)
+        buttons.addWidget(self.pause, stretch=1)
         buttons.addWidget(self.cancel, stretch=1)
         layout.addWidget(self.reason)
         layout.addLayout(buttons)

@@ -17,6 +17,7 @@ from napari.utils.notifications import show_error
 from superqt.utils import qthrottled
 
 from napari_exactile.run import events
+from napari_exactile.run.control import Control
 from napari_exactile.run.events import Event
 from napari_exactile.run.job import Job
 from napari_exactile.run.scores import thresholded
@@ -33,6 +34,7 @@ from napari_exactile.widget.layers import (
     shown,
 )
 from napari_exactile.widget.overlay import TilingOverlay
+from napari_exactile.widget.run_words import duration
 from napari_exactile.widget.tile_shapes import TileStatus
 
 # A redraw takes tens of milliseconds with software OpenGL: more of them would only slow the run.
@@ -67,7 +69,7 @@ class Run:
         self._name = f"{self._inexact_words()}{choice.plane.layer.name} - {choice.model.name}"
         self._image_name = choice.plane.layer.name
         self._plane_words = ""
-        self._cancelled = threading.Event()
+        self._cancelled, self._control = threading.Event(), Control()
         self._running = False
         self._worker: Any = None
         self._current = -1
@@ -106,9 +108,10 @@ class Run:
     def start(self) -> None:
         """Begin, or continue with the tiles that are left."""
         self._cancelled.clear()
+        self._control.resume()
         self._stopped.clear()
         self._running, self.error, self.saved = True, "", False
-        self._started = 0.0
+        self._started = self._waited = 0.0
         self._overlay.start_status()
         self._overlay.set_status(self.job.done, TileStatus.DONE)
         self._viewer.layers.events.removed.connect(self._on_removed)
@@ -130,6 +133,18 @@ class Run:
         """Ask the worker to stop; it does between two operators. May be called from any thread."""
         self._cancelled.set()
 
+    @property
+    def paused(self) -> bool:
+        """Whether no tile may be started."""
+        return self._control.paused
+
+    def pause(self) -> None:
+        """Pause, or resume where it is paused: the tile at work is finished in any case."""
+        (self._control.resume if self.paused else self._control.pause)()
+        self._footer.show_paused(self.paused)
+        if self._started:
+            self._show_progress()
+
     def abandon(self) -> None:
         """Stop without showing anything any more: the viewer is going away."""
         self.cancel()
@@ -148,7 +163,7 @@ class Run:
         deleted Qt object, and ends without a word.
         """
         try:
-            yield from self.series.run(self._is_cancelled)
+            yield from self.series.run(self._is_cancelled, self._control)
         except Exception as error:
             yield error
         finally:
@@ -181,6 +196,7 @@ class Run:
                 self._footer.running(words, done, tiles)
             case events.Ready():
                 if not self._started:
+                    self._waited = self._control.waited
                     self._started, self._done_before = time.perf_counter(), self.series.done
                 self._show_layer()
                 self._progress_soon()
@@ -191,6 +207,8 @@ class Run:
                 self._fresh.append(index)
                 self._show_soon()
                 self._progress_soon()
+            case events.Paused():
+                self._show_progress()
             case events.TileHalved(zone):
                 self._footer.show_rate(f"Memory was short: going on in pieces of {max(zone)} px")
             case Exception():
@@ -208,13 +226,15 @@ class Run:
         if not self._running:
             return  # a throttled call can come late, when the dock is already gone
         done, tiles = self.series.done, self.series.tiles
-        self._footer.running(self._words(f"{done} of {tiles} tiles"), done, tiles)
-        fresh, seconds = done - self._done_before, time.perf_counter() - self._started
-        if fresh > 0:
+        words = f"{'Paused: ' if self.paused else ''}{done} of {tiles} tiles"
+        self._footer.running(self._words(words), done, tiles)
+        seconds = time.perf_counter() - self._started - (self._control.waited - self._waited)
+        fresh = done - self._done_before
+        if fresh > 0 and not self.paused:
             planes = len(self.series.planes.sources)
             pixels = planes * np.prod([len(span) for span in self.region]) * fresh / tiles
             left = (tiles - done) * seconds / fresh
-            self._footer.show_rate(f"{pixels / seconds / 1e6:.2f} Mpx/s - {_duration(left)} left")
+            self._footer.show_rate(f"{pixels / seconds / 1e6:.2f} Mpx/s - {duration(left)} left")
 
     def _show_tiles(self) -> None:
         """Show labels and status of the tiles that have finished since the last time, in one redraw."""
@@ -361,11 +381,3 @@ class Run:
 
     def _percent(self) -> int:
         return int(100 * self.series.done / self.series.tiles)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    if seconds < 3600:
-        return f"{round(seconds / 60)} min"
-    return f"{seconds / 3600:.1f} h"

@@ -31,6 +31,8 @@ class Footer(QWidget):
         """No run: Run can be pressed unless there is a `reason` against it."""
         self.run.setText(run)
         self.run.setEnabled(not reason)
+        # Beside "Run approximately" in large letters there is no room for it.
+        self.pause.setVisible(False)
         self.pause.setEnabled(False)
         self.show_paused(False)
         self.cancel.setEnabled(False)
@@ -40,7 +42,9 @@ class Footer(QWidget):
 
     def running(self, words: str, done: int = 0, total: int = 0) -> None:
         """A run goes on; without a total the bar only says that it does."""
+        self.run.setText("Run")
         self.run.setEnabled(False)
+        self.pause.setVisible(True)
         self.pause.setEnabled(True)
         self.cancel.setEnabled(True)
         self.progress.setVisible(True)

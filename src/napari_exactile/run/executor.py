@@ -195,4 +195,5 @@ def _laid_out(tensor: torch.Tensor) -> torch.Tensor:
 
     On CPUs, convolutions are faster so. Tiles and reference must not differ in it: the last bits would.
     """
-    return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+    # Not `contiguous`: images of one channel are both, and convolutions go by the strides.
+    return tensor.to(tensor.device, memory_format=torch.channels_last) if tensor.ndim == 4 else tensor

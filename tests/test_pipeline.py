@@ -17,10 +17,11 @@ from napari_exactile.images.source import ArraySource
 from napari_exactile.network.analysis import analyse_module
 from napari_exactile.run import events
 from napari_exactile.run.api import make_job
+from napari_exactile.run.arrays import Memory
 from napari_exactile.run.control import Control, Queue
 from napari_exactile.run.events import TileError
 from napari_exactile.run.executor import Executor
-from napari_exactile.run.job import Job, Memory
+from napari_exactile.run.job import Job
 from napari_exactile.run.pipeline import AHEAD, BEHIND, ReadAhead, WriteBehind
 from napari_exactile.run.plan import _waiting_bytes
 from napari_exactile.run.settings import Settings

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,18 +15,19 @@ from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box, box_shape, full_box, moved, slices
 from napari_exactile.geometry.tiling import Tile
-from napari_exactile.images import statistics
-from napari_exactile.images.normalization import Normalization, steps_of
+from napari_exactile.images.normalization import Normalization
 from napari_exactile.images.source import ImageSource, check_channels
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.arithmetic import exact_arithmetic
 from napari_exactile.run import events
 from napari_exactile.run.approximate import approximate_plan
+from napari_exactile.run.arrays import Arrays, Memory
 from napari_exactile.run.control import Control, Queue
 from napari_exactile.run.devices import memory_budget, pick_device, scratch_budget, scratch_memory
 from napari_exactile.run.events import Cancelled, Event, TileFinished
 from napari_exactile.run.executor import Executor
+from napari_exactile.run.measuring import measured
 from napari_exactile.run.pieces import Pieces
 from napari_exactile.run.pipeline import AHEAD, ReadAhead, WriteBehind
 from napari_exactile.run.plan import Plan, plan_tiles
@@ -36,68 +37,6 @@ from napari_exactile.run.settings import Settings
 from napari_exactile.run.survey import Survey
 
 IsCancelled = Callable[[], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """What was done before: the near-ties of finished tiles, by their number, and the image's statistics."""
-
-    near_ties: Mapping[int, int] = field(default_factory=dict)
-    normalization: Normalization | None = None
-
-
-class Arrays(Protocol):
-    """Where a run's results are kept, and what is known of them from before; used by one thread at a time.
-
-    Arrays of numpy itself are written by the thread of the run, all others by one thread beside it, which
-    then calls `finished`.
-    """
-
-    def remembered(self) -> Remembered:
-        """Return what was done before this run; asked when the job is made."""
-        ...
-
-    def measured(self, normalization: Normalization) -> None:
-        """Hear of the image's statistics, before the arrays are asked for."""
-        ...
-
-    def labels(
-        self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: Any, unfinished: int
-    ) -> NDArray[Any]:
-        """Return an array (*leading, *shape) of `unfinished`, except where labels are remembered."""
-        ...
-
-    def probabilities(self, leading: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """Return an array of NaN for probabilities or values (*leading, *shape)."""
-        ...
-
-    def finished(self, tile: int, part: Box | None, near_ties: int) -> None:
-        """Hear that a tile's `part` of the arrays is written (None: it has none), before anyone else does."""
-        ...
-
-
-class Memory:
-    """Keeps results in memory, and nothing from one run to the next."""
-
-    def remembered(self) -> Remembered:
-        """Return that nothing is known."""
-        return Remembered()
-
-    def measured(self, normalization: Normalization) -> None:
-        """Do nothing: the job knows it."""
-
-    def labels(
-        self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: Any, unfinished: int
-    ) -> NDArray[Any]:
-        """Return an array for labels."""
-        return np.full((*leading, *shape), unfinished, dtype)
-
-    def probabilities(self, leading: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """Return an array for probabilities or values."""
-        return np.full((*leading, *shape), np.nan, np.float32)
-
-    def finished(self, tile: int, part: Box | None, near_ties: int) -> None:
-        """Do nothing: what is written is there."""
 
 
 class Job:
@@ -240,16 +179,7 @@ class Job:
         """
         if self._normalization is not None:
             return
-        measuring = self._statistics()
-        while True:
-            try:
-                fraction = next(measuring)
-            except StopIteration as result:
-                self._normalization = result.value
-                return
-            if is_cancelled():
-                raise Cancelled
-            yield events.Measuring(fraction)
+        self._normalization = yield from measured(self.source, self.model.card, self.settings, is_cancelled)
 
     def prepare(self, is_cancelled: IsCancelled = lambda: False) -> Iterator[Event]:
         """Learn all that must be known of the whole image before its first zone can be computed.
@@ -259,11 +189,6 @@ class Job:
         yield from self.measure(is_cancelled)
         if not self._survey.complete:
             yield from self._survey.run(self.executor(), self._pieces, events.checker(is_cancelled))
-
-    def _statistics(self) -> Any:
-        choice = self.settings.normalization
-        wanted = self.model.card.normalization if choice == "model" else choice
-        return statistics.measure(self.source, steps_of(wanted), self.settings.ignore)
 
     def _make_arrays(self) -> None:
         if self.started:
@@ -311,19 +236,16 @@ class Job:
         ahead.expect(box for box in boxes if box is not None)
 
     def _finish(self, tile: Tile, near_ties: int) -> TileFinished:
-        self._keep(tile, near_ties)
+        """Let the arrays know of a tile that is written; only then does it count as done."""
+        part, origin = self.analysis.part(tile.zone), [-side.start for side in self.labelled]
+        self._arrays.finished(tile.index, part and moved(part, origin), near_ties)
+        self.near_ties += near_ties
+        self.done.add(tile.index)
         return TileFinished(tile.index, tile.zone, near_ties)
 
     @property
     def _in_memory(self) -> bool:
         return all(type(array) in {np.ndarray, type(None)} for array in (self.labels, self.probabilities))
-
-    def _keep(self, tile: Tile, near_ties: int) -> None:
-        """Let the arrays know of a finished tile; only then does it count as done."""
-        part, origin = self.analysis.part(tile.zone), [-side.start for side in self.labelled]
-        self._arrays.finished(tile.index, part and moved(part, origin), near_ties)
-        self.near_ties += near_ties
-        self.done.add(tile.index)
 
     def executor(self) -> Executor:
         """Return what computes the scores of zones of this job's image; its statistics must be known."""

@@ -9,15 +9,16 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_exactile.images import statistics
-from napari_exactile.images.normalization import Normalization, steps_of
+from napari_exactile.images.normalization import Normalization
 from napari_exactile.images.source import Planes
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.run import events
+from napari_exactile.run.arrays import Arrays, Memory
 from napari_exactile.run.control import Control
 from napari_exactile.run.events import Event
-from napari_exactile.run.job import Arrays, IsCancelled, Job, Memory
+from napari_exactile.run.job import IsCancelled, Job
+from napari_exactile.run.measuring import measured
 from napari_exactile.run.plan import Plan
 from napari_exactile.run.report import Report, Result
 from napari_exactile.run.settings import Settings
@@ -122,18 +123,8 @@ class Series:
         if self.job.normalization is not None:  # from before
             self._together = self.job.normalization
             return
-        choice = self.settings.normalization
-        steps = steps_of(self.model.card.normalization if choice == "model" else choice)
-        measuring = statistics.measure(self.planes.whole, steps, self.settings.ignore)
-        while True:
-            try:
-                fraction = next(measuring)
-            except StopIteration as found:
-                self._together = found.value
-                break
-            if is_cancelled():
-                raise events.Cancelled
-            yield events.Measuring(fraction)
+        whole, card = self.planes.whole, self.model.card
+        self._together = yield from measured(whole, card, self.settings, is_cancelled)
         self.jobs = [self._job(0)]
 
     def _job(self, number: int) -> Job:

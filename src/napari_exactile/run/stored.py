@@ -17,8 +17,9 @@ from napari_exactile.geometry.interval import Box
 from napari_exactile.images.normalization import Normalization, steps_as_json, steps_from_json
 from napari_exactile.images.ome_zarr import Axes, label_metadata
 from napari_exactile.images.store import LabelStore, Layout, Zone, check_room, clear, is_complete, zone_of
+from napari_exactile.run.arrays import Remembered
 from napari_exactile.run.identity import differing, identity, settings_as_json
-from napari_exactile.run.job import Job, Remembered
+from napari_exactile.run.job import Job
 from napari_exactile.run.plan import Plan
 from napari_exactile.run.series import Series
 

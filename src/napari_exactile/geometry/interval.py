@@ -107,6 +107,15 @@ def round_up(value: int, factor: int) -> int:
     return -(-value // factor) * factor
 
 
+def overlap(box: Box, other: Box) -> bool:
+    """Tell whether two boxes have a pixel in common.
+
+    >>> overlap((Interval(0, 4),), (Interval(3, 9),)), overlap((Interval(0, 4),), (Interval(4, 9),))
+    (True, False)
+    """
+    return all(one.start < two.stop and two.start < one.stop for one, two in zip(box, other, strict=True))
+
+
 def lengths(values: Sequence[int | str]) -> str:
     """Return one number where all axes agree, otherwise one for each.
 

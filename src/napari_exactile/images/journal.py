@@ -30,7 +30,7 @@ class Journal:
         if len(whole) < len(text):
             # Otherwise the next record would continue the line that was cut off.
             os.truncate(self._path, len(whole))
-        self.records = [record for line in whole.splitlines() if (record := _parsed(line)) is not None]
+        self.records = _records(whole)
 
     def append(self, record: Record) -> None:
         """Write one record; it is on the disk when this returns, and not in the file where this raises."""
@@ -44,6 +44,16 @@ class Journal:
                 file.truncate(end)
                 raise
         self.records.append(record)
+
+
+def records_in(path: Path) -> list[Record]:
+    """Return the records of a journal that another process may be writing; nothing is changed."""
+    text = path.read_bytes() if path.exists() else b""
+    return _records(text[: text.rfind(b"\n") + 1])
+
+
+def _records(whole: bytes) -> list[Record]:
+    return [record for line in whole.splitlines() if (record := _parsed(line)) is not None]
 
 
 def _parsed(line: bytes) -> Record | None:

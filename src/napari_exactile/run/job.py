@@ -126,6 +126,11 @@ class Job:
         finally:
             self.seconds += time.perf_counter() - started - control.waited
 
+    def place(self, zone: Box) -> Box | None:
+        """Return where the labels of a zone lie in the arrays; None where it has none."""
+        part = self.analysis.part(zone)
+        return part and moved(part, [-side.start for side in self.labelled])
+
     def forget(self) -> None:
         """Let go of what was kept between passes over the image; for a job that is complete."""
         self._survey = self._new_survey()
@@ -237,8 +242,7 @@ class Job:
 
     def _finish(self, tile: Tile, near_ties: int) -> TileFinished:
         """Let the arrays know of a tile that is written; only then does it count as done."""
-        part, origin = self.analysis.part(tile.zone), [-side.start for side in self.labelled]
-        self._arrays.finished(tile.index, part and moved(part, origin), near_ties)
+        self._arrays.finished(tile.index, self.place(tile.zone), near_ties)
         self.near_ties += near_ties
         self.done.add(tile.index)
         return TileFinished(tile.index, tile.zone, near_ties)

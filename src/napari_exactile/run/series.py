@@ -48,6 +48,11 @@ class Series:
         return self.jobs[-1]
 
     @property
+    def index(self) -> tuple[int, ...]:
+        """The place of that plane in the stack."""
+        return self.planes.indices[len(self.jobs) - 1]
+
+    @property
     def tiles(self) -> int:
         """Tiles of all planes."""
         return len(self.job.plan) * len(self.planes.sources)

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box
+from napari_exactile.images.journal import read_json, records_in
 from napari_exactile.images.normalization import Normalization, steps_as_json, steps_from_json
 from napari_exactile.images.ome_zarr import Axes, label_metadata
-from napari_exactile.images.store import LabelStore, Layout, Zone, check_room, clear, is_complete, zone_of
+from napari_exactile.images.store import OWN, LabelStore, Layout, Zone, check_room, clear, is_complete, zone_of
 from napari_exactile.run.arrays import Remembered
 from napari_exactile.run.identity import differing, identity, settings_as_json
 from napari_exactile.run.job import Job
@@ -65,6 +66,34 @@ def stored(
         store.close()
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far the run has come that a store belongs to: `done` of its `tiles`, of all planes."""
+
+    done: int
+    tiles: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left."""
+        return self.done >= self.tiles
+
+    def __str__(self) -> str:
+        return "finished labels" if self.complete else f"an unfinished run, {self.done} of {self.tiles} tiles"
+
+
+def state_of(path: Path) -> State | None:
+    """Return what its journal says of a store, which another run may be writing; None where there is none.
+
+    Raises ValueError for a damaged store and OSError.
+    """
+    if not is_complete(path):
+        return None
+    about = read_json(path / OWN / "run.json")
+    done = {(tuple(r["plane"]), r["tile"]) for r in records_in(path / OWN / "journal") if "tile" in r}
+    return State(len(done), int(about.get("tiles", len(done))))
+
+
 def _refuse_values(job: Job) -> None:
     if job.decision.kind == "values":
         raise ValueError("an OME-Zarr store holds labels, but this model gives values: write them as TIFF")
@@ -103,6 +132,7 @@ def _created(
         "identity": found,
         "settings": settings_as_json(series.settings),
         "zone": list(job.plan.zor),
+        "tiles": series.tiles,
         "channel names": list(card.class_names(job.decision.channels)) if leading else [],
     }
     return LabelStore.create(path, layout, metadata, about, channels=bool(leading))

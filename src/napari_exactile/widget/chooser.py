@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.components import ViewerModel
@@ -13,6 +14,7 @@ from napari_exactile.images.source import Planes
 from napari_exactile.run.settings import Device, Settings
 from napari_exactile.widget.classes import Classes, label_count
 from napari_exactile.widget.fields import ALL_PLANES, AUTOMATIC, NORMALIZATIONS, VIEW, Fields
+from napari_exactile.widget.output import OutputChooser
 from napari_exactile.widget.planes import Plane, plane_of, region_in_view
 from napari_exactile.widget.planner import Planner
 from napari_exactile.widget.rescaled import described
@@ -35,11 +37,12 @@ class Choice:
     settings: Settings
     plan: Plan
     classes: Classes
+    output: Path | None = None
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """Return what must stay the same for a run to be continued: pixels, model, settings."""
-        return self.plane.identity, self.planes.indices, self.model, self.settings
+        """Return what must stay the same for a run to be continued: pixels, model, settings, and place."""
+        return self.plane.identity, self.planes.indices, self.model, self.settings, self.output
 
 
 class _CannotRun(Exception):  # noqa: N818
@@ -61,6 +64,7 @@ class Chooser:
         self._failure: tuple[tuple[Any, ...], Exception] | None = None
         self.choice: Choice | None = None
         self.known: tuple[Model, Analysis] | None = None
+        self.output = OutputChooser(fields)
 
     def update(self) -> str:
         """Choose anew; return why nothing can be run, in one sentence, or ""."""
@@ -75,7 +79,8 @@ class Chooser:
         planes = plane.planes(self._everything)
         self._show_figures(plan, len(planes.sources))
         classes = self._planner.classes.of(model.card, label_count(model.card, analysis))
-        self.choice = Choice(plane, planes, model, analysis, settings, plan, classes)
+        output = self.output.choose(plane, planes, model, analysis, plan)
+        self.choice = Choice(plane, planes, model, analysis, settings, plan, classes, output)
         return ""
 
     def _plane(self) -> Plane:
@@ -84,6 +89,7 @@ class Chooser:
         fields.sample.visible = layer is None
         if layer is None:
             fields.image_note.say("Open an image (File > Open), or look at the sample.")
+            fields.output_note.say()
             raise _CannotRun("There is no image to segment.")
         try:
             card = self._planner.cards[fields.model.value]

@@ -19,6 +19,7 @@ from napari_exactile.widget.footer import Footer
 from napari_exactile.widget.form import scrolled
 from napari_exactile.widget.open_model import ModelOpener
 from napari_exactile.widget.overlay import TilingOverlay
+from napari_exactile.widget.output import ask_about
 from napari_exactile.widget.own_layer import OWN, Frame
 from napari_exactile.widget.planner import Planner
 from napari_exactile.widget.preview import PreviewSection
@@ -96,7 +97,12 @@ class ExactileDock(QWidget):
         if self.run is None or not self._continues():
             from napari_exactile.widget.runner import Run
 
-            self.run = Run(self.viewer, self.overlay, self.footer, choice, self._on_end)
+            overwrite = self._overwrites(choice.output)
+            if overwrite is None:
+                return
+            self.run = Run(
+                self.viewer, self.overlay, self.footer, choice, self._on_end, self._draw_overlay, overwrite
+            )
         self._show_overlay.cancel()
         self._draw_overlay()
         self.fields.lock(True)
@@ -104,6 +110,17 @@ class ExactileDock(QWidget):
         self.details.check.lock(True)
         self.run.start()
         self.results.choose(self.run)
+
+    def _overwrites(self, path: Path | None) -> bool | None:
+        """Tell whether a store that is there is replaced; None where the person does not want either."""
+        from napari_exactile.run.stored import state_of
+
+        try:
+            state = path and state_of(path)
+        except (OSError, ValueError) as error:
+            self.footer.show_result(f"Not started: {error}", can_save=False)
+            return None
+        return ask_about(self, path, state) if path and state else False
 
     def cancel(self) -> None:
         """Stop the run; what is done is kept."""
@@ -161,9 +178,8 @@ class ExactileDock(QWidget):
             self.overlay.hide()
             return
         # A run that is continued keeps its plan, even if memory has become scarcer since.
-        self.overlay.show(
-            frame, (self.run.job.plan if self.run and self._continues() else choice.plan).tiling
-        )
+        run = self.run if self.running or self._continues() else None
+        self.overlay.show(frame, (run.job.plan if run else choice.plan).tiling)
 
     def _apply_switches(self) -> None:
         self.overlay.visible = self.fields.tiling.value
@@ -285,6 +301,7 @@ class ExactileDock(QWidget):
         self.fields.threshold.changed.connect(self._on_threshold)
         self.fields.sample.changed.connect(lambda: self.viewer.open_sample("napari-exactile", "colonies_512"))
         self.fields.details.changed.connect(lambda _clicked: self.details.open())
+        self.fields.output_path.clicked.connect(lambda _checked: self._chooser.output.ask(self))
         self.fields.preview_header.toggled.connect(self.preview.update)
         for switch in (self.fields.tiling, self.fields.all_contexts):
             switch.changed.connect(self._apply_switches)

@@ -33,6 +33,7 @@ NORMALIZATIONS = {
     NONE: "none",
 }
 AUTOMATIC = "Automatic"
+IN_MEMORY, ON_DISK = "In memory", "On disk"
 
 
 class Fields:
@@ -72,6 +73,7 @@ class Fields:
             text="Normalise together", value=False,
             tooltip="Measure all planes as one image, instead of each by itself",
         )  # fmt: skip
+        self.output_note = Note()
         self.image.changed.connect(lambda _layer: self._reset_channels())
 
     def _channel_choices(self, _field: Any) -> list[tuple[str, Any]]:
@@ -165,6 +167,11 @@ class Fields:
             value=False,
             tooltip="Add a layer for the probability of each class",
         )
+        self.output = ComboBox(
+            choices=[AUTOMATIC, IN_MEMORY, ON_DISK],
+            tooltip="Where labels are kept; automatically, large ones go into a folder beside the image",
+        )  # fmt: skip
+        self.output_path = more_button("Choose where the labels go on disk")
         self.memory = FloatSpinBox(
             value=0.0, min=0.0, max=1024.0, step=0.5,
             tooltip="GB that an automatic tile may take; 0: automatic",
@@ -178,6 +185,7 @@ class Fields:
             self.image, self.region, self.model, self.automatic, self.tile, self.device, self.own_radius,
             self.radius, self.normalization, self.probabilities, self.memory, self.approximate,
             self.chosen_radius, self.factor, self.channels, self.planes, self.together, self.threshold,
+            self.output,
         )  # fmt: skip
 
     def remembered(self) -> dict[str, ValueWidget[Any]]:
@@ -190,6 +198,7 @@ class Fields:
         for field in self.plan_fields():
             field.enabled = not locked
         self.open_model.setEnabled(not locked)
+        self.output_path.setEnabled(not locked)
         if not locked:
             self.tile.enabled, self.radius.enabled = not self.automatic.value, self.own_radius.value
             self.together.enabled = self.planes.value == ALL_PLANES
@@ -223,6 +232,7 @@ class Fields:
         self.threshold_row.row("Threshold", self.threshold)
         form.wide(self.image, self.image_note, self.sample, self.channels_row, self.planes_row)
         form.row("Segment", self.region)
+        form.wide(self.output_note)
         form.heading("Model")
         form.wide(
             beside(self.model, self.open_model), self.open_note, self.model_note, self.exact_note,
@@ -238,6 +248,7 @@ class Fields:
         advanced.row("Context", self.own_radius, self.radius, self.radius_note)
         advanced.row("Normalise", self.normalization)
         advanced.row("Keep", self.probabilities)
+        advanced.row("Labels", beside(self.output, self.output_path))
         advanced.row("Memory", self.memory)
         self.advanced = form.closed("Advanced", "Settings that are seldom needed", advanced)
         tooltip = "See what the usual tiling gets wrong with less context than the model needs"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Labels
+from napari.layers import Labels, Layer
 
 from napari_exactile.widget.background import IsSuperseded
+from napari_exactile.widget.layers import shown
+from napari_exactile.widget.stored_levels import PartOnDisk
 
 if TYPE_CHECKING:
     from napari_exactile.widget.runner import Run
@@ -73,7 +76,21 @@ def finished_of(run: Run | None, viewer: ViewerModel) -> Finished:
         raise ValueError("This is for labels of classes: this model gives values, or a label per channel.")
     if run.layer not in viewer.layers:
         raise ValueError("The labels of the last run have been deleted: run again.")
-    return run.finished()
+    return _finished(run, run.layer)
+
+
+def _finished(run: Run, layer: Layer) -> Finished:
+    plane, series, labels = run.plane, run.series, run.series.labels
+    assert isinstance(layer, Labels)
+    assert labels is not None
+    index = () if len(series.planes.sources) > 1 or not plane.index else plane.index
+    part = labels[index] if isinstance(labels, np.ndarray) else PartOnDisk(labels, index)
+    axes = series.planes.axes[-(labels.ndim - len(index)) :]
+    size = plane.pixel_size and series.analysis.grid.pixel_size(plane.pixel_size)
+    return Finished(
+        layer, part, index, run.classes.names, run.classes.background, axes,
+        labels.shape, plane.channel_axis, size, partial(shown, plane),
+    )  # fmt: skip
 
 
 def apart(layer: Labels, other: Labels) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,23 +18,47 @@ from napari_exactile.geometry.interval import Box
 from napari_exactile.models.card import CLASS_COLORS
 from napari_exactile.widget.own_layer import selection_kept
 from napari_exactile.widget.planes import Plane, data_of
+from napari_exactile.widget.stored_levels import PartOnDisk
 
 if TYPE_CHECKING:
     from napari_exactile.run.series import Series
     from napari_exactile.widget.classes import Classes
 
+# Arrays of one thing at all scales, the finest first; those in memory have one.
+Levels = Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a run writes: labels (*leading, *stack, *shape), probabilities or values (channels, *stack, *shape)."""
+
+    labels: Levels | None
+    values: Levels | None
+
+    @classmethod
+    def in_memory(cls, series: Series) -> Written:
+        """Return the arrays of a series that is kept in memory."""
+        one = [None if array is None else (array,) for array in (series.labels, series.probabilities)]
+        return cls(*one)
+
+
 UNFINISHED_COLOR = (0.5, 0.5, 0.5, 0.45)
 
 
-def shown(plane: Plane, array: NDArray[Any]) -> NDArray[Any]:
-    """Return (*stack, *spatial) with the axes of the layer, without a copy.
+def shown(plane: Plane, array: Any, index: tuple[int, ...] = ()) -> Any:
+    """Return array[index], which is (*stack, *spatial), with the axes of the layer, without a copy.
 
     Along the channels it is the same everywhere: an array with fewer axes than the image would lie under its
     last ones.
     """
-    if plane.channel_axis is None:
-        return array
-    axis, length = plane.channel_axis, data_of(plane.layer).shape[plane.channel_axis]
+    axis = plane.channel_axis
+    repeated = None if axis is None else (axis, data_of(plane.layer).shape[axis])
+    if not isinstance(array, np.ndarray):
+        return PartOnDisk(array, index, repeated)
+    return array[index] if repeated is None else _repeated(array[index], *repeated)
+
+
+def _repeated(array: NDArray[Any], axis: int, length: int) -> NDArray[Any]:
     shape, strides = list(array.shape), list(array.strides)
     shape.insert(axis, length)
     strides.insert(axis, 0)
@@ -68,13 +93,19 @@ def class_colors(
     return DirectLabelColormap(color_dict=colors)
 
 
+def layer_data(plane: Plane, levels: Levels, index: tuple[int, ...] = ()) -> dict[str, Any]:
+    """Return what a layer's constructor takes to show level[index] of all levels, level 0 first."""
+    data = [shown(plane, level, index) for level in levels]
+    return {"data": data, "multiscale": True} if len(data) > 1 else {"data": data[0]}
+
+
 def add_labels(
-    viewer: ViewerModel, array: NDArray[Any], where: Mapping[str, Any], name: str, names: Sequence[str],
+    viewer: ViewerModel, data: Mapping[str, Any], where: Mapping[str, Any], name: str, names: Sequence[str],
     background: int | None, colors: Sequence[str] = (),
 ) -> Labels:  # fmt: skip
-    """Add a locked Labels layer over `array`, placed `where`, without stealing the selection."""
+    """Add a locked Labels layer over `data`, placed `where`, without stealing the selection."""
     layer = Labels(
-        array, name=name, features={"index": range(len(names)), "class": list(names)}, opacity=0.5,
+        **data, name=name, features={"index": range(len(names)), "class": list(names)}, opacity=0.5,
         colormap=class_colors(names, background, colors), **where,
     )  # fmt: skip
     layer.editable = False
@@ -84,57 +115,54 @@ def add_labels(
 
 
 def add_probabilities(
-    viewer: ViewerModel, values: NDArray[Any], plane: Plane, where: Mapping[str, Any], name: str,
+    viewer: ViewerModel, values: Levels, plane: Plane, where: Mapping[str, Any], name: str,
     names: Sequence[str], background: int | None,
 ) -> None:  # fmt: skip
     """Add one hidden Image layer per class with its probability; the background's says nothing new."""
-    for i in range(len(values)):
-        if i != background or len(values) == 1:
+    count = len(values[0])
+    for i in range(count):
+        if i != background or count == 1:
             # Of one channel, the probability is that of yes, the last name.
-            title = f"{name}: probability of {names[-1 if len(values) == 1 else i]}"
-            with selection_kept(viewer):
-                viewer.add_image(
-                    shown(plane, values[i]), name=title, contrast_limits=(0, 1), visible=False, **where
-                )
+            title = f"{name}: probability of {names[-1 if count == 1 else i]}"
+            add_values(viewer, layer_data(plane, values, (i,)), where, title, visible=False)
 
 
 def result_layers(
-    viewer: ViewerModel, series: Series, plane: Plane, where: Mapping[str, Any], name: str, classes: Classes
-) -> list[Labels | Image]:
+    viewer: ViewerModel, series: Series, written: Written, plane: Plane, where: Mapping[str, Any], name: str,
+    classes: Classes,
+) -> list[Labels | Image]:  # fmt: skip
     """Add the layers that show what a run writes: labels, labels of each channel by itself, or values."""
-    card, decision = series.model.card, series.job.decision
-    if series.labels is None:
-        assert series.probabilities is not None
-        return add_values(viewer, series.probabilities, plane, where, name, card.classes)
-    if not decision.leading:
-        return [add_labels(viewer, shown(plane, series.labels), where, name, *classes.values)]
+    if written.labels is None:
+        assert written.values is not None
+        names, count = series.model.card.classes, series.job.decision.channels
+        titles = names if len(names) == count else [f"output {i}" for i in range(count)]
+        values = [layer_data(plane, written.values, (i,)) for i in range(count)]
+        pairs = zip(values, titles, strict=True)
+        return [add_values(viewer, data, where, f"{name}: {title}") for data, title in pairs]
+    if not series.job.decision.leading:
+        return [add_labels(viewer, layer_data(plane, written.labels), where, name, *classes.values)]
     layers: list[Labels | Image] = []
-    for i, (channel, labels) in enumerate(zip(classes.names, series.labels, strict=True)):
-        values = classes.of_channel(i).values
-        layers.append(add_labels(viewer, shown(plane, labels), where, f"{name}: {channel}", *values))
+    for i, channel in enumerate(classes.names):
+        data, values = layer_data(plane, written.labels, (i,)), classes.of_channel(i).values
+        layers.append(add_labels(viewer, data, where, f"{name}: {channel}", *values))
     return layers
 
 
 def add_values(
-    viewer: ViewerModel, values: NDArray[Any], plane: Plane, where: Mapping[str, Any], name: str,
-    names: Sequence[str],
-) -> list[Labels | Image]:  # fmt: skip
-    """Add one Image layer per output channel of a network that gives values."""
-    layers: list[Labels | Image] = []
-    for i, channel in enumerate(values):
-        title = f"{name}: {names[i]}" if len(names) == len(values) else f"{name}: output {i}"
-        with selection_kept(viewer):
-            layers.append(
-                viewer.add_image(shown(plane, channel), name=title, contrast_limits=(0, 1), **where)
-            )
-    return layers
+    viewer: ViewerModel, data: Mapping[str, Any], where: Mapping[str, Any], name: str, visible: bool = True
+) -> Image:
+    """Add an Image layer of one output channel, without stealing the selection."""
+    layer = Image(**data, name=name, contrast_limits=(0, 1), visible=visible, **where)
+    with selection_kept(viewer):
+        viewer.add_layer(layer)
+    return layer
 
 
 def finish_layer(layer: Labels | Image) -> None:
     """Show a layer as it is when a run has ended; values are shown over the range that they have."""
     if isinstance(layer, Image):
-        step = tuple(slice(None, None, max(1, length // 256)) for length in layer.data.shape)
-        sample = layer.data[step]
+        coarsest = layer.data[-1] if layer.multiscale else layer.data
+        sample = coarsest[tuple(slice(None, None, max(1, length // 256)) for length in coarsest.shape)]
         sample = sample[np.isfinite(sample)]
         if sample.size and sample.min() < sample.max():
             layer.contrast_limits = float(sample.min()), float(sample.max())

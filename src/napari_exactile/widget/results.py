@@ -52,7 +52,7 @@ class Results:
         except ValueError as error:
             finished, reason = None, str(error)
         # The same labels: what has been found in them stays.
-        if self._finished is not None and finished is not None and finished.labels is self._finished.labels:
+        if self._finished is not None and finished is not None and finished.layer is self._finished.layer:
             finished = self._finished
         self._finished = finished
         self.objects.choose(finished, reason)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_exactile.run.plan import Plan
+    from napari_exactile.run.series import Series
+
 
 def duration(seconds: float) -> str:
     """Return a time as people say it."""
@@ -10,3 +16,40 @@ def duration(seconds: float) -> str:
     if seconds < 3600:
         return f"{round(seconds / 60)} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def percent(series: Series) -> int:
+    """Return how much is done; 100 only where all is."""
+    return int(100 * series.done / series.tiles)
+
+
+def inexact_words(plan: Plan) -> str:
+    """Return what stands before the name of labels that are not exact; nothing where they are."""
+    word = "APPROXIMATE" if plan.approximate else "INEXACT"
+    return "" if plan.exact else f"{word} radius {max(plan.radius)}: "
+
+
+def outcome(series: Series, error: str, kept: str) -> str:
+    """Return the result of a run that has ended in one line; `kept` says where it is ("unsaved")."""
+    tiles = f"{series.done} of {series.tiles} tiles"
+    if error:
+        return f"Failed: {error}. {tiles} are kept"
+    if not series.done:
+        return "Cancelled: nothing was done"
+    if not series.complete:
+        return f"Incomplete: {tiles} ({percent(series)} %) - {kept}"
+    return f"Done: {_exactness(series.job.plan)}, {_ties(series)} - {kept}"
+
+
+def _ties(series: Series) -> str:
+    if series.labels is None:
+        return "values"
+    return f"{series.near_ties} near-tie{'' if series.near_ties == 1 else 's'}"
+
+
+def _exactness(plan: Plan) -> str:
+    if plan.exact:
+        return "exact"
+    if plan.approximate:
+        return f"APPROXIMATE, not exact (radius {max(plan.radius)} px)"
+    return f"INEXACT (context {max(plan.radius)} px, needed {max(plan.required_radius)})"

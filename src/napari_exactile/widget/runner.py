@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
 from superqt.utils import qthrottled
 
+from napari_exactile.geometry.interval import overlap
 from napari_exactile.run import events
 from napari_exactile.run.control import Control
 from napari_exactile.run.events import Event
@@ -23,24 +23,18 @@ from napari_exactile.run.job import Job
 from napari_exactile.run.scores import thresholded
 from napari_exactile.run.series import Series
 from napari_exactile.widget.chooser import Choice
-from napari_exactile.widget.classes import ClassMemory
-from napari_exactile.widget.finished import Finished
+from napari_exactile.widget.classes import Classes, ClassMemory
 from napari_exactile.widget.footer import Footer
-from napari_exactile.widget.layers import (
-    add_probabilities,
-    finish_layer,
-    placement,
-    result_layers,
-    shown,
-)
+from napari_exactile.widget.layers import Written
 from napari_exactile.widget.overlay import TilingOverlay
-from napari_exactile.widget.run_words import duration
+from napari_exactile.widget.planes import region_in_view
+from napari_exactile.widget.result_layers import ResultLayers
+from napari_exactile.widget.run_words import duration, inexact_words, outcome
+from napari_exactile.widget.stored_levels import StoredLevels
 from napari_exactile.widget.tile_shapes import TileStatus
 
 # A redraw takes tens of milliseconds with software OpenGL: more of them would only slow the run.
 REFRESH_MS = 250
-# Where this stands in a layer's name, the run is not complete.
-INCOMPLETE = " (incomplete, "
 
 
 class Run:
@@ -56,18 +50,21 @@ class Run:
         footer: Footer,
         choice: Choice,
         on_end: Callable[[], None],
+        on_plan: Callable[[], None] = lambda: None,
+        overwrite: bool = False,
     ) -> None:
-        self._viewer, self._overlay, self._footer, self._on_end = viewer, overlay, footer, on_end
-        self._plane, self.model, self.key = choice.plane, choice.model, choice.key
-        self.series = Series(choice.planes, choice.model, choice.analysis, choice.settings)
+        self._viewer, self._overlay, self._footer = viewer, overlay, footer
+        self._on_end, self._on_plan = on_end, on_plan
+        self.plane, self.model, self.key = choice.plane, choice.model, choice.key
+        self._planned = self.series = Series(choice.planes, choice.model, choice.analysis, choice.settings)
+        self.path, self._overwrite = choice.output, overwrite
+        self._levels: StoredLevels | None = None
         self.region = self.job.plan.tiling.region
-        self._where = placement(choice.plane, choice.analysis.grid, self.job.labelled)
-        self.classes = choice.classes
-        self.layers: list[Labels | Image] = []
+        self._image_name = choice.plane.layer.name
+        name = f"{inexact_words(self.job.plan)}{self._image_name} - {choice.model.name}"
+        self._shown = ResultLayers(viewer, choice.plane, self.series, name, choice.classes)
         self.error = ""
         self.saved = False
-        self._name = f"{self._inexact_words()}{choice.plane.layer.name} - {choice.model.name}"
-        self._image_name = choice.plane.layer.name
         self._plane_words = ""
         self._cancelled, self._control = threading.Event(), Control()
         self._running = False
@@ -88,7 +85,17 @@ class Run:
     @property
     def layer(self) -> Labels | Image | None:
         """The layer that shows the result, or the first of several; None before there is one."""
-        return self.layers[0] if self.layers else None
+        return self._shown.first
+
+    @property
+    def layers(self) -> list[Labels | Image]:
+        """All layers that show the result."""
+        return self._shown.all
+
+    @property
+    def classes(self) -> Classes:
+        """Names and colours of the labels."""
+        return self._shown.classes
 
     @property
     def running(self) -> bool:
@@ -124,10 +131,7 @@ class Run:
 
     def show_classes(self, memory: ClassMemory) -> None:
         """Give the labels the names and colours in `memory`, also where they are saved later."""
-        self.classes = memory.of(self.model.card, len(self.classes.names))
-        for i, layer in enumerate(self.layers):
-            if isinstance(layer, Labels) and layer in self._viewer.layers:
-                (self.classes.of_channel(i) if self.job.decision.leading else self.classes).show_in(layer)
+        self._shown.show_classes(memory, self.series)
 
     def cancel(self) -> None:
         """Ask the worker to stop; it does between two operators. May be called from any thread."""
@@ -153,7 +157,7 @@ class Run:
     def leave(self) -> None:
         """Stop and leave the layer as it is, named as what it is: the dock is going away, not the viewer."""
         if self._running:
-            self._finish_layers()
+            self._shown.finish(self.series, on_disk=self.path is not None)
         self.abandon()
 
     def _events(self) -> Iterator[Event | Exception]:
@@ -163,11 +167,29 @@ class Run:
         deleted Qt object, and ends without a word.
         """
         try:
-            yield from self.series.run(self._is_cancelled, self._control)
+            yield from self._in_memory() if self.path is None else self._on_disk(self.path)
         except Exception as error:
             yield error
         finally:
             self._stopped.set()
+
+    def _in_memory(self) -> Iterator[Event]:
+        yield from self.series.run(self._is_cancelled, self._control)
+
+    def _on_disk(self, path: Path) -> Iterator[Event]:
+        """Run in a store, which nobody else can write meanwhile; what it holds already is kept."""
+        from napari_exactile.run.stored import stored
+
+        with stored(self._planned, path, self._overwrite, self.plane.pixel_size) as kept:
+            self._overwrite = False
+            levels = StoredLevels(kept.store)
+            self.series, self._levels = kept.series, levels
+            for event in self.series.run(self._is_cancelled, self._control):
+                if isinstance(event, events.TileFinished):
+                    part = self.job.place(event.zone)
+                    if part is not None:
+                        levels.update(self.series.index, part)
+                yield event
 
     def _is_cancelled(self) -> bool:
         # napari asks its workers to quit when the window closes; that alone acts only between two tiles.
@@ -175,12 +197,7 @@ class Run:
 
     def __repr__(self) -> str:
         # napari shows this when the window is closed during a run.
-        return f"the segmentation of '{self._plane.layer.name}'"
-
-    def _inexact_words(self) -> str:
-        plan = self.job.plan
-        word = "APPROXIMATE" if plan.approximate else "INEXACT"
-        return "" if plan.exact else f"{word} radius {max(plan.radius)}: "
+        return f"the segmentation of '{self.plane.layer.name}'"
 
     def _on_event(self, event: Event | Exception) -> None:
         if not self._running:
@@ -198,7 +215,9 @@ class Run:
                 if not self._started:
                     self._waited = self._control.waited
                     self._started, self._done_before = time.perf_counter(), self.series.done
-                self._show_layer()
+                if self.path is not None:
+                    self._show_plan()
+                self._shown.show(self.series, self._written)
                 self._progress_soon()
             case events.TileStarted(index):
                 self._current = index
@@ -214,13 +233,17 @@ class Run:
             case Exception():
                 self._on_error(event)
 
-    def _show_layer(self) -> None:
-        if not self.layers:
-            self.layers = result_layers(
-                self._viewer, self.series, self._plane, self._where, self._name, self.classes
-            )
-        for layer in self.layers:
-            layer.editable = False
+    def _show_plan(self) -> None:
+        """Show the zones of the store, which may have been begun with others, and which of them are done."""
+        self._on_plan()
+        self._overlay.start_status()
+        self._overlay.set_status(self.job.done, TileStatus.DONE)
+
+    @property
+    def _written(self) -> Written:
+        if self._levels is None:
+            return Written.in_memory(self.series)
+        return Written(self._levels.arrays, None)
 
     def _show_progress(self) -> None:
         if not self._running:
@@ -243,18 +266,25 @@ class Run:
         if self._running and self._current not in self.job.done:
             changes[self._current] = TileStatus.RUNNING
         self._overlay.update_status(changes)
-        for layer in self._shown_layers if fresh else ():
-            layer.refresh(extent=False, thumbnail=False, highlight=False)
+        if fresh and self._in_sight(fresh):
+            self._shown.refresh()
 
-    @property
-    def _shown_layers(self) -> list[Labels | Image]:
-        return [layer for layer in self.layers if layer in self._viewer.layers]
+    def _in_sight(self, tiles: Sequence[int]) -> bool:
+        """Tell whether one of these tiles can be seen; where that is hard to say, it can."""
+        if self._viewer.dims.ndisplay == 3 or not self.plane.is_flat:
+            return True
+        try:
+            view = region_in_view(self.plane, self._viewer)
+        except ValueError:
+            return False
+        tiling = self.job.plan.tiling
+        return any(overlap(tiling.tile(index).zone, view) for index in tiles)
 
     def _words(self, text: str) -> str:
         return f"{text}, {self._plane_words}" if self._plane_words else text
 
     def _on_removed(self, event: Any) -> None:
-        if event.value in self.layers and not self._shown_layers:
+        if event.value in self.layers and not self._shown.left:
             self.cancel()
 
     def _on_error(self, error: Exception) -> None:
@@ -272,25 +302,12 @@ class Run:
         if self._current not in self.job.done:
             failed = TileStatus.FAILED if self.error else TileStatus.WAITING
             self._overlay.set_status([self._current], failed)
-        self._finish_layers()
+        self._shown.finish(self.series, on_disk=self.path is not None)
+        if self.series.complete and self._shown.left:
+            self._overlay.clear_status()
+            self._shown.add_probabilities()
         self._footer.show_result(self.summary(), can_save=self.can_save)
         self._on_end()
-
-    def _finish_layers(self) -> None:
-        complete, layers = self.series.complete, self._shown_layers
-        for layer in layers:
-            name = layer.name.split(INCOMPLETE)[0]
-            layer.name = name if complete else f"{name}{INCOMPLETE}{self._percent()} %)"
-            layer.metadata = {**layer.metadata, "exactile": asdict(self.series.report())}
-            layer.editable = True
-            finish_layer(layer)
-        if complete and layers:
-            self._overlay.clear_status()
-            if self.series.labels is not None and self.series.probabilities is not None:
-                add_probabilities(
-                    self._viewer, self.series.probabilities, self._plane, self._where, self._name,
-                    self.classes.names, self.classes.background,
-                )  # fmt: skip
 
     @property
     def can_save(self) -> bool:
@@ -300,23 +317,9 @@ class Run:
     @property
     def can_rethreshold(self) -> bool:
         """Whether another threshold needs no second run: the probabilities were kept."""
-        kept = self.series.probabilities is not None and self.job.decision.kind == "threshold"
+        kept = self.path is None and self.series.probabilities is not None
+        kept = kept and self.job.decision.kind == "threshold"
         return kept and self.series.complete and not self._running
-
-    def finished(self) -> Finished:
-        """Return the labels of a complete run, for what is made of them."""
-        plane, series, labels = self._plane, self.series, self.series.labels
-        assert isinstance(self.layer, Labels)
-        assert labels is not None
-        index = () if len(series.planes.sources) > 1 or not plane.index else plane.index
-        # Always the same array: whether the labels are still those of before is told by it.
-        part = self.job.labels if index else labels
-        axes = series.planes.axes[-(labels.ndim - len(index)) :]
-        size = plane.pixel_size and series.analysis.grid.pixel_size(plane.pixel_size)
-        return Finished(
-            self.layer, part, index, self.classes.names, self.classes.background, axes,
-            labels.shape, plane.channel_axis, size, partial(shown, plane),
-        )  # fmt: skip
 
     def rethreshold(self, threshold: float) -> None:
         """Write the labels of another threshold; call it in a thread, then `refresh`."""
@@ -328,46 +331,14 @@ class Run:
     def refresh(self) -> None:
         """Show what has changed in the arrays."""
         self.saved = False
-        for layer in self._shown_layers:
+        for layer in self._shown.left:
             layer.refresh()
         self._footer.show_result(self.summary(), can_save=self.can_save)
 
     def summary(self) -> str:
         """Return the result in one line."""
-        job, series = self.job, self.series
-        saved, tiles = "saved" if self.saved else "unsaved", f"{series.done} of {series.tiles} tiles"
-        if self.error:
-            return f"Failed: {self.error}. {tiles} are kept"
-        if not series.done:
-            return "Cancelled: nothing was done"
-        if not series.complete:
-            return f"Incomplete: {tiles} ({self._percent()} %) - {saved}"
-        ties = f"{series.near_ties} near-tie{'' if series.near_ties == 1 else 's'}"
-        if series.labels is None:
-            ties = "values"
-        if job.plan.exact:
-            return f"Done: exact, {ties} - {saved}"
-        if job.plan.approximate:
-            return f"Done: APPROXIMATE, not exact (radius {max(job.plan.radius)} px), {ties} - {saved}"
-        needed = max(job.plan.required_radius)
-        return f"Done: INEXACT (context {max(job.plan.radius)} px, needed {needed}), {ties} - {saved}"
-
-    def save(self, path: Any) -> None:
-        """Write the labels as they are, with class names and pixel size; runs in any thread."""
-        from napari_exactile.images.tiff import save_labels, save_values
-        from napari_exactile.run.summary import description
-
-        size = self._plane.pixel_size and self.job.analysis.grid.pixel_size(self._plane.pixel_size)
-        note, axes = description(self.series.report()), self.series.planes.axes
-        if self.series.labels is None:
-            assert self.series.probabilities is not None
-            save_values(path, self.series.probabilities, size, note, f"c{axes}")
-            return
-        leading = self.job.decision.leading
-        known = ("no", "yes") if leading else self.classes.names
-        names = (*known, *(() if self.series.complete else ("unfinished",)))
-        axes = f"c{axes}" if leading else axes
-        save_labels(path, self.series.labels, names, size, axes=axes, note=note)
+        kept = "saved" if self.saved else f"in {self.path}" if self.path is not None else "unsaved"
+        return outcome(self.series, self.error, kept)
 
     @property
     def image_name(self) -> str:
@@ -377,7 +348,4 @@ class Run:
     @property
     def name(self) -> str:
         """The name of the labels layer when it is complete."""
-        return self._name
-
-    def _percent(self) -> int:
-        return int(100 * self.series.done / self.series.tiles)
+        return self._shown.name

@@ -32,7 +32,9 @@ class Saver:
             path = Path(name)
         target = path if path.suffix else path.with_suffix(".ome.tif")
         self._footer.show_result("Saving...", can_save=False)
-        self._latest.ask(lambda: run.save(target), lambda _: self._saved(run), lambda e: self._failed(run, e))
+        self._latest.ask(
+            lambda: write(run, target), lambda _: self._saved(run), lambda e: self._failed(run, e)
+        )
 
     def rethreshold(self, run: Run, threshold: float) -> None:
         """Label anew with another threshold, from the probabilities that `run` has kept."""
@@ -46,3 +48,21 @@ class Saver:
 
     def _failed(self, run: Run, error: Exception) -> None:
         self._footer.show_result(f"Not saved: {error}", can_save=run.can_save)
+
+
+def write(run: Run, path: Path) -> None:
+    """Write the labels as they are, with class names and pixel size; runs in any thread."""
+    from napari_exactile.images.tiff import save_labels, save_values
+    from napari_exactile.run.summary import description
+
+    series, size = run.series, run.plane.pixel_size
+    size = size and series.analysis.grid.pixel_size(size)
+    note, axes = description(series.report()), series.planes.axes
+    if series.labels is None:
+        assert series.probabilities is not None
+        save_values(path, series.probabilities, size, note, f"c{axes}")
+        return
+    leading = series.job.decision.leading
+    known = ("no", "yes") if leading else run.classes.names
+    names = (*known, *(() if series.complete else ("unfinished",)))
+    save_labels(path, series.labels, names, size, axes=f"c{axes}" if leading else axes, note=note)

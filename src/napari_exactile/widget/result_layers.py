@@ -1,0 +1,103 @@
+"""The layers of one run: added, refreshed while it goes on, and named as what they are when it ends."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from napari.components import ViewerModel
+from napari.layers import Image, Labels
+
+from napari_exactile.widget.classes import Classes, ClassMemory
+from napari_exactile.widget.finished import MARK
+from napari_exactile.widget.layers import (
+    Written,
+    add_probabilities,
+    finish_layer,
+    layer_data,
+    placement,
+    result_layers,
+)
+from napari_exactile.widget.run_words import percent
+
+if TYPE_CHECKING:
+    from napari_exactile.run.series import Series
+    from napari_exactile.widget.planes import Plane
+
+# Where this stands in a layer's name, the run is not complete.
+INCOMPLETE = " (incomplete, "
+
+
+class ResultLayers:
+    """What shows the results of a series on the image of `plane`; none before `show`.
+
+    A person may delete the layers at any time: `left` are those that are still there.
+    """
+
+    def __init__(
+        self, viewer: ViewerModel, plane: Plane, series: Series, name: str, classes: Classes
+    ) -> None:
+        self._viewer, self._plane, self.name, self.classes = viewer, plane, name, classes
+        self._where = placement(plane, series.analysis.grid, series.job.labelled)
+        self._leading = bool(series.job.decision.leading)
+        self._written: Written | None = None
+        self.all: list[Labels | Image] = []
+
+    @property
+    def first(self) -> Labels | Image | None:
+        """The layer that shows the result, or the first of several; None before there is one."""
+        return self.all[0] if self.all else None
+
+    @property
+    def left(self) -> list[Labels | Image]:
+        """The layers that nobody has deleted."""
+        return [layer for layer in self.all if layer in self._viewer.layers]
+
+    def show(self, series: Series, written: Written) -> None:
+        """Add the layers, locked; where they are there already, let them show these arrays."""
+        if not self.all:
+            self.all = result_layers(
+                self._viewer, series, written, self._plane, self._where, self.name, self.classes
+            )
+        elif self._written is not None and written != self._written:
+            self._point_at(written)
+        self._written = written
+        for layer in self.all:
+            layer.editable = False
+
+    def _point_at(self, written: Written) -> None:
+        levels = written.labels if written.labels is not None else written.values
+        assert levels is not None
+        alone = written.labels is not None and not self._leading
+        for i, layer in enumerate(self.all):
+            layer.data = layer_data(self._plane, levels, () if alone else (i,))["data"]
+
+    def refresh(self) -> None:
+        """Show new pixels, and nothing else that costs time."""
+        for layer in self.left:
+            layer.refresh(extent=False, thumbnail=False, highlight=False)
+
+    def finish(self, series: Series, on_disk: bool) -> None:
+        """Name the layers as what they are, and let them be painted on, unless they lie on disk."""
+        for layer in self.left:
+            name = layer.name.split(INCOMPLETE)[0]
+            layer.name = name if series.complete else f"{name}{INCOMPLETE}{percent(series)} %)"
+            layer.metadata = {**layer.metadata, MARK: asdict(series.report())}
+            layer.editable = not on_disk
+            finish_layer(layer)
+
+    def add_probabilities(self) -> None:
+        """Add the probabilities beside the labels, where they were kept."""
+        written = self._written
+        if written is not None and written.labels is not None and written.values is not None:
+            add_probabilities(
+                self._viewer, written.values, self._plane, self._where, self.name, self.classes.names,
+                self.classes.background,
+            )  # fmt: skip
+
+    def show_classes(self, memory: ClassMemory, series: Series) -> None:
+        """Give the labels the names and colours in `memory`, also where they are saved later."""
+        self.classes = memory.of(series.model.card, len(self.classes.names))
+        for i, layer in enumerate(self.all):
+            if isinstance(layer, Labels) and layer in self._viewer.layers:
+                (self.classes.of_channel(i) if self._leading else self.classes).show_in(layer)

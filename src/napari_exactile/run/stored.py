@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box
 from napari_exactile.images.journal import read_json, records_in
+from napari_exactile.images.layout import Layout, Zone, zone_of
 from napari_exactile.images.normalization import Normalization, steps_as_json, steps_from_json
 from napari_exactile.images.ome_zarr import Axes, label_metadata
-from napari_exactile.images.store import OWN, LabelStore, Layout, Zone, check_room, clear, is_complete, zone_of
+from napari_exactile.images.store import OWN, LabelStore, check_room, clear, is_complete
 from napari_exactile.run.arrays import Remembered
 from napari_exactile.run.identity import differing, identity, settings_as_json
 from napari_exactile.run.job import Job

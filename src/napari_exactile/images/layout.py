@@ -1,0 +1,89 @@
+"""How the arrays of a store are cut: into shards for those who write, into chunks for those who look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from napari_exactile.geometry.interval import Box, Interval
+from napari_exactile.images.pyramid import level_shapes
+
+# A shard holds as many zones as it takes to reach this many pixels: one, unless somebody chose tiny tiles.
+SHARD_PIXELS = 2**16
+# What viewers read at once: chunks inside a shard are as near to this as divides it.
+CHUNK_SIDE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The array of level 0: (*leading, *shape) of `dtype`, filled with `unfinished`, in zones of size `zone`.
+
+    `leading` are channels and the axes of a stack, which have shards of their own; `axes` are the letters of
+    all axes. Lengths are in labels.
+    """
+
+    leading: tuple[int, ...]
+    shape: tuple[int, ...]
+    zone: tuple[int, ...]
+    axes: str
+    dtype: str
+    unfinished: int
+
+    def __post_init__(self) -> None:
+        if len(self.zone) != len(self.shape) or len(self.axes) != len(self.leading) + len(self.shape):
+            raise ValueError(f"axes {self.axes!r} and zone {self.zone} do not fit labels of {self.shape}")
+        if min(*self.leading, *self.shape, *self.zone) < 1:
+            raise ValueError(f"labels of {(*self.leading, *self.shape)} in zones of {self.zone} are empty")
+        if not 0 <= self.unfinished <= np.iinfo(self.dtype).max:
+            raise ValueError(f"{self.dtype} cannot hold the label {self.unfinished}")
+
+    @property
+    def shard(self) -> tuple[int, ...]:
+        """Spatial shape of a shard: that of a zone, or of a few that are tiny."""
+        count = 1
+        while prod(self.zone) * count ** len(self.zone) < SHARD_PIXELS:
+            count += 1
+        return tuple(length * count for length in self.zone)
+
+    @property
+    def chunk(self) -> tuple[int, ...]:
+        """Spatial shape of the chunks inside a shard."""
+        return tuple(map(_chunk_side, self.shard))
+
+    @property
+    def levels(self) -> tuple[tuple[int, ...], ...]:
+        """Spatial shapes of all levels."""
+        return level_shapes(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all levels before they are compressed: the most that they can take."""
+        size = np.dtype(self.dtype).itemsize * prod(self.leading)
+        return size * sum(prod(shape) for shape in self.levels)
+
+
+def _chunk_side(shard: int) -> int:
+    """Return the largest divisor up to CHUNK_SIDE; where all are tiny, as of a prime, the shard is one chunk.
+
+    >>> _chunk_side(832), _chunk_side(100), _chunk_side(521)
+    (208, 100, 521)
+    """
+    side = next(side for side in range(min(shard, CHUNK_SIDE), 0, -1) if shard % side == 0)
+    return side if side * 8 > CHUNK_SIDE else shard
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A finished zone: its place in the stack, its box in the labels, and the checksum of its pixels."""
+
+    plane: tuple[int, ...]
+    box: Box
+    checksum: int
+
+
+def zone_of(plane: Sequence[int], box: Sequence[Sequence[int]], checksum: int) -> Zone:
+    """Return a zone from what JSON made of it."""
+    return Zone(tuple(plane), tuple(Interval(*side) for side in box), checksum)

@@ -1,0 +1,101 @@
+"""After a crash: which zones of a store are as they were written, and everything else erased."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_exactile.images.layout import Zone
+from napari_exactile.images.pyramid import part_at, sampled
+from napari_exactile.images.stored_image import StoredImage
+
+
+def checksum(pixels: NDArray[Any]) -> int:
+    """Return the checksum of a zone."""
+    return crc32(np.ascontiguousarray(pixels).data)
+
+
+def recover(image: StoredImage, zones: Iterable[Zone]) -> list[Zone]:
+    """Return those finished zones whose pixels are on the disk as they were written.
+
+    The levels of these are put right where need be. Whatever else there is, of zones that were in flight or
+    are damaged, is erased, so that they can be computed anew.
+    """
+    good, stale = [], set[int]()
+    for zone in zones:
+        pixels = _intact(image, zone)
+        if pixels is not None:
+            good.append(zone)
+            stale |= {n for n in range(1, len(image.levels)) if _differs(image, n, zone, pixels)}
+    _repair(image, good, stale)
+    return good
+
+
+def _intact(image: StoredImage, zone: Zone) -> NDArray[Any] | None:
+    try:
+        pixels = image.read(zone.plane, zone.box)
+    except Exception:  # a damaged file can make a codec raise anything
+        return None
+    return pixels if checksum(pixels) == zone.checksum else None
+
+
+def _differs(image: StoredImage, level: int, zone: Zone, pixels: NDArray[Any]) -> bool:
+    part = part_at(level, zone.box)
+    if part is None:
+        return False
+    try:
+        found = image.read(zone.plane, part, level)
+    except Exception:  # as above
+        return True
+    return not np.array_equal(found, sampled(level, pixels, zone.box))
+
+
+def _repair(image: StoredImage, good: Sequence[Zone], stale: set[int]) -> None:
+    """Keep good zones and nothing else; write them anew into `stale` levels, and into those with damage."""
+    stale = stale | {n for n in range(1, len(image.levels)) if any(_broken(image, n, good))}
+    for level in range(len(image.levels)):
+        _erase(image, level, [] if level in stale else good)
+    _salvage(image, good)
+    for level in sorted(stale):
+        for zone in good:
+            image.write_level(level, zone.plane, zone.box, image.read(zone.plane, zone.box))
+
+
+def _broken(image: StoredImage, level: int, zones: Iterable[Zone]) -> Iterator[Path]:
+    """Yield the files of these zones that cannot be read as a whole."""
+    array = image.levels[level]
+    paths = {path for zone in zones for path in image.shards(level, zone.plane, zone.box)}
+    for path in filter(Path.exists, paths):
+        place = map(int, path.relative_to(image.files(level)).parts)
+        sizes = array.shards or array.chunks
+        try:
+            array[tuple(slice(n * size, (n + 1) * size) for n, size in zip(place, sizes, strict=True))]
+        except Exception:  # as above
+            yield path
+
+
+def _erase(image: StoredImage, level: int, good: Iterable[Zone]) -> None:
+    """Remove all files of a level but those that hold good zones."""
+    kept = {path for zone in good for path in image.shards(level, zone.plane, zone.box)}
+    for path in image.files(level).rglob("*"):
+        if path not in kept and not path.is_dir():
+            path.unlink()
+
+
+def _salvage(image: StoredImage, good: Sequence[Zone]) -> None:
+    """Take good zones out of files of level 0 in which something else is damaged.
+
+    Zones that share a chunk with the damage could not be written otherwise: zarr reads the chunk first.
+    """
+    for path in set(_broken(image, 0, good)):
+        beside = [zone for zone in good if path in image.shards(0, zone.plane, zone.box)]
+        pixels = [image.read(zone.plane, zone.box) for zone in beside]
+        path.unlink()
+        for zone, own in zip(beside, pixels, strict=True):
+            image.write(zone.plane, zone.box, own)
+            image.flush(0, zone.plane, zone.box)

@@ -1,0 +1,96 @@
+"""The folder of a store: what may become one, how it begins, and how it is emptied."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import zarr
+
+from napari_exactile.images.layout import Layout
+from napari_exactile.images.lock import Lock
+
+OWN = "exactile"
+
+
+def is_complete(path: Path) -> bool:
+    """Tell whether there is a label store, whole or still growing."""
+    return (path / OWN / "run.json").is_file()
+
+
+def refuse_none(path: Path) -> None:
+    """Raise ValueError where there is no label store."""
+    if not is_complete(path):
+        raise ValueError(f"{path} is no label store of napari-exactile")
+
+
+def refuse_other(path: Path) -> None:
+    """Raise ValueError where a new store would replace something, or cannot be.
+
+    What may be there is an empty folder, or the beginnings of a store that was never complete.
+    """
+    if is_complete(path):
+        raise ValueError(f"{path} holds labels already: choose another name")
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{path} is a file: choose another name for the labels")
+    if path.is_dir() and any(path.iterdir()) and not (path / OWN / "lock").exists():
+        raise ValueError(f"{path} holds something else: choose another name for the labels")
+    if not path.parent.is_dir():
+        raise ValueError(f"there is no folder {path.parent} for the labels")
+
+
+def clear(path: Path) -> None:
+    """Remove the labels of a store, so that `create` can begin anew; raises InUseError while a run has it."""
+    refuse_none(path)
+    lock = Lock(path / OWN / "lock")
+    try:
+        remove_all(path)
+    finally:
+        lock.release()
+
+
+def remove_all(path: Path) -> None:
+    """Remove what is in a store whose lock is held, but for the lock; the mark of a store goes first."""
+    (path / OWN / "run.json").unlink(missing_ok=True)
+    for folder in path, path / OWN:
+        for item in folder.iterdir():
+            if item.name in {OWN, "lock"}:
+                continue
+            if item.is_dir():
+                shutil.rmtree(item)
+            else:
+                item.unlink()
+
+
+def check_room(path: Path, needed: int) -> None:
+    """Raise OSError where the disk of `path` has less than `needed` bytes left."""
+    folder = path if path.exists() else path.parent
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OSError(
+            f"labels in {path} can take up to {_size(needed)}, but only {_size(free)} are free there: "
+            "choose another disk"
+        )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.3g} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB"
+
+
+def make_arrays(path: Path, layout: Layout, metadata: dict[str, Any]) -> None:
+    """Make an image's group with the attributes `metadata` and its levels, without any pixel."""
+    group = zarr.create_group(path, zarr_format=3, attributes=metadata, overwrite=False)
+    group.create_group(OWN)  # so that who lists the store finds nothing but zarr in it
+    ones = (1,) * len(layout.leading)
+    for level, shape in enumerate(layout.levels):
+        group.create_array(
+            str(level),
+            shape=(*layout.leading, *shape),
+            shards=(*ones, *layout.shard),
+            chunks=(*ones, *layout.chunk),
+            dtype=layout.dtype,
+            fill_value=layout.unfinished,
+            dimension_names=tuple(layout.axes),
+            overwrite=True,
+        )

@@ -1,0 +1,96 @@
+"""One image of a store with all its levels, written zone by zone, in any order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from napari_exactile.geometry.interval import Box, slices
+from napari_exactile.images.pyramid import part_at, sampled
+
+
+class StoredImage:
+    """An OME-Zarr image on disk: `levels` are zarr arrays, level 0 first.
+
+    The last `spatial` axes are those of a zone; the first of the others are `channels`, as many axes of which
+    a zone covers all. A plane is a place along the rest. One thread at a time calls the methods.
+    """
+
+    def __init__(self, folder: Path, spatial: int, channels: int) -> None:
+        self.folder, self.spatial, self.channels = folder, spatial, channels
+        self.levels = _arrays(folder)
+
+    def write(self, plane: tuple[int, ...], box: Box, pixels: NDArray[Any]) -> None:
+        """Write a box of level 0 of one plane of the stack."""
+        self.levels[0][self._index(plane, box)] = pixels
+
+    def read(self, plane: tuple[int, ...], box: Box, level: int = 0) -> NDArray[Any]:
+        """Return a box of one level: ([channels,] *box)."""
+        return np.asarray(self.levels[level][self._index(plane, box)])
+
+    def finish(self, plane: tuple[int, ...], box: Box) -> NDArray[Any]:
+        """Write the other levels of a zone, and return what level 0 holds; all is on the disk by then."""
+        pixels = self.read(plane, box)
+        for level in range(1, len(self.levels)):
+            self.write_level(level, plane, box, pixels)
+        for level in range(len(self.levels)):
+            self.flush(level, plane, box)
+        return pixels
+
+    def write_level(self, level: int, plane: tuple[int, ...], box: Box, pixels: NDArray[Any]) -> None:
+        """Write what a level takes of the `pixels` in `box` of level 0."""
+        part = part_at(level, box)
+        if part is not None:
+            self.levels[level][self._index(plane, part)] = sampled(level, pixels, box)
+
+    def flush(self, level: int, plane: tuple[int, ...], box: Box) -> None:
+        """Wait until what a level takes of `box` is on the disk."""
+        for path in self.shards(level, plane, box):
+            _flush(path)
+
+    def shards(self, level: int, plane: tuple[int, ...], box: Box) -> Iterator[Path]:
+        """Yield the files that hold what a level takes of `box` of level 0; they need not all exist.
+
+        Those of nothing but the fill value do not.
+        """
+        part, array = part_at(level, box), self.levels[level]
+        if part is None:
+            return
+        sizes = (array.shards or array.chunks)[-self.spatial :]
+        places = [
+            range(side.start // size, -(-side.stop // size)) for side, size in zip(part, sizes, strict=True)
+        ]
+        channels = [range(length) for length in array.shape[: self.channels]]
+        stack = [[number] for number in plane]
+        for place in product(*channels, *stack, *places):
+            yield self.files(level).joinpath(*map(str, place))
+
+    def files(self, level: int) -> Path:
+        """Return the folder of a level's files."""
+        return self.folder / str(level) / "c"
+
+    def _index(self, plane: tuple[int, ...], box: Box) -> Any:
+        return (*(slice(None),) * self.channels, *plane, *slices(box))
+
+
+def _arrays(folder: Path) -> tuple[Any, ...]:
+    group = zarr.open_group(folder, mode="r+")
+    attributes: Any = group.attrs["ome"]
+    return tuple(group[entry["path"]] for entry in attributes["multiscales"][0]["datasets"])
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file is on the disk."""
+    try:
+        file = path.open("r+b")
+    except FileNotFoundError:
+        return
+    with file:
+        os.fsync(file.fileno())

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def main() -> None:
     for side in map(int, sides or ["10000", "20000"]):
         path = Path(folder) / f"image{side}.tif"
         if not path.exists():
-            write_image(path, side)
+            write_image(path, (side, side))
         done = subprocess.run(
             [sys.executable, __file__, "--one", str(path)], capture_output=True, text=True, check=False
         )
@@ -37,7 +38,7 @@ def main() -> None:
         print(f"{f'{side} x {side} px':<20}{found['tiles']:>7}{figures}{speed}", flush=True)
 
 
-def write_image(path: Path, side: int) -> None:
+def write_image(path: Path, shape: tuple[int, int]) -> None:
     """Write a tiled BigTIFF cell by cell: colonies, mirrored at their edges."""
     import tifffile
 
@@ -47,16 +48,19 @@ def write_image(path: Path, side: int) -> None:
     period = np.concatenate([drawn, drawn[::-1]])
     period = np.concatenate([period, period[:, ::-1]], axis=1)
 
-    def cells() -> Iterator[Any]:
-        for y in range(0, side, CELL):
-            for x in range(0, side, CELL):
-                top, left = y % len(period), x % len(period)
-                yield period[top : top + CELL, left : left + CELL]
+    # The cells come again: each is compressed once.
+    places = range(0, len(period), CELL)
+    packed = {(y, x): zlib.compress(period[y : y + CELL, x : x + CELL].tobytes()) for y in places for x in places}
+
+    def cells() -> Iterator[bytes]:
+        for y in range(0, shape[0], CELL):
+            for x in range(0, shape[1], CELL):
+                yield packed[y % len(period), x % len(period)]
 
     tifffile.imwrite(
         path,
         cells(),
-        shape=(side, side),
+        shape=shape,
         dtype=np.uint16,
         tile=(CELL, CELL),
         bigtiff=True,

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from napari_exactile.geometry.interval import Interval, full_box, slices
 from napari_exactile.images import statistics
 from napari_exactile.images.normalization import Affine, Normalization
+from napari_exactile.images.open import open_image
 from napari_exactile.images.padding import read_padded
 from napari_exactile.images.source import ArraySource, planes_of, source_of
 from napari_exactile.images.tiff import open_tiff, save_labels
@@ -305,18 +306,36 @@ def test_too_many_axes_are_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_failed_write_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("shape", [(1100, 700), (2, 3, 600, 520)])
+@pytest.mark.parametrize("known", [False, True])
+def test_large_labels_have_levels(tmp_path: Path, shape: tuple[int, ...], known: bool) -> None:
+    """Each level holds every second pixel of the one before, read tile by tile from any array."""
+    path, labels = tmp_path / "labels.ome.tif", some_labels(*shape)
+    stored = zarr.create_array(tmp_path / "labels", data=labels)
+    coarser = (labels[..., ::2, ::2],) if known else ()
+    save_labels(path, stored, ["a", "b"], (0.5, 0.5), coarser=coarser)
+    with tifffile.TiffFile(path) as file:
+        levels = file.series[0].levels
+        assert len(levels) > 1
+        for number, level in enumerate(levels):
+            assert np.array_equal(level.asarray(), labels[..., :: 2**number, :: 2**number])
+    opened = open_image(path)
+    assert [one.shape for one in opened.levels] == [one.shape for one in levels]
+    assert opened.pixel_size == (0.5, 0.5)
+
+
+def test_a_failed_write_leaves_no_file(tmp_path: Path) -> None:
     """Where writing fails halfway, the file that was there before stays, and no part of the new one does."""
 
-    def full_disk(path: Path, *_args: Any, **_kwargs: Any) -> None:
-        path.write_bytes(b"half of it")
-        raise OSError("No space left on device")
+    def full_disk(fraction: float) -> None:
+        assert (tmp_path / "labels.tif.part").exists()
+        if fraction > 0.4:
+            raise OSError("No space left on device")
 
     path = tmp_path / "labels.tif"
     path.write_bytes(b"from before")
-    monkeypatch.setattr(tifffile, "imwrite", full_disk)
     with pytest.raises(OSError, match="No space left"):
-        save_labels(path, some_labels(8, 8), ["a", "b"])
+        save_labels(path, some_labels(1100, 600), ["a", "b"], on_progress=full_disk)
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("labels.tif", b"from before")]
 
 

@@ -243,6 +243,7 @@ class ExactileDock(QWidget):
         self._watch(None)
         self._show_overlay.cancel()
         self._view_moved.cancel()
+        self._saver.stop()
         self.preview.leave()
         self.results.leave()
         self.overlay.close()

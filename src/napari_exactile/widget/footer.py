@@ -68,8 +68,13 @@ class Footer(QWidget):
     def show_result(self, words: str, can_save: bool) -> None:
         """Show what came out."""
         self.result.say(words)
-        self.save.setEnabled(can_save)
+        self.save.setText("Save...")
         self.save.setVisible(can_save)
+
+    def show_saving(self, fraction: float) -> None:
+        """Show how much of a file is written, and offer to stop."""
+        self.result.say(f"Saving: {100 * fraction:.0f} %")
+        self.save.setText("Stop saving")
 
     def _arrange(self) -> None:
         layout = QVBoxLayout(self)

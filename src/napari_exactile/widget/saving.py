@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_exactile.widget.background import Latest
@@ -14,15 +16,35 @@ if TYPE_CHECKING:
     from napari_exactile.widget.runner import Run
 
 
+SHOW_MS = 250
+
+
+class Stopped(Exception):  # noqa: N818  (not an error: somebody asked for it)
+    """Raised while a file is written that is not wanted any more."""
+
+
 class Saver:
-    """Writes labels and says in the footer how that went."""
+    """Writes labels and says in the footer how that goes; asked again meanwhile, it stops."""
 
     def __init__(self, parent: QWidget, footer: Footer) -> None:
         self._parent, self._footer, self._latest = parent, footer, Latest()
         self._thresholding = Latest()
+        self._fraction, self._stopped = 0.0, False
+        # The file is written in a thread, which leaves the fraction for the next look.
+        self._timer = QTimer(parent)
+        self._timer.setInterval(SHOW_MS)
+        self._timer.timeout.connect(lambda: self._footer.show_saving(self._fraction))
+
+    @property
+    def saving(self) -> bool:
+        """Whether a file is being written."""
+        return self._timer.isActive()
 
     def save(self, run: Run, path: Path | None) -> None:
-        """Write the labels of `run` to `path`, or to a file that the person picks."""
+        """Write the labels of `run` to `path`, or to a file that the person picks; or stop writing."""
+        if self.saving:
+            self._stopped = True
+            return
         if path is None:
             name, _ = QFileDialog.getSaveFileName(
                 self._parent, "Save labels", f"{run.name}.ome.tif", "OME-TIFF (*.tif)"
@@ -31,10 +53,25 @@ class Saver:
                 return
             path = Path(name)
         target = path if path.suffix else path.with_suffix(".ome.tif")
-        self._footer.show_result("Saving...", can_save=False)
+        self._fraction, self._stopped = 0.0, False
+        self._footer.show_saving(0)
+        self._timer.start()
         self._latest.ask(
-            lambda: write(run, target), lambda _: self._saved(run), lambda e: self._failed(run, e)
-        )
+            lambda: write(run, target, self._on_progress), lambda _: self._saved(run),
+            lambda e: self._failed(run, e),
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        """Write no more: the dock is going away."""
+        self._stopped = True
+        self._timer.stop()
+        self._latest.forget()
+
+    def _on_progress(self, fraction: float) -> None:
+        """Called in the thread that writes."""
+        self._fraction = fraction
+        if self._stopped:
+            raise Stopped
 
     def rethreshold(self, run: Run, threshold: float) -> None:
         """Label anew with another threshold, from the probabilities that `run` has kept."""
@@ -43,14 +80,17 @@ class Saver:
         )
 
     def _saved(self, run: Run) -> None:
+        self._timer.stop()
         run.saved = True
         self._footer.show_result(run.summary(), can_save=True)
 
     def _failed(self, run: Run, error: Exception) -> None:
-        self._footer.show_result(f"Not saved: {error}", can_save=run.can_save)
+        self._timer.stop()
+        words = "Not saved: stopped" if isinstance(error, Stopped) else f"Not saved: {error}"
+        self._footer.show_result(words, can_save=run.can_save)
 
 
-def write(run: Run, path: Path) -> None:
+def write(run: Run, path: Path, on_progress: Callable[[float], None]) -> None:
     """Write the labels as they are, with class names and pixel size; runs in any thread."""
     from napari_exactile.images.tiff import save_labels, save_values
     from napari_exactile.run.summary import description
@@ -60,9 +100,10 @@ def write(run: Run, path: Path) -> None:
     note, axes = description(series.report()), series.planes.axes
     if series.labels is None:
         assert series.probabilities is not None
-        save_values(path, series.probabilities, size, note, f"c{axes}")
+        save_values(path, series.probabilities, size, note, f"c{axes}", on_progress=on_progress)
         return
     leading = series.job.decision.leading
     known = ("no", "yes") if leading else run.classes.names
     names = (*known, *(() if series.complete else ("unfinished",)))
-    save_labels(path, series.labels, names, size, axes=f"c{axes}" if leading else axes, note=note)
+    axes = f"c{axes}" if leading else axes
+    save_labels(path, series.labels, names, size, axes=axes, note=note, on_progress=on_progress)

@@ -24,8 +24,8 @@ from napari_exactile.widget.own_layer import OWN, Frame
 from napari_exactile.widget.planner import Planner
 from napari_exactile.widget.preview import PreviewSection
 from napari_exactile.widget.remembered import recall, remember
+from napari_exactile.widget.result_actions import ResultActions
 from napari_exactile.widget.results import Results
-from napari_exactile.widget.saving import Saver
 
 if TYPE_CHECKING:
     from napari_exactile.models.load import Model
@@ -54,7 +54,7 @@ class ExactileDock(QWidget):
             self.fields.open_model, self.fields.open_note, lambda: self.planner.cards, self.add_model,
             remembers=remembers,
         )  # fmt: skip
-        self._saver = Saver(self, self.footer)
+        self.actions = ResultActions(napari_viewer, self.footer, self, lambda: self.run)
         self._watched: Image | None = None
         # Not at once: new figures are painted first, as drawing the zones takes longer than computing them.
         self._show_overlay = qthrottled(self._draw_overlay, timeout=100, leading=False)
@@ -127,16 +127,9 @@ class ExactileDock(QWidget):
         if self.run is not None:
             self.run.cancel()
 
-    def _on_threshold(self, threshold: float) -> None:
-        """Label anew with another threshold, where the last run has kept its probabilities."""
-        run = self.run
-        if run is not None and run.can_rethreshold:
-            self._saver.rethreshold(run, threshold)
-
     def save(self, path: Path | None = None) -> None:
         """Write the labels of the last run to `path`, or to a file that the person picks."""
-        if self.run is not None and self.run.can_save:
-            self._saver.save(self.run, path)
+        self.actions.save(path)
 
     # --- from fields to plan
 
@@ -222,6 +215,7 @@ class ExactileDock(QWidget):
         if event is not None and not event.spontaneous():  # not where the whole window is made small
             self.details.close()
             self.results.objects.dialog.close()
+            self.actions.close()
         self.preview.update()
 
     def event(self, event: QEvent | None) -> bool:
@@ -243,7 +237,7 @@ class ExactileDock(QWidget):
         self._watch(None)
         self._show_overlay.cancel()
         self._view_moved.cancel()
-        self._saver.stop()
+        self.actions.leave()
         self.preview.leave()
         self.results.leave()
         self.overlay.close()
@@ -298,8 +292,7 @@ class ExactileDock(QWidget):
         self.footer.run.clicked.connect(self.start)
         self.footer.cancel.clicked.connect(self.cancel)
         self.footer.pause.clicked.connect(lambda _checked: self.running and self.run.pause())
-        self.footer.save.clicked.connect(lambda _checked: self.save())
-        self.fields.threshold.changed.connect(self._on_threshold)
+        self.fields.threshold.changed.connect(self.actions.rethreshold)
         self.fields.sample.changed.connect(lambda: self.viewer.open_sample("napari-exactile", "colonies_512"))
         self.fields.details.changed.connect(lambda _clicked: self.details.open())
         self.fields.output_path.clicked.connect(lambda _checked: self._chooser.output.ask(self))

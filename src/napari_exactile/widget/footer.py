@@ -17,7 +17,9 @@ class Footer(QWidget):
         self.run = _button("Run", "Segment the image (Ctrl+Return)")
         self.pause = _button("Pause", "Finish the tile at work and start no other until Resume")
         self.cancel = _button("Cancel", "Stop; what is done is kept, and Run continues it")
-        self.save = _button("Save...", "Write the labels as a tiled OME-TIFF")
+        self.save = _button("Save...", "Write the labels as a tiled OME-TIFF with levels")
+        self.report = _button("Report...", "How these labels came about, and how exact they are")
+        self.copy = _button("Editable copy of this view", "Add a layer to paint on, over what is in sight")
         self.progress = QProgressBar()
         self.progress.setTextVisible(True)
         self._arrange()
@@ -65,11 +67,17 @@ class Footer(QWidget):
         """Show how fast it goes."""
         self.rate.say(words)
 
-    def show_result(self, words: str, can_save: bool) -> None:
-        """Show what came out."""
+    def show_result(self, words: str, can_save: bool, can_copy: bool = False) -> None:
+        """Show what came out, and offer what can be done with it."""
         self.result.say(words)
         self.save.setText("Save...")
         self.save.setVisible(can_save)
+        self.report.setVisible(can_save)
+        self.copy.setVisible(can_save and can_copy)
+
+    def show_words(self, words: str) -> None:
+        """Say something about the result that stays as it is."""
+        self.result.say(words)
 
     def show_saving(self, fraction: float) -> None:
         """Show how much of a file is written, and offer to stop."""
@@ -86,8 +94,13 @@ class Footer(QWidget):
         buttons.addWidget(self.cancel, stretch=1)
         layout.addWidget(self.reason)
         layout.addLayout(buttons)
-        for widget in (self.progress, self.rate, self.result, self.save):
+        for widget in (self.progress, self.rate, self.result):
             layout.addWidget(widget)
+        results = QHBoxLayout()
+        results.addWidget(self.save)
+        results.addWidget(self.report)
+        layout.addLayout(results)
+        layout.addWidget(self.copy)
         self.show_result("", can_save=False)
 
 

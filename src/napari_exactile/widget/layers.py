@@ -143,8 +143,8 @@ def result_layers(
         return [add_labels(viewer, layer_data(plane, written.labels), where, name, *classes.values)]
     layers: list[Labels | Image] = []
     for i, channel in enumerate(classes.names):
-        data, values = layer_data(plane, written.labels, (i,)), classes.of_channel(i).values
-        layers.append(add_labels(viewer, data, where, f"{name}: {channel}", *values))
+        data, shades = layer_data(plane, written.labels, (i,)), classes.of_channel(i).values
+        layers.append(add_labels(viewer, data, where, f"{name}: {channel}", *shades))
     return layers
 
 

@@ -306,7 +306,7 @@ class Run:
         if self.series.complete and self._shown.left:
             self._overlay.clear_status()
             self._shown.add_probabilities()
-        self._footer.show_result(self.summary(), can_save=self.can_save)
+        self.show_result()
         self._on_end()
 
     @property
@@ -333,7 +333,12 @@ class Run:
         self.saved = False
         for layer in self._shown.left:
             layer.refresh()
-        self._footer.show_result(self.summary(), can_save=self.can_save)
+        self.show_result()
+
+    def show_result(self) -> None:
+        """Say in the footer what came out, and offer what can be done with it."""
+        on_disk = self.path is not None and isinstance(self.layer, Labels)
+        self._footer.show_result(self.summary(), can_save=self.can_save, can_copy=on_disk)
 
     def summary(self) -> str:
         """Return the result in one line."""

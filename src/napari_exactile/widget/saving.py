@@ -82,12 +82,13 @@ class Saver:
     def _saved(self, run: Run) -> None:
         self._timer.stop()
         run.saved = True
-        self._footer.show_result(run.summary(), can_save=True)
+        run.show_result()
 
     def _failed(self, run: Run, error: Exception) -> None:
         self._timer.stop()
         words = "Not saved: stopped" if isinstance(error, Stopped) else f"Not saved: {error}"
-        self._footer.show_result(words, can_save=run.can_save)
+        run.show_result()
+        self._footer.show_words(words)
 
 
 def write(run: Run, path: Path, on_progress: Callable[[float], None]) -> None:

@@ -35,7 +35,7 @@ class StoredLevels:
             box = part_at(level, part)
             if isinstance(array, np.ndarray) and box is not None:
                 leading = array.ndim - len(plane) - len(box)
-                index = (*(slice(None),) * leading, *plane, *slices(box))
+                index: Any = (*(slice(None),) * leading, *plane, *slices(box))
                 array[index] = self._store.read(plane, box, level)
 
 

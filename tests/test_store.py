@@ -21,8 +21,9 @@ from command_line import MODEL, assert_refused, call
 from napari_exactile.geometry.interval import slices
 from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.images.layout import Layout
-from napari_exactile.images.ome_zarr import Axes, label_metadata
+from napari_exactile.images.ome_zarr import Axes, Class, label_metadata, multiscales
 from napari_exactile.images.store import LabelStore
+from napari_exactile.images.store_folder import NewImage
 from slow_run import image, network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -30,9 +31,9 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def created(path: Path, layout: Layout) -> LabelStore:
     axes = Axes(layout.axes, (1.0,) * len(layout.axes), (0.0,) * len(layout.axes))
-    names, colors = ("back", "cell"), ("#000000", "#00FF80")
-    metadata = label_metadata("a", axes, len(layout.levels), len(layout.shape), names, colors, 0)
-    return LabelStore.create(path, layout, metadata, {})
+    scales = multiscales("a", axes, len(layout.levels), len(layout.shape))
+    metadata = label_metadata(scales, (Class("back", "#000000"), Class("cell", "#00FF80")), 0)
+    return LabelStore.create(path, {"labels": NewImage(layout, metadata)}, {})
 
 
 @st.composite

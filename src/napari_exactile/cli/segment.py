@@ -195,7 +195,7 @@ def _segment_to_store(
     image: Path, model: str, out: Path, settings: Settings, axes: str | None, trust_code: bool,
     overwrite: bool,
 ) -> None:  # fmt: skip
-    from napari_exactile.images.opened import version_of
+    from napari_exactile.images.opened import stamp_of
     from napari_exactile.models.load import load_model
     from napari_exactile.run.api import make_series
     from napari_exactile.run.stored import stored
@@ -203,9 +203,7 @@ def _segment_to_store(
 
     opened, loaded = opened_image(image, axes), load_model(model, trust_code=trust_code)
     series = make_series(opened, loaded, None, settings)
-    version = version_of(opened.array)
-    stamp = f"{version[0].size} bytes, {version[0].modified}" if version else ""
-    with stored(series, out, overwrite, opened.pixel_size, stamp) as kept:
+    with stored(series, out, overwrite, opened.pixel_size, stamp_of(opened.array)) as kept:
         if kept.done_before:
             left = series.tiles - kept.done_before
             typer.echo(f"Continuing {out}: {left} of {series.tiles} tiles are left.", err=True)

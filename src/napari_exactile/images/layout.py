@@ -13,6 +13,8 @@ from napari_exactile.images.pyramid import level_shapes
 
 # A shard holds as many zones as it takes to reach this many pixels: one, unless somebody chose tiny tiles.
 SHARD_PIXELS = 2**16
+# Channels share a shard as long as it holds no more numbers than this: 64 MB of float32.
+SHARD_NUMBERS = 2**24
 # What viewers read at once: chunks inside a shard are as near to this as divides it.
 CHUNK_SIDE = 256
 
@@ -21,8 +23,9 @@ CHUNK_SIDE = 256
 class Layout:
     """The array of level 0: (*leading, *shape) of `dtype`, filled with `unfinished`, in zones of size `zone`.
 
-    `leading` are channels and the axes of a stack, which have shards of their own; `axes` are the letters of
-    all axes. Lengths are in labels.
+    `leading` are the axes of a stack and, if a zone covers several, that of the channels, which is number
+    `channel` of them; planes of the stack have shards of their own. `axes` are the letters of all axes.
+    Lengths are in labels. Raises ValueError where these do not fit each other.
     """
 
     leading: tuple[int, ...]
@@ -30,28 +33,34 @@ class Layout:
     zone: tuple[int, ...]
     axes: str
     dtype: str
-    unfinished: int
+    unfinished: float
+    channel: int | None = None
 
     def __post_init__(self) -> None:
         if len(self.zone) != len(self.shape) or len(self.axes) != len(self.leading) + len(self.shape):
             raise ValueError(f"axes {self.axes!r} and zone {self.zone} do not fit labels of {self.shape}")
         if min(*self.leading, *self.shape, *self.zone) < 1:
             raise ValueError(f"labels of {(*self.leading, *self.shape)} in zones of {self.zone} are empty")
-        if not 0 <= self.unfinished <= np.iinfo(self.dtype).max:
+        if self.channel is not None and not 0 <= self.channel < len(self.leading):
+            raise ValueError(f"axis {self.channel} of {self.axes!r} cannot be that of channels")
+        if np.dtype(self.dtype).kind == "u" and not 0 <= self.unfinished <= np.iinfo(self.dtype).max:
             raise ValueError(f"{self.dtype} cannot hold the label {self.unfinished}")
 
     @property
     def shard(self) -> tuple[int, ...]:
-        """Spatial shape of a shard: that of a zone, or of a few that are tiny."""
+        """Shape of a shard: along the spatial axes that of a zone, or of a few that are tiny."""
         count = 1
         while prod(self.zone) * count ** len(self.zone) < SHARD_PIXELS:
             count += 1
-        return tuple(length * count for length in self.zone)
+        sides = tuple(length * count for length in self.zone)
+        together = max(1, SHARD_NUMBERS // prod(sides))
+        channels = (min(n, together) if axis == self.channel else 1 for axis, n in enumerate(self.leading))
+        return (*channels, *sides)
 
     @property
     def chunk(self) -> tuple[int, ...]:
-        """Spatial shape of the chunks inside a shard."""
-        return tuple(map(_chunk_side, self.shard))
+        """Shape of the chunks inside a shard."""
+        return (*(1,) * len(self.leading), *map(_chunk_side, self.shard[len(self.leading) :]))
 
     @property
     def levels(self) -> tuple[tuple[int, ...], ...]:
@@ -77,7 +86,7 @@ def _chunk_side(shard: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A finished zone: its place in the stack, its box in the labels, and the checksum of its pixels."""
+    """A finished zone: its place in the stack, its box in the labels, and the checksum of what it holds."""
 
     plane: tuple[int, ...]
     box: Box

@@ -1,4 +1,4 @@
-"""The metadata of a label image, as version 0.5 of the OME-Zarr specification asks for it.
+"""The metadata of images of labels or numbers, as version 0.5 of the OME-Zarr specification asks for it.
 
 https://ngff.openmicroscopy.org/0.5/: sections "axes", "coordinateTransformations", "multiscales", "labels".
 """
@@ -9,22 +9,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+Metadata = dict[str, Any]
+
 VERSION = "0.5"
 TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """The axes of a label image, a letter each, and where element 0 of level 0 lies along them.
+    """The axes of an image, a letter each, and where element 0 of level 0 lies along them.
 
-    `scale` is the distance of elements and `translation` the place of the first one's centre, in `unit`
-    along the spatial axes (None: in pixels of the image). Raises ValueError for axes that OME-Zarr has not.
+    `scale` is the distance of elements and `translation` the place of the first one's centre, in micrometres
+    along the last `measured` axes and in pixels of the image along the others. Raises ValueError for axes
+    that OME-Zarr has not.
     """
 
     names: str
     scale: tuple[float, ...]
     translation: tuple[float, ...]
-    unit: str | None = None
+    measured: int = 0
 
     def __post_init__(self) -> None:
         if not len(self.names) == len(self.scale) == len(self.translation):
@@ -39,12 +42,12 @@ class Axes:
 
     def described(self) -> list[dict[str, str]]:
         """Return the entries of "axes"."""
-        return [self._described(name) for name in self.names]
-
-    def _described(self, name: str) -> dict[str, str]:
-        kind = {"type": TYPES[name]} if name in TYPES else {}
-        unit = {"unit": self.unit} if self.unit and TYPES.get(name) == "space" else {}
-        return {"name": name, **kind, **unit}
+        plain = len(self.names) - self.measured
+        units: list[dict[str, str]] = [{}] * plain + [{"unit": "micrometer"}] * self.measured
+        return [
+            {"name": name, **({"type": TYPES[name]} if name in TYPES else {}), **unit}
+            for name, unit in zip(self.names, units, strict=True)
+        ]
 
     def transformations(self, steps: Sequence[int]) -> list[dict[str, Any]]:
         """Return scale and translation of a level whose pixels are `steps` of level 0 wide, per axis.
@@ -60,15 +63,39 @@ class Axes:
         ]
 
 
-def label_metadata(
-    name: str, axes: Axes, levels: int, halved: int, classes: Sequence[str], colors: Sequence[str],
-    background: int | None,
-) -> dict[str, Any]:  # fmt: skip
-    """Return the attributes of the group of a label image with so many `levels`, of the arrays "0", "1", ...
+@dataclass(frozen=True, slots=True)
+class Class:
+    """A class with its colour ("#rrggbb")."""
 
-    Each level halves the last `halved` axes. `classes` are the names of the labels 0, 1, ..., `colors`
-    theirs ("#rrggbb"); the label `background` is transparent.
+    name: str
+    color: str
+
+
+def label_metadata(multiscales: Metadata, classes: Sequence[Class], background: int | None) -> Metadata:
+    """Return the attributes of the group of a label image; the label `background` is transparent."""
+    return _attributes(multiscales, {"image-label": _image_label(classes, background)})
+
+
+def image_metadata(
+    multiscales: Metadata, classes: Sequence[Class] = (), background: int | None = None
+) -> Metadata:
+    """Return the attributes of the group of an image of numbers.
+
+    Of `classes`, they are probabilities; that of the `background` is not shown at first.
     """
+    window = {"start": 0.0, "end": 1.0, "min": 0.0, "max": 1.0}
+    channels = [
+        {
+            "label": one.name, "color": one.color.removeprefix("#").upper(), "window": window,
+            "active": place != background,
+        }
+        for place, one in enumerate(classes)
+    ]  # fmt: skip
+    return _attributes(multiscales, {"omero": {"channels": channels}} if channels else {})
+
+
+def multiscales(name: str, axes: Axes, levels: int, halved: int) -> Metadata:
+    """Return what is said of so many `levels`, "0", "1", ...: each halves the last `halved` axes."""
     whole = len(axes.names) - halved
     datasets = [
         {
@@ -78,27 +105,38 @@ def label_metadata(
         for level in range(levels)
     ]
     downscaling = {"description": "pixel i of a level is pixel 2 i of the level before", "method": "nearest"}
-    scales = {
+    return {
         "name": name, "axes": axes.described(), "datasets": datasets, "type": "nearest",
         "metadata": downscaling,
     }  # fmt: skip
-    about = _image_label(classes, colors, background)
-    return {"ome": {"version": VERSION, "multiscales": [scales], "image-label": about}}
 
 
-def _image_label(classes: Sequence[str], colors: Sequence[str], background: int | None) -> dict[str, Any]:
+def _attributes(multiscales: Metadata, more: Metadata) -> Metadata:
+    return {"ome": {"version": VERSION, "multiscales": [multiscales], **more}}
+
+
+def _image_label(classes: Sequence[Class], background: int | None) -> Metadata:
     return {
         "version": VERSION,
         "colors": [
-            {"label-value": label, "rgba": _rgba(color, 0 if label == background else 255)}
-            for label, color in enumerate(colors)
+            {"label-value": label, "rgba": _rgba(one.color, 0 if label == background else 255)}
+            for label, one in enumerate(classes)
         ],
-        "properties": [{"label-value": label, "class": name} for label, name in enumerate(classes)],
+        "properties": [{"label-value": label, "class": one.name} for label, one in enumerate(classes)],
     }
 
 
 def _rgba(color: str, alpha: int) -> list[int]:
     return [*bytes.fromhex(color.removeprefix("#")), alpha]
+
+
+def channel_place(axes: str) -> int:
+    """Return where the axis of channels belongs among others.
+
+    >>> channel_place("tzyx"), channel_place("zyx")
+    (1, 0)
+    """
+    return sum(_rank(name) == 0 for name in axes)
 
 
 def _rank(name: str) -> int:

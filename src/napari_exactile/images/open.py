@@ -44,15 +44,22 @@ def open_image(path: str | os.PathLike[str]) -> OpenedImage:
     return open_tiff(path)
 
 
+def opened(image: Any) -> Any:
+    """Return an image as it is, but open a path; its notes become warnings."""
+    if not isinstance(image, str | os.PathLike):
+        return image
+    found = open_image(image)
+    for note in found.notes:
+        warnings.warn(note, stacklevel=4)
+    return found
+
+
 def as_opened(image: Any, axes: str | None = None, name: str = "image") -> tuple[Any, str | None, str]:
-    """Return what holds the pixels, its axes and its name; a path is opened, its notes become warnings.
+    """Return what holds the pixels, its axes and its name; a path is opened.
 
     `axes` comes before what the file says.
     """
-    if isinstance(image, str | os.PathLike):
-        image = open_image(image)
-        for note in image.notes:
-            warnings.warn(note, stacklevel=3)
+    image = opened(image)
     if isinstance(image, OpenedImage):
         return image.array, axes or image.axes, image.name
     return image, axes, name

@@ -89,6 +89,12 @@ def remember(array: Any, version: FileVersion, part: Any = None) -> None:
     weakref.finalize(array, _VERSIONS.pop, id(array), None)
 
 
+def stamp_of(array: Any) -> str:
+    """Return what tells an array's file from its other versions; nothing where nobody knows the file."""
+    version = version_of(array)
+    return f"{version[0].size} bytes, {version[0].modified}" if version else ""
+
+
 def version_of(array: Any) -> tuple[FileVersion, Any] | None:
     """Return what file an array reads; None where nobody knows, or the file is no longer what was opened."""
     known = _VERSIONS.get(id(array))

@@ -15,33 +15,44 @@ from napari_exactile.images.pyramid import part_at, sampled
 from napari_exactile.images.stored_image import StoredImage
 
 
-def checksum(pixels: NDArray[Any]) -> int:
-    """Return the checksum of a zone."""
-    return crc32(np.ascontiguousarray(pixels).data)
+def checksum(images: Iterable[NDArray[Any]]) -> int:
+    """Return one checksum of what a zone holds in all images of a store."""
+    found = 0
+    for pixels in images:
+        found = crc32(np.ascontiguousarray(pixels).data, found)
+    return found
 
 
-def recover(image: StoredImage, zones: Iterable[Zone]) -> list[Zone]:
-    """Return those finished zones whose pixels are on the disk as they were written.
+def recover(images: Sequence[StoredImage], zones: Iterable[Zone]) -> list[Zone]:
+    """Return those finished zones that are on the disk as they were written, in all images of a store.
 
     The levels of these are put right where need be. Whatever else there is, of zones that were in flight or
     are damaged, is erased, so that they can be computed anew.
     """
-    good, stale = [], set[int]()
+    good, stale = list[Zone](), [set[int]() for _ in images]
     for zone in zones:
-        pixels = _intact(image, zone)
-        if pixels is not None:
-            good.append(zone)
-            stale |= {n for n in range(1, len(image.levels)) if _differs(image, n, zone, pixels)}
-    _repair(image, good, stale)
+        found = _intact(images, zone)
+        if found is None:
+            continue
+        good.append(zone)
+        for image, pixels, wrong in zip(images, found, stale, strict=True):
+            wrong.update(wrong_levels(image, zone, pixels))
+    for image, wrong in zip(images, stale, strict=True):
+        _repair(image, good, wrong)
     return good
 
 
-def _intact(image: StoredImage, zone: Zone) -> NDArray[Any] | None:
+def _intact(images: Sequence[StoredImage], zone: Zone) -> list[NDArray[Any]] | None:
     try:
-        pixels = image.read(zone.plane, zone.box)
+        found = [image.read(zone.plane, zone.box) for image in images]
     except Exception:  # a damaged file can make a codec raise anything
         return None
-    return pixels if checksum(pixels) == zone.checksum else None
+    return found if checksum(found) == zone.checksum else None
+
+
+def wrong_levels(image: StoredImage, zone: Zone, pixels: NDArray[Any]) -> set[int]:
+    """Return the levels that do not hold what they take of the `pixels` of a zone."""
+    return {level for level in range(1, len(image.levels)) if _differs(image, level, zone, pixels)}
 
 
 def _differs(image: StoredImage, level: int, zone: Zone, pixels: NDArray[Any]) -> bool:
@@ -52,7 +63,8 @@ def _differs(image: StoredImage, level: int, zone: Zone, pixels: NDArray[Any]) -
         found = image.read(zone.plane, part, level)
     except Exception:  # as above
         return True
-    return not np.array_equal(found, sampled(level, pixels, zone.box))
+    # What no network has given numbers for is not a number anywhere.
+    return not np.array_equal(found, sampled(level, pixels, zone.box), equal_nan=True)
 
 
 def _repair(image: StoredImage, good: Sequence[Zone], stale: set[int]) -> None:

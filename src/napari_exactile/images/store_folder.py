@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,17 +80,39 @@ def _size(count: int) -> str:
     return f"{count / 1e9:.3g} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB"
 
 
-def make_arrays(path: Path, layout: Layout, metadata: dict[str, Any]) -> None:
-    """Make an image's group with the attributes `metadata` and its levels, without any pixel."""
-    group = zarr.create_group(path, zarr_format=3, attributes=metadata, overwrite=False)
-    group.create_group(OWN)  # so that who lists the store finds nothing but zarr in it
-    ones = (1,) * len(layout.leading)
+@dataclass(frozen=True, slots=True)
+class NewImage:
+    """An image that a store is to hold, and the attributes of its group."""
+
+    layout: Layout
+    metadata: dict[str, Any]
+
+
+def make_images(path: Path, images: Mapping[str, NewImage]) -> None:
+    """Make the groups of a store's images with all their levels, without any pixel.
+
+    The first one is the store itself, others lie in it under their names.
+    """
+    for name, image in images.items():
+        folder = folder_of(path, name, images)
+        group = zarr.create_group(folder, zarr_format=3, attributes=image.metadata, overwrite=False)
+        _make_levels(group, image.layout)
+    # So that who lists the store finds nothing but zarr in it.
+    zarr.open_group(path, mode="r+").create_group(OWN)
+
+
+def folder_of(path: Path, name: str, names: Iterable[str]) -> Path:
+    """Return where one of a store's images lies."""
+    return path if name == next(iter(names)) else path / name
+
+
+def _make_levels(group: zarr.Group, layout: Layout) -> None:
     for level, shape in enumerate(layout.levels):
         group.create_array(
             str(level),
             shape=(*layout.leading, *shape),
-            shards=(*ones, *layout.shard),
-            chunks=(*ones, *layout.chunk),
+            shards=layout.shard,
+            chunks=layout.chunk,
             dtype=layout.dtype,
             fill_value=layout.unfinished,
             dimension_names=tuple(layout.axes),

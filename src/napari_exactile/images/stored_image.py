@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -19,21 +20,33 @@ from napari_exactile.images.pyramid import part_at, sampled
 class StoredImage:
     """An OME-Zarr image on disk: `levels` are zarr arrays, level 0 first.
 
-    The last `spatial` axes are those of a zone; the first of the others are `channels`, as many axes of which
-    a zone covers all. A plane is a place along the rest. One thread at a time calls the methods.
+    The last `spatial` axes are those of a zone; it covers all of the axis number `channel`, if there is one.
+    A plane is a place along the rest. One thread at a time writes; others may `get` meanwhile.
     """
 
-    def __init__(self, folder: Path, spatial: int, channels: int) -> None:
-        self.folder, self.spatial, self.channels = folder, spatial, channels
+    def __init__(self, folder: Path, spatial: int, channel: int | None) -> None:
+        self.folder, self.spatial, self.channel = folder, spatial, channel
         self.levels = _arrays(folder)
+        # A shard is replaced as a whole, but read in pieces, which must be of the same one.
+        self._guard = Lock()
+
+    def get(self, level: int, index: Any) -> NDArray[Any]:
+        """Return a part of a level as it is at one moment."""
+        with self._guard:
+            return np.asarray(self.levels[level][index])
+
+    def put(self, level: int, index: Any, pixels: NDArray[Any]) -> None:
+        """Write a part of a level."""
+        with self._guard:
+            self.levels[level][index] = pixels
 
     def write(self, plane: tuple[int, ...], box: Box, pixels: NDArray[Any]) -> None:
         """Write a box of level 0 of one plane of the stack."""
-        self.levels[0][self._index(plane, box)] = pixels
+        self.put(0, self.index(plane, slices(box)), pixels)
 
     def read(self, plane: tuple[int, ...], box: Box, level: int = 0) -> NDArray[Any]:
         """Return a box of one level: ([channels,] *box)."""
-        return np.asarray(self.levels[level][self._index(plane, box)])
+        return self.get(level, self.index(plane, slices(box)))
 
     def finish(self, plane: tuple[int, ...], box: Box) -> NDArray[Any]:
         """Write the other levels of a zone, and return what level 0 holds; all is on the disk by then."""
@@ -48,7 +61,7 @@ class StoredImage:
         """Write what a level takes of the `pixels` in `box` of level 0."""
         part = part_at(level, box)
         if part is not None:
-            self.levels[level][self._index(plane, part)] = sampled(level, pixels, box)
+            self.put(level, self.index(plane, slices(part)), sampled(level, pixels, box))
 
     def flush(self, level: int, plane: tuple[int, ...], box: Box) -> None:
         """Wait until what a level takes of `box` is on the disk."""
@@ -63,21 +76,29 @@ class StoredImage:
         part, array = part_at(level, box), self.levels[level]
         if part is None:
             return
-        sizes = (array.shards or array.chunks)[-self.spatial :]
-        places = [
-            range(side.start // size, -(-side.stop // size)) for side, size in zip(part, sizes, strict=True)
-        ]
-        channels = [range(length) for length in array.shape[: self.channels]]
-        stack = [[number] for number in plane]
-        for place in product(*channels, *stack, *places):
+        sizes, whole = array.shards or array.chunks, self.index(plane, slices(part))
+        spans = [_span(one, length) for one, length in zip(whole, array.shape, strict=True)]
+        places = (
+            range(start // size, -(-stop // size)) for (start, stop), size in zip(spans, sizes, strict=True)
+        )
+        for place in product(*places):
             yield self.files(level).joinpath(*map(str, place))
 
     def files(self, level: int) -> Path:
         """Return the folder of a level's files."""
         return self.folder / str(level) / "c"
 
-    def _index(self, plane: tuple[int, ...], box: Box) -> Any:
-        return (*(slice(None),) * self.channels, *plane, *slices(box))
+    def index(self, plane: tuple[int, ...], space: Iterable[slice]) -> Any:
+        """Return the index into a level of a part of one plane."""
+        leading: list[int | slice] = list(plane)
+        if self.channel is not None:
+            leading.insert(self.channel, slice(None))
+        return (*leading, *space)
+
+
+def _span(one: int | slice, length: int) -> tuple[int, int]:
+    """Return where an index begins and ends."""
+    return (one, one + 1) if isinstance(one, int) else one.indices(length)[:2]
 
 
 def _arrays(folder: Path) -> tuple[Any, ...]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from napari_exactile.images.open import as_opened
+from napari_exactile.images.open import as_opened, opened
+from napari_exactile.images.opened import OpenedImage, stamp_of
 from napari_exactile.images.source import ImageSource, Planes, source_of, stack_of
 from napari_exactile.models.load import Model, load_model
 from napari_exactile.network import probe
@@ -56,6 +57,7 @@ def segment(
     cancel: Callable[[], bool] = lambda: False,
     output: str | Path | None = None,
     overwrite: bool = False,
+    pixel_size: Sequence[float] | None = None,
     **settings: Any,
 ) -> Result:
     """Segment an image of any size: the same labels as one pass of the network over the whole image.
@@ -68,9 +70,11 @@ def segment(
     factor. `on_event` hears of every step; when `cancel()` is true,
     what is done is returned and the rest of the labels is the number of classes.
 
-    With `output`, labels are written to an OME-Zarr store of this name instead of memory, and the result's
-    labels are its array. A run that ended early continues there, whatever ended it; a store that another
-    image, model or setting began is refused, saying what differs, unless `overwrite` says to begin anew.
+    With `output`, results are written to an OME-Zarr store of this name instead of memory, and the result's
+    labels (and probabilities or values) are its arrays. `pixel_size` is kept with it, in micrometres along as
+    many of the last axes; images that were opened from a file know theirs. A run that ended early continues
+    there, whatever ended it; a store that another image, model or setting began is refused, saying what
+    differs, unless `overwrite` says to begin anew.
 
     A model that cannot be exact is refused, unless method="approximate" is chosen with a radius of one's own:
     then whole tiles with that radius go through the unchanged network, their sizes multiples of `factor`, and
@@ -79,10 +83,14 @@ def segment(
     Raises NotExactError where the model is refused, ValueError for images and settings that cannot be used,
     and TileError where a tile fails.
     """
+    image = opened(image)
     series = make_series(image, model, axes, Settings(**settings))
     if output is None:
         return _run(series, on_event, cancel)
-    with stored(series, Path(output), overwrite) as kept:
+    size, stamp = pixel_size, ""
+    if isinstance(image, OpenedImage):
+        size, stamp = pixel_size or image.pixel_size, stamp_of(image.array)
+    with stored(series, Path(output), overwrite, None if size is None else tuple(size), stamp) as kept:
         return _run(kept.series, on_event, cancel)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box
 from napari_exactile.images.normalization import Normalization
+from napari_exactile.run.settings import NumberType
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,9 @@ class Arrays(Protocol):
         """Return an array (*leading, *shape) of `unfinished`, except where labels are remembered."""
         ...
 
-    def probabilities(self, leading: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    def probabilities(
+        self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: NumberType
+    ) -> NDArray[Any]:
         """Return an array of NaN for probabilities or values (*leading, *shape)."""
         ...
 
@@ -67,9 +70,21 @@ class Memory:
         """Return an array for labels."""
         return np.full((*leading, *shape), unfinished, dtype)
 
-    def probabilities(self, leading: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    def probabilities(
+        self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: NumberType
+    ) -> NDArray[Any]:
         """Return an array for probabilities or values."""
-        return np.full((*leading, *shape), np.nan, np.float32)
+        return np.full((*leading, *shape), np.nan, dtype)
 
     def finished(self, tile: int, part: Box | None, near_ties: int) -> None:
         """Do nothing: what is written is there."""
+
+
+def as_numbers(values: NDArray[np.float32], dtype: NumberType) -> NDArray[Any]:
+    """Return probabilities or values in the type that they are kept in; ValueError where it is too small."""
+    try:
+        with np.errstate(over="raise"):
+            return values.astype(dtype, copy=False)
+    except FloatingPointError:
+        most = np.abs(values[np.isfinite(values)]).max()
+        raise ValueError(f"values up to {most:.4g} do not fit into {dtype}: keep them as float32") from None

@@ -15,6 +15,7 @@ from napari_exactile.images.source import ImageSource
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.graph import Graph, Ref
+from napari_exactile.run.job import Job
 from napari_exactile.run.series import Series
 from napari_exactile.run.settings import Settings
 
@@ -39,6 +40,7 @@ def identity(series: Series, stamp: str = "") -> Identity:
         "image content": image_hash(source),
         "model": model_hash(series.model, series.analysis),
         "decision": repr(job.decision),
+        "type of probabilities or values": _number_type(job),
         "normalization": steps_as_json(steps_of(chosen)),
         "normalization of the planes together": settings.together,
         "value to ignore": settings.ignore,
@@ -49,6 +51,11 @@ def identity(series: Series, stamp: str = "") -> Identity:
         "region": settings.region and [[side.start, side.stop] for side in settings.region],
         "device": job.device.type,
     }
+
+
+def _number_type(job: Job) -> str:
+    kept = job.decision.kind == "values" or job.settings.probabilities
+    return job.settings.number_type if kept else "none"
 
 
 def differing(old: Identity, new: Identity) -> str:
@@ -141,6 +148,7 @@ def settings_as_json(settings: Settings) -> dict[str, Any]:
         "normalization": chosen if isinstance(chosen, str) else steps_as_json(chosen),
         "factor": settings.factor,
         "threshold": settings.threshold,
+        "probabilities": settings.probabilities,
         "together": settings.together,
         "ignore": settings.ignore,
     }

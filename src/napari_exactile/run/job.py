@@ -22,7 +22,7 @@ from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.arithmetic import exact_arithmetic
 from napari_exactile.run import events
 from napari_exactile.run.approximate import approximate_plan
-from napari_exactile.run.arrays import Arrays, Memory
+from napari_exactile.run.arrays import Arrays, Memory, as_numbers
 from napari_exactile.run.control import Control, Queue
 from napari_exactile.run.devices import memory_budget, pick_device, scratch_budget, scratch_memory
 from napari_exactile.run.events import Cancelled, Event, TileFinished
@@ -72,7 +72,7 @@ class Job:
         self.near_ties = sum(remembered.near_ties.values())
         self.seconds = 0.0
         self.labels: NDArray[Any] | None = None
-        self.probabilities: NDArray[np.float32] | None = None
+        self.probabilities: NDArray[Any] | None = None
         self._normalization = normalization or remembered.normalization
         self._pieces = Pieces(self.plan, analysis, self.device)
         self._survey = self._new_survey()
@@ -162,7 +162,7 @@ class Job:
             passes=1, redundancy=1.0, near_ties=result.near_ties, seconds=seconds,
             output_shape=tuple(scores.shape[2:]), reason="",
         )  # fmt: skip
-        return Result(labels, result.probabilities.float().cpu().numpy(), report)
+        return Result(labels, self._numbers(result), report)
 
     def report(self) -> Report:
         """Return how the result came about, as far as it is."""
@@ -204,7 +204,9 @@ class Job:
             leading, dtype = decision.leading, np.min_scalar_type(self.unfinished)
             self.labels = self._arrays.labels(leading, shape, dtype, self.unfinished)
         if decision.kind == "values" or self.settings.probabilities:
-            self.probabilities = self._arrays.probabilities((decision.channels,), shape)
+            self.probabilities = self._arrays.probabilities(
+                (decision.channels,), shape, self.settings.number_type
+            )
 
     def _tiles(self, is_cancelled: IsCancelled, control: Control) -> Iterator[Event]:
         executor = self.executor()
@@ -273,6 +275,9 @@ class Job:
         result = self.decision.decide(executor.scores(zone, self.plan.radius, self.plan.method, check))
         return result.near_ties, writer.write(self._write(part, result))
 
+    def _numbers(self, result: Labelled) -> NDArray[Any]:
+        return as_numbers(result.probabilities.float().cpu().numpy(), self.settings.number_type)
+
     def _part(self, region: Box) -> Box:
         part = self.analysis.part(region)
         assert part is not None, "the plan refuses such regions"
@@ -282,7 +287,7 @@ class Job:
         """Return what writes the results of one part; it may be called from another thread."""
         index: Any = (..., *slices(part, self.labelled))
         labels = None if result.labels is None else result.labels.cpu().numpy()
-        kept = None if self.probabilities is None else result.probabilities.float().cpu().numpy()
+        kept = None if self.probabilities is None else self._numbers(result)
 
         def write() -> None:
             if self.labels is not None and labels is not None:

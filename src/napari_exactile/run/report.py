@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_exactile.images.normalization import Normalization
 
@@ -52,11 +51,13 @@ class Report:
 class Result:
     """Labels (smallest integer type), probabilities (channels, *shape) if kept, and the report.
 
+    Both are arrays of numpy, or of zarr in a store, where the order of axes is OME-Zarr's (t, c, z, y, x).
+
     The shape is the region's, or that of the part of the output that belongs to it, after the axes of a stack
     if there are such. Where each channel is decided by itself, labels are (channels, *shape). Where the
     output is values, they are in `probabilities` and there are no labels.
     """
 
     labels: Any
-    probabilities: NDArray[np.float32] | None
+    probabilities: Any
     report: Report

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from napari_exactile.images.normalization import Normalization
@@ -21,7 +20,7 @@ from napari_exactile.run.job import IsCancelled, Job
 from napari_exactile.run.measuring import measured
 from napari_exactile.run.plan import Plan
 from napari_exactile.run.report import Report, Result
-from napari_exactile.run.settings import Settings
+from napari_exactile.run.settings import NumberType, Settings
 from napari_exactile.run.summary import summed
 
 
@@ -78,8 +77,11 @@ class Series:
         return self._shared.all_labels
 
     @property
-    def probabilities(self) -> NDArray[np.float32] | None:
-        """The probabilities or values of all planes (channels, *stack, *shape), if they are kept."""
+    def probabilities(self) -> NDArray[Any] | None:
+        """The probabilities or values of all planes (channels, *stack, *shape), if they are kept.
+
+        In a store, the order of these axes is OME-Zarr's: t, c, z, y, x.
+        """
         return self._shared.all_probabilities
 
     def run(
@@ -143,12 +145,15 @@ class PlaneArrays(Protocol):
 
     @property
     def all_labels(self) -> Any:
-        """The labels (*leading, *stack, *shape); None before they are made."""
+        """The labels (*leading, *stack, *shape); None before they are made.
+
+        In a store, the order of these axes is OME-Zarr's: t, c, z, y, x.
+        """
         ...
 
     @property
-    def all_probabilities(self) -> NDArray[np.float32] | None:
-        """The probabilities or values (channels, *stack, *shape); None before they are made."""
+    def all_probabilities(self) -> NDArray[Any] | None:
+        """The probabilities or values (channels, *stack, *shape), likewise."""
         ...
 
     def at(self, number: int) -> Arrays:
@@ -162,7 +167,7 @@ class _Shared:
     def __init__(self, planes: Planes, arrays: Arrays) -> None:
         self._planes, self._arrays = planes, arrays
         self.all_labels: NDArray[Any] | None = None
-        self.all_probabilities: NDArray[np.float32] | None = None
+        self.all_probabilities: NDArray[Any] | None = None
 
     def at(self, number: int) -> Arrays:
         """Return the arrays of one plane."""
@@ -177,9 +182,11 @@ class _Shared:
                 self.all_labels[(slice(None),) * len(leading) + index] = unfinished
         return self.all_labels
 
-    def probabilities(self, leading: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    def probabilities(
+        self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: NumberType
+    ) -> NDArray[Any]:
         if self.all_probabilities is None:
-            self.all_probabilities = self._arrays.probabilities(leading, (*self._planes.shape, *shape))
+            self.all_probabilities = self._arrays.probabilities(leading, (*self._planes.shape, *shape), dtype)
         return self.all_probabilities
 
 
@@ -195,9 +202,11 @@ class _Part(Memory):
         """Return the plane's labels."""
         return self._of(self._shared.labels(leading, shape, dtype, unfinished), leading)
 
-    def probabilities(self, leading: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    def probabilities(
+        self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: NumberType
+    ) -> NDArray[Any]:
         """Return the plane's probabilities or values."""
-        return self._of(self._shared.probabilities(leading, shape), leading)
+        return self._of(self._shared.probabilities(leading, shape, dtype), leading)
 
     def _of(self, array: NDArray[Any], leading: tuple[int, ...]) -> NDArray[Any]:
         part: NDArray[Any] = array[(slice(None),) * len(leading) + self._index]

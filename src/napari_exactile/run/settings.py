@@ -11,6 +11,7 @@ from napari_exactile.images.normalization import Step, steps_of
 
 Method = Literal["trimmed", "whole-tile", "approximate"]
 Device = Literal["auto", "cpu", "cuda"]
+NumberType = Literal["float32", "float16"]
 NormalizationChoice = str | tuple[Step, ...]
 
 
@@ -27,6 +28,9 @@ class Settings:
     steps such as (Clip(0, 4095), ZScore()). Pixels that equal `ignore` in all channels, such as 0 around the
     tissue of a slide, are left out of what is measured; they are normalised and segmented like the others.
 
+    `probabilities` keeps these beside the labels: True as float32, "float16" in half the space with three
+    digits. It says the type of values, too, for networks that give such; they are kept in any case.
+
     `threshold` replaces the model's where its output says yes or no; `together` measures all planes of a
     stack as one image instead of each by itself.
 
@@ -39,7 +43,7 @@ class Settings:
     method: Method = "trimmed"
     region: Box | None = None
     normalization: NormalizationChoice = "model"
-    probabilities: bool = False
+    probabilities: bool | NumberType = False
     device: Device = "auto"
     memory_limit: int | None = None
     scratch_limit: int | None = None
@@ -54,6 +58,8 @@ class Settings:
         if self.radius != "auto" and self.radius < 0:
             raise ValueError(f"a radius cannot be negative: {self.radius}")
         _check_choice("method", self.method, get_args(Method))
+        if not isinstance(self.probabilities, bool):
+            _check_choice("the type of probabilities", self.probabilities, get_args(NumberType))
         self._check_approximate()
         if self.normalization != "model":
             steps_of(self.normalization)
@@ -70,6 +76,11 @@ class Settings:
             raise ValueError(f"the value to ignore is a number, not {self.ignore}")
         if self.scratch_limit is not None and self.scratch_limit < 0:
             raise ValueError(f"the scratch limit cannot be negative: {self.scratch_limit}")
+
+    @property
+    def number_type(self) -> NumberType:
+        """The type that probabilities or values are kept in."""
+        return "float32" if isinstance(self.probabilities, bool) else self.probabilities
 
     def _check_approximate(self) -> None:
         if self.method == "approximate" and self.radius == "auto":

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from fractions import Fraction
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box
-from napari_exactile.images.journal import read_json, records_in
-from napari_exactile.images.layout import Layout, Zone, zone_of
+from napari_exactile.images.layout import Zone, zone_of
 from napari_exactile.images.normalization import Normalization, steps_as_json, steps_from_json
-from napari_exactile.images.ome_zarr import Axes, label_metadata
-from napari_exactile.images.store import OWN, LabelStore, check_room, clear, is_complete
+from napari_exactile.images.store import LabelStore, check_room, clear, is_complete
+from napari_exactile.images.stored_image import StoredImage
 from napari_exactile.run.arrays import Remembered
 from napari_exactile.run.identity import differing, identity, settings_as_json
-from napari_exactile.run.job import Job
 from napari_exactile.run.plan import Plan
 from napari_exactile.run.series import Series
+from napari_exactile.run.stored_images import images_of
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +39,14 @@ def stored(
     series: Series, path: Path, overwrite: bool = False, pixel_size: tuple[float, ...] | None = None,
     stamp: str = "",
 ) -> Iterator[StoredSeries]:  # fmt: skip
-    """Yield the same series with its labels in a store, which nobody else can write meanwhile.
+    """Yield the same series with its results in a store, which nobody else can write meanwhile.
 
     A store that is there is continued, or replaced where `overwrite` says so; its finished zones are checked
     first. `pixel_size` is the image's, in micrometres along the last axes, `stamp` what tells its file from
     others. Raises ValueError where the store holds something else than this series would give, saying what
-    differs, or cannot hold its output, InUseError where another run is writing it, and OSError where the disk
+    differs, or cannot hold its axes, InUseError where another run is writing it, and OSError where the disk
     has no room.
     """
-    _refuse_values(series.job)
     found = identity(series, stamp)
     if overwrite and is_complete(path):
         clear(path)
@@ -59,47 +55,12 @@ def stored(
         _refuse_different(store, found)
         kept = _StoredPlanes(store, series.planes.indices)
         left = 1 - kept.done / series.tiles
-        check_room(path, int(left * sum(array.nbytes for array in store.levels)))
+        check_room(path, int(left * store.nbytes))
         plan = _plan(series.job.plan, store)
         own = Series(series.planes, series.model, series.analysis, series.settings, kept, plan)
         yield StoredSeries(own, store, kept.done)
     finally:
         store.close()
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """How far the run has come that a store belongs to: `done` of its `tiles`, of all planes."""
-
-    done: int
-    tiles: int
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing is left."""
-        return self.done >= self.tiles
-
-    def __str__(self) -> str:
-        return "finished labels" if self.complete else f"an unfinished run, {self.done} of {self.tiles} tiles"
-
-
-def state_of(path: Path) -> State | None:
-    """Return what its journal says of a store, which another run may be writing; None where there is none.
-
-    Raises ValueError for a damaged store and OSError.
-    """
-    if not is_complete(path):
-        return None
-    about = read_json(path / OWN / "run.json")
-    done = {(tuple(r["plane"]), r["tile"]) for r in records_in(path / OWN / "journal") if "tile" in r}
-    return State(len(done), int(about.get("tiles", len(done))))
-
-
-def _refuse_values(job: Job) -> None:
-    if job.decision.kind == "values":
-        raise ValueError("an OME-Zarr store holds labels, but this model gives values: write them as TIFF")
-    if job.settings.probabilities:
-        raise ValueError("an OME-Zarr store holds labels only: leave probabilities out")
 
 
 def _refuse_different(store: LabelStore, found: dict[str, Any]) -> None:
@@ -116,47 +77,15 @@ def _created(
     series: Series, path: Path, found: dict[str, Any], pixel_size: tuple[float, ...] | None
 ) -> LabelStore:
     job, card = series.job, series.model.card
-    leading = job.decision.leading
-    layout = Layout(
-        (*leading, *series.planes.shape), tuple(len(side) for side in job.labelled), _zone(job),
-        "c" * bool(leading) + series.planes.axes, str(np.min_scalar_type(job.unfinished)), job.unfinished,
-    )  # fmt: skip
-    names, colors = card.class_names(job.classes), card.class_colors(job.classes)
-    if leading:
-        names = ("no", "yes")
-    axes = _axes(job, layout, pixel_size)
-    metadata = label_metadata(
-        path.name.split(".")[0], axes, len(layout.levels), len(layout.shape), names, colors, card.background
-    )
     about = {
         "format": FORMAT,
         "identity": found,
         "settings": settings_as_json(series.settings),
         "zone": list(job.plan.zor),
         "tiles": series.tiles,
-        "channel names": list(card.class_names(job.decision.channels)) if leading else [],
+        "channel names": list(card.class_names(job.decision.channels)) if job.decision.leading else [],
     }
-    return LabelStore.create(path, layout, metadata, about, channels=bool(leading))
-
-
-def _zone(job: Job) -> tuple[int, ...]:
-    """Return the size of a full zone in labels."""
-    pairs = zip(job.plan.zor, job.analysis.grid.stride, strict=True)
-    return tuple(max(1, ceil(zone / stride)) for zone, stride in pairs)
-
-
-def _axes(job: Job, layout: Layout, pixel_size: tuple[float, ...] | None) -> Axes:
-    """Return where the labels lie on the image; lengths are in pixels where their size is not known."""
-    grid, before = job.analysis.grid, len(layout.leading)
-    size = (1.0,) * (len(layout.shape) - len(pixel_size or ())) + tuple(pixel_size or ())
-    size = size[-len(layout.shape) :]
-    centre = grid.centre([side.start for side in job.labelled])
-    scale = (float(Fraction(s) * Fraction(n)) for s, n in zip(grid.stride, size, strict=True))
-    place = (c * n for c, n in zip(centre, size, strict=True))
-    return Axes(
-        layout.axes, (*(1.0,) * before, *scale), (*(0.0,) * before, *place),
-        "micrometer" if pixel_size and len(pixel_size) >= len(layout.shape) else None,
-    )  # fmt: skip
+    return LabelStore.create(path, images_of(series, path.name.split(".")[0], pixel_size), about)
 
 
 def _plan(plan: Plan, store: LabelStore) -> Plan:
@@ -165,9 +94,7 @@ def _plan(plan: Plan, store: LabelStore) -> Plan:
 
 
 class _StoredPlanes:
-    """The labels of all planes in a store, and what its journal says of each."""
-
-    all_probabilities = None
+    """The arrays of all planes in a store, and what its journal says of each."""
 
     def __init__(self, store: LabelStore, indices: tuple[tuple[int, ...], ...]) -> None:
         self.store, self._indices = store, indices
@@ -180,8 +107,17 @@ class _StoredPlanes:
 
     @property
     def all_labels(self) -> Any:
-        """Level 0."""
-        return self.store.levels[0]
+        """Level 0 of the labels, if there are any."""
+        return self._level_0("labels")
+
+    @property
+    def all_probabilities(self) -> Any:
+        """Level 0 of the values or, if they are kept, of the probabilities."""
+        return self._level_0("values", "probabilities")
+
+    def _level_0(self, *names: str) -> Any:
+        found = (self.store.images[name] for name in names if name in self.store.images)
+        return next((image.levels[0] for image in found), None)
 
     def at(self, number: int) -> _StoredPlane:
         """Return the part of one plane."""
@@ -220,11 +156,12 @@ class _StoredPlane:
 
     def labels(self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: Any, unfinished: int) -> Any:
         """Return what writes to the store."""
-        return _Writer(self._store, self._plane)
+        return _Writer(self._store.images["labels"], self._plane)
 
-    def probabilities(self, leading: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """Never asked for."""
-        raise AssertionError("a store holds no probabilities")
+    def probabilities(self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: str) -> Any:
+        """Return what writes values, or probabilities, to the store."""
+        images = self._store.images
+        return _Writer(images.get("values") or images["probabilities"], self._plane)
 
     def finished(self, tile: int, part: Box | None, near_ties: int) -> None:
         """Complete the levels of the zone, and then say so in the journal."""
@@ -238,17 +175,15 @@ class _StoredPlane:
 class _Writer:
     """One plane of level 0 as an array of its own: zarr would read it into memory instead."""
 
-    store: LabelStore
+    image: StoredImage
     plane: tuple[int, ...]
 
-    def __setitem__(self, index: tuple[Any, ...], labels: NDArray[Any]) -> None:
-        self.store.levels[0][self._whole(index)] = labels
+    def __setitem__(self, index: tuple[Any, ...], pixels: NDArray[Any]) -> None:
+        self.image.put(0, self._whole(index), pixels)
 
     def __getitem__(self, index: tuple[Any, ...]) -> NDArray[Any]:
-        return np.asarray(self.store.levels[0][self._whole(index)])
+        return self.image.get(0, self._whole(index))
 
     def _whole(self, index: tuple[Any, ...]) -> Any:
         """Return the index in all planes of (..., *slices) in this one."""
-        space = index[1:]
-        leading = self.store.levels[0].ndim - len(self.plane) - len(space)
-        return (*(slice(None),) * leading, *self.plane, *space)
+        return self.image.index(self.plane, index[1:])

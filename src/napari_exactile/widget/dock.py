@@ -113,7 +113,7 @@ class ExactileDock(QWidget):
 
     def _overwrites(self, path: Path | None) -> bool | None:
         """Tell whether a store that is there is replaced; None where the person does not want either."""
-        from napari_exactile.run.stored import state_of
+        from napari_exactile.run.store_state import state_of
 
         try:
             state = path and state_of(path)

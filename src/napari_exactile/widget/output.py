@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_exactile.models.load import Model
     from napari_exactile.network.analysis import Analysis
     from napari_exactile.run.plan import Plan
-    from napari_exactile.run.stored import State
+    from napari_exactile.run.store_state import State
     from napari_exactile.widget.planes import Plane
 
 # What graphics cards show as one texture: longer labels can be seen only where they have levels.

@@ -1,0 +1,37 @@
+"""How far the run has come that a store belongs to, for whoever is about to continue or replace it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_exactile.images.journal import read_json, records_in
+from napari_exactile.images.store import OWN, is_complete
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`done` of the `tiles` of all planes."""
+
+    done: int
+    tiles: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left."""
+        return self.done >= self.tiles
+
+    def __str__(self) -> str:
+        return "finished labels" if self.complete else f"an unfinished run, {self.done} of {self.tiles} tiles"
+
+
+def state_of(path: Path) -> State | None:
+    """Return what its journal says of a store, which another run may be writing; None where there is none.
+
+    Nothing is checked or changed. Raises ValueError for a damaged store, and OSError.
+    """
+    if not is_complete(path):
+        return None
+    about = read_json(path / OWN / "run.json")
+    done = {(tuple(r["plane"]), r["tile"]) for r in records_in(path / OWN / "journal") if "tile" in r}
+    return State(len(done), int(about.get("tiles", len(done))))

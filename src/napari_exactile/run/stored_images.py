@@ -1,0 +1,102 @@
+"""The images that a series writes to a store: labels, beside them probabilities if kept, or values."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil, isfinite, nan
+from typing import Any
+
+import numpy as np
+
+from napari_exactile.images.layout import Layout
+from napari_exactile.images.ome_zarr import (
+    Axes,
+    Class,
+    channel_place,
+    image_metadata,
+    label_metadata,
+    multiscales,
+)
+from napari_exactile.images.store_folder import NewImage
+from napari_exactile.run.job import Job
+from napari_exactile.run.series import Series
+
+
+def images_of(series: Series, name: str, pixel_size: tuple[float, ...] | None) -> dict[str, NewImage]:
+    """Return what a store must hold, by the names that `LabelStore` knows; the first is called `name`.
+
+    `pixel_size` is the image's, in micrometres along the last axes. Raises ValueError for a stack that
+    OME-Zarr has no axes for.
+    """
+    if series.job.decision.kind == "values":
+        return {"values": _numbers(series, name, pixel_size)}
+    images = {"labels": _labels(series, name, pixel_size)}
+    if series.settings.probabilities:
+        images["probabilities"] = _numbers(series, f"{name} probabilities", pixel_size)
+    return images
+
+
+def _labels(series: Series, name: str, pixel_size: tuple[float, ...] | None) -> NewImage:
+    job, card = series.job, series.model.card
+    channels = job.decision.channels if job.decision.leading else None
+    layout = _layout(series, channels, np.min_scalar_type(job.unfinished), job.unfinished)
+    names = ("no", "yes") if channels else card.class_names(job.classes)
+    classes = tuple(map(Class, names, card.class_colors(job.classes)))
+    scales = _multiscales(job, layout, name, pixel_size)
+    return NewImage(layout, label_metadata(scales, classes, card.background))
+
+
+def _numbers(series: Series, name: str, pixel_size: tuple[float, ...] | None) -> NewImage:
+    job, card = series.job, series.model.card
+    layout = _layout(series, job.decision.channels, series.settings.number_type, nan)
+    scales = _multiscales(job, layout, name, pixel_size)
+    background = card.background if job.decision.kind == "classes" else None
+    return NewImage(layout, image_metadata(scales, _probable(series), background))
+
+
+def _probable(series: Series) -> tuple[Class, ...]:
+    """Return what each channel is the probability of; nothing for values."""
+    decision, card = series.job.decision, series.model.card
+    if decision.kind == "values":
+        return ()
+    count = max(2, decision.channels)
+    # Of one channel, the probability is that of yes, the last name.
+    return tuple(map(Class, card.class_names(count), card.class_colors(count)))[-decision.channels :]
+
+
+def _layout(series: Series, channels: int | None, dtype: Any, unfinished: float) -> Layout:
+    """Return the layout of an image of so many channels, which come where OME-Zarr wants them."""
+    job, leading, axes = series.job, list(series.planes.shape), series.planes.axes
+    place = channel_place(axes)
+    if channels is not None:
+        leading.insert(place, channels)
+        axes = f"{axes[:place]}c{axes[place:]}"
+    return Layout(
+        tuple(leading), tuple(len(side) for side in job.labelled), _zone(job), axes, str(np.dtype(dtype)),
+        unfinished, None if channels is None else place,
+    )  # fmt: skip
+
+
+def _zone(job: Job) -> tuple[int, ...]:
+    """Return the size of a full zone in labels."""
+    pairs = zip(job.plan.zor, job.analysis.grid.stride, strict=True)
+    return tuple(max(1, ceil(zone / stride)) for zone, stride in pairs)
+
+
+def _multiscales(job: Job, layout: Layout, name: str, pixel_size: tuple[float, ...] | None) -> dict[str, Any]:
+    axes = _axes(job, layout, pixel_size or ())
+    return multiscales(name, axes, len(layout.levels), len(layout.shape))
+
+
+def _axes(job: Job, layout: Layout, pixel_size: tuple[float, ...]) -> Axes:
+    """Return where the labels lie on the image; lengths are in pixels where their size is not known."""
+    if not all(isfinite(size) and size > 0 for size in pixel_size):
+        raise ValueError(f"a pixel size is in micrometres along the last axes, not {pixel_size}")
+    grid, before = job.analysis.grid, len(layout.leading)
+    sizes = pixel_size[-sum(axis in "zyx" for axis in layout.axes) :]
+    size = (1.0,) * (len(layout.axes) - len(sizes)) + sizes
+    centre = (*(0.0,) * before, *grid.centre([side.start for side in job.labelled]))
+    stride = (*(Fraction(1),) * before, *grid.stride)
+    scale = tuple(float(s * Fraction(n)) for s, n in zip(stride, size, strict=True))
+    place = tuple(c * n for c, n in zip(centre, size, strict=True))
+    return Axes(layout.axes, scale, place, len(sizes))

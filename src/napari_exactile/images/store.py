@@ -172,6 +172,16 @@ class LabelStore:
                 _flush(path)
         return Zone(plane, box, _checksum(labels))
 
+    def wrong_levels(self, zone: Zone) -> tuple[int, ...]:
+        """Return the levels in which a finished zone is not what was written, without changing anything.
+
+        Where it is level 0, nothing can be said of the others.
+        """
+        labels = self._intact(zone)
+        if labels is None:
+            return (0,)
+        return tuple(level for level in range(1, len(self.levels)) if self._differs(level, zone, labels))
+
     def recover(self, zones: Iterable[Zone]) -> list[Zone]:
         """Return those finished zones whose labels are on the disk as they were written.
 

@@ -19,6 +19,7 @@ from napari_exactile.run.job import Job
 from napari_exactile.run.report import Result
 from napari_exactile.run.series import Series
 from napari_exactile.run.settings import Settings
+from napari_exactile.run.spot_check import WINDOWS
 from napari_exactile.run.stored import stored
 
 ModelLike = str | nn.Module | Model
@@ -56,6 +57,7 @@ def segment(
     cancel: Callable[[], bool] = lambda: False,
     output: str | Path | None = None,
     overwrite: bool = False,
+    check: int = WINDOWS,
     **settings: Any,
 ) -> Result:
     """Segment an image of any size: the same labels as one pass of the network over the whole image.
@@ -71,6 +73,8 @@ def segment(
     With `output`, labels are written to an OME-Zarr store of this name instead of memory, and the result's
     labels are its array. A run that ended early continues there, whatever ended it; a store that another
     image, model or setting began is refused, saying what differs, unless `overwrite` says to begin anew.
+    A report is kept in it. Once all is done, up to `check` random windows are computed again by another path
+    (0: none), at a few per cent of the run's cost, and the report says what was found; see `verify`.
 
     A model that cannot be exact is refused, unless method="approximate" is chosen with a radius of one's own:
     then whole tiles with that radius go through the unchanged network, their sizes multiples of `factor`, and
@@ -83,7 +87,10 @@ def segment(
     if output is None:
         return _run(series, on_event, cancel)
     with stored(series, Path(output), overwrite) as kept:
-        return _run(kept.series, on_event, cancel)
+        result = _run(kept.series, on_event, cancel)
+        for event in kept.report.checking(check, cancel):
+            on_event(event)
+        return result
 
 
 def _run(series: Series, on_event: Callable[[Event], None], cancel: Callable[[], bool]) -> Result:

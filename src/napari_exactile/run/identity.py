@@ -10,13 +10,13 @@ import torch
 from torch.utils._pytree import tree_map
 
 from napari_exactile.geometry.interval import Box, Interval
-from napari_exactile.images.normalization import steps_as_json, steps_of
+from napari_exactile.images.normalization import steps_as_json, steps_from_json, steps_of
 from napari_exactile.images.source import ImageSource
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.graph import Graph, Ref
 from napari_exactile.run.series import Series
-from napari_exactile.run.settings import Settings
+from napari_exactile.run.settings import Device, Settings
 
 # Places of the image that are looked at, with a side of so many pixels.
 BLOCKS, SIDE = 32, 64
@@ -128,6 +128,19 @@ def _operators(graph: Graph) -> list[str]:
         f"{node.op} {node.result} {tree_map(told, node.args)} {tree_map(told, node.kwargs)}\n"
         for node in graph.nodes
     ]
+
+
+def settings_from_json(kept: dict[str, Any], device: Device = "auto") -> Settings:
+    """Return the settings of which `settings_as_json` kept what matters, for this device."""
+    region, steps = kept["region"], kept["normalization"]
+    return Settings(
+        **kept
+        | {
+            "region": region and tuple(Interval(*side) for side in region),
+            "normalization": steps if isinstance(steps, str) else steps_from_json(steps),
+            "device": device,
+        }
+    )
 
 
 def settings_as_json(settings: Settings) -> dict[str, Any]:

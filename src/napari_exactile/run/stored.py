@@ -20,7 +20,9 @@ from napari_exactile.images.store import LabelStore, Layout, Zone, check_room, c
 from napari_exactile.run.arrays import Remembered
 from napari_exactile.run.identity import differing, identity, settings_as_json
 from napari_exactile.run.job import Job
+from napari_exactile.run.origin import origin_of
 from napari_exactile.run.plan import Plan
+from napari_exactile.run.report_file import ReportFile, earlier_seconds, reported
 from napari_exactile.run.series import Series
 
 FORMAT = 1
@@ -28,11 +30,15 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class StoredSeries:
-    """A series that writes to a store, with the number of tiles that were done when it was opened."""
+    """A series that writes to a store, with the number of tiles that were done when it was opened.
+
+    `report` is written when the run ends; before that, its `checking` may compare random windows.
+    """
 
     series: Series
     store: LabelStore
     done_before: int
+    report: ReportFile
 
 
 @contextmanager
@@ -60,7 +66,8 @@ def stored(
         check_room(path, int(left * sum(array.nbytes for array in store.levels)))
         plan = _plan(series.job.plan, store)
         own = Series(series.planes, series.model, series.analysis, series.settings, kept, plan)
-        yield StoredSeries(own, store, kept.done)
+        with reported(store, own) as report:
+            yield StoredSeries(own, store, kept.done, report)
     finally:
         store.close()
 
@@ -102,6 +109,7 @@ def _created(
         "format": FORMAT,
         "identity": found,
         "settings": settings_as_json(series.settings),
+        "origin": origin_of(series),
         "zone": list(job.plan.zor),
         "channel names": list(card.class_names(job.decision.channels)) if leading else [],
     }
@@ -157,7 +165,8 @@ class _StoredPlanes:
         plane = self._indices[number]
         near_ties = {record["tile"]: record["near_ties"] for record in self._known.get(plane, ())}
         known = Normalization(steps_from_json(self._steps[plane])) if plane in self._steps else None
-        return _StoredPlane(self.store, plane, Remembered(near_ties, known))
+        seconds = 0.0 if number else earlier_seconds(self.store.path)  # they count once
+        return _StoredPlane(self.store, plane, Remembered(near_ties, known, seconds))
 
 
 def _standing(store: LabelStore, tiles: dict[Any, dict[str, Any]]) -> dict[Any, dict[str, Any]]:

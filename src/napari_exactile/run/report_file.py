@@ -176,7 +176,7 @@ class ReportFile:
 
     def __init__(self, store: LabelStore, series: Series) -> None:
         self._path, self._known = store.path / OWN / "report.json", store.about["identity"]
-        self._series, self._journal = series, store.journal
+        self._series, self._journal, self._read = series, store.journal, store.read
         self._records = len(store.journal.records)
         self._earlier = earlier_report(store.path)
         self.check: SpotCheck | None = None
@@ -190,7 +190,7 @@ class ReportFile:
             return
         seed = randbits(32)
         try:
-            self.check = yield from check_of_run(self._series, windows, seed, is_cancelled)
+            self.check = yield from check_of_run(self._series, self._read, windows, seed, is_cancelled)
         except Cancelled:
             self.check = SpotCheck(seed, reason="not done: it was stopped")
         except Exception as error:

@@ -27,6 +27,8 @@ from napari_exactile.run.metrics import gap
 from napari_exactile.run.scores import NEAR_TIE, Decision
 from napari_exactile.run.series import Series
 
+Read = Callable[[tuple[int, ...], Box], NDArray[Any]]
+
 WINDOWS = 8
 # Sides of windows by the number of axes, in pixels: context costs more than they do.
 SIDES = {1: 1024, 2: 64, 3: 32}
@@ -101,31 +103,27 @@ class SpotCheck:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finished:
-    """Finished labels (*leading, *stack, *shape) and what computes them again.
+    """Finished labels and what computes them again.
 
-    `indices` are the planes in the stack, `done` the finished tiles of as many of them as have been begun,
-    and `job` gives that of a plane, its image measured.
+    `read` gives the labels ([channels,] *box) in a box of a plane. `indices` are the planes in the stack,
+    `done` the finished tiles of as many of them as have been begun, and `job` gives that of a plane, its
+    image measured.
     """
 
-    labels: Any
+    read: Read
     indices: Sequence[tuple[int, ...]]
     done: Sequence[Collection[int]]
     job: Callable[[int], Job]
 
     @classmethod
-    def of(cls, series: Series) -> Finished:
+    def of(cls, series: Series, read: Read) -> Finished:
         """Return what a series has finished."""
         done = [job.done for job in series.jobs]
-        return cls(series.labels, series.planes.indices, done, lambda number: series.jobs[number])
-
-    def read(self, plane: tuple[int, ...], box: Box) -> NDArray[Any]:
-        """Return the labels ([channels,] *box) of a box of one plane."""
-        leading = self.labels.ndim - len(plane) - len(box)
-        return np.asarray(self.labels[(*(slice(None),) * leading, *plane, *slices(box))])
+        return cls(read, series.planes.indices, done, lambda number: series.jobs[number])
 
 
 def check_of_run(
-    series: Series, windows: int, seed: int, is_cancelled: IsCancelled
+    series: Series, read: Read, windows: int, seed: int, is_cancelled: IsCancelled
 ) -> Generator[Event, None, SpotCheck]:
     """Check at most so many windows of a run, at a few per cent of its cost; raises Cancelled."""
     job = series.job
@@ -136,7 +134,7 @@ def check_of_run(
     ] if side else [1]  # fmt: skip
     pixels = prod(box_shape(job.plan.tiling.region)) * len(series.planes.indices)
     count = max(1, min(windows, int(SHARE * pixels / prod(crop))))
-    return (yield from check_windows(Finished.of(series), count, seed, is_cancelled, SMALL))
+    return (yield from check_windows(Finished.of(series, read), count, seed, is_cancelled, SMALL))
 
 
 def check_windows(
@@ -266,9 +264,7 @@ class _Again:
             with exact_arithmetic(job.device):
                 self._whole = self._executor.whole()
 
-    def compare(
-        self, window: Box, plane: tuple[int, ...], read: Callable[[tuple[int, ...], Box], NDArray[Any]]
-    ) -> Window:
+    def compare(self, window: Box, plane: tuple[int, ...], read: Read) -> Window:
         """Return how the labels in a window of the image compare."""
         job = self._job
         part = job.analysis.part(window)

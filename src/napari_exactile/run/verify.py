@@ -164,7 +164,7 @@ def _finished(
         normalization = Normalization(steps_from_json(steps[index]))
         return Job(source, series.model, series.analysis, series.settings, None, plan, normalization)
 
-    return Finished(store.levels[0], indices, tuple(sound.values()), job)
+    return Finished(store.read, indices, tuple(sound.values()), job)
 
 
 def _series(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -46,7 +47,7 @@ def report_of(
         raise RuntimeError("there is no report before run()")
     report, known = series.report(), known or identity(series)
     origin = origin_of(series)
-    return {
+    found = {
         "format": FORMAT,
         "complete": series.complete,
         "exact": report.exact,
@@ -69,6 +70,8 @@ def report_of(
         "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
         "spot_check": None if check is None else check_as_json(check),
     }
+    plain: dict[str, Any] = json.loads(json.dumps(found))  # as it comes back from a file
+    return plain
 
 
 def check_as_json(check: SpotCheck) -> dict[str, Any]:

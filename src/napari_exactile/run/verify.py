@@ -200,9 +200,7 @@ def _image(store: Path, image: Any, origin: dict[str, Any]) -> Any:
     if image is not None:
         return image
     if not origin.get("path"):
-        raise ValueError(
-            f"{store} does not say which file its image {origin.get('name', '')!r} is: name the image"
-        )
+        raise ValueError(f"{store} does not say which file its image is: name the image")
     if not Path(origin["path"]).exists():
         raise ValueError(f"the image of {store} is not at {origin['path']} any more: name the image")
     return origin["path"]

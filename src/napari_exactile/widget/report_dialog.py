@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_exactile.widget.background import Latest
-from napari_exactile.widget.form import Note
+from napari_exactile.widget.form import Note, breakable
 
 STYLE = "QTextBrowser { background: transparent; border: none; }"
 
@@ -107,7 +107,7 @@ def _rows(title: str, facts: tuple[tuple[str, str], ...]) -> str:
     """Return a heading, and names and values in two columns, as rows of an HTML table."""
     rows = (
         f"<tr><td style='padding-right: 16px'>{escape(name).replace(' ', '&nbsp;')}</td>"
-        f"<td>{escape(value)}</td></tr>"
+        f"<td>{escape(breakable(value))}</td></tr>"
         for name, value in facts
     )
     return f"<tr><td colspan='2' style='padding-top: 8px'><b>{escape(title)}</b></td></tr>{''.join(rows)}"

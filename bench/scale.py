@@ -50,7 +50,9 @@ def write_image(path: Path, shape: tuple[int, int]) -> None:
 
     # The cells come again: each is compressed once.
     places = range(0, len(period), CELL)
-    packed = {(y, x): zlib.compress(period[y : y + CELL, x : x + CELL].tobytes()) for y in places for x in places}
+    packed = {
+        (y, x): zlib.compress(period[y : y + CELL, x : x + CELL].tobytes()) for y in places for x in places
+    }
 
     def cells() -> Iterator[bytes]:
         for y in range(0, shape[0], CELL):

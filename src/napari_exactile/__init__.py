@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from napari_exactile.run.plan import Plan, plan_tiles
     from napari_exactile.run.report import Result
     from napari_exactile.run.settings import Settings
+    from napari_exactile.run.spot_check import SpotCheck
     from napari_exactile.run.sweep import Sweep, SweepPoint
+    from napari_exactile.run.verify import Verification, verify
 
 _HOMES = {
     "Agreement": "run.agreement",
@@ -42,9 +44,11 @@ _HOMES = {
     "Refusal": "network.graph",
     "Result": "run.report",
     "Settings": "run.settings",
+    "SpotCheck": "run.spot_check",
     "Sweep": "run.sweep",
     "SweepPoint": "run.sweep",
     "TilingError": "run.errors",
+    "Verification": "run.verify",
     "agreement": "run.agreement",
     "analyse": "run.api",
     "check_model": "run.model_check",
@@ -58,6 +62,7 @@ _HOMES = {
     "segment": "run.api",
     "segment_whole": "run.api",
     "tiling_error": "run.compare",
+    "verify": "run.verify",
 }
 
 __all__ = [
@@ -75,9 +80,11 @@ __all__ = [
     "Refusal",
     "Result",
     "Settings",
+    "SpotCheck",
     "Sweep",
     "SweepPoint",
     "TilingError",
+    "Verification",
     "agreement",
     "analyse",
     "check_model",
@@ -91,6 +98,7 @@ __all__ = [
     "segment",
     "segment_whole",
     "tiling_error",
+    "verify",
 ]
 
 

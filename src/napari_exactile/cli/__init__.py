@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from napari_exactile.cli import compare, demo, inspect, preview, reproduce, segment
+from napari_exactile.cli import compare, demo, inspect, preview, reproduce, segment, verify
 
 app = typer.Typer(
     help="Exact tiled segmentation: the labels of one pass over the whole image, whatever its size.",
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 app.command()(inspect.inspect)
 app.command()(segment.segment)
+app.command()(verify.verify)
 app.command()(preview.preview)
 app.command()(compare.compare)
 app.command()(reproduce.reproduce)

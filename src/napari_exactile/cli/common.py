@@ -29,15 +29,18 @@ TIFF, CSV, PICTURE = (".tif", ".tiff"), (".csv",), (".png", ".svg", ".pdf")
 
 
 @contextmanager
-def plain_errors() -> Iterator[None]:
-    """Turn what a person can put right into one sentence; programming errors keep their traceback."""
+def plain_errors(code: int = 1) -> Iterator[None]:
+    """Turn what a person can put right into one sentence; programming errors keep their traceback.
+
+    The command ends with `code`.
+    """
     from napari_exactile.run.events import TileError
 
     try:
         yield
     except (ValueError, OSError, TileError) as error:
         typer.echo(f"Error: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(code) from None
 
 
 @contextmanager

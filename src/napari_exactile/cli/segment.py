@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -26,6 +27,7 @@ from napari_exactile.cli.objects import Labelled, Wanted
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from napari_exactile.run.events import Event
     from napari_exactile.run.series import Series
     from napari_exactile.run.settings import Settings
 
@@ -106,6 +108,9 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     min_size: Annotated[
         int | None, typer.Option(metavar="N", help="Leave out objects of fewer pixels.")
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Compute random windows of a store again at the end.")
+    ] = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
 ) -> None:
     """Segment an image of any size and write the labels as a tiled OME-TIFF.
@@ -136,7 +141,7 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
             scratch_limit=_bytes("--scratch-limit", scratch_limit),
         )
         if _is_store(out):
-            _segment_to_store(image, model, out, settings, axes, trust_code, overwrite)
+            _segment_to_store(image, model, out, settings, axes, trust_code, overwrite, check)
         else:
             _segment_file(image, model, out, settings, axes, wanted, trust_code)
 
@@ -185,7 +190,7 @@ def _segment_file(
     wanted.check_kind(series.job.decision)
     with _stoppable(series):
         with progress_bar() as progress:
-            _follow(series, progress)
+            _follow(series.run(), progress)
         found = _written(series, out, opened.pixel_size, wanted)
         report = series.report()
     print_out(pairs([*summary_lines(report, image.name), ("labels", str(out)), *found]))
@@ -193,11 +198,13 @@ def _segment_file(
 
 def _segment_to_store(
     image: Path, model: str, out: Path, settings: Settings, axes: str | None, trust_code: bool,
-    overwrite: bool,
+    overwrite: bool, check: bool,
 ) -> None:  # fmt: skip
     from napari_exactile.images.opened import stamp_of
     from napari_exactile.models.load import load_model
     from napari_exactile.run.api import make_series
+    from napari_exactile.run.report_words import check_line
+    from napari_exactile.run.spot_check import WINDOWS
     from napari_exactile.run.stored import stored
     from napari_exactile.run.summary import summary_lines
 
@@ -209,12 +216,14 @@ def _segment_to_store(
             typer.echo(f"Continuing {out}: {left} of {series.tiles} tiles are left.", err=True)
         try:
             with progress_bar() as progress:
-                _follow(kept.series, progress)
+                checking = kept.report.checking(WINDOWS if check else 0, lambda: False)
+                _follow(chain(kept.series.run(), checking), progress)
         except KeyboardInterrupt:
             typer.echo(f"Stopped: the same command continues {out}.", err=True)
             raise typer.Exit(130) from None
-        report = kept.series.report()
-    print_out(pairs([*summary_lines(report, image.name), ("labels", str(out))]))
+        report, found = kept.series.report(), kept.report.check
+    checked = [("check", check_line(found))] if found else []
+    print_out(pairs([*summary_lines(report, image.name), *checked, ("labels", str(out))]))
 
 
 def _written(
@@ -252,10 +261,11 @@ def _stoppable(series: Series) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _follow(series: Series, progress: Progress) -> None:
-    """Run to the end and show what happens."""
+def _follow(steps: Iterable[Event], progress: Progress) -> None:
+    """Go to the end and show what happens."""
     from napari_exactile.geometry.interval import lengths
     from napari_exactile.run.events import (
+        Checking,
         Measuring,
         PlaneStarted,
         Ready,
@@ -266,7 +276,7 @@ def _follow(series: Series, progress: Progress) -> None:
 
     prefix = ""
     task = progress.add_task("Measuring image", total=1.0)
-    for event in series.run():
+    for event in steps:
         match event:
             case PlaneStarted(number, planes):
                 prefix = f"Plane {number} of {planes}: "
@@ -279,5 +289,7 @@ def _follow(series: Series, progress: Progress) -> None:
                 progress.update(task, description=f"{prefix}Tiles", total=tiles, completed=done)
             case TileFinished():
                 progress.advance(task)
+            case Checking(done, total):
+                progress.update(task, description="Checking windows", total=total, completed=done)
             case TileHalved(zone):
                 progress.console.print(f"Not enough memory: zones are now {lengths(zone)} px", markup=False)

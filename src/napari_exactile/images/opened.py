@@ -95,6 +95,14 @@ def stamp_of(array: Any) -> str:
     return f"{version[0].size} bytes, {version[0].modified}" if version else ""
 
 
+def file_of(array: Any) -> Path | None:
+    """Return the file or folder that an array reads; None where nobody knows."""
+    if version := version_of(array):
+        return version[0].path
+    root = getattr(getattr(array, "store", None), "root", None)  # an array of zarr in a folder
+    return None if root is None else (Path(root) / getattr(array, "path", "")).resolve()
+
+
 def version_of(array: Any) -> tuple[FileVersion, Any] | None:
     """Return what file an array reads; None where nobody knows, or the file is no longer what was opened."""
     known = _VERSIONS.get(id(array))

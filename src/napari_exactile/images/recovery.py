@@ -42,6 +42,18 @@ def recover(images: Sequence[StoredImage], zones: Iterable[Zone]) -> list[Zone]:
     return good
 
 
+def damage(images: Sequence[StoredImage], zone: Zone) -> set[int]:
+    """Return the levels in which a finished zone is not what was written; nothing is changed.
+
+    Where it is level 0, nothing can be said of the others.
+    """
+    found = _intact(images, zone)
+    if found is None:
+        return {0}
+    wrong = (wrong_levels(image, zone, pixels) for image, pixels in zip(images, found, strict=True))
+    return set[int]().union(*wrong)
+
+
 def _intact(images: Sequence[StoredImage], zone: Zone) -> list[NDArray[Any]] | None:
     try:
         found = [image.read(zone.plane, zone.box) for image in images]

@@ -19,7 +19,7 @@ from napari_exactile.geometry.interval import Box
 from napari_exactile.images.journal import Journal, read_json, write_json
 from napari_exactile.images.layout import Zone
 from napari_exactile.images.lock import Lock
-from napari_exactile.images.recovery import checksum, recover
+from napari_exactile.images.recovery import checksum, damage, recover
 from napari_exactile.images.store_folder import (
     OWN,
     NewImage,
@@ -108,6 +108,13 @@ class LabelStore:
         All is on the disk when this returns.
         """
         return Zone(plane, box, checksum(image.finish(plane, box) for image in self.images.values()))
+
+    def wrong_levels(self, zone: Zone) -> tuple[int, ...]:
+        """Return the levels in which a finished zone is not what was written, without changing anything.
+
+        Where it is level 0, nothing can be said of the others.
+        """
+        return tuple(sorted(damage(tuple(self.images.values()), zone)))
 
     def recover(self, zones: Iterable[Zone]) -> list[Zone]:
         """Return those finished zones that are on the disk as they were written; see `recovery.recover`."""

@@ -32,7 +32,6 @@ def save_labels(
     labels: Any,
     class_names: Sequence[str],
     pixel_size: Sequence[float] | None = None,
-    unit: str = "µm",
     axes: str | None = None,
     note: str = "",
     coarser: Sequence[Any] = (),
@@ -41,16 +40,17 @@ def save_labels(
     """Write labels (a (y, x) plane or a stack of them) and their class names as a tiled, compressed OME-TIFF.
 
     `labels` are sliced like numpy's and read tile by tile. Large ones have levels, each of every second pixel
-    of the one before; `coarser` are those that are there already, the largest first. `pixel_size` is (y, x) in `unit`; `axes` names the axes, by default "yx", "zyx" or
-    "tzyx"; `note` says in the description, before the class names, what a reader must know of the labels. The
-    file appears under its name only when it is complete. Raises ValueError for stacks that OME cannot hold.
+    of the one before; `coarser` are those that are there already, the largest first. `pixel_size` is in
+    micrometres, along the last axes; `axes` names the axes, by default "yx", "zyx" or "tzyx"; `note` says in
+    the description, before the class names, what a reader must know of the labels. The file appears under its
+    name only when it is complete. Raises ValueError for stacks that OME cannot hold.
     """
     words = [f"{i} = {name}" for i, name in enumerate(class_names)]
     metadata = {
         "axes": _ome_axes(axes or "tzyx"[-labels.ndim :]),
         "Name": path.stem,
         "Description": "; ".join([note, *words] if note else words),
-        **_physical_size(pixel_size, unit),
+        **_physical_size(pixel_size),
     }
     _write(path, (labels, *coarser), metadata, on_progress)
 
@@ -69,17 +69,17 @@ def save_values(
     `pixel_size` is in micrometres, along the last axes.
     """
     metadata = {"axes": _ome_axes(axes), "Name": path.stem, "Description": note}
-    metadata |= _physical_size(pixel_size, "µm")
+    metadata |= _physical_size(pixel_size)
     _write(path, (values, *coarser), metadata, on_progress)
 
 
-def _physical_size(pixel_size: Sequence[float] | None, unit: str) -> dict[str, Any]:
+def _physical_size(pixel_size: Sequence[float] | None) -> dict[str, Any]:
     if pixel_size is None:
         return {}
     sizes = {
         f"PhysicalSize{axis}": size for axis, size in zip("ZYX"[-len(pixel_size) :], pixel_size, strict=True)
     }
-    return sizes | {f"{name}Unit": unit for name in sizes}
+    return sizes | {f"{name}Unit": "µm" for name in sizes}
 
 
 def _write(path: Path, levels: Sequence[Any], metadata: dict[str, Any], on_progress: OnProgress) -> None:

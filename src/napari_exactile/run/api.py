@@ -20,6 +20,7 @@ from napari_exactile.run.job import Job
 from napari_exactile.run.report import Result
 from napari_exactile.run.series import Series
 from napari_exactile.run.settings import Settings
+from napari_exactile.run.spot_check import WINDOWS
 from napari_exactile.run.stored import stored
 
 ModelLike = str | nn.Module | Model
@@ -48,7 +49,7 @@ def measure_context(
     return probe.measure_context(loaded.module, loaded.card.channels, shape, factor, loaded.card.output)
 
 
-def segment(
+def segment(  # noqa: PLR0913  (what most people need of a run, by name)
     image: Any,
     model: ModelLike,
     *,
@@ -58,6 +59,7 @@ def segment(
     output: str | Path | None = None,
     overwrite: bool = False,
     pixel_size: Sequence[float] | None = None,
+    check: int = WINDOWS,
     **settings: Any,
 ) -> Result:
     """Segment an image of any size: the same labels as one pass of the network over the whole image.
@@ -74,7 +76,9 @@ def segment(
     labels (and probabilities or values) are its arrays. `pixel_size` is kept with it, in micrometres along as
     many of the last axes; images that were opened from a file know theirs. A run that ended early continues
     there, whatever ended it; a store that another image, model or setting began is refused, saying what
-    differs, unless `overwrite` says to begin anew.
+    differs, unless `overwrite` says to begin anew. A report is kept in it. Once all is done, up to `check`
+    random windows are computed again by another path (0: none), at a few per cent of the run's cost, and the
+    report says what was found; see `verify`.
 
     A model that cannot be exact is refused, unless method="approximate" is chosen with a radius of one's own:
     then whole tiles with that radius go through the unchanged network, their sizes multiples of `factor`, and
@@ -91,7 +95,10 @@ def segment(
     if isinstance(image, OpenedImage):
         size, stamp = pixel_size or image.pixel_size, stamp_of(image.array)
     with stored(series, Path(output), overwrite, None if size is None else tuple(size), stamp) as kept:
-        return _run(kept.series, on_event, cancel)
+        result = _run(kept.series, on_event, cancel)
+        for event in kept.report.checking(check, cancel):
+            on_event(event)
+        return result
 
 
 def _run(series: Series, on_event: Callable[[Event], None], cancel: Callable[[], bool]) -> Result:

@@ -16,10 +16,14 @@ from napari_exactile.run.settings import NumberType
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What was done before: the near-ties of finished tiles, by their number, and the image's statistics."""
+    """What was done before: the near-ties of finished tiles, by their number, and the image's statistics.
+
+    `seconds` is how long it took.
+    """
 
     near_ties: Mapping[int, int] = field(default_factory=dict)
     normalization: Normalization | None = None
+    seconds: float = 0.0
 
 
 class Arrays(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.tiling import Tile
@@ -66,6 +67,15 @@ class TileHalved:
 
 
 @dataclass(frozen=True, slots=True)
+class Checking:
+    """Finished labels are being checked: `done` of `total` windows, or zones, are; comes after Finished."""
+
+    done: int
+    total: int
+    what: Literal["windows", "zones"] = "windows"
+
+
+@dataclass(frozen=True, slots=True)
 class Paused:
     """Somebody has paused the run: nothing is under way until the next event."""
 
@@ -78,7 +88,16 @@ class Finished:
 
 
 Event = (
-    Measuring | PlaneStarted | Surveying | Ready | TileStarted | TileFinished | TileHalved | Paused | Finished
+    Measuring
+    | PlaneStarted
+    | Surveying
+    | Ready
+    | TileStarted
+    | TileFinished
+    | TileHalved
+    | Checking
+    | Paused
+    | Finished
 )
 
 

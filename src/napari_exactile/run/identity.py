@@ -10,14 +10,14 @@ import torch
 from torch.utils._pytree import tree_map
 
 from napari_exactile.geometry.interval import Box, Interval
-from napari_exactile.images.normalization import steps_as_json, steps_of
+from napari_exactile.images.normalization import steps_as_json, steps_from_json, steps_of
 from napari_exactile.images.source import ImageSource
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.graph import Graph, Ref
 from napari_exactile.run.job import Job
 from napari_exactile.run.series import Series
-from napari_exactile.run.settings import Settings
+from napari_exactile.run.settings import Device, Settings
 
 # Places of the image that are looked at, with a side of so many pixels.
 BLOCKS, SIDE = 32, 64
@@ -64,8 +64,9 @@ def differing(old: Identity, new: Identity) -> str:
     >>> differing({"tile": 512, "model": "a"}, {"tile": 256, "model": "a"})
     'tile (512, now 256)'
     """
-    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-    return ", ".join(name + _change(old.get(name), new.get(name)) for name in names)
+    # What one run did not know, such as the file of an image that came as an array, cannot differ.
+    names = [name for name in old if name in new and old[name] != new[name]]
+    return ", ".join(name + _change(old[name], new[name]) for name in names)
 
 
 def _change(old: Any, new: Any) -> str:
@@ -135,6 +136,19 @@ def _operators(graph: Graph) -> list[str]:
         f"{node.op} {node.result} {tree_map(told, node.args)} {tree_map(told, node.kwargs)}\n"
         for node in graph.nodes
     ]
+
+
+def settings_from_json(kept: dict[str, Any], device: Device = "auto") -> Settings:
+    """Return the settings of which `settings_as_json` kept what matters, for this device."""
+    region, steps = kept["region"], kept["normalization"]
+    return Settings(
+        **kept
+        | {
+            "region": region and tuple(Interval(*side) for side in region),
+            "normalization": steps if isinstance(steps, str) else steps_from_json(steps),
+            "device": device,
+        }
+    )
 
 
 def settings_as_json(settings: Settings) -> dict[str, Any]:

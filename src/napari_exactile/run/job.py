@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -46,6 +47,7 @@ class Job:
     `unfinished` elsewhere, `probabilities` those of finished zones and NaN elsewhere; where the output is
     values, there are no labels and `probabilities` holds the values. Both cover the box `labelled` of the
     output and are made by `arrays`. One thread at a time may call `run`; others may read them meanwhile.
+    `begun` and `ended` say when it ran first and last, here.
     `plan` and `normalization` are given where they are known already.
     """
 
@@ -70,7 +72,9 @@ class Job:
         remembered = self._arrays.remembered()
         self.done = set(remembered.near_ties)
         self.near_ties = sum(remembered.near_ties.values())
-        self.seconds = 0.0
+        self.seconds = remembered.seconds
+        self.begun: datetime | None = None
+        self.ended: datetime | None = None
         self.labels: NDArray[Any] | None = None
         self.probabilities: NDArray[Any] | None = None
         self._normalization = normalization or remembered.normalization
@@ -98,6 +102,11 @@ class Job:
         return self._normalization
 
     @property
+    def prepared(self) -> bool:
+        """Whether all is known of the whole image that scores of its zones depend on."""
+        return self._normalization is not None and self._survey.complete
+
+    @property
     def complete(self) -> bool:
         """Whether every tile is done."""
         return len(self.done) == len(self.plan)
@@ -113,6 +122,7 @@ class Job:
         """
         control = control or Control()
         started = time.perf_counter() - control.waited
+        self.begun = self.begun or datetime.now(UTC)
         try:
             if not self.complete:
                 yield from control.pausing(self.prepare(is_cancelled), is_cancelled)
@@ -125,6 +135,7 @@ class Job:
             yield events.Finished(cancelled=False)
         finally:
             self.seconds += time.perf_counter() - started - control.waited
+            self.ended = datetime.now(UTC)
 
     def place(self, zone: Box) -> Box | None:
         """Return where the labels of a zone lie in the arrays; None where it has none."""
@@ -174,7 +185,7 @@ class Job:
             len(plan.schedule.passes), plan.redundancy,
             self.near_ties, self.seconds, str(self.device), self._known_normalization(), torch.__version__,
             box_shape(self.labelled), tuple(map(float, grid.stride)), tuple(map(float, grid.offset)),
-            "; ".join(map(str, self.analysis.refusals)),
+            "; ".join(map(str, self.analysis.refusals)), self.settings.ignore,
         )  # fmt: skip
 
     def measure(self, is_cancelled: IsCancelled = lambda: False) -> Iterator[Event]:

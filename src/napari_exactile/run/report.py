@@ -16,6 +16,8 @@ class Report:
 
     `shape` is that of the part of the image that was asked for, `output_shape` that of its labels. Label i of
     the whole image stands for `stride` pixels from `stride * i + offset` on, counted from the image's corner.
+    Pixels of the value `ignore` were left out of the statistics. `seconds` are those of all runs that
+    contributed.
     """
 
     model: str
@@ -39,6 +41,7 @@ class Report:
     stride: tuple[float, ...]
     offset: tuple[float, ...]
     reason: str = ""
+    ignore: float | None = None
 
     @property
     def megapixels_per_second(self) -> float:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box
@@ -18,7 +17,9 @@ from napari_exactile.images.store import LabelStore, check_room, clear, is_compl
 from napari_exactile.images.stored_image import StoredImage
 from napari_exactile.run.arrays import Remembered
 from napari_exactile.run.identity import differing, identity, settings_as_json
+from napari_exactile.run.origin import origin_of
 from napari_exactile.run.plan import Plan
+from napari_exactile.run.report_file import ReportFile, earlier_seconds, reported
 from napari_exactile.run.series import Series
 from napari_exactile.run.stored_images import images_of
 
@@ -27,11 +28,15 @@ FORMAT = 2
 
 @dataclass(frozen=True, slots=True)
 class StoredSeries:
-    """A series that writes to a store, with the number of tiles that were done when it was opened."""
+    """A series that writes to a store, with the number of tiles that were done when it was opened.
+
+    `report` is written when the run ends; before that, its `checking` may compare random windows.
+    """
 
     series: Series
     store: LabelStore
     done_before: int
+    report: ReportFile
 
 
 @contextmanager
@@ -58,7 +63,8 @@ def stored(
         check_room(path, int(left * store.nbytes))
         plan = _plan(series.job.plan, store)
         own = Series(series.planes, series.model, series.analysis, series.settings, kept, plan)
-        yield StoredSeries(own, store, kept.done)
+        with reported(store, own) as report:
+            yield StoredSeries(own, store, kept.done, report)
     finally:
         store.close()
 
@@ -81,6 +87,7 @@ def _created(
         "format": FORMAT,
         "identity": found,
         "settings": settings_as_json(series.settings),
+        "origin": origin_of(series),
         "zone": list(job.plan.zor),
         "tiles": series.tiles,
         "channel names": list(card.class_names(job.decision.channels)) if job.decision.leading else [],
@@ -124,7 +131,8 @@ class _StoredPlanes:
         plane = self._indices[number]
         near_ties = {record["tile"]: record["near_ties"] for record in self._known.get(plane, ())}
         known = Normalization(steps_from_json(self._steps[plane])) if plane in self._steps else None
-        return _StoredPlane(self.store, plane, Remembered(near_ties, known))
+        seconds = 0.0 if number else earlier_seconds(self.store.path)  # they count once
+        return _StoredPlane(self.store, plane, Remembered(near_ties, known, seconds))
 
 
 def _standing(store: LabelStore, tiles: dict[Any, dict[str, Any]]) -> dict[Any, dict[str, Any]]:

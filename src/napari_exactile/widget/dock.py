@@ -18,8 +18,8 @@ from napari_exactile.widget.fields import VIEW, Fields
 from napari_exactile.widget.footer import Footer
 from napari_exactile.widget.form import scrolled
 from napari_exactile.widget.open_model import ModelOpener
-from napari_exactile.widget.overlay import TilingOverlay
 from napari_exactile.widget.output import ask_about
+from napari_exactile.widget.overlay import TilingOverlay
 from napari_exactile.widget.own_layer import OWN, Frame
 from napari_exactile.widget.planner import Planner
 from napari_exactile.widget.preview import PreviewSection
@@ -54,7 +54,7 @@ class ExactileDock(QWidget):
             self.fields.open_model, self.fields.open_note, lambda: self.planner.cards, self.add_model,
             remembers=remembers,
         )  # fmt: skip
-        self.actions = ResultActions(napari_viewer, self.footer, self, lambda: self.run)
+        self.result = ResultActions(napari_viewer, self.footer, self, lambda: self.run)
         self._watched: Image | None = None
         # Not at once: new figures are painted first, as drawing the zones takes longer than computing them.
         self._show_overlay = qthrottled(self._draw_overlay, timeout=100, leading=False)
@@ -129,7 +129,7 @@ class ExactileDock(QWidget):
 
     def save(self, path: Path | None = None) -> None:
         """Write the labels of the last run to `path`, or to a file that the person picks."""
-        self.actions.save(path)
+        self.result.save(path)
 
     # --- from fields to plan
 
@@ -215,7 +215,7 @@ class ExactileDock(QWidget):
         if event is not None and not event.spontaneous():  # not where the whole window is made small
             self.details.close()
             self.results.objects.dialog.close()
-            self.actions.close()
+            self.result.close()
         self.preview.update()
 
     def event(self, event: QEvent | None) -> bool:
@@ -237,7 +237,7 @@ class ExactileDock(QWidget):
         self._watch(None)
         self._show_overlay.cancel()
         self._view_moved.cancel()
-        self.actions.leave()
+        self.result.leave()
         self.preview.leave()
         self.results.leave()
         self.overlay.close()
@@ -292,7 +292,7 @@ class ExactileDock(QWidget):
         self.footer.run.clicked.connect(self.start)
         self.footer.cancel.clicked.connect(self.cancel)
         self.footer.pause.clicked.connect(lambda _checked: self.running and self.run.pause())
-        self.fields.threshold.changed.connect(self.actions.rethreshold)
+        self.fields.threshold.changed.connect(self.result.rethreshold)
         self.fields.sample.changed.connect(lambda: self.viewer.open_sample("napari-exactile", "colonies_512"))
         self.fields.details.changed.connect(lambda _clicked: self.details.open())
         self.fields.output_path.clicked.connect(lambda _checked: self._chooser.output.ask(self))

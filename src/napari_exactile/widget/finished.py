@@ -84,7 +84,8 @@ def _finished(run: Run, layer: Layer) -> Finished:
     assert isinstance(layer, Labels)
     assert labels is not None
     index = () if len(series.planes.sources) > 1 or not plane.index else plane.index
-    part = labels[index] if isinstance(labels, np.ndarray) else PartOnDisk(labels, index)
+    on_disk = not isinstance(labels, np.ndarray)
+    part = PartOnDisk(labels, dict(enumerate(index))) if on_disk else labels[index]
     axes = series.planes.axes[-(labels.ndim - len(index)) :]
     size = plane.pixel_size and series.analysis.grid.pixel_size(plane.pixel_size)
     return Finished(

@@ -18,7 +18,7 @@ from napari_exactile.geometry.interval import Box
 from napari_exactile.models.card import CLASS_COLORS
 from napari_exactile.widget.own_layer import selection_kept
 from napari_exactile.widget.planes import Plane, data_of
-from napari_exactile.widget.stored_levels import PartOnDisk
+from napari_exactile.widget.stored_levels import PartOnDisk, StoredLevels
 
 if TYPE_CHECKING:
     from napari_exactile.run.series import Series
@@ -28,34 +28,52 @@ if TYPE_CHECKING:
 Levels = Sequence[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Written:
-    """What a run writes: labels (*leading, *stack, *shape), probabilities or values (channels, *stack, *shape)."""
+    """What a run writes: labels, and probabilities or values; `channel` is the axis of the channels."""
 
     labels: Levels | None
     values: Levels | None
+    channel: int = 0
 
     @classmethod
     def in_memory(cls, series: Series) -> Written:
         """Return the arrays of a series that is kept in memory."""
-        one = [None if array is None else (array,) for array in (series.labels, series.probabilities)]
-        return cls(*one)
+        labels, values = series.labels, series.probabilities
+        return cls(None if labels is None else (labels,), None if values is None else (values,))
+
+    @classmethod
+    def on_disk(cls, images: Mapping[str, StoredLevels]) -> Written:
+        """Return the levels of a store's images, by their names there."""
+        labels, values = images.get("labels"), images.get("values") or images.get("probabilities")
+        channels = [one.channel for one in images.values() if one.channel is not None]
+        levels = [None if one is None else one.arrays for one in (labels, values)]
+        return cls(levels[0], levels[1], channels[0] if channels else 0)
+
+    @property
+    def main(self) -> Levels:
+        """The labels, or the values where there are none."""
+        found = self.values if self.labels is None else self.labels
+        assert found is not None
+        return found
 
 
 UNFINISHED_COLOR = (0.5, 0.5, 0.5, 0.45)
 
 
-def shown(plane: Plane, array: Any, index: tuple[int, ...] = ()) -> Any:
-    """Return array[index], which is (*stack, *spatial), with the axes of the layer, without a copy.
+def shown(plane: Plane, array: Any, fixed: Mapping[int, int] | None = None) -> Any:
+    """Return (*stack, *spatial) with the axes of the layer, without a copy.
 
+    `fixed` says which other axes the array has, and at which place of theirs this is.
     Along the channels it is the same everywhere: an array with fewer axes than the image would lie under its
     last ones.
     """
     axis = plane.channel_axis
     repeated = None if axis is None else (axis, data_of(plane.layer).shape[axis])
     if not isinstance(array, np.ndarray):
-        return PartOnDisk(array, index, repeated)
-    return array[index] if repeated is None else _repeated(array[index], *repeated)
+        return PartOnDisk(array, fixed, repeated)
+    part = array[tuple((fixed or {}).get(axis, slice(None)) for axis in range(array.ndim))]
+    return part if repeated is None else _repeated(part, *repeated)
 
 
 def _repeated(array: NDArray[Any], axis: int, length: int) -> NDArray[Any]:
@@ -93,9 +111,9 @@ def class_colors(
     return DirectLabelColormap(color_dict=colors)
 
 
-def layer_data(plane: Plane, levels: Levels, index: tuple[int, ...] = ()) -> dict[str, Any]:
-    """Return what a layer's constructor takes to show level[index] of all levels, level 0 first."""
-    data = [shown(plane, level, index) for level in levels]
+def layer_data(plane: Plane, levels: Levels, fixed: Mapping[int, int] | None = None) -> dict[str, Any]:
+    """Return what a layer's constructor takes to show all levels, level 0 first; see `shown`."""
+    data = [shown(plane, level, fixed) for level in levels]
     return {"data": data, "multiscale": True} if len(data) > 1 else {"data": data[0]}
 
 
@@ -115,16 +133,18 @@ def add_labels(
 
 
 def add_probabilities(
-    viewer: ViewerModel, values: Levels, plane: Plane, where: Mapping[str, Any], name: str,
+    viewer: ViewerModel, written: Written, plane: Plane, where: Mapping[str, Any], name: str,
     names: Sequence[str], background: int | None,
 ) -> None:  # fmt: skip
     """Add one hidden Image layer per class with its probability; the background's says nothing new."""
-    count = len(values[0])
+    assert written.values is not None
+    count = written.values[0].shape[written.channel]
     for i in range(count):
         if i != background or count == 1:
             # Of one channel, the probability is that of yes, the last name.
             title = f"{name}: probability of {names[-1 if count == 1 else i]}"
-            add_values(viewer, layer_data(plane, values, (i,)), where, title, visible=False)
+            data = layer_data(plane, written.values, {written.channel: i})
+            add_values(viewer, data, where, title, visible=False)
 
 
 def result_layers(
@@ -133,17 +153,17 @@ def result_layers(
 ) -> list[Labels | Image]:  # fmt: skip
     """Add the layers that show what a run writes: labels, labels of each channel by itself, or values."""
     if written.labels is None:
-        assert written.values is not None
         names, count = series.model.card.classes, series.job.decision.channels
         titles = names if len(names) == count else [f"output {i}" for i in range(count)]
-        values = [layer_data(plane, written.values, (i,)) for i in range(count)]
+        values = [layer_data(plane, written.main, {written.channel: i}) for i in range(count)]
         pairs = zip(values, titles, strict=True)
         return [add_values(viewer, data, where, f"{name}: {title}") for data, title in pairs]
     if not series.job.decision.leading:
         return [add_labels(viewer, layer_data(plane, written.labels), where, name, *classes.values)]
     layers: list[Labels | Image] = []
     for i, channel in enumerate(classes.names):
-        data, shades = layer_data(plane, written.labels, (i,)), classes.of_channel(i).values
+        data = layer_data(plane, written.labels, {written.channel: i})
+        shades = classes.of_channel(i).values
         layers.append(add_labels(viewer, data, where, f"{name}: {channel}", *shades))
     return layers
 

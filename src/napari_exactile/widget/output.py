@@ -114,7 +114,8 @@ def ask_about(parent: QWidget, path: Path, state: State) -> bool | None:
     box.setText(f"{path.name} holds {state}.")
     question = "Show them?" if state.complete else "Continue it?"
     box.setInformativeText(
-        f"{question} Image, model and settings must be the same as then. Beginning anew removes what is there."
+        f"{question} Image, model and settings must be the same as then. Beginning anew removes what is "
+        "there."
     )
     go_on = box.addButton("Show" if state.complete else "Continue", QMessageBox.ButtonRole.AcceptRole)
     anew = box.addButton("Begin anew", QMessageBox.ButtonRole.DestructiveRole)

@@ -59,18 +59,17 @@ class ResultLayers:
             self.all = result_layers(
                 self._viewer, series, written, self._plane, self._where, self.name, self.classes
             )
-        elif self._written is not None and written != self._written:
+        elif self._written is not None and written is not self._written:
             self._point_at(written)
         self._written = written
         for layer in self.all:
             layer.editable = False
 
     def _point_at(self, written: Written) -> None:
-        levels = written.labels if written.labels is not None else written.values
-        assert levels is not None
         alone = written.labels is not None and not self._leading
         for i, layer in enumerate(self.all):
-            layer.data = layer_data(self._plane, levels, () if alone else (i,))["data"]
+            fixed = {} if alone else {written.channel: i}
+            layer.data = layer_data(self._plane, written.main, fixed)["data"]
 
     def refresh(self) -> None:
         """Show new pixels, and nothing else that costs time."""
@@ -91,7 +90,7 @@ class ResultLayers:
         written = self._written
         if written is not None and written.labels is not None and written.values is not None:
             add_probabilities(
-                self._viewer, written.values, self._plane, self._where, self.name, self.classes.names,
+                self._viewer, written, self._plane, self._where, self.name, self.classes.names,
                 self.classes.background,
             )  # fmt: skip
 

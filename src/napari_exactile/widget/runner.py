@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from napari.qt.threading import create_worker
@@ -28,13 +26,11 @@ from napari_exactile.widget.footer import Footer
 from napari_exactile.widget.layers import Written
 from napari_exactile.widget.overlay import TilingOverlay
 from napari_exactile.widget.planes import region_in_view
+from napari_exactile.widget.progress import REFRESH_MS, Progress
 from napari_exactile.widget.result_layers import ResultLayers
-from napari_exactile.widget.run_words import duration, inexact_words, outcome
+from napari_exactile.widget.run_words import inexact_words, outcome
 from napari_exactile.widget.stored_levels import StoredLevels
 from napari_exactile.widget.tile_shapes import TileStatus
-
-# A redraw takes tens of milliseconds with software OpenGL: more of them would only slow the run.
-REFRESH_MS = 250
 
 
 class Run:
@@ -58,23 +54,20 @@ class Run:
         self.plane, self.model, self.key = choice.plane, choice.model, choice.key
         self._planned = self.series = Series(choice.planes, choice.model, choice.analysis, choice.settings)
         self.path, self._overwrite = choice.output, overwrite
-        self._levels: StoredLevels | None = None
-        self.region = self.job.plan.tiling.region
+        self._written: Written | None = None
         self._image_name = choice.plane.layer.name
         name = f"{inexact_words(self.job.plan)}{self._image_name} - {choice.model.name}"
         self._shown = ResultLayers(viewer, choice.plane, self.series, name, choice.classes)
         self.error = ""
         self.saved = False
-        self._plane_words = ""
         self._cancelled, self._control = threading.Event(), Control()
         self._running = False
         self._worker: Any = None
         self._current = -1
         self._fresh: list[int] = []
         self._stopped = threading.Event()
-        self._started, self._done_before = 0.0, 0
         self._show_soon = qthrottled(self._show_tiles, timeout=REFRESH_MS)
-        self._progress_soon = qthrottled(self._show_progress, timeout=REFRESH_MS)
+        self._progress = Progress(footer, self._control, lambda: self.series)
         footer.destroyed.connect(self.abandon)
 
     @property
@@ -118,11 +111,10 @@ class Run:
         self._control.resume()
         self._stopped.clear()
         self._running, self.error, self.saved = True, "", False
-        self._started = self._waited = 0.0
         self._overlay.start_status()
         self._overlay.set_status(self.job.done, TileStatus.DONE)
         self._viewer.layers.events.removed.connect(self._on_removed)
-        self._footer.running("Starting...")
+        self._progress.start()
         self._footer.show_result("", can_save=False)
         self._worker = create_worker(self._events, _start_thread=False, _ignore_errors=True)
         self._worker.yielded.connect(self._on_event)
@@ -146,13 +138,13 @@ class Run:
         """Pause, or resume where it is paused: the tile at work is finished in any case."""
         (self._control.resume if self.paused else self._control.pause)()
         self._footer.show_paused(self.paused)
-        if self._started:
-            self._show_progress()
+        self._progress.show_pause()
 
     def abandon(self) -> None:
         """Stop without showing anything any more: the viewer is going away."""
         self.cancel()
         self._running = False
+        self._progress.stop()
 
     def leave(self) -> None:
         """Stop and leave the layer as it is, named as what it is: the dock is going away, not the viewer."""
@@ -178,18 +170,19 @@ class Run:
 
     def _on_disk(self, path: Path) -> Iterator[Event]:
         """Run in a store, which nobody else can write meanwhile; what it holds already is kept."""
+        from napari_exactile.run.spot_check import WINDOWS
         from napari_exactile.run.stored import stored
 
         with stored(self._planned, path, self._overwrite, self.plane.pixel_size) as kept:
             self._overwrite = False
-            levels = StoredLevels(kept.store)
-            self.series, self._levels = kept.series, levels
+            levels = {name: StoredLevels(image) for name, image in kept.store.images.items()}
+            self.series, self._written = kept.series, Written.on_disk(levels)
             for event in self.series.run(self._is_cancelled, self._control):
-                if isinstance(event, events.TileFinished):
-                    part = self.job.place(event.zone)
-                    if part is not None:
-                        levels.update(self.series.index, part)
+                if isinstance(event, events.TileFinished) and (part := self.job.place(event.zone)):
+                    for image in levels.values():
+                        image.update(self.series.index, part)
                 yield event
+            yield from kept.report.checking(WINDOWS, self._is_cancelled)
 
     def _is_cancelled(self) -> bool:
         # napari asks its workers to quit when the window closes; that alone acts only between two tiles.
@@ -202,34 +195,23 @@ class Run:
     def _on_event(self, event: Event | Exception) -> None:
         if not self._running:
             return
+        if not isinstance(event, Exception):
+            self._progress.tell(event)
         match event:
-            case events.PlaneStarted(number, planes):
-                self._plane_words, self._fresh, self._current = f"plane {number} of {planes}", [], -1
+            case events.PlaneStarted():
+                self._fresh, self._current = [], -1
                 self._overlay.start_status()
-            case events.Measuring(fraction):
-                self._footer.running(self._words("Measuring image"), round(100 * fraction), 100)
-            case events.Surveying(number, passes, done, tiles):
-                words = self._words(f"Pass {number} of {passes} before the labels")
-                self._footer.running(words, done, tiles)
             case events.Ready():
-                if not self._started:
-                    self._waited = self._control.waited
-                    self._started, self._done_before = time.perf_counter(), self.series.done
                 if self.path is not None:
                     self._show_plan()
+                self._written = self._written or Written.in_memory(self.series)
                 self._shown.show(self.series, self._written)
-                self._progress_soon()
             case events.TileStarted(index):
                 self._current = index
                 self._show_soon()
             case events.TileFinished(index):
                 self._fresh.append(index)
                 self._show_soon()
-                self._progress_soon()
-            case events.Paused():
-                self._show_progress()
-            case events.TileHalved(zone):
-                self._footer.show_rate(f"Memory was short: going on in pieces of {max(zone)} px")
             case Exception():
                 self._on_error(event)
 
@@ -238,26 +220,6 @@ class Run:
         self._on_plan()
         self._overlay.start_status()
         self._overlay.set_status(self.job.done, TileStatus.DONE)
-
-    @property
-    def _written(self) -> Written:
-        if self._levels is None:
-            return Written.in_memory(self.series)
-        return Written(self._levels.arrays, None)
-
-    def _show_progress(self) -> None:
-        if not self._running:
-            return  # a throttled call can come late, when the dock is already gone
-        done, tiles = self.series.done, self.series.tiles
-        words = f"{'Paused: ' if self.paused else ''}{done} of {tiles} tiles"
-        self._footer.running(self._words(words), done, tiles)
-        seconds = time.perf_counter() - self._started - (self._control.waited - self._waited)
-        fresh = done - self._done_before
-        if fresh > 0 and not self.paused:
-            planes = len(self.series.planes.sources)
-            pixels = planes * np.prod([len(span) for span in self.region]) * fresh / tiles
-            left = (tiles - done) * seconds / fresh
-            self._footer.show_rate(f"{pixels / seconds / 1e6:.2f} Mpx/s - {duration(left)} left")
 
     def _show_tiles(self) -> None:
         """Show labels and status of the tiles that have finished since the last time, in one redraw."""
@@ -280,9 +242,6 @@ class Run:
         tiling = self.job.plan.tiling
         return any(overlap(tiling.tile(index).zone, view) for index in tiles)
 
-    def _words(self, text: str) -> str:
-        return f"{text}, {self._plane_words}" if self._plane_words else text
-
     def _on_removed(self, event: Any) -> None:
         if event.value in self.layers and not self._shown.left:
             self.cancel()
@@ -297,7 +256,7 @@ class Run:
         self._running = False
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._show_soon.cancel()
-        self._progress_soon.cancel()
+        self._progress.stop()
         self._show_tiles()
         if self._current not in self.job.done:
             failed = TileStatus.FAILED if self.error else TileStatus.WAITING

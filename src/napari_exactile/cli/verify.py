@@ -1,0 +1,114 @@
+"""`exactile verify`: whether labels in a store are still those that one pass over the image would give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_exactile.cli.common import IMAGE_HELP, MODEL_HELP, pairs, plain_errors, print_out, progress_bar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from napari_exactile.run.events import Event
+    from napari_exactile.run.verify import Verification
+
+# Damaged zones that are named one by one.
+NAMED = 10
+
+
+def verify(
+    store: Annotated[Path, typer.Argument(metavar="STORE", help="Labels that `segment` wrote (.ome.zarr).")],
+    image: Annotated[
+        Path | None, typer.Option(metavar="PATH", help=f"{IMAGE_HELP} [default: the run's]")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help=f"{MODEL_HELP} [default: the run's]")] = None,
+    windows: Annotated[int, typer.Option(min=1, metavar="N", help="Windows that are computed again.")] = 8,
+    seed: Annotated[
+        int | None, typer.Option(min=0, metavar="S", help="Draws the windows. [default: others each time]")
+    ] = None,
+    trust_code: Annotated[
+        bool, typer.Option("--trust-code", help="Import the code that a bioimage.io package brings.")
+    ] = False,
+) -> None:
+    """Check the labels in a store: their checksums, and random windows against one pass of the network.
+
+    Nothing is changed. Ends with 0 if all is as it should be, 1 if something differs, 2 if it cannot be found
+    out. Near-ties, which the last bits of the arithmetic can flip, are counted but are no failure.
+    """
+    with plain_errors(code=2):
+        from napari_exactile.run.verify import verify as run_verify
+
+        try:
+            with progress_bar() as progress:
+                found = run_verify(
+                    store, image, model, windows=windows, seed=seed, trust_code=trust_code,
+                    on_event=_follower(progress),
+                )  # fmt: skip
+        except KeyboardInterrupt:
+            typer.echo("Stopped: the store is as it was.", err=True)
+            raise typer.Exit(130) from None
+    print_out(pairs(_lines(found)))
+    if not found.agrees:
+        raise typer.Exit(1)
+
+
+def _follower(progress: Progress) -> Callable[[Event], None]:
+    """Return what shows how far the check is."""
+    from napari_exactile.run.events import Checking
+
+    task = progress.add_task("Looking at model and image", total=None)
+
+    def follow(event: Event) -> None:
+        match event:
+            case Checking(done, total, what):
+                words = "Reading zones" if what == "zones" else "Computing windows again"
+                progress.update(task, description=words, total=total, completed=done)
+
+    return follow
+
+
+def _lines(found: Verification) -> list[tuple[str, str]]:
+    from napari_exactile.run.report_words import check_line
+
+    check = found.check
+    tiles = f"{found.tiles:,}"
+    if found.tiles < found.all_tiles:
+        tiles += f" of {found.all_tiles:,}"
+    return [
+        ("labels", str(found.store)),
+        ("tiles", f"{tiles} finished"),
+        ("on the disk", _damage(found)),
+        *(("damaged", damage.describe()) for damage in found.damaged[:NAMED]),
+        ("windows", check_line(check)),
+        *([("against", check.how)] if check.how else []),
+        *([("probabilities", _numbers(check.rmse, check.largest))] if check.rmse is not None else []),
+        ("seed", str(check.seed)),
+        *(("note", note) for note in found.notes),
+        ("result", _result(found)),
+    ]
+
+
+def _damage(found: Verification) -> str:
+    if not found.damaged:
+        return f"all {found.zones:,} finished zones are as they were written"
+    return f"{len(found.damaged):,} of {found.zones:,} finished zones are NOT as they were written"
+
+
+def _numbers(rmse: float, largest: float | None) -> str:
+    return f"RMSE {rmse:.2g}, largest difference {largest or 0:.2g}"
+
+
+def _result(found: Verification) -> str:
+    if found.damaged:
+        return "DAMAGED: run `exactile segment` again, which computes damaged zones anew"
+    if not found.agrees and not found.exact:
+        return "INEXACT, as the run said: its radius is smaller than the model needs"
+    if not found.agrees:
+        return "DIFFERENT: these are not the labels of one pass over the whole image"
+    if not found.check.windows:
+        return "as they were written; whether one pass gives the same could not be checked"
+    return "verified"

@@ -1,0 +1,232 @@
+"""The report of a run as a dictionary that fits into JSON, and the file that keeps it in a store."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from secrets import randbits
+from typing import Any
+
+import torch
+
+from napari_exactile.images.journal import read_json, write_json
+from napari_exactile.images.normalization import steps_as_json
+from napari_exactile.images.store import OWN, LabelStore
+from napari_exactile.network.trace import dtype_of
+from napari_exactile.run.events import Cancelled, Event
+from napari_exactile.run.identity import Identity, identity
+from napari_exactile.run.job import IsCancelled
+from napari_exactile.run.origin import origin_of
+from napari_exactile.run.report import Report
+from napari_exactile.run.series import Series
+from napari_exactile.run.spot_check import SpotCheck, check_of_run
+from napari_exactile.run.summary import exactness
+
+FORMAT = 1
+REFERENCE = (
+    "one forward pass of the unchanged network, in evaluation mode, over the whole image: normalised as a "
+    "whole, reflected at the bottom and right up to multiples of F, and what was added cropped off afterwards"
+)
+PACKAGES = ("napari-exactile", "torch", "numpy", "zarr")
+
+
+def report_of(
+    series: Series, check: SpotCheck | None = None, known: Identity | None = None
+) -> dict[str, Any]:
+    """Return all that is known of how the labels of a series came about; all values fit into JSON.
+
+    Lengths are in pixels of the image, one for each of its axes. Without `known`, the identity of image and
+    model, 32 places of the image are read, and all weights. Raises RuntimeError before the first tile.
+    """
+    if not series.jobs[0].started:
+        raise RuntimeError("there is no report before run()")
+    report, known = series.report(), known or identity(series)
+    origin = origin_of(series)
+    found = {
+        "format": FORMAT,
+        "complete": series.complete,
+        "exact": report.exact,
+        "result": exactness(report),
+        "reason": report.reason,
+        "reference": REFERENCE,
+        "image": origin["image"]
+        | {
+            "shape": list(series.planes.whole.shape),
+            "channels": series.planes.whole.channels,
+            "content": known["image content"],
+            "file": known.get("image file"),
+        },
+        "model": origin["model"] | {"content": known["model"]},
+        "tiling": _tiling(series, report),
+        "output": _output(series, report),
+        "normalization": _normalization(series, known),
+        "computing": _computing(series, report),
+        "dates": _dates(series),
+        "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "spot_check": None if check is None else check_as_json(check),
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(found))  # as it comes back from a file
+    return plain
+
+
+def check_as_json(check: SpotCheck) -> dict[str, Any]:
+    """Return a check and its sums in a form that fits into JSON."""
+    names = ("agrees", "labels", "differing", "near_ties", "rmse", "largest")
+    windows = [
+        asdict(window) | {"box": [[side.start, side.stop] for side in window.box]} for window in check.windows
+    ]
+    sums = {name: getattr(check, name) for name in names}
+    return {"seed": check.seed, "how": check.how, "reason": check.reason} | sums | {"windows": windows}
+
+
+def _tiling(series: Series, report: Report) -> dict[str, Any]:
+    return {
+        "method": report.method,
+        "size_factor": list(report.factor),
+        "context": None if report.context is None else [list(sides) for sides in report.context],
+        "radius": list(report.radius),
+        "zone": list(report.zone),
+        "region": series.settings.region and [[side.start, side.stop] for side in series.settings.region],
+        "planes": len(series.planes.sources),
+        "tiles": report.tiles,
+        "tiles_done": report.tiles_done,
+        "passes": report.passes,
+        "redundancy": report.redundancy,
+    }
+
+
+def _output(series: Series, report: Report) -> dict[str, Any]:
+    job, card = series.job, series.model.card
+    names = ("no", "yes") if job.decision.kind == "threshold" else card.class_names(job.classes)
+    return {
+        "kind": job.decision.kind,
+        "threshold": job.decision.threshold if job.decision.kind == "threshold" else None,
+        "classes": [] if job.decision.kind == "values" else list(names),
+        "shape": list(report.output_shape),
+        "stride": list(report.stride),
+        "offset": list(report.offset),
+        "near_ties": report.near_ties,
+    }
+
+
+def _normalization(series: Series, known: Identity) -> dict[str, Any]:
+    """Return what was asked for, and what each plane was normalised by, as far as it was measured."""
+    measured = [
+        {
+            "plane": list(plane),
+            "steps": steps_as_json(job.normalization.steps),
+            "words": [step.describe() for step in job.normalization.steps],
+        }
+        for plane, job in zip(series.planes.indices, series.jobs, strict=False)
+        if job.normalization is not None
+    ]
+    settings = series.settings
+    return {
+        "steps": known["normalization"],
+        "ignore": settings.ignore,
+        "together": settings.together,
+        "measured": measured,
+    }
+
+
+def _computing(series: Series, report: Report) -> dict[str, Any]:
+    device = series.job.device
+    return {
+        "device": report.device,
+        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+        "dtype": str(dtype_of(series.model.module)).removeprefix("torch."),
+        # What `exact_arithmetic` sets while tiles are computed.
+        "arithmetic": "ieee: TF32, autocast and cuDNN's search for kernels off, cuDNN deterministic",
+        "memory_layout": "channels last" if len(report.shape) - len(series.planes.shape) == 2 else "torch's",
+        "statistics": "float64",
+        "seconds": report.seconds,
+    }
+
+
+def _dates(series: Series) -> dict[str, Any]:
+    """Return when the labels were begun and when the last run ended, in UTC, and how many runs there were."""
+    times = [job for job in series.jobs if job.begun is not None]
+    begun = min(job.begun for job in times if job.begun)
+    ended = [job.ended for job in times if job.ended]
+    return {
+        "begun": begun.isoformat(timespec="seconds"),
+        "ended": max(ended).isoformat(timespec="seconds") if ended else None,
+        "runs": 1,
+    }
+
+
+def earlier_report(path: Path) -> dict[str, Any]:
+    """Return the report that lies in a store; empty where there is none that can be read."""
+    try:
+        found = read_json(path / OWN / "report.json")
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) and found.get("format") == FORMAT else {}
+
+
+def earlier_seconds(path: Path) -> float:
+    """Return how long the runs before this one took, as far as their report says."""
+    return float(earlier_report(path).get("computing", {}).get("seconds", 0.0))
+
+
+class ReportFile:
+    """Keeps the report of a store: earlier runs count, too. `check` is what this one's has found."""
+
+    def __init__(self, store: LabelStore, series: Series) -> None:
+        self._path, self._known = store.path / OWN / "report.json", store.about["identity"]
+        self._series, self._journal, self._read = series, store.journal, store.read
+        self._records = len(store.journal.records)
+        self._earlier = earlier_report(store.path)
+        self.check: SpotCheck | None = None
+
+    def checking(self, windows: int, is_cancelled: IsCancelled) -> Generator[Event, None, None]:
+        """Check a complete run at so many windows, unless that was done; the file will say what was found.
+
+        Never raises: why there is no check stands in the report, too.
+        """
+        if windows < 1 or not self._series.complete or not self._is_due:
+            return
+        seed = randbits(32)
+        try:
+            self.check = yield from check_of_run(self._series, self._read, windows, seed, is_cancelled)
+        except Cancelled:
+            self.check = SpotCheck(seed, reason="not done: it was stopped")
+        except Exception as error:
+            self.check = SpotCheck(seed, reason=f"not done: it failed: {error or type(error).__name__}")
+
+    @property
+    def _is_due(self) -> bool:
+        return self._has_computed or not (self._earlier.get("spot_check") or {}).get("windows")
+
+    @property
+    def _has_computed(self) -> bool:
+        return len(self._journal.records) > self._records
+
+    def write(self) -> None:
+        """Write the file; where this run has added nothing, what is there stays."""
+        if not self._series.jobs[0].started:
+            return
+        if self._earlier and not self._has_computed and self.check is None:
+            return
+        report, before = report_of(self._series, self.check, self._known), self._earlier.get("dates", {})
+        report["dates"]["begun"] = before.get("begun", report["dates"]["begun"])
+        report["dates"]["runs"] += before.get("runs", 0)
+        write_json(self._path, report)
+
+
+@contextmanager
+def reported(store: LabelStore, series: Series) -> Iterator[ReportFile]:
+    """Yield what writes the report of a run when this ends, whatever ends it."""
+    file = ReportFile(store, series)
+    try:
+        yield file
+    except BaseException:
+        with suppress(OSError):  # what went wrong before is what counts
+            file.write()
+        raise
+    file.write()

@@ -1,0 +1,218 @@
+"""Verify a label store long after its run: what made it, its checksums, and random windows computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from secrets import randbits
+from typing import Any
+
+from napari_exactile.images.layout import Zone, zone_of
+from napari_exactile.images.normalization import Normalization, steps_from_json
+from napari_exactile.images.store import LabelStore
+from napari_exactile.models.load import Model, load_model
+from napari_exactile.run.api import ModelLike, make_series
+from napari_exactile.run.devices import pick_device
+from napari_exactile.run.events import Checking, Event, checker
+from napari_exactile.run.identity import differing, identity, settings_from_json
+from napari_exactile.run.job import IsCancelled, Job
+from napari_exactile.run.plan import Plan
+from napari_exactile.run.series import Series
+from napari_exactile.run.settings import Device, Settings
+from napari_exactile.run.spot_check import WINDOWS, Finished, SpotCheck, check_windows
+from napari_exactile.run.stored import FORMAT
+
+# What may differ without other labels: where it was computed, and when the file was written.
+FREE = {"device", "image file"}
+# One pass over images of up to so many pixels is tried where a crop would prove nothing.
+WHOLE_PIXELS = 2**26
+
+
+Tiles = dict[tuple[tuple[int, ...], int], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A finished zone that is not what was written: its box in the labels of its plane, and the levels."""
+
+    zone: Zone
+    levels: tuple[int, ...]
+
+    def describe(self) -> str:
+        """Return where it is, in words."""
+        plane = f"plane {', '.join(map(str, self.zone.plane))}, " if self.zone.plane else ""
+        box = " x ".join(f"{side.start}..{side.stop}" for side in self.zone.box)
+        levels = ", ".join(map(str, self.levels))
+        return f"{plane}labels {box}, level{'s' if len(self.levels) > 1 else ''} {levels}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What `verify` has found: of the finished `zones`, those that are damaged, and the check of windows.
+
+    `tiles` of the store's `all_tiles` are done. `exact` says whether the labels are meant to be those of one
+    pass: with an undersized radius, the check shows by how much they are not. `notes` are worth knowing.
+    """
+
+    store: Path
+    zones: int
+    damaged: tuple[Damage, ...]
+    tiles: int
+    all_tiles: int
+    exact: bool
+    check: SpotCheck
+    notes: tuple[str, ...] = ()
+
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing differs, but for near-ties; where windows could not be compared, by checksums."""
+        return not self.damaged and self.check.differing == self.check.near_ties
+
+
+def verify(
+    store: str | Path,
+    image: Any = None,
+    model: ModelLike | None = None,
+    *,
+    windows: int = WINDOWS,
+    seed: int | None = None,
+    trust_code: bool = False,
+    on_event: Callable[[Event], None] = lambda event: None,
+    cancel: IsCancelled = lambda: False,
+) -> Verification:
+    """Check the labels in a store: that they are those that were written, and those that one pass would give.
+
+    The checksums of all finished zones are compared, then `windows` random windows, drawn with `seed` (by
+    default another one each time), with one pass of the unchanged network over a crop. Nothing is changed.
+    `image` and `model` are those of `segment`; left out, they are what the store remembers.
+
+    Raises ValueError for what is no store, for an image or a model that is not known or not the one that the
+    labels were made from, saying what differs, InUseError while a run writes the store, and Cancelled.
+    """
+    if windows < 1:
+        raise ValueError(f"at least one window is compared, not {windows}")
+    with closing(LabelStore(Path(store))) as opened:
+        settings, notes = _settings(opened.about)
+        series = _series(opened, image, model, settings, trust_code)
+        plan, tiles = _plan(series, opened), _tiles(opened)
+        damaged = tuple(_damage(opened, tiles, on_event, cancel))
+        sound = _sound(tiles, damaged)
+        chosen = randbits(32) if seed is None else seed
+        check = SpotCheck(chosen, reason="not possible: no zone is finished and whole")
+        if sound:
+            finished = _finished(opened, series, plan, sound)
+            check = _told(on_event, check_windows(finished, windows, chosen, cancel, WHOLE_PIXELS))
+    count = len(plan) * len(series.planes.indices)
+    zones = sum(bool(record["box"]) for record in tiles.values())
+    return Verification(opened.path, zones, damaged, len(tiles), count, plan.exact, check, notes)
+
+
+def _told(on_event: Callable[[Event], None], steps: Generator[Event, None, SpotCheck]) -> SpotCheck:
+    """Tell every step, and return what comes of them."""
+    while True:
+        try:
+            on_event(next(steps))
+        except StopIteration as end:
+            found: SpotCheck = end.value
+            return found
+
+
+def _tiles(store: LabelStore) -> Tiles:
+    """Return the records of finished tiles, by plane and number; of one that was written twice, the last."""
+    return {(tuple(r["plane"]), r["tile"]): r for r in store.journal.records if "tile" in r}
+
+
+def _damage(
+    store: LabelStore, tiles: Tiles, on_event: Callable[[Event], None], cancel: IsCancelled
+) -> Iterator[Damage]:
+    """Yield the finished zones that are not as they were written."""
+    for number, record in enumerate(tiles.values()):
+        checker(cancel)()
+        on_event(Checking(number, len(tiles), "zones"))
+        zone = zone_of(record["plane"], record["box"], record["crc"])
+        if record["box"] and (levels := store.wrong_levels(zone)):
+            yield Damage(zone, levels)
+    on_event(Checking(len(tiles), len(tiles), "zones"))
+
+
+def _sound(tiles: Tiles, damaged: Sequence[Damage]) -> dict[tuple[int, ...], set[int]]:
+    """Return the finished tiles of each plane whose labels are as they were written."""
+    lost, sound = {damage.zone for damage in damaged if 0 in damage.levels}, dict[tuple[int, ...], set[int]]()
+    for (plane, tile), record in tiles.items():
+        if zone_of(record["plane"], record["box"], record["crc"]) not in lost:
+            sound.setdefault(plane, set()).add(tile)
+    return sound
+
+
+def _plan(series: Series, store: LabelStore) -> Plan:
+    """Return the plan of the run: automatic zones depend on the memory that was free then."""
+    plan = series.job.plan
+    return replace(plan, tiling=replace(plan.tiling, zone=tuple(store.about["zone"])))
+
+
+def _finished(
+    store: LabelStore, series: Series, plan: Plan, sound: dict[tuple[int, ...], set[int]]
+) -> Finished:
+    """Return those tiles with jobs that know what the run measured."""
+    indices = tuple(sound)
+    steps = {tuple(r["plane"]): r["steps"] for r in store.journal.records if "steps" in r}
+
+    def job(number: int) -> Job:
+        index = indices[number]
+        source = series.planes.sources[series.planes.indices.index(index)]
+        normalization = Normalization(steps_from_json(steps[index]))
+        return Job(source, series.model, series.analysis, series.settings, None, plan, normalization)
+
+    return Finished(store.read, indices, tuple(sound.values()), job)
+
+
+def _series(
+    store: LabelStore, image: Any, model: ModelLike | None, settings: Settings, trust_code: bool
+) -> Series:
+    """Return the series that the store is of; raise ValueError where this is another one."""
+    if store.about.get("format") != FORMAT:
+        raise ValueError(f"{store.path} was written by another version of napari-exactile")
+    origin = store.about.get("origin", {"image": {}, "model": {}})
+    loaded = _model(store.path, model, origin["model"].get("source"), trust_code)
+    found = _image(store.path, image, origin["image"])
+    series = make_series(found, loaded, origin["image"].get("axes"), settings)
+    pair = store.about["identity"], identity(series)
+    if different := differing(*({k: v for k, v in one.items() if k not in FREE} for one in pair)):
+        raise ValueError(
+            f"{store.path} was made from another {different}: name the image and the model of its run"
+        )
+    return series
+
+
+def _settings(about: dict[str, Any]) -> tuple[Settings, tuple[str, ...]]:
+    """Return the settings of the run, on its device if that is there, and what is worth knowing of it."""
+    device: Device = about["identity"]["device"]
+    try:
+        pick_device(device)
+    except ValueError:
+        words = f"the labels were computed on {device}, which is not here: near-ties may differ"
+        return settings_from_json(about["settings"], "cpu"), (words,)
+    return settings_from_json(about["settings"], device), ()
+
+
+def _image(store: Path, image: Any, origin: dict[str, Any]) -> Any:
+    if image is not None:
+        return image
+    if not origin.get("path"):
+        raise ValueError(f"{store} does not say which file its image is: name the image")
+    if not Path(origin["path"]).exists():
+        raise ValueError(f"the image of {store} is not at {origin['path']} any more: name the image")
+    return origin["path"]
+
+
+def _model(store: Path, model: ModelLike | None, source: str | None, trust_code: bool) -> Model:
+    if model is not None:
+        return load_model(model, trust_code=trust_code)
+    if not source:
+        raise ValueError(f"{store} does not say where its model came from: name the model")
+    try:
+        return load_model(source, trust_code=trust_code)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"the model of {store} cannot be had: {error}. Name the model") from error

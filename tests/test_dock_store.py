@@ -1,0 +1,232 @@
+"""Labels on disk in the dock: shown at every zoom while they grow, continued, replaced only when asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from napari.layers import Labels
+from pytestqt.qtbot import QtBot
+
+import napari_exactile as ex
+from docks import WAIT, Brake, begin, finish, pixels
+from napari_exactile.geometry.interval import slices
+from napari_exactile.images.lock import Lock
+from napari_exactile.images.pyramid import part_at, sampled
+from napari_exactile.run.spot_check import WINDOWS
+from napari_exactile.widget import dock as dock_module
+from napari_exactile.widget import output
+from napari_exactile.widget.fields import IN_MEMORY, ON_DISK
+from napari_exactile.widget.stored_levels import PartOnDisk
+
+SHAPE = (700, 900)  # three levels
+
+
+def to_disk(dock: Any, path: Path) -> None:
+    """Choose a place on disk as a person does."""
+    dock._chooser.output.path = path
+    dock.fields.output.value = ON_DISK
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What a person answers to the question about a store that is there; the questions are added behind."""
+    given: list[Any] = []
+    monkeypatch.setattr(
+        dock_module, "ask_about", lambda _parent, _path, state: (given.append(str(state)), given.pop(0))[1]
+    )
+    return given
+
+
+def test_labels_on_disk_are_shown_at_every_level(
+    opened: Any, qtbot: QtBot, tmp_path: Path, model: ex.Model
+) -> None:
+    """The layer's levels are those of one pass, every 2nd and 4th pixel of it; the store holds the same."""
+    data = pixels(SHAPE)
+    _, dock = opened(data, tile=172, scale=(0.5, 0.5), units=("um", "um"))
+    to_disk(dock, tmp_path / "labels.ome.zarr")
+    layer = finish(qtbot, dock)
+    whole = ex.segment_whole(data, model).labels
+    assert layer.multiscale
+    assert not layer.editable
+    for level, shown in enumerate(layer.data):
+        assert np.array_equal(np.asarray(shown[:, :]), whole[:: 2**level, :: 2**level])
+    assert np.array_equal(zarr.open_group(tmp_path / "labels.ome.zarr")["0"][...], whole)
+    assert "labels.ome.zarr" in dock.run.summary()
+    assert tuple(layer.scale) == (0.5, 0.5)
+
+
+def test_coarse_levels_show_what_is_done(
+    opened: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """While a run goes on, each finished zone is in every level, and napari draws it from the coarsest."""
+    viewer, dock = opened(pixels(SHAPE), tile=172, show=True)
+    to_disk(dock, tmp_path / "labels.ome.zarr")
+    brake = Brake(monkeypatch)
+    run = begin(qtbot, dock, brake, tiles=2)
+    layer, unfinished = run.layer, run.job.unfinished
+    qtbot.wait(600)
+    whole = np.asarray(layer.data[0][:, :])
+    coarsest = np.asarray(layer.data[-1])
+    boxes = [run.job.place(run.job.plan.tiling.tile(index).zone) for index in run.job.done]
+    assert 0 < (coarsest != unfinished).sum() < coarsest.size
+    for box in boxes:
+        level = len(layer.data) - 1
+        part = part_at(level, box)
+        assert np.array_equal(coarsest[slices(part)], sampled(level, whole[slices(box)], box))
+    viewer.scene.camera.zoom = 0.2
+    qtbot.waitUntil(lambda: layer.data_level == len(layer.data) - 1, timeout=WAIT)
+    brake.let(1000)
+    qtbot.waitUntil(lambda: not dock.running, timeout=WAIT)
+    shown = np.asarray(layer._slice.image.raw)
+    assert np.array_equal(shown, coarsest[: len(shown), : len(shown[0])])
+    assert (coarsest != unfinished).all()
+
+
+def test_a_cancelled_run_continues_in_its_store(
+    opened: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: ex.Model
+) -> None:
+    """Cancelled and continued in one window, finished tiles are kept and no other run can write meanwhile."""
+    data = pixels(SHAPE)
+    _, dock = opened(data, tile=172)
+    path = tmp_path / "labels.ome.zarr"
+    to_disk(dock, path)
+    brake = Brake(monkeypatch)
+    run = begin(qtbot, dock, brake, tiles=3)
+    with pytest.raises(ValueError, match="another run in this program"):
+        Lock(path / "exactile" / "lock")
+    dock.cancel()
+    qtbot.waitUntil(lambda: not dock.running, timeout=WAIT)
+    done = run.series.done
+    Lock(path / "exactile" / "lock").release()
+    assert dock.footer.run.text() == "Continue"
+    brake.let(1000)
+    layer = finish(qtbot, dock)
+    assert layer is run.layer
+    assert dock.run is run
+    assert done >= 3
+    assert np.array_equal(np.asarray(layer.data[0][:, :]), ex.segment_whole(data, model).labels)
+
+
+def test_an_unfinished_run_of_before_is_offered(
+    opened: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answers: list[Any]
+) -> None:
+    """A store with a part of the tiles is asked about: declined nothing happens, continued it completes."""
+    data, path = pixels(SHAPE), tmp_path / "labels.ome.zarr"
+    _, dock = opened(data, tile=172)
+    to_disk(dock, path)
+    brake = Brake(monkeypatch)
+    first = begin(qtbot, dock, brake, tiles=3)
+    dock.cancel()
+    qtbot.waitUntil(lambda: not dock.running, timeout=WAIT)
+    done = first.series.done
+    dock.run = None  # as in another session
+    answers.append(None)
+    dock.start()
+    assert not dock.running
+    assert answers == [f"an unfinished run, {done} of {first.series.tiles} tiles"]
+    answers[:] = [False]
+    brake.let(first.series.tiles - done + WINDOWS)  # what is left, and what is checked
+    layer = finish(qtbot, dock)
+    assert dock.run.series.complete
+    assert not (np.asarray(layer.data[0][:, :]) == dock.run.job.unfinished).any()
+
+
+def test_other_settings_are_refused_and_begin_anew_when_asked(
+    opened: Any, qtbot: QtBot, tmp_path: Path, answers: list[Any], model: ex.Model
+) -> None:
+    """A store of another tile size is left as it is with a sentence; only "Begin anew" replaces it."""
+    data, path = pixels(SHAPE), tmp_path / "labels.ome.zarr"
+    _, dock = opened(data, tile=172)
+    to_disk(dock, path)
+    finish(qtbot, dock)
+    dock.fields.tile.value = 252
+    answers.append(False)
+    dock.start()
+    qtbot.waitUntil(lambda: not dock.running, timeout=WAIT)
+    assert "begun with another tile (172, now 252)" in dock.run.error
+    assert answers == ["finished labels"]
+    answers[:] = [True]
+    layer = finish(qtbot, dock)
+    assert np.array_equal(np.asarray(layer.data[0][:, :]), ex.segment_whole(data, model).labels)
+
+
+def test_finished_labels_are_shown_again(
+    opened: Any, qtbot: QtBot, tmp_path: Path, answers: list[Any]
+) -> None:
+    """A complete store is shown without computing a tile."""
+    path = tmp_path / "labels.ome.zarr"
+    _, dock = opened(pixels(SHAPE), tile=172)
+    to_disk(dock, path)
+    first = np.asarray(finish(qtbot, dock).data[0][:, :])
+    dock.run = None
+    answers.append(False)
+    layer = finish(qtbot, dock)
+    assert np.array_equal(np.asarray(layer.data[0][:, :]), first)
+    assert dock.run.job.seconds < 60
+    assert dock.run.series.complete
+
+
+def test_large_labels_go_beside_the_image(
+    opened: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Automatically, small labels stay in memory and large ones go into a folder beside the image's file."""
+    _, dock = opened(pixels(SHAPE), tile=172)
+    assert dock._chooser.choice.output is None
+    assert not dock.fields.output_note.isVisibleTo(dock)
+    monkeypatch.setattr(output, "LONGEST", 512)
+    layer = dock.fields.image.value
+    object.__setattr__(layer._source, "path", str(tmp_path / "slide.tif"))
+    dock.update_plan()
+    assert dock._chooser.choice.output == tmp_path / "slide - lively.ome.zarr"
+    assert dock.fields.output_note.isVisibleTo(dock)
+    dock.fields.output.value = IN_MEMORY
+    assert dock._chooser.choice.output is None
+
+
+def test_stacks_with_channels_on_disk(opened: Any, qtbot: QtBot, tmp_path: Path, model: ex.Model) -> None:
+    """All planes of a stack lie on disk as they would in memory, and the layer has the image's axes."""
+    data = pixels((3, 200, 150))
+    _, dock = opened(data, tile=92)
+    dock.fields.planes.value = "All planes"
+    to_disk(dock, tmp_path / "labels.ome.zarr")
+    layer = finish(qtbot, dock)
+    assert layer.ndim == 3
+    found = layer.data[0] if layer.multiscale else layer.data
+    for number, plane in enumerate(data):
+        assert np.array_equal(np.asarray(found[number]), ex.segment_whole(plane, model).labels)
+
+
+KEYS = (np.s_[:], np.s_[2, 1:3], np.s_[..., 3], np.s_[1:3, :, 1:5], np.s_[0, 1, 2])
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_part_on_disk_is_sliced_like_numpy(tmp_path: Path, axis: int, key: Any) -> None:
+    """It gives what numpy gives of a part of an array, repeated along a new axis."""
+    values = np.arange(6 * 2 * 7).reshape(6, 2, 7)
+    stored = zarr.create_array(tmp_path / "a", data=values)
+    part = PartOnDisk(stored, {1: 1}, (axis, 4))
+    like = np.repeat(np.expand_dims(values[:, 1], axis), 4, axis)
+    assert part.shape == like.shape
+    assert np.array_equal(part[key], like[key])
+    assert np.array_equal(np.asarray(part), like)
+
+
+def test_objects_and_saving_from_disk(opened: Any, qtbot: QtBot, tmp_path: Path) -> None:
+    """Objects are found in labels on disk, and Save writes them as in memory."""
+    import tifffile
+
+    _, dock = opened(pixels(SHAPE), tile=172)
+    to_disk(dock, tmp_path / "labels.ome.zarr")
+    layer = finish(qtbot, dock)
+    assert isinstance(layer, Labels)
+    dock.results.objects.find()
+    qtbot.waitUntil(lambda: dock.results.objects.objects is not None, timeout=WAIT)
+    assert dock.results.objects.objects.pixels.sum() > 0
+    dock.save(tmp_path / "saved.ome.tif")
+    qtbot.waitUntil(lambda: dock.run.saved, timeout=WAIT)
+    assert np.array_equal(tifffile.imread(tmp_path / "saved.ome.tif"), np.asarray(layer.data[0][:, :]))

@@ -180,6 +180,18 @@ def test_what_is_known_is_found_again(tmp_path: Path, monkeypatch: pytest.Monkey
         ex.verify(tmp_path / "image.tif.ome.zarr")
 
 
+def test_a_store_cannot_make_anybody_run_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that code makes is made only if somebody names it, or trusts the store."""
+    (tmp_path / "made_here.py").write_text("from slow_run import network as made\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    path, name = tmp_path / "a.ome.zarr", "made_here:made"
+    ex.segment(image(), name, output=path, tile=TILE)
+    with pytest.raises(ValueError, match="is made by code, made_here:made: name the model"):
+        ex.verify(path, image())
+    assert ex.verify(path, image(), name).agrees
+    assert ex.verify(path, image(), trust_code=True).agrees
+
+
 def stopped(path: Path) -> int:
     done: list[int] = []
 
@@ -296,7 +308,7 @@ def test_the_command_ends_with_1_where_something_differs(written: Path) -> None:
     result = call("verify", written)
     assert result.exit_code == 1
     assert "labels 0..193 x 0..271, level 0" in result.stdout
-    assert "DAMAGED: run `exactile segment` again" in result.stdout
+    assert "DAMAGED: the same `exactile segment` command" in result.stdout
 
 
 def test_the_command_ends_with_2_where_it_cannot_be_found_out(written: Path) -> None:

@@ -23,12 +23,13 @@ NAMED = 10
 def verify(
     store: Annotated[Path, typer.Argument(metavar="STORE", help="Labels that `segment` wrote (.ome.zarr).")],
     image: Annotated[
-        Path | None, typer.Option(metavar="PATH", help=f"{IMAGE_HELP} [default: the run's]")
+        Path | None, typer.Option(metavar="PATH", help=f"{IMAGE_HELP} Left out, it is that of the run.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help=f"{MODEL_HELP} [default: the run's]")] = None,
+    model: Annotated[str | None, typer.Option(help=f"{MODEL_HELP} Left out, it is that of the run.")] = None,
     windows: Annotated[int, typer.Option(min=1, metavar="N", help="Windows that are computed again.")] = 8,
     seed: Annotated[
-        int | None, typer.Option(min=0, metavar="S", help="Draws the windows. [default: others each time]")
+        int | None,
+        typer.Option(min=0, metavar="S", help="Draws the windows; left out, they are others each time."),
     ] = None,
     trust_code: Annotated[
         bool, typer.Option("--trust-code", help="Import the code that a bioimage.io package brings.")
@@ -36,8 +37,8 @@ def verify(
 ) -> None:
     """Check the labels in a store: their checksums, and random windows against one pass of the network.
 
-    Nothing is changed. Ends with 0 if all is as it should be, 1 if something differs, 2 if it cannot be found
-    out. Near-ties, which the last bits of the arithmetic can flip, are counted but are no failure.
+    Nothing is changed. The exit code is 0 if all is as it should be, 1 if something differs, and 2 if it
+    cannot be found out. Near-ties, which the last bits of the arithmetic can flip, are no failure.
     """
     with plain_errors(code=2):
         from napari_exactile.run.verify import verify as run_verify
@@ -104,7 +105,7 @@ def _numbers(rmse: float, largest: float | None) -> str:
 
 def _result(found: Verification) -> str:
     if found.damaged:
-        return "DAMAGED: run `exactile segment` again, which computes damaged zones anew"
+        return "DAMAGED: the same `exactile segment` command computes damaged zones anew"
     if not found.agrees and not found.exact:
         return "INEXACT, as the run said: its radius is smaller than the model needs"
     if not found.agrees:

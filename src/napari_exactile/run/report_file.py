@@ -150,9 +150,8 @@ def _computing(series: Series, report: Report) -> dict[str, Any]:
 
 def _dates(series: Series) -> dict[str, Any]:
     """Return when the labels were begun and when the last run ended, in UTC, and how many runs there were."""
-    times = [job for job in series.jobs if job.begun is not None]
-    begun = min(job.begun for job in times if job.begun)
-    ended = [job.ended for job in times if job.ended]
+    begun = min(job.begun for job in series.jobs if job.begun)
+    ended = [job.ended for job in series.jobs if job.ended]
     return {
         "begun": begun.isoformat(timespec="seconds"),
         "ended": max(ended).isoformat(timespec="seconds") if ended else None,
@@ -197,7 +196,8 @@ class ReportFile:
         except Cancelled:
             self.check = SpotCheck(seed, reason="not done: it was stopped")
         except Exception as error:
-            self.check = SpotCheck(seed, reason=f"not done: it failed: {error or type(error).__name__}")
+            words = str(error) or type(error).__name__
+            self.check = SpotCheck(seed, reason=f"not done: it failed: {words}")
 
     @property
     def _is_due(self) -> bool:

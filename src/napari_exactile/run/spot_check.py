@@ -218,6 +218,7 @@ def _side(job: Job) -> tuple[int, ...]:
 def _drawn(finished: Finished, count: int, seed: int, one_plane: bool) -> list[tuple[int, Box]]:
     """Return the planes and boxes of the image of up to `count` different windows, plane by plane."""
     chance, job = np.random.default_rng(seed), finished.job(0)
+    size = _side(job) or job.plan.factor
     begun = [(number, sorted(done)) for number, done in enumerate(finished.done) if done]
     if one_plane and begun:
         begun = [begun[chance.integers(len(begun))]]
@@ -229,7 +230,7 @@ def _drawn(finished: Finished, count: int, seed: int, one_plane: bool) -> list[t
         plane = int(np.searchsorted(tiles, place, side="right"))
         number, done = begun[plane]
         tile = done[place - int(tiles[plane])]  # from the end: negative
-        window = _window(chance, job, tile, whole=len(done) == len(job.plan))
+        window = _window(chance, job, tile, size, whole=len(done) == len(job.plan))
         if job.analysis.part(window) is not None:
             windows.add((number, window))
         if len(windows) == count:
@@ -237,19 +238,19 @@ def _drawn(finished: Finished, count: int, seed: int, one_plane: bool) -> list[t
     return sorted(windows)
 
 
-def _window(chance: np.random.Generator, job: Job, tile: int, whole: bool) -> Box:
+def _window(chance: np.random.Generator, job: Job, tile: int, size: tuple[int, ...], whole: bool) -> Box:
     """Return a random window that begins in a tile; where all tiles are done, it goes on over its seams.
 
     It lies on multiples of F, and ends where the image does.
     """
     tiling, zone = job.plan.tiling, job.plan.tiling.tile(tile).zone
     sides = []
-    for axis, size in enumerate(_side(job) or tiling.factor):
+    for axis, length in enumerate(size):
         factor, inside = tiling.factor[axis], (tiling.region if whole else zone)[axis]
         starts = range(zone[axis].start // factor * factor, zone[axis].stop, factor)
-        last = max(inside.start // factor * factor, round_up(inside.stop - size, factor))
+        last = max(inside.start // factor * factor, round_up(inside.stop - length, factor))
         start = min(starts[int(chance.integers(len(starts)))], last)
-        sides.append(Interval(max(start, inside.start), min(start + size, inside.stop)))
+        sides.append(Interval(max(start, inside.start), min(start + length, inside.stop)))
     return tuple(sides)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from napari_exactile.images.layout import Zone, zone_of
 from napari_exactile.images.normalization import Normalization, steps_from_json
 from napari_exactile.images.store import LabelStore
+from napari_exactile.models.files import FACTORY
 from napari_exactile.models.load import Model, load_model
 from napari_exactile.run.api import ModelLike, make_series
 from napari_exactile.run.devices import pick_device
@@ -86,7 +87,8 @@ def verify(
 
     The checksums of all finished zones are compared, then `windows` random windows, drawn with `seed` (by
     default another one each time), with one pass of the unchanged network over a crop. Nothing is changed.
-    `image` and `model` are those of `segment`; left out, they are what the store remembers.
+    `image` and `model` are those of `segment`; left out, they are what the store remembers. It never makes
+    this program run code, unless `trust_code` says so.
 
     Raises ValueError for what is no store, for an image or a model that is not known or not the one that the
     labels were made from, saying what differs, InUseError while a run writes the store, and Cancelled.
@@ -212,6 +214,9 @@ def _model(store: Path, model: ModelLike | None, source: str | None, trust_code:
         return load_model(model, trust_code=trust_code)
     if not source:
         raise ValueError(f"{store} does not say where its model came from: name the model")
+    if FACTORY.fullmatch(source) and not trust_code:
+        # Whoever wrote the store could make this program import anything.
+        raise ValueError(f"the model of {store} is made by code, {source}: name the model to run that code")
     try:
         return load_model(source, trust_code=trust_code)
     except (ValueError, OSError) as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ FILE_TILE = 512
 
 def save_labels(
     path: Path,
-    labels: NDArray[Any],
+    labels: Any,
     class_names: Sequence[str],
     pixel_size: Sequence[float] | None = None,
     unit: str = "µm",
@@ -68,18 +69,31 @@ def _physical_size(pixel_size: Sequence[float] | None, unit: str) -> dict[str, A
 
 
 def _write(path: Path, pixels: NDArray[Any], metadata: dict[str, Any]) -> None:
-    """Write a tiled, compressed OME-TIFF that appears under its name only when it is complete."""
+    """Write a tiled, compressed OME-TIFF that appears under its name only when it is complete.
+
+    Of arrays other than numpy's, a few tiles are in memory at once.
+    """
     import tifffile
 
     partial = path.with_name(path.name + ".part")
     try:
         tifffile.imwrite(
-            partial, np.ascontiguousarray(pixels), ome=True, metadata=metadata, compression="zlib",
+            partial, np.ascontiguousarray(pixels) if isinstance(pixels, np.ndarray) else _tiles(pixels),
+            shape=pixels.shape, dtype=pixels.dtype, ome=True, metadata=metadata, compression="zlib",
             tile=(FILE_TILE, FILE_TILE), photometric="minisblack", bigtiff=pixels.nbytes > 2**31,
         )  # fmt: skip
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _tiles(pixels: Any) -> Iterator[NDArray[Any]]:
+    """Yield the tiles of a file in its order, plane by plane; those at the end are filled up with zeros."""
+    *stack, rows, columns = pixels.shape
+    corners = product(range(0, rows, FILE_TILE), range(0, columns, FILE_TILE))
+    for plane, (y, x) in product(np.ndindex(*stack), tuple(corners)):
+        found = np.asarray(pixels[(*plane, slice(y, y + FILE_TILE), slice(x, x + FILE_TILE))])
+        yield np.pad(found, [(0, FILE_TILE - length) for length in found.shape])
 
 
 def _ome_axes(axes: str) -> str:

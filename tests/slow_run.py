@@ -24,7 +24,7 @@ def image() -> np.ndarray:
     return np.random.default_rng(5).integers(0, 1000, SHAPE).astype(np.uint16)
 
 
-def main(path: str, pause: float) -> None:
+def main(path: str, pause: float, probabilities: bool = False) -> None:
     def told(event: Event) -> None:
         if isinstance(event, TileFinished):
             print(event.index, flush=True)
@@ -33,7 +33,7 @@ def main(path: str, pause: float) -> None:
     torch.set_num_threads(1)
     pixels, net = image(), network()
     print("ready", flush=True)
-    ex.segment(pixels, net, tile=TILE, output=path, on_event=told)
+    ex.segment(pixels, net, tile=TILE, output=path, on_event=told, probabilities=probabilities)
     print("done", flush=True)
 
 

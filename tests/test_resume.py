@@ -64,12 +64,16 @@ def stopped_after(path: Path, tiles: int, **more: Any) -> set[int]:
 
 
 def assert_whole(path: Path) -> None:
-    """All labels are those of one pass, and every level is level 0, thinned."""
-    whole = ex.segment_whole(image(), network()).labels
-    found = levels(path)
-    assert len(found) > 1
-    for level, labels in enumerate(found):
-        np.testing.assert_array_equal(labels, whole[:: 2**level, :: 2**level])
+    """Labels are those of one pass, probabilities those of one run, and levels are level 0, thinned."""
+    kept = {path: ex.segment_whole(image(), network()).labels}
+    if (path / "probabilities").exists():
+        one_run = ex.segment(image(), network(), tile=TILE, probabilities=True)
+        kept[path / "probabilities"] = one_run.probabilities
+    for folder, pixels in kept.items():
+        found = levels(folder)
+        assert len(found) > 1
+        for level, array in enumerate(found):
+            np.testing.assert_array_equal(array, pixels[..., :: 2**level, :: 2**level])
 
 
 def start(path: Path, pause: float = 0.01) -> subprocess.Popen[str]:
@@ -80,6 +84,7 @@ def start(path: Path, pause: float = 0.01) -> subprocess.Popen[str]:
 def test_a_killed_run_continues_to_the_same_labels(tmp_path: Path) -> None:
     """Killed at 20 random moments, also while a store is made, a run loses the tile in flight at most."""
     path, chance, computed = tmp_path / "killed.ome.zarr", random.Random(1), 0
+    more: dict[str, Any] = {"probabilities": True}
     program = subprocess.Popen(
         [sys.executable, "-c", SERVER, str(PROGRAM.parent)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
@@ -96,16 +101,17 @@ def test_a_killed_run_continues_to_the_same_labels(tmp_path: Path) -> None:
             computed += words[0] == "killed"
             if words[0] == "ended":
                 assert_whole(path)
-                assert run(path, overwrite=True) == set(range(TILES)), attempt
-                stopped_after(path, 3, overwrite=True)
+                assert run(path, overwrite=True, **more) == set(range(TILES)), attempt
+                stopped_after(path, 3, overwrite=True, **more)
     finally:
         program.stdin.close()
         program.stdout.close()
         program.wait(20)
     assert computed >= 10
-    run(path)
+    run(path, **more)
+    assert (path / "probabilities").exists()
     assert_whole(path)
-    assert run(path) == set()
+    assert run(path, **more) == set()
 
 
 # Imports torch once, then lets a fork segment, kills it after a while, and says what came of it.
@@ -122,7 +128,7 @@ for line in sys.stdin:
     child = os.fork()
     if child == 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        slow_run.main(path, 0.02)
+        slow_run.main(path, 0.02, probabilities=True)
         os._exit(0)
     time.sleep(float(wait))
     os.kill(child, signal.SIGKILL)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from napari_exactile.images.opened import OpenedImage
+    from napari_exactile.run.events import Event
 
 MODEL_HELP = (
     f"A bundled model ({', '.join(BUNDLED)}), a file (TorchScript, torch.export, weights of a built-in "
@@ -112,3 +113,37 @@ def print_out(what: RenderableType) -> None:
     from rich.console import Console
 
     Console().print(what)
+
+
+def follow(steps: Iterable[Event], progress: Progress) -> None:
+    """Go to the end and show what happens."""
+    from napari_exactile.geometry.interval import lengths
+    from napari_exactile.run.events import (
+        Checking,
+        Measuring,
+        PlaneStarted,
+        Ready,
+        Surveying,
+        TileFinished,
+        TileHalved,
+    )
+
+    prefix = ""
+    task = progress.add_task("Measuring image", total=1.0)
+    for event in steps:
+        match event:
+            case PlaneStarted(number, planes):
+                prefix = f"Plane {number} of {planes}: "
+            case Measuring(fraction):
+                progress.update(task, description=f"{prefix}Measuring image", total=1.0, completed=fraction)
+            case Surveying(number, passes, done, tiles):
+                words = f"{prefix}Pass {number} of {passes} before the labels"
+                progress.update(task, description=words, total=tiles, completed=done)
+            case Ready(tiles, done):
+                progress.update(task, description=f"{prefix}Tiles", total=tiles, completed=done)
+            case TileFinished():
+                progress.advance(task)
+            case Checking(done, total):
+                progress.update(task, description="Checking windows", total=total, completed=done)
+            case TileHalved(zone):
+                progress.console.print(f"Not enough memory: zones are now {lengths(zone)} px", markup=False)

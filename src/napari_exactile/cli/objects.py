@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Labels with all that is known of them; `pixel_size` is (y, x) in micrometres."""
+    """Labels with all that is known of them; `pixel_size` is (y, x) in micrometres.
+
+    Where they are no array of numpy, they need not fit into memory.
+    """
 
     labels: Any
     axes: str
@@ -55,16 +59,28 @@ class Wanted:
 
         if self.objects is None and self.table is None:
             return []
-        found = self._found(labelled)
-        if self.objects is not None:
-            note = "objects, numbered from 1"
-            save_labels(self.objects, found.labels, (), labelled.pixel_size, axes=labelled.axes, note=note)
+        with self._room(labelled) as numbers:
+            found = self._found(labelled, numbers)
+            if self.objects is not None:
+                size, note = labelled.pixel_size, "objects, numbered from 1"
+                save_labels(self.objects, found.labels, (), size, axes=labelled.axes, note=note)
         if self.table is not None:
             found.to_csv(self.table)
         files = ((name, path) for name, path in (("objects in", self.objects), ("table", self.table)) if path)
         return [("objects", "; ".join(found.summary()) or "none"), *((n, str(path)) for n, path in files)]
 
-    def _found(self, labelled: Labelled) -> Objects:
+    def _room(self, labelled: Labelled) -> AbstractContextManager[Any]:
+        """Return where the numbers of objects are written: on disk where the labels are."""
+        from numpy import ndarray
+
+        from napari_exactile.images.numbers import numbers_on_disk
+
+        file = self.objects or self.table
+        if isinstance(labelled.labels, ndarray) or file is None:
+            return nullcontext()
+        return numbers_on_disk(labelled.labels.shape, labelled.axes, file.absolute().parent)
+
+    def _found(self, labelled: Labelled, numbers: Any) -> Objects:
         from napari_exactile.images.objects import spatial
         from napari_exactile.run.objects import find_objects
 
@@ -81,4 +97,5 @@ class Wanted:
                 axes=labelled.axes,
                 connectivity=self.connectivity or 1,
                 min_size=self.min_size or 0,
+                out=numbers,
             )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,6 +15,7 @@ from napari_exactile.cli.common import (
     TIFF,
     check_file,
     check_not_image,
+    follow,
     opened_image,
     pairs,
     plain_errors,
@@ -23,11 +23,10 @@ from napari_exactile.cli.common import (
     progress_bar,
 )
 from napari_exactile.cli.objects import Labelled, Wanted
+from napari_exactile.cli.stored import ToStore
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
-    from napari_exactile.run.events import Event
+    from napari_exactile.images.opened import OpenedImage
     from napari_exactile.run.series import Series
     from napari_exactile.run.settings import Settings
 
@@ -86,6 +85,13 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     trust_code: Annotated[
         bool, typer.Option("--trust-code", help="Import the code that a bioimage.io package brings.")
     ] = False,
+    probabilities: Annotated[
+        str | None,
+        typer.Option(
+            metavar="float32|float16",
+            help="Keep probabilities in the store too; of values, their type. [default for values: float32]",
+        ),
+    ] = None,
     memory_limit: Annotated[
         str | None, typer.Option(metavar="2GB", help="Memory that automatic tiles may take.")
     ] = None,
@@ -94,6 +100,10 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     ] = None,
     axes: Annotated[
         str | None, typer.Option(metavar="zcyx", help="The file's axes, where it names them wrongly.")
+    ] = None,
+    pixel_size: Annotated[
+        str | None,
+        typer.Option(metavar="UM", help="Micrometres along y and x, or 'Z Y X'; instead of the file's own."),
     ] = None,
     objects: Annotated[
         Path | None, typer.Option(metavar="OBJECTS.tif", help="Number the objects of each class.")
@@ -121,10 +131,10 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     with plain_errors():
         out = out or image.with_name(f"{image.stem}_labels.tif")
         check_not_image(out, image, "the labels")
-        if _is_store(out) and (objects or table):
-            raise ValueError("objects are found in labels written as TIFF: choose another name for --out")
         if not _is_store(out):
             check_file(out, TIFF, "labels are", overwrite)
+            if probabilities is not None:
+                raise ValueError("probabilities are kept in a store: let --out end in .ome.zarr")
         wanted = Wanted(objects, table, connectivity, min_size)
         wanted.check(image, out, overwrite)
         settings = _settings(
@@ -137,13 +147,16 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
             ignore=ignore,
             together=together,
             threshold=threshold,
+            probabilities=probabilities or False,
             memory_limit=_bytes("--memory-limit", memory_limit),
             scratch_limit=_bytes("--scratch-limit", scratch_limit),
         )
+        opened = _measured(opened_image(image, axes), pixel_size)
+        series = _series(opened, model, settings, trust_code)
         if _is_store(out):
-            _segment_to_store(image, model, out, settings, axes, trust_code, overwrite, check)
+            ToStore(out, wanted, overwrite, check).segment(opened, series, image.name)
         else:
-            _segment_file(image, model, out, settings, axes, wanted, trust_code)
+            _segment_file(opened, series, out, image.name, wanted)
 
 
 def _is_store(out: Path) -> bool:
@@ -177,53 +190,40 @@ def _bytes(option: str, text: str | None) -> int | None:
         raise typer.BadParameter(f"{option} takes bytes such as 2GB, not {text!r}") from None
 
 
-def _segment_file(
-    image: Path, model: str, out: Path, settings: Settings, axes: str | None, wanted: Wanted, trust_code: bool
-) -> None:
+def _measured(image: OpenedImage, sizes: str | None) -> OpenedImage:
+    """Return the image with pixels of these sizes, such as "0.5" or "2 0.5 0.5"."""
+    from dataclasses import replace
+
+    from napari_exactile.images.opened import micrometres
+
+    if sizes is None:
+        return image
+    try:
+        size = tuple(micrometres(one, "um") for one in sizes.replace(",", " ").split())
+        if len(size) not in {1, 2, 3}:
+            raise ValueError
+    except ValueError:
+        raise typer.BadParameter(f"--pixel-size takes micrometres such as 0.5, not {sizes!r}") from None
+    return replace(image, pixel_size=size * 2 if len(size) == 1 else size)
+
+
+def _series(image: OpenedImage, model: str, settings: Settings, trust_code: bool) -> Series:
     from napari_exactile.models.load import load_model
     from napari_exactile.run.api import make_series
+
+    return make_series(image, load_model(model, trust_code=trust_code), None, settings)
+
+
+def _segment_file(image: OpenedImage, series: Series, out: Path, name: str, wanted: Wanted) -> None:
     from napari_exactile.run.summary import summary_lines
 
-    opened = opened_image(image, axes)
-    loaded = load_model(model, trust_code=trust_code)
-    series = make_series(opened, loaded, None, settings)
     wanted.check_kind(series.job.decision)
     with _stoppable(series):
         with progress_bar() as progress:
-            _follow(series.run(), progress)
-        found = _written(series, out, opened.pixel_size, wanted)
+            follow(series.run(), progress)
+        found = _written(series, out, image.pixel_size, wanted)
         report = series.report()
-    print_out(pairs([*summary_lines(report, image.name), ("labels", str(out)), *found]))
-
-
-def _segment_to_store(
-    image: Path, model: str, out: Path, settings: Settings, axes: str | None, trust_code: bool,
-    overwrite: bool, check: bool,
-) -> None:  # fmt: skip
-    from napari_exactile.images.opened import stamp_of
-    from napari_exactile.models.load import load_model
-    from napari_exactile.run.api import make_series
-    from napari_exactile.run.report_words import check_line
-    from napari_exactile.run.spot_check import WINDOWS
-    from napari_exactile.run.stored import stored
-    from napari_exactile.run.summary import summary_lines
-
-    opened, loaded = opened_image(image, axes), load_model(model, trust_code=trust_code)
-    series = make_series(opened, loaded, None, settings)
-    with stored(series, out, overwrite, opened.pixel_size, stamp_of(opened.array)) as kept:
-        if kept.done_before:
-            left = series.tiles - kept.done_before
-            typer.echo(f"Continuing {out}: {left} of {series.tiles} tiles are left.", err=True)
-        try:
-            with progress_bar() as progress:
-                checking = kept.report.checking(WINDOWS if check else 0, lambda: False)
-                _follow(chain(kept.series.run(), checking), progress)
-        except KeyboardInterrupt:
-            typer.echo(f"Stopped: the same command continues {out}.", err=True)
-            raise typer.Exit(130) from None
-        report, found = kept.series.report(), kept.report.check
-    checked = [("check", check_line(found))] if found else []
-    print_out(pairs([*summary_lines(report, image.name), *checked, ("labels", str(out))]))
+    print_out(pairs([*summary_lines(report, name), ("labels", str(out)), *found]))
 
 
 def _written(
@@ -259,37 +259,3 @@ def _stoppable(series: Series) -> Iterator[None]:
             f"Stopped: {series.done} of {series.tiles} tiles were done, nothing was written.", err=True
         )
         raise typer.Exit(130) from None
-
-
-def _follow(steps: Iterable[Event], progress: Progress) -> None:
-    """Go to the end and show what happens."""
-    from napari_exactile.geometry.interval import lengths
-    from napari_exactile.run.events import (
-        Checking,
-        Measuring,
-        PlaneStarted,
-        Ready,
-        Surveying,
-        TileFinished,
-        TileHalved,
-    )
-
-    prefix = ""
-    task = progress.add_task("Measuring image", total=1.0)
-    for event in steps:
-        match event:
-            case PlaneStarted(number, planes):
-                prefix = f"Plane {number} of {planes}: "
-            case Measuring(fraction):
-                progress.update(task, description=f"{prefix}Measuring image", total=1.0, completed=fraction)
-            case Surveying(number, passes, done, tiles):
-                words = f"{prefix}Pass {number} of {passes} before the labels"
-                progress.update(task, description=words, total=tiles, completed=done)
-            case Ready(tiles, done):
-                progress.update(task, description=f"{prefix}Tiles", total=tiles, completed=done)
-            case TileFinished():
-                progress.advance(task)
-            case Checking(done, total):
-                progress.update(task, description="Checking windows", total=total, completed=done)
-            case TileHalved(zone):
-                progress.console.print(f"Not enough memory: zones are now {lengths(zone)} px", markup=False)

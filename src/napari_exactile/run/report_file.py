@@ -18,13 +18,14 @@ from napari_exactile.images.journal import read_json, write_json
 from napari_exactile.images.normalization import steps_as_json
 from napari_exactile.images.store import OWN, LabelStore
 from napari_exactile.network.trace import dtype_of
+from napari_exactile.run.checked import SpotCheck
 from napari_exactile.run.events import Cancelled, Event
 from napari_exactile.run.identity import Identity, identity
 from napari_exactile.run.job import IsCancelled
 from napari_exactile.run.origin import origin_of
 from napari_exactile.run.report import Report
 from napari_exactile.run.series import Series
-from napari_exactile.run.spot_check import SpotCheck, check_of_run
+from napari_exactile.run.spot_check import check_of_run
 from napari_exactile.run.summary import exactness
 
 FORMAT = 1

@@ -368,6 +368,8 @@ def test_a_check_can_be_stopped(tmp_path: Path) -> None:
     report = kept_report(path)
     assert report["complete"]
     assert report["spot_check"]["reason"] == "not done: it was stopped"
+    ex.segment(image(), network(), tile=TILE, output=path)
+    assert kept_report(path)["spot_check"]["agrees"], "the next call makes up for it"
 
 
 def test_a_check_that_fails_leaves_the_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

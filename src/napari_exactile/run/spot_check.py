@@ -203,7 +203,8 @@ class _Again:
         self._whole: torch.Tensor | None = None
         if whole:
             with exact_arithmetic(job.device):
-                self._whole = self._executor.whole()
+                image, output = full_box(_padded(job)), full_box(job.analysis.grid.shape)
+                self._whole = self._executor.through_network(image, output, check)
 
     def compare(self, window: Box, plane: tuple[int, ...], read: Read) -> Window:
         """Return how the labels in a window of the image compare."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari_exactile.network.probe import NotMeasurableError
     from napari_exactile.run.agreement import Agreement, agreement
     from napari_exactile.run.api import analyse, measure_context, segment, segment_whole
+    from napari_exactile.run.checked import SpotCheck
     from napari_exactile.run.compare import Comparison, offset_sweep, radius_sweep, tiling_error
     from napari_exactile.run.errors import TilingError
     from napari_exactile.run.model_check import Check, check_model
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from napari_exactile.run.plan import Plan, plan_tiles
     from napari_exactile.run.report import Result
     from napari_exactile.run.settings import Settings
-    from napari_exactile.run.spot_check import SpotCheck
     from napari_exactile.run.sweep import Sweep, SweepPoint
     from napari_exactile.run.verify import Verification, verify
 
@@ -44,7 +44,7 @@ _HOMES = {
     "Refusal": "network.graph",
     "Result": "run.report",
     "Settings": "run.settings",
-    "SpotCheck": "run.spot_check",
+    "SpotCheck": "run.checked",
     "Sweep": "run.sweep",
     "SweepPoint": "run.sweep",
     "TilingError": "run.errors",

@@ -18,13 +18,14 @@ from napari_exactile.images.journal import read_json, write_json
 from napari_exactile.images.normalization import steps_as_json
 from napari_exactile.images.store import OWN, LabelStore
 from napari_exactile.network.trace import dtype_of
+from napari_exactile.run.checked import SpotCheck
 from napari_exactile.run.events import Cancelled, Event
 from napari_exactile.run.identity import Identity, identity
 from napari_exactile.run.job import IsCancelled
 from napari_exactile.run.origin import origin_of
 from napari_exactile.run.report import Report
 from napari_exactile.run.series import Series
-from napari_exactile.run.spot_check import SpotCheck, check_of_run
+from napari_exactile.run.spot_check import check_of_run
 from napari_exactile.run.summary import exactness
 
 FORMAT = 1
@@ -32,6 +33,8 @@ REFERENCE = (
     "one forward pass of the unchanged network, in evaluation mode, over the whole image: normalised as a "
     "whole, reflected at the bottom and right up to multiples of F, and what was added cropped off afterwards"
 )
+# Begins the reasons for which a check is worth trying again.
+NOT_DONE = "not done"
 PACKAGES = ("napari-exactile", "torch", "numpy", "zarr")
 
 
@@ -194,14 +197,15 @@ class ReportFile:
         try:
             self.check = yield from check_of_run(self._series, self._read, windows, seed, is_cancelled)
         except Cancelled:
-            self.check = SpotCheck(seed, reason="not done: it was stopped")
+            self.check = SpotCheck(seed, reason=f"{NOT_DONE}: it was stopped")
         except Exception as error:
             words = str(error) or type(error).__name__
-            self.check = SpotCheck(seed, reason=f"not done: it failed: {words}")
+            self.check = SpotCheck(seed, reason=f"{NOT_DONE}: it failed: {words}")
 
     @property
     def _is_due(self) -> bool:
-        return self._has_computed or not (self._earlier.get("spot_check") or {}).get("windows")
+        before = self._earlier.get("spot_check")
+        return self._has_computed or before is None or before["reason"].startswith(NOT_DONE)
 
     @property
     def _has_computed(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from napari_exactile.geometry.grid import in_words
 from napari_exactile.geometry.interval import lengths
-from napari_exactile.run.spot_check import SpotCheck
+from napari_exactile.run.checked import SpotCheck
 from napari_exactile.run.summary import sides
 
 Facts = tuple[tuple[str, str], ...]

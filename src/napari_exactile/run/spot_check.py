@@ -19,6 +19,7 @@ from napari_exactile.geometry.interval import Box, Interval, box_shape, full_box
 from napari_exactile.geometry.tiling import tile_around
 from napari_exactile.network.arithmetic import exact_arithmetic
 from napari_exactile.network.memory import peak_whole_tile
+from napari_exactile.run.checked import SpotCheck, Window
 from napari_exactile.run.devices import memory_budget
 from napari_exactile.run.events import Checking, Event, checker
 from napari_exactile.run.executor import Check, Executor
@@ -32,73 +33,11 @@ Read = Callable[[tuple[int, ...], Box], NDArray[Any]]
 WINDOWS = 8
 # Sides of windows by the number of axes, in pixels: context costs more than they do.
 SIDES = {1: 1024, 2: 64, 3: 32}
-# What a check at the end of a run may cost, as a share of its pixels, and up to which size it may send the
-# whole image through the network where a crop would prove nothing.
+# What a check at the end of a run may cost, as a share of its pixels, and up to how many pixels it may send
+# the whole image through the network where a crop would prove nothing.
 SHARE, SMALL = 0.05, 2**18
 CROPS = "crops of the image with more context than the network needs, in one pass of the unchanged network"
 WHOLE = "one pass of the unchanged network over the whole image"
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What was found in one window, which lies at `box` in the labels of its `plane` of a stack.
-
-    Of `labels`, so many are `differing`, and of these so many are `near_ties`: both probabilities are so
-    close that the last bits of the arithmetic can flip them. `rmse` and `largest` are of the probabilities of
-    the run's path against the other one, over `scores` numbers; None where the run's are not at hand.
-    """
-
-    plane: tuple[int, ...]
-    box: Box
-    labels: int
-    differing: int
-    near_ties: int
-    scores: int = 0
-    rmse: float | None = None
-    largest: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SpotCheck:
-    """Windows drawn with `seed`, and `how` they were computed again; or the `reason` why there are none."""
-
-    seed: int
-    how: str = ""
-    windows: tuple[Window, ...] = ()
-    reason: str = ""
-
-    @property
-    def labels(self) -> int:
-        """Labels that were compared."""
-        return sum(window.labels for window in self.windows)
-
-    @property
-    def differing(self) -> int:
-        """Labels that differ (ME, Eq. 5)."""
-        return sum(window.differing for window in self.windows)
-
-    @property
-    def near_ties(self) -> int:
-        """Those of them that the last bits of the arithmetic can flip."""
-        return sum(window.near_ties for window in self.windows)
-
-    @property
-    def rmse(self) -> float | None:
-        """RMSE of the probabilities (Eq. 4) over all windows in which they were compared."""
-        known = [window for window in self.windows if window.rmse is not None]
-        count = sum(window.scores for window in known)
-        squares = sum((window.rmse or 0.0) ** 2 * window.scores for window in known)
-        return float(np.sqrt(squares / count)) if count else None
-
-    @property
-    def largest(self) -> float | None:
-        """Largest difference of a probability."""
-        return max((window.largest for window in self.windows if window.largest is not None), default=None)
-
-    @property
-    def agrees(self) -> bool:
-        """Whether labels were compared and none differs but near-ties."""
-        return bool(self.windows) and self.differing == self.near_ties
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,14 +66,15 @@ def check_of_run(
 ) -> Generator[Event, None, SpotCheck]:
     """Check at most so many windows of a run, at a few per cent of its cost; raises Cancelled."""
     job = series.job
-    side = _side(job)
-    crop = [
-        min(n + 2 * r, length)
-        for n, r, length in zip(side, _context(job), _padded(job), strict=True)
-    ] if side else [1]  # fmt: skip
     pixels = prod(box_shape(job.plan.tiling.region)) * len(series.planes.indices)
-    count = max(1, min(windows, int(SHARE * pixels / prod(crop))))
+    count = max(1, min(windows, int(SHARE * pixels / _cost(job))))
     return (yield from check_windows(Finished.of(series, read), count, seed, is_cancelled, SMALL))
+
+
+def _cost(job: Job) -> int:
+    """Return the pixels that go through the network for one window: the trimmed way takes a crop, too."""
+    sides = zip(_side(job), job.plan.required_radius, job.plan.factor, _padded(job), strict=False)
+    return 2 * prod(min(n + 2 * (r + f), length) for n, r, f, length in sides)
 
 
 def check_windows(
@@ -263,7 +203,8 @@ class _Again:
         self._whole: torch.Tensor | None = None
         if whole:
             with exact_arithmetic(job.device):
-                self._whole = self._executor.whole()
+                image, output = full_box(_padded(job)), full_box(job.analysis.grid.shape)
+                self._whole = self._executor.through_network(image, output, check)
 
     def compare(self, window: Box, plane: tuple[int, ...], read: Read) -> Window:
         """Return how the labels in a window of the image compare."""

@@ -15,6 +15,7 @@ from napari_exactile.images.store import LabelStore
 from napari_exactile.models.files import FACTORY
 from napari_exactile.models.load import Model, load_model
 from napari_exactile.run.api import ModelLike, make_series
+from napari_exactile.run.checked import SpotCheck
 from napari_exactile.run.devices import pick_device
 from napari_exactile.run.events import Checking, Event, checker
 from napari_exactile.run.identity import differing, identity, settings_from_json
@@ -22,7 +23,7 @@ from napari_exactile.run.job import IsCancelled, Job
 from napari_exactile.run.plan import Plan
 from napari_exactile.run.series import Series
 from napari_exactile.run.settings import Device, Settings
-from napari_exactile.run.spot_check import WINDOWS, Finished, SpotCheck, check_windows
+from napari_exactile.run.spot_check import WINDOWS, Finished, check_windows
 from napari_exactile.run.stored import FORMAT
 
 # What may differ without other labels: where it was computed, and when the file was written.

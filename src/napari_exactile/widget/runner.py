@@ -36,6 +36,7 @@ from napari_exactile.widget.layers import (
 from napari_exactile.widget.overlay import TilingOverlay
 from napari_exactile.widget.run_words import duration
 from napari_exactile.widget.tile_shapes import TileStatus
+from napari_exactile.widget.view_order import ViewOrder
 
 # A redraw takes tens of milliseconds with software OpenGL: more of them would only slow the run.
 REFRESH_MS = 250
@@ -69,7 +70,8 @@ class Run:
         self._name = f"{self._inexact_words()}{choice.plane.layer.name} - {choice.model.name}"
         self._image_name = choice.plane.layer.name
         self._plane_words = ""
-        self._cancelled, self._control = threading.Event(), Control()
+        self._order = ViewOrder(viewer, choice.plane, lambda: self.series)
+        self._cancelled, self._control = threading.Event(), Control(self._order)
         self._running = False
         self._worker: Any = None
         self._current = -1
@@ -112,6 +114,7 @@ class Run:
         self._stopped.clear()
         self._running, self.error, self.saved = True, "", False
         self._started = self._waited = 0.0
+        self._order.follow()
         self._overlay.start_status()
         self._overlay.set_status(self.job.done, TileStatus.DONE)
         self._viewer.layers.events.removed.connect(self._on_removed)
@@ -149,6 +152,7 @@ class Run:
         """Stop without showing anything any more: the viewer is going away."""
         self.cancel()
         self._running = False
+        self._order.leave()
 
     def leave(self) -> None:
         """Stop and leave the layer as it is, named as what it is: the dock is going away, not the viewer."""
@@ -265,6 +269,7 @@ class Run:
         if not self._running:
             return
         self._running = False
+        self._order.leave()
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._show_soon.cancel()
         self._progress_soon.cancel()

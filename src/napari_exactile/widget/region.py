@@ -28,6 +28,8 @@ class Region:
         self._viewer, self._fields, self._on_change = viewer, fields, on_change
         self._drawn = DrawnRectangle(viewer, NAME, f"press {DRAW}", lambda: self._changed(DRAWN))
         self.view_moved = qthrottled(lambda: self._changed(VIEW), timeout=300, leading=False)
+        self._gone = False
+        fields.widget.destroyed.connect(self._stop)
         fields.region.changed.connect(self._on_kind)
         fields.draw.changed.connect(self._ask)
 
@@ -48,11 +50,16 @@ class Region:
 
     def leave(self) -> None:
         """Let go of the viewer."""
-        self.view_moved.cancel()
+        self._stop()
         self._drawn.leave()
 
+    def _stop(self) -> None:
+        self._gone = True
+        self.view_moved.cancel()
+
     def _changed(self, kind: str) -> None:
-        if self._fields.region.value == kind:
+        # A throttled call can come late, when the fields are already gone.
+        if not self._gone and self._fields.region.value == kind:
             self._on_change()
 
     def _on_kind(self, kind: str) -> None:

@@ -15,6 +15,7 @@ from pytestqt.qtbot import QtBot
 
 import napari_exactile as ex
 from docks import WAIT, Brake, begin, finish, lively_model
+from napari_exactile.geometry.interval import slices
 from napari_exactile.images.tiff import open_tiff
 from napari_exactile.run.executor import Executor
 from napari_exactile.widget.dock import ExactileDock
@@ -63,10 +64,11 @@ def test_tiles_arrive_one_after_the_other(opened: Any, qtbot: QtBot, monkeypatch
     brake.let(1)
     qtbot.waitUntil(lambda: len(run.job.done) == 1 and run.layer is not None, timeout=WAIT)
     monkeypatch.setattr(run.layer, "refresh", lambda *args, **kwargs: refreshes.append(len(run.job.done)))
-    zone = run.job.plan.tiling.tile(0).zone
-    done = run.layer.data[: zone[0].stop, : zone[1].stop]
-    assert done.max() < run.job.unfinished
-    assert (run.layer.data[zone[0].stop :] == run.job.unfinished).all()
+    (index,) = run.job.done
+    done = np.zeros(run.layer.data.shape, bool)
+    done[slices(run.job.plan.tiling.tile(index).zone)] = True
+    assert (run.layer.data[done] < run.job.unfinished).all()
+    assert (run.layer.data[~done] == run.job.unfinished).all()
     assert not run.layer.editable
     assert not dock.fields.tile.enabled
     assert dock.footer.progress.text().endswith(f"of {len(dock.plan)} tiles")
@@ -156,8 +158,8 @@ def test_a_failing_tile_reaches_the_person_and_keeps_the_others(
     monkeypatch.setattr(Executor, "scores", fails_at_third)
     dock.start()
     qtbot.waitUntil(lambda: not dock.running, timeout=WAIT)
-    assert "tile 3 (pixels" in dock.footer.result.text()
-    assert "the disk is gone" in dock.footer.result.text()
+    rows, columns = (f"{side.start}..{side.stop}" for side in calls[2])
+    assert f"(pixels {rows} x {columns}) failed: the disk is gone" in dock.footer.result.text()
     assert "incomplete" in dock.run.layer.name
     layer = finish(qtbot, dock)
     assert np.array_equal(layer.data, ex.segment_whole(viewer.layers["slide"].data, model).labels)

@@ -29,7 +29,9 @@ from torch import nn
 
 from napari_exactile.models.load import load_model
 from napari_exactile.widget.dock import ExactileDock
+from napari_exactile.widget.fields import DRAWN
 from napari_exactile.widget.form import breakable
+from napari_exactile.widget.region import NAME as REGION
 
 WAIT = 60_000
 WIDTH, WINDOW_HEIGHT = 350, 700
@@ -170,6 +172,12 @@ def test_nothing_is_cut_off_in_any_state(opened: Any, qtbot: QtBot, size: int, t
     assert fields.tile_note.styleSheet(), "a warning"
     assert_all_can_be_read(qtbot, dock)
     fields.tile.value = 256
+    fields.region.value = DRAWN
+    assert fields.draw.native.isVisible()
+    assert fields.image_note.styleSheet(), "a warning: there is no rectangle yet"
+    assert_all_can_be_read(qtbot, dock)
+    dock.viewer.layers.remove(REGION)
+    assert_all_can_be_read(qtbot, dock)
     fields.lock(True)
     footer.running("1234 of 5678 tiles", 1234, 5678)
     footer.show_rate("12.34 Mpx/s - 59 min left")

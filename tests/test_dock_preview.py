@@ -17,7 +17,6 @@ from docks import WAIT, Brake, begin, pixels
 from napari_exactile.run.errors import TilingErrors
 from napari_exactile.run.words import error_sentence
 from napari_exactile.widget.dock import ExactileDock
-from napari_exactile.widget.drawn import HOW
 from napari_exactile.widget.own_layer import OwnLayer
 from napari_exactile.widget.preview_fields import DRAWN, ESTIMATE, SEAM, STOP, VIEW
 
@@ -197,7 +196,8 @@ def test_the_current_view_and_a_drawn_rectangle_can_be_looked_at(
     settle(qtbot, dock)
     assert viewer.layers[DIFFERING].data.shape[0] == 700
     where.value = DRAWN
-    assert dock.fields.preview.result.text() == f"{HOW}."
+    how = "Draw a rectangle on the image, in the layer 'Preview: rectangle'."
+    assert dock.fields.preview.result.text() == how
     rectangle = viewer.layers["Preview: rectangle"]
     assert viewer.layers.selection.active is rectangle
     rectangle.add_rectangles([[39.5, -30], [89.5, 69.5]])

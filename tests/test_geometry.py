@@ -141,6 +141,24 @@ def test_tiles_can_be_looked_up_by_number_and_by_pixel(plan: Tiling) -> None:
     assert plan.at((0, plan.region[1].stop)) is None
 
 
+@given(tilings(), intervals(), intervals())
+def test_the_nearest_tiles_are_those_that_meet_a_window(
+    plan: Tiling, rows: Interval, columns: Interval
+) -> None:
+    """They are found without looking at the others, in the order of their middles' distance."""
+    sides, middle = (rows, columns), [(side.start + side.stop) / 2 for side in (rows, columns)]
+
+    def meets(zone: tuple[Interval, ...]) -> bool:
+        pairs = zip(zone, sides, strict=True)
+        return all(a.start < b.stop and b.start < a.stop for a, b in pairs)
+
+    def distance(zone: tuple[Interval, ...]) -> float:
+        return sum(((a.start + a.stop) / 2 - m) ** 2 for a, m in zip(zone, middle, strict=True))
+
+    met = [(distance(tile.zone), tile.index) for tile in plan if meets(tile.zone)]
+    assert list(plan.nearest(sides)) == [index for _, index in sorted(met)]
+
+
 def test_a_small_image_is_one_tile() -> None:
     """An image smaller than one tile is a single zone, read whole."""
     tiles = list(Tiling((37, 50), (16, 16), (320, 320), (96, 96)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -155,6 +156,32 @@ def test_at_most_two_boxes_are_read_ahead() -> None:
         ahead.expect([(7,), (1,)])  # type: ignore[list-item]
         assert [ahead.take((n,)) for n in (7, 1, 5)] == [(7,), (1,), (5,)]  # type: ignore[arg-type]
     assert read == [(0,), (1,), (2,), (7,), (5,)]
+
+
+def test_another_order_at_every_tile_keeps_no_more_in_memory() -> None:
+    """What is read ahead for nothing is let go: besides what was taken, two boxes exist at most."""
+
+    class Pixels:
+        pass
+
+    alive: weakref.WeakSet[Pixels] = weakref.WeakSet()
+    most: list[int] = []
+
+    def reading(_box: Any) -> Pixels:
+        alive.add(read := Pixels())
+        most.append(len(alive))
+        return read
+
+    order = np.random.default_rng(0)
+    with ReadAhead(reading) as ahead:
+        for _ in range(200):
+            boxes = [(int(n),) for n in order.permutation(50)[: 1 + AHEAD]]
+            ahead.expect(boxes)  # type: ignore[arg-type]
+            taken = ahead.take(boxes[0])  # type: ignore[arg-type]
+            assert taken in alive
+            del taken
+    assert len(most) > 300, "much was read for nothing"
+    assert max(most) <= 1 + AHEAD
 
 
 def test_each_tile_is_read_once(model: ex.Model) -> None:

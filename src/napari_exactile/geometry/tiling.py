@@ -121,6 +121,28 @@ class Tiling:
             if span.start < window.stop and span.stop > window.start
         ]
 
+    def nearest(self, window: Box) -> tuple[int, ...]:
+        """Return the numbers of the tiles whose zones meet `window`, those nearest to its middle first.
+
+        Distances are those of the zones' middles, in pixels. Other tiles are not looked at.
+        """
+        near: list[tuple[int, int]] = [(0, 0)]
+        for axis, (side, length) in enumerate(zip(window, self.grid, strict=True)):
+            places = self._distances(axis, side)
+            near = [(far + d * d, number * length + n) for far, number in near for n, d in places]
+        return tuple(number for _, number in sorted(near))
+
+    def _distances(self, axis: int, window: Interval) -> list[tuple[int, int]]:
+        """Return places along an axis whose zones meet `window`, with twice their distance to its middle."""
+        region, size = self.region[axis], self.zone[axis]
+        start, stop = max(window.start, region.start), min(window.stop, region.stop)
+        if start >= stop:
+            return []
+        first = region.start // self.factor[axis] * self.factor[axis]
+        middle = window.start + window.stop
+        ends = ((n, first + n * size) for n in range((start - first) // size, (stop - 1 - first) // size + 1))
+        return [(n, max(at, region.start) + min(at + size, region.stop) - middle) for n, at in ends]
+
     def at(self, point: tuple[int, ...]) -> int | None:
         """Return the number of the tile whose zone holds the pixel `point`, None outside the region."""
         number = 0

@@ -13,10 +13,11 @@ from napari_exactile.geometry.interval import Box, lengths
 from napari_exactile.images.source import Planes
 from napari_exactile.run.settings import Device, Settings
 from napari_exactile.widget.classes import Classes, label_count
-from napari_exactile.widget.fields import ALL_PLANES, AUTOMATIC, NORMALIZATIONS, VIEW, Fields
+from napari_exactile.widget.fields import ALL_PLANES, AUTOMATIC, NORMALIZATIONS, Fields
 from napari_exactile.widget.output import OutputChooser
-from napari_exactile.widget.planes import Plane, plane_of, region_in_view
+from napari_exactile.widget.planes import Plane, plane_of
 from napari_exactile.widget.planner import Planner
+from napari_exactile.widget.region import Region
 from napari_exactile.widget.rescaled import described
 
 if TYPE_CHECKING:
@@ -57,9 +58,11 @@ class Chooser:
     """
 
     def __init__(
-        self, viewer: ViewerModel, fields: Fields, planner: Planner, analysed: Callable[[], None]
-    ) -> None:
+        self, viewer: ViewerModel, fields: Fields, planner: Planner, region: Region,
+        analysed: Callable[[], None],
+    ) -> None:  # fmt: skip
         self._viewer, self._fields, self._planner, self._analysed = viewer, fields, planner, analysed
+        self._part = region
         self._devices: dict[str, Device] = {AUTOMATIC: "auto", "CPU": "cpu"}
         self._failure: tuple[tuple[Any, ...], Exception] | None = None
         self.choice: Choice | None = None
@@ -201,13 +204,13 @@ class Chooser:
         return {"radius": radius, "method": "whole-tile" if undersized else "trimmed"}
 
     def _region(self, plane: Plane) -> Box | None:
-        if self._fields.region.value != VIEW:
-            return None
         try:
-            return region_in_view(plane, self._viewer)
+            return self._part.box(plane)
         except ValueError as error:
             self._fields.image_note.say(f"{error}.", warning=True)
-            raise _CannotRun("The current view cannot be segmented: see Image.") from error
+            self._fields.clear_figures()
+            what = self._fields.region.value.lower()
+            raise _CannotRun(f"The {what} cannot be segmented: see Image.") from error
 
     def _plan(self, analysis: Analysis, settings: Settings) -> Plan:
         from napari_exactile.run.devices import pick_device

@@ -14,7 +14,7 @@ from superqt.utils import qthrottled
 
 from napari_exactile.widget.chooser import Chooser
 from napari_exactile.widget.details import DetailsDialog
-from napari_exactile.widget.fields import VIEW, Fields
+from napari_exactile.widget.fields import Fields
 from napari_exactile.widget.footer import Footer
 from napari_exactile.widget.form import scrolled
 from napari_exactile.widget.open_model import ModelOpener
@@ -23,6 +23,7 @@ from napari_exactile.widget.overlay import TilingOverlay
 from napari_exactile.widget.own_layer import OWN, Frame
 from napari_exactile.widget.planner import Planner
 from napari_exactile.widget.preview import PreviewSection
+from napari_exactile.widget.region import Region
 from napari_exactile.widget.remembered import recall, remember
 from napari_exactile.widget.result_actions import ResultActions
 from napari_exactile.widget.results import Results
@@ -46,7 +47,8 @@ class ExactileDock(QWidget):
         self.footer = Footer()
         self.overlay = TilingOverlay(napari_viewer)
         self.run: Run | None = None
-        self._chooser = Chooser(napari_viewer, self.fields, self.planner, self.update_plan)
+        self._region = Region(napari_viewer, self.fields, self.update_plan)
+        self._chooser = Chooser(napari_viewer, self.fields, self.planner, self._region, self.update_plan)
         self.preview = PreviewSection(napari_viewer, self.fields.preview, self.overlay)
         self.results = Results(napari_viewer, self.fields.results, self)
         self.details = DetailsDialog(self, self.planner.classes, self._show_classes)
@@ -58,8 +60,6 @@ class ExactileDock(QWidget):
         self._watched: Image | None = None
         # Not at once: new figures are painted first, as drawing the zones takes longer than computing them.
         self._show_overlay = qthrottled(self._draw_overlay, timeout=100, leading=False)
-        # Not at once: napari tells what is in sight only after it has drawn it.
-        self._view_moved = qthrottled(self._update_for_view, timeout=300, leading=False)
         self._arrange()
         self._connect()
         if remembers:
@@ -236,8 +236,8 @@ class ExactileDock(QWidget):
             emitter.disconnect(self._on_camera)
         self._watch(None)
         self._show_overlay.cancel()
-        self._view_moved.cancel()
         self.result.leave()
+        self._region.leave()
         self.preview.leave()
         self.results.leave()
         self.overlay.close()
@@ -273,12 +273,8 @@ class ExactileDock(QWidget):
     def _on_viewer_change(self, event: Any = None) -> None:
         self.update_plan()
 
-    def _update_for_view(self) -> None:
-        if self.fields.region.value == VIEW:
-            self.update_plan()
-
     def _on_camera(self, event: Any = None) -> None:
-        self._view_moved()
+        self._region.view_moved()
         self.preview.view_moved()
 
     def _arrange(self) -> None:

@@ -22,7 +22,8 @@ from napari_exactile.widget.results import ResultFields
 
 Choices = Callable[[Any], list[tuple[str, Any]]]
 
-WHOLE, VIEW = "Whole image", "Current view"
+WHOLE, VIEW, DRAWN = "Whole image", "Current view", "Drawn rectangle"
+DRAW = "Draw rectangle"
 ONE_PLANE, ALL_PLANES = "Plane in view", "All planes"
 MODEL_SAYS, Z_SCORE, NONE = "By the model", "Z-score", "None"
 NORMALIZATIONS = {
@@ -58,10 +59,12 @@ class Fields:
         self.image_note = Note()
         self.sample = PushButton(text="Load sample", tooltip="Open a synthetic image of colonies")
         self.region = RadioButtons(
-            choices=[WHOLE, VIEW], value=WHOLE, orientation="vertical",
-            tooltip="The current view is exact relative to the whole image: its statistics and edges count",
+            choices=[WHOLE, VIEW, DRAWN], value=WHOLE, orientation="vertical",
+            tooltip="A part is exact relative to the whole image: its statistics and edges count",
         )  # fmt: skip
-
+        self.draw = PushButton(
+            text=DRAW, visible=False, tooltip="Draw the part to segment; the last rectangle counts"
+        )  # fmt: skip
         self.channels = ComboBox(
             choices=self._channel_choices, value="automatic", tooltip="Where the channels of the image lie"
         )  # fmt: skip
@@ -199,6 +202,7 @@ class Fields:
             field.enabled = not locked
         self.open_model.setEnabled(not locked)
         self.output_path.setEnabled(not locked)
+        self.draw.enabled = not locked
         if not locked:
             self.tile.enabled, self.radius.enabled = not self.automatic.value, self.own_radius.value
             self.together.enabled = self.planes.value == ALL_PLANES
@@ -231,7 +235,7 @@ class Fields:
         self.planes_row.row("Planes", self.planes, self.together)
         self.threshold_row.row("Threshold", self.threshold)
         form.wide(self.image, self.image_note, self.sample, self.channels_row, self.planes_row)
-        form.row("Segment", self.region)
+        form.row("Segment", self.region, self.draw)
         form.wide(self.output_note)
         form.heading("Model")
         form.wide(

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.transforms import Affine
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from napari_exactile.geometry.grid import OutputGrid
 from napari_exactile.geometry.interval import Box
@@ -89,12 +89,19 @@ def placement(plane: Plane, grid: OutputGrid, box: Box) -> dict[str, Any]:
     start, stride = np.zeros(image.ndim), np.ones(image.ndim)
     start[list(plane.spatial)] = grid.centre([span.start for span in box])
     stride[list(plane.spatial)] = [float(step) for step in grid.stride]
-    fields = {name: getattr(image, name) for name in ("rotate", "shear", "units", "axis_labels")}
-    linear = Affine(scale=image.scale, rotate=image.rotate, shear=image.shear).linear_matrix
-    translate = np.asarray(image.translate) + linear @ start
-    return {
-        **fields, "scale": np.asarray(image.scale) * stride, "translate": translate, "affine": image.affine,
-    }  # fmt: skip
+    return placed(image, start, stride)
+
+
+def placed(layer: Layer, start: ArrayLike, stride: ArrayLike) -> dict[str, Any]:
+    """Return scale, translation and the rest of an array that begins at pixel `start` of a layer.
+
+    Both have one number for each axis of the layer; `stride` is how many of its pixels one element covers.
+    """
+    fields = {name: getattr(layer, name) for name in ("rotate", "shear", "units", "axis_labels")}
+    linear = Affine(scale=layer.scale, rotate=layer.rotate, shear=layer.shear).linear_matrix
+    translate = np.asarray(layer.translate) + linear @ np.asarray(start)
+    scale = np.asarray(layer.scale) * np.asarray(stride)
+    return {**fields, "scale": scale, "translate": translate, "affine": layer.affine}
 
 
 def class_colors(

@@ -11,8 +11,9 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
-from napari_exactile.geometry.interval import Box, Interval, full_box
+from napari_exactile.geometry.interval import Box, full_box
 from napari_exactile.images.source import ArraySource, ImageSource, LayeredSource, Planes, check_channels
+from napari_exactile.widget.in_view import NotInSightError, box_in_view, displayed_axes
 
 # Where the channels lie: the axis that seems to hold them, an axis of the person's choice, nowhere, or in the
 # selected layers.
@@ -212,18 +213,10 @@ def region_in_view(plane: Plane, viewer: ViewerModel) -> Box:
         )
     if not plane.is_flat:
         raise ValueError("The current view can be segmented where y and x are the last axes: they are not")
-    layer = plane.layer
-    corners = np.asarray(layer.corner_pixels, float)[:, -2:]
-    if layer.multiscale:
-        corners *= np.asarray(layer.downsample_factors[layer.data_level])[-2:]
-    low, high = np.floor(corners[0]).astype(int), np.ceil(corners[1]).astype(int) + 1
-    centre = layer.world_to_data((*viewer.dims.point[:-2], *viewer.scene.camera.center[-2:]))[-2:]
-    box = []
-    for first, last, middle, length in zip(low, high, centre, plane.shape[-2:], strict=True):
-        start, stop = max(0, int(first)), min(int(last), length)
-        # Beside the image, napari tells one pixel of its edge.
-        beside = stop - start <= 1 and not -0.5 <= middle < length - 0.5
-        if start >= stop or beside:
-            raise ValueError("The image is not in sight: move it into view, or segment the whole image")
-        box.append(Interval(start, stop))
-    return (*full_box(plane.shape[:-2]), *box)
+    if set(displayed_axes(plane.layer, viewer)) != set(plane.spatial[-2:]):
+        raise ValueError("The view shows other axes than y and x: roll the axes back to segment the view")
+    try:
+        box = box_in_view(plane.layer, viewer)
+    except NotInSightError as error:
+        raise ValueError(f"{error}, or segment the whole image") from error
+    return (*full_box(plane.shape[:-2]), *box[-2:])

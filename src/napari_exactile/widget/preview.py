@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 SEAM_WINDOW, LARGEST_WINDOW = 512, 2048
 """Pixels a side of the window at a seam, and the most of the view or of a rectangle that is computed."""
 
+NAME = "Preview: rectangle"
+AGAIN = "choose another place to look at, and then the rectangle again"
 PLOT_TITLE = "Error against context"
 
 
@@ -44,7 +47,7 @@ class PreviewSection:
     def __init__(self, viewer: ViewerModel, fields: PreviewFields, overlay: TilingOverlay) -> None:
         self._viewer, self._fields, self._overlay = viewer, fields, overlay
         self._layers = PreviewLayers(viewer)
-        self._drawn = DrawnRectangle(viewer, self.update)
+        self._drawn = DrawnRectangle(viewer, NAME, AGAIN, self.update)
         self._choice: Choice | None = None
         self._reason = ""
         self._known: tuple[Any, ErrorPreview] | None = None
@@ -52,7 +55,7 @@ class PreviewSection:
         self._described: Tiling | None = None
         self._error, self._estimate, self._sweep, self._opening = (Latest() for _ in range(4))
         self.plot: PlotDock | None = None
-        # Not at once: napari tells what is in sight only after it has drawn it.
+        # Not at every move of the mouse: each place is computed.
         self.view_moved = qthrottled(self.update, timeout=300, leading=False)
         self._gone = False
         fields.form.destroyed.connect(self._stop)
@@ -211,7 +214,8 @@ class PreviewSection:
 
     def _on_where(self, where: str) -> None:
         if where == DRAWN and self._choice is not None:
-            self._drawn.ask(Frame.of(self._choice.plane.layer))
+            with suppress(ValueError):  # `update` says why nothing can be drawn
+                self._drawn.ask(Frame.of(self._choice.plane.layer))
         self.update()
 
     # --- the whole image, and the plot

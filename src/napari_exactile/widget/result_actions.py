@@ -11,7 +11,7 @@ from napari.layers import Labels
 from qtpy.QtWidgets import QWidget
 
 from napari_exactile.widget.background import Latest
-from napari_exactile.widget.editable import editable_copy
+from napari_exactile.widget.editable import box_to_copy, layer_of, read_labels
 from napari_exactile.widget.footer import Footer
 from napari_exactile.widget.report_dialog import ReportDialog
 from napari_exactile.widget.saving import Saver
@@ -29,7 +29,7 @@ class ResultActions:
         self._viewer, self._footer, self._run = viewer, footer, run
         self.saver = Saver(parent, footer)
         self.dialog = ReportDialog(parent)
-        self._reporting = Latest()
+        self._reporting, self._copying = Latest(), Latest()
         footer.save.clicked.connect(lambda _checked: self.save())
         footer.report.clicked.connect(lambda _checked: self.report())
         footer.copy.clicked.connect(lambda _checked: self.copy())
@@ -49,12 +49,19 @@ class ResultActions:
     def copy(self) -> None:
         """Add a layer to paint on over what is in sight."""
         run = self._run()
-        if run is None or not isinstance(run.layer, Labels) or run.layer not in self._viewer.layers:
+        layer = None if run is None else run.layer
+        if not isinstance(layer, Labels) or layer not in self._viewer.layers:
             return
         try:
-            editable_copy(self._viewer, run.layer)
+            box = box_to_copy(self._viewer, layer)
         except ValueError as error:
             self._failed(error)
+            return
+        self._copying.ask(
+            lambda: read_labels(layer, box),
+            lambda labels: self._viewer.add_layer(layer_of(layer, box, labels)),
+            self._failed,
+        )
 
     def rethreshold(self, threshold: float) -> None:
         """Label anew with another threshold, where the last run has kept its probabilities."""
@@ -69,6 +76,7 @@ class ResultActions:
     def leave(self) -> None:
         """Stop: the dock is going away."""
         self._reporting.forget()
+        self._copying.forget()
         self.saver.stop()
         self.dialog.close()
 

@@ -31,6 +31,7 @@ from napari_exactile.widget.result_layers import ResultLayers
 from napari_exactile.widget.run_words import inexact_words, outcome
 from napari_exactile.widget.stored_levels import StoredLevels
 from napari_exactile.widget.tile_shapes import TileStatus
+from napari_exactile.widget.view_order import ViewOrder
 
 
 class Run:
@@ -60,7 +61,8 @@ class Run:
         self._shown = ResultLayers(viewer, choice.plane, self.series, name, choice.classes)
         self.error = ""
         self.saved = False
-        self._cancelled, self._control = threading.Event(), Control()
+        self._order = ViewOrder(viewer, choice.plane, lambda: self.series)
+        self._cancelled, self._control = threading.Event(), Control(self._order)
         self._running = False
         self._worker: Any = None
         self._current = -1
@@ -111,6 +113,7 @@ class Run:
         self._control.resume()
         self._stopped.clear()
         self._running, self.error, self.saved = True, "", False
+        self._order.follow()
         self._overlay.start_status()
         self._overlay.set_status(self.job.done, TileStatus.DONE)
         self._viewer.layers.events.removed.connect(self._on_removed)
@@ -145,6 +148,7 @@ class Run:
         self.cancel()
         self._running = False
         self._progress.stop()
+        self._order.leave()
 
     def leave(self) -> None:
         """Stop and leave the layer as it is, named as what it is: the dock is going away, not the viewer."""
@@ -254,6 +258,7 @@ class Run:
         if not self._running:
             return
         self._running = False
+        self._order.leave()
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._show_soon.cancel()
         self._progress.stop()

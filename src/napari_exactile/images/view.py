@@ -19,7 +19,7 @@ class View:
     """
 
     def __init__(self, array: Any, parts: tuple[Part, ...]) -> None:
-        self.array, self._parts = array, parts
+        self.array, self.parts = array, parts
         lengths = [
             len(range(*part.indices(length)))
             for part, length in zip(parts, array.shape, strict=True)
@@ -37,7 +37,7 @@ class View:
         lengths = iter(self.shape)
         inner = tuple(
             part if isinstance(part, int) else _through(part.step or 1, next(wanted), next(lengths))
-            for part in self._parts
+            for part in self.parts
         )
         return np.asarray(self.array[inner]).astype(self.dtype, copy=False)
 

@@ -15,7 +15,8 @@ import napari_exactile as ex
 from command_line import call, summary, use_model
 from docks import WAIT, finish
 from napari_exactile.images.tiff import open_tiff
-from napari_exactile.widget.fields import NONE, VIEW
+from napari_exactile.widget.fields import VIEW
+from napari_exactile.widget.normalization_fields import NONE
 
 # A bright square in the image, on multiples of 4 px.
 SQUARE = (slice(24, 40), slice(32, 56))

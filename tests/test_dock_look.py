@@ -27,6 +27,7 @@ from qtpy.QtWidgets import (
 )
 from torch import nn
 
+from napari_exactile.images.normalization import Affine, Normalization, ZScore
 from napari_exactile.models.load import load_model
 from napari_exactile.widget.dock import ExactileDock
 from napari_exactile.widget.fields import DRAWN
@@ -161,6 +162,16 @@ def test_nothing_is_cut_off_in_any_state(opened: Any, qtbot: QtBot, size: int, t
     assert fields.radius_note.isVisible()
     assert_all_can_be_read(qtbot, dock)
     fields.own_radius.value = False
+    fields.normalizing.show_measured((ZScore(),), Normalization((Affine((9506.9587, 120.5), (699.03, 1.0)),)))
+    assert fields.normalizing.use.native.isVisible()
+    assert_all_can_be_read(qtbot, dock)
+    fields.normalizing.choice.value, fields.normalizing.typed.value = "Typed...", "fix 3"
+    fields.normalizing.ignore.value = "nothing"
+    assert fields.normalizing.ignore_note.isVisible()
+    assert_all_can_be_read(qtbot, dock)
+    letters = fields.normalizing.typed.native.fontMetrics().height()
+    assert letters == fields.normalizing.choice.native.fontMetrics().height()
+    fields.normalizing.choice.value, fields.normalizing.ignore.value = "By the model", ""
     fields.automatic.value, fields.tile.value = False, 256
     fields.preview_header.setChecked(True)
     fields.preview.radius.value = 50

@@ -22,6 +22,7 @@ from docks import WAIT, finish, lively_model
 from napari_exactile.models import load
 from napari_exactile.widget import remembered
 from napari_exactile.widget.dock import ExactileDock
+from napari_exactile.widget.image_reader import SLIDES, ZARR_FILES
 from napari_exactile.widget.model_reader import PATTERNS, get_reader
 from napari_exactile.widget.open_model import MOST, RECENT, RecentModels
 
@@ -269,8 +270,9 @@ def test_the_manifest_names_the_files_of_the_dialog() -> None:
     from npe2 import PluginManager
 
     manifest = PluginManager.instance().get_manifest("napari-exactile")
-    (reader,) = manifest.contributions.readers
-    assert tuple(reader.filename_patterns) == PATTERNS
+    models, images = sorted(manifest.contributions.readers, key=lambda reader: reader.command)
+    assert tuple(models.filename_patterns) == PATTERNS
+    assert tuple(images.filename_patterns) == (*ZARR_FILES, *(f"*{ending}" for ending in SLIDES))
 
 
 def test_no_model_is_opened_during_a_run(dock: ExactileDock) -> None:

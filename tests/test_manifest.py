@@ -30,7 +30,8 @@ def test_every_command_of_the_manifest_can_be_imported() -> None:
     manifest = PluginManifest.from_file(str(files("napari_exactile") / "napari.yaml"))
     manifest.validate_imports()
     assert {command.id.split(".")[1] for command in manifest.contributions.commands or ()} == {
-        "dock", "colonies_512", "colonies_2048", "colonies_8192", "open_model"
+        "dock", "colonies_512", "colonies_2048", "colonies_8192", "open_model",
+        "read_image", "open_image_file", "open_image_folder",
     }  # fmt: skip
 
 
@@ -68,10 +69,12 @@ def test_the_dock_is_in_the_segment_menu_and_the_palette(make_napari_viewer: Cal
 
 
 def test_model_files_are_told_apart_without_torch(tmp_path: Path) -> None:
-    """napari asks of each file whether it is a model: that loads neither torch nor napari nor Qt."""
+    """napari asks of each file whether it holds a model: that loads neither torch nor napari nor Qt."""
     code = f"""
 import sys
+from napari_exactile.widget import image_reader
 from napari_exactile.widget.model_reader import get_reader
+image_reader.get_reader("a.svs")
 path = {str(tmp_path / "model.pt")!r}
 open(path, "wb").write(b"PK\\x03\\x04")
 print(get_reader(path) is not None, sorted({{"torch", "napari", "qtpy", "numpy"}} & set(sys.modules)))

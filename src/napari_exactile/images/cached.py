@@ -23,7 +23,7 @@ class CachedArray:
     def __init__(
         self, shape: tuple[int, ...], dtype: np.dtype[Any], decode: Callable[[NDArray[Any]], object]
     ) -> None:
-        self.shape, self.dtype, self.ndim = shape, dtype, len(shape)
+        self.shape, self.dtype, self.ndim, self.size = shape, dtype, len(shape), prod(shape)
         self._decode = decode
         self._lock = Lock()
         self._pixels: NDArray[Any] | None = None

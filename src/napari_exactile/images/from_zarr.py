@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
-from napari_exactile.images.opened import OpenedImage, micrometres
+from napari_exactile.images.opened import OpenedImage, Place, micrometres
 
 # The axes before OME-NGFF 0.3, which named none.
 OLD_AXES = "tczyx"
@@ -32,7 +33,7 @@ def open_zarr(path: Path) -> OpenedImage:
 
 
 def _open_group(path: Path, group: Any) -> OpenedImage:
-    about = _ome(group)
+    about = ome_of(group)
     if "image-label" in about:
         raise ValueError(f"{path} holds labels, not an image")
     if "plate" in about or "well" in about:
@@ -45,7 +46,7 @@ def _open_group(path: Path, group: Any) -> OpenedImage:
     return open_zarr(path / _only_image(path, group, about))
 
 
-def _ome(group: Any) -> Mapping[str, Any]:
+def ome_of(group: Any) -> Mapping[str, Any]:
     """Return what OME-NGFF says of a group: since 0.5 under a name of its own."""
     attributes = dict(group.attrs)
     about = attributes.get("ome", attributes)
@@ -65,33 +66,60 @@ def _only_image(path: Path, group: Any, about: Mapping[str, Any]) -> str:
 
 def _multiscale(name: str, group: Any, about: Mapping[str, Any]) -> OpenedImage:
     image = about["multiscales"][0]
-    arrays = [group[str(dataset["path"])] for dataset in image["datasets"]]
-    axes = [axis if isinstance(axis, Mapping) else {"name": axis} for axis in image.get("axes", OLD_AXES)]
-    scale = _scale(image["datasets"][0], len(axes), _scale(image, len(axes)))
-    named = _letters([str(axis["name"]) for axis in axes])
-    shape = arrays[0].shape
+    arrays = levels_of(group, image)
+    axes = axes_of(image)
+    place, named = place_of(image, axes), _letters([str(axis["name"]) for axis in axes])
     return OpenedImage(
-        name, arrays[0], named, _pixel_size(axes, scale), _channel_names(about, named, shape),
-        tuple(array for array in arrays[1:] if array.ndim == len(shape)),
+        name, arrays[0], named, _pixel_size(axes, place), _channel_names(about, named, arrays[0].shape),
+        tuple(arrays[1:]), place=place,
     )  # fmt: skip
 
 
-def _scale(described: Mapping[str, Any], axes: int, before: Sequence[float] | None = None) -> list[float]:
-    """Return the size of an element along each axis, from the transformations of an image or a level."""
-    scale = list(before or [1.0] * axes)
-    for transformation in described.get("coordinateTransformations", ()):
-        if transformation.get("type") == "scale":
-            scale = [a * b for a, b in zip(scale, transformation["scale"], strict=True)]
-    return scale
+def levels_of(group: Any, image: Mapping[str, Any]) -> list[Any]:
+    """Return the arrays of a multiscale image, the largest first."""
+    arrays = [group[str(dataset["path"])] for dataset in image["datasets"]]
+    return [array for array in arrays if array.ndim == arrays[0].ndim]
 
 
-def _pixel_size(axes: Sequence[Mapping[str, Any]], scale: Sequence[float]) -> tuple[float, ...] | None:
-    """Return the size along the axes of space in micrometres; None where one has no unit of length."""
-    space = [(axis, size) for axis, size in zip(axes, scale, strict=True) if axis["name"] in {*"zyx"}]
+def axes_of(image: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what is said of each axis of a multiscale image, its name at least."""
+    return [axis if isinstance(axis, Mapping) else {"name": axis} for axis in image.get("axes", OLD_AXES)]
+
+
+def place_of(image: Mapping[str, Any], axes: Sequence[Mapping[str, Any]]) -> Place:
+    """Return where level 0 lies: its own transformations come before those of the whole image.
+
+    Raises KeyError, TypeError or ValueError where these are not as they should be.
+    """
+    scale, translation = [1.0] * len(axes), [0.0] * len(axes)
+    for described in image["datasets"][0], image:
+        for step in described.get("coordinateTransformations", ()):
+            if step.get("type") == "scale":
+                scale = [a * b for a, b in zip(scale, step["scale"], strict=True)]
+                translation = [a * b for a, b in zip(translation, step["scale"], strict=True)]
+            elif step.get("type") == "translation":
+                translation = [a + b for a, b in zip(translation, step["translation"], strict=True)]
+    units = [_micrometres(axis) for axis in axes]
+    return Place(
+        tuple(size * (unit or 1.0) for size, unit in zip(scale, units, strict=True)),
+        tuple(start * (unit or 1.0) for start, unit in zip(translation, units, strict=True)),
+        tuple(unit is not None for unit in units),
+    )
+
+
+def _micrometres(axis: Mapping[str, Any]) -> float | None:
+    """Return the micrometres of an axis's unit; None for what is not a length."""
     try:
-        return tuple(micrometres(size, str(axis["unit"])) for axis, size in space)
+        return micrometres(1.0, str(axis["unit"])) if axis["name"] in {*"zyx"} else None
     except (KeyError, ValueError):
         return None
+
+
+def _pixel_size(axes: Sequence[Mapping[str, Any]], place: Place) -> tuple[float, ...] | None:
+    """Return the size along the axes of space in micrometres; None where one has no unit of length."""
+    space = [number for number, axis in enumerate(axes) if axis["name"] in {*"zyx"}]
+    known = all(place.measured[number] and 0 < place.scale[number] < inf for number in space)
+    return tuple(place.scale[number] for number in space) if known else None
 
 
 def _channel_names(about: Mapping[str, Any], axes: str | None, shape: Sequence[int]) -> tuple[str, ...]:

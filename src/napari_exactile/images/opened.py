@@ -36,6 +36,18 @@ def micrometres(value: Any, unit: str) -> float:
     return length
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an image lies: along each axis of its array the distance of elements and the centre of the first.
+
+    Along the axes that have a unit of length, they are in micrometres: `measured` says which do.
+    """
+
+    scale: tuple[float, ...]
+    translation: tuple[float, ...]
+    measured: tuple[bool, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenedImage:
     """An image in a file: `array` is sliced like numpy's and reads, at most, what the slice touches.
@@ -43,7 +55,8 @@ class OpenedImage:
     `axes` has a letter for each axis of the array, "c" for channels and colours; None where the file names
     none. `pixel_size` is in micrometres along as many of the last spatial axes, None where it is unknown.
     `channels` are names. `coarser` are smaller versions of the same image, the largest first; `notes` say
-    what costs more than one would think. Raises ValueError for axes that do not fit.
+    what costs more than one would think. `place` is known where a file says it of every axis. Raises
+    ValueError for axes that do not fit.
     """
 
     name: str
@@ -53,6 +66,7 @@ class OpenedImage:
     channels: tuple[str, ...] = ()
     coarser: tuple[Any, ...] = ()
     notes: tuple[str, ...] = ()
+    place: Place | None = None
 
     def __post_init__(self) -> None:
         axes, shape = self.axes, tuple(self.array.shape)

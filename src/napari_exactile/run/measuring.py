@@ -1,15 +1,25 @@
-"""Read an image once for what its normalisation must know, step by step."""
+"""Read an image for what its normalisation must know: once, as long as its file stays the same."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
 
 from napari_exactile.images import statistics
-from napari_exactile.images.normalization import Normalization, steps_of
+from napari_exactile.images.fingerprint import fingerprint
+from napari_exactile.images.normalization import Normalization, Step, steps_of
 from napari_exactile.images.source import ImageSource
 from napari_exactile.models.card import ModelCard
 from napari_exactile.run.events import Cancelled, Event, Measuring
+from napari_exactile.run.measured_values import MeasuredValues
 from napari_exactile.run.settings import Settings
+
+VALUES = MeasuredValues()
+
+
+def asked_steps(card: ModelCard, settings: Settings) -> tuple[Step, ...]:
+    """Return the steps of normalisation that a model or a person asks for."""
+    choice = settings.normalization
+    return steps_of(card.normalization if choice == "model" else choice)
 
 
 def measured(
@@ -17,11 +27,29 @@ def measured(
 ) -> Generator[Event, None, Normalization]:
     """Return the normalisation that a model or a person asks for, with the values of this image.
 
-    Raises ValueError for pixels that cannot be used, and Cancelled.
+    Nothing is read of files that have been measured in the same way and have not changed since. Raises
+    ValueError for pixels that cannot be used, and Cancelled.
     """
-    choice = settings.normalization
-    steps = steps_of(card.normalization if choice == "model" else choice)
-    measuring = statistics.measure(source, steps, settings.ignore)
+    steps, ignore, pixels = asked_steps(card, settings), settings.ignore, fingerprint(source)
+    known = None if pixels is None else VALUES.of_pixels(pixels, steps, ignore)
+    if known is None:
+        known = yield from _read(source, steps, ignore, is_cancelled)
+        # While it was being read, somebody may have written to the file.
+        if pixels is not None and fingerprint(source) == pixels:
+            VALUES.keep(pixels, steps, ignore, known)
+    VALUES.tell(source, steps, ignore, known)
+    return known
+
+
+def last_measured(source: ImageSource, card: ModelCard, settings: Settings) -> Normalization | None:
+    """Return what `measured` last gave for these arrays, to be shown; None where it has not."""
+    return VALUES.last_of(source, asked_steps(card, settings), settings.ignore)
+
+
+def _read(
+    source: ImageSource, steps: tuple[Step, ...], ignore: float | None, is_cancelled: Callable[[], bool]
+) -> Generator[Event, None, Normalization]:
+    measuring = statistics.measure(source, steps, ignore)
     while True:
         try:
             fraction = next(measuring)

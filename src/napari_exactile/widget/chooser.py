@@ -13,7 +13,7 @@ from napari_exactile.geometry.interval import Box, lengths
 from napari_exactile.images.source import Planes
 from napari_exactile.run.settings import Device, Settings
 from napari_exactile.widget.classes import Classes, label_count
-from napari_exactile.widget.fields import ALL_PLANES, AUTOMATIC, NORMALIZATIONS, Fields
+from napari_exactile.widget.fields import ALL_PLANES, AUTOMATIC, Fields
 from napari_exactile.widget.output import OutputChooser
 from napari_exactile.widget.planes import Plane, plane_of
 from napari_exactile.widget.planner import Planner
@@ -80,6 +80,7 @@ class Chooser:
         except _CannotRun as reason:
             return str(reason)
         planes = plane.planes(self._everything)
+        self._show_measured(plane, model, settings)
         self._show_figures(plan, len(planes.sources))
         classes = self._planner.classes.of(model.card, label_count(model.card, analysis))
         output = self.output.choose(plane, planes, model, analysis, plan)
@@ -174,7 +175,7 @@ class Chooser:
         return Settings(
             tile="auto" if fields.automatic.value else fields.tile.value,
             region=self._region(plane),
-            normalization=NORMALIZATIONS[fields.normalization.value],
+            **self._normalization(plane),
             probabilities=fields.probabilities.value,
             threshold=self._threshold(analysis),
             together=self._everything and fields.together.value,
@@ -182,6 +183,24 @@ class Chooser:
             memory_limit=round(fields.memory.value * 1e9) or None,
             **self._radius(analysis),
         )
+
+    def _normalization(self, plane: Plane) -> dict[str, Any]:
+        """Return what was chosen or typed; the fields say what is wrong with it."""
+        fields = self._fields.normalizing
+        try:
+            ignore = fields.ignored()
+            return {"normalization": fields.chosen(plane.source.channels, plane.layer.name), "ignore": ignore}
+        except ValueError as error:
+            fields.show_measured()
+            raise _CannotRun("The normalisation cannot be used: see Advanced.") from error
+
+    def _show_measured(self, plane: Plane, model: Model, settings: Settings) -> None:
+        """Show what was last measured of this image in this way."""
+        from napari_exactile.run.measuring import asked_steps, last_measured
+
+        source = plane.whole if settings.together else plane.source
+        known = last_measured(source, model.card, settings)
+        self._fields.normalizing.show_measured(asked_steps(model.card, settings), known)
 
     def _threshold(self, analysis: Analysis) -> float | None:
         """Return the threshold of a model that says yes or no; the field comes with the model's own."""

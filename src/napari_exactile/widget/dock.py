@@ -14,6 +14,7 @@ from superqt.utils import qthrottled
 
 from napari_exactile.widget.chooser import Chooser
 from napari_exactile.widget.details import DetailsDialog
+from napari_exactile.widget.drops import Drops
 from napari_exactile.widget.fields import Fields
 from napari_exactile.widget.footer import Footer
 from napari_exactile.widget.form import scrolled
@@ -57,6 +58,7 @@ class ExactileDock(QWidget):
             remembers=remembers,
         )  # fmt: skip
         self.result = ResultActions(napari_viewer, self.footer, self, lambda: self.run)
+        self.drops = Drops(self, napari_viewer)
         self._watched: Image | None = None
         # Not at once: new figures are painted first, as drawing the zones takes longer than computing them.
         self._show_overlay = qthrottled(self._draw_overlay, timeout=100, leading=False)

@@ -17,6 +17,7 @@ from magicgui.widgets.bases import ValueWidget
 from qtpy.QtWidgets import QWidget
 
 from napari_exactile.widget.form import Form, Note, beside, more_button
+from napari_exactile.widget.normalization_fields import TYPED, NormalizationFields
 from napari_exactile.widget.preview_fields import PreviewFields
 from napari_exactile.widget.results import ResultFields
 
@@ -25,14 +26,6 @@ Choices = Callable[[Any], list[tuple[str, Any]]]
 WHOLE, VIEW, DRAWN = "Whole image", "Current view", "Drawn rectangle"
 DRAW = "Draw rectangle"
 ONE_PLANE, ALL_PLANES = "Plane in view", "All planes"
-MODEL_SAYS, Z_SCORE, NONE = "By the model", "Z-score", "None"
-NORMALIZATIONS = {
-    MODEL_SAYS: "model",
-    Z_SCORE: "z-score",
-    "Minimum to maximum": "min-max",
-    "Percentiles 1 to 99.8": "percentile",
-    NONE: "none",
-}
 AUTOMATIC = "Automatic"
 IN_MEMORY, ON_DISK = "In memory", "On disk"
 
@@ -52,7 +45,9 @@ class Fields:
         self.preview, self.results = PreviewFields(), ResultFields()
         self.widget = self._arranged()
         for field in self.plan_fields():
-            field.changed.connect(lambda _value: on_change())
+            if field not in self.normalizing.values:
+                field.changed.connect(lambda _value: on_change())
+        self.normalizing.on_change(on_change)
 
     def _make_image_fields(self, images: Choices) -> None:
         self.image = ComboBox(choices=images, nullable=True, tooltip="The Image layer to segment")
@@ -162,9 +157,8 @@ class Fields:
         )
         self.radius = SpinBox(value=96, min=0, max=65536, step=16, tooltip="Context on every side, in pixels")
         self.radius_note = Note()
-        self.normalization = ComboBox(
-            choices=list(NORMALIZATIONS), tooltip="How pixel values are scaled"
-        )  # fmt: skip
+        self.normalizing = NormalizationFields()
+        self.normalization = self.normalizing.choice
         self.probabilities = CheckBox(
             text="Probabilities",
             value=False,
@@ -186,14 +180,19 @@ class Fields:
         """Return the fields that change what is computed."""
         return (
             self.image, self.region, self.model, self.automatic, self.tile, self.device, self.own_radius,
-            self.radius, self.normalization, self.probabilities, self.memory, self.approximate,
+            self.radius, *self.normalizing.values, self.probabilities, self.memory, self.approximate,
             self.chosen_radius, self.factor, self.channels, self.planes, self.together, self.threshold,
             self.output,
         )  # fmt: skip
 
     def remembered(self) -> dict[str, ValueWidget[Any]]:
-        """Return the fields that come back in the next session; an own radius does not: it can be inexact."""
-        names = "model automatic tile tiling all_contexts device normalization probabilities memory"
+        """Return the fields that come back in the next session.
+
+        An own radius does not: it can be inexact. Typed steps neither: the next image has other values.
+        """
+        names = "model automatic tile tiling all_contexts device probabilities memory"
+        if self.normalization.value != TYPED:
+            names += " normalization"
         return {name: getattr(self, name) for name in names.split()}
 
     def lock(self, locked: bool) -> None:
@@ -203,6 +202,7 @@ class Fields:
         self.open_model.setEnabled(not locked)
         self.output_path.setEnabled(not locked)
         self.draw.enabled = not locked
+        self.normalizing.lock(locked)
         if not locked:
             self.tile.enabled, self.radius.enabled = not self.automatic.value, self.own_radius.value
             self.together.enabled = self.planes.value == ALL_PLANES
@@ -250,7 +250,7 @@ class Fields:
         advanced = Form()
         advanced.row("Device", self.device)
         advanced.row("Context", self.own_radius, self.radius, self.radius_note)
-        advanced.row("Normalise", self.normalization)
+        self.normalizing.add_to(advanced)
         advanced.row("Keep", self.probabilities)
         advanced.row("Labels", beside(self.output, self.output_path))
         advanced.row("Memory", self.memory)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from magicgui.widgets.bases import Widget
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import (
     QAbstractSlider,
     QAbstractSpinBox,
@@ -161,6 +161,27 @@ def same_letters(like: QWidget, *parts: QWidget | None) -> None:
     for part in parts:
         if part is not None:
             part.setFont(like.font())
+
+
+class _Letters(QObject):
+    """Keeps parts in the letters of a widget whenever these change."""
+
+    def __init__(self, like: QWidget, parts: tuple[QWidget, ...]) -> None:
+        super().__init__(like)
+        self._parts = parts
+        like.installEventFilter(self)
+
+    def eventFilter(self, like: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Change the letters of the parts after those of the widget."""
+        if event is not None and event.type() in {QEvent.Type.FontChange, QEvent.Type.Show}:
+            for part in self._parts:
+                part.setFont(self.parent().font())
+        return False
+
+
+def follow_letters(like: QWidget, *parts: QWidget) -> None:
+    """Give lines of text the letters of another field, for good: napari's own style leaves them small."""
+    _Letters(like, parts)
 
 
 def beside(field: Widget, button: QWidget) -> QWidget:

@@ -16,11 +16,12 @@ from docks import WAIT, Brake, begin, finish, pixels
 from napari_exactile.geometry.interval import slices
 from napari_exactile.images.lock import Lock
 from napari_exactile.images.pyramid import part_at, sampled
+from napari_exactile.images.view import View
 from napari_exactile.run.spot_check import WINDOWS
 from napari_exactile.widget import dock as dock_module
 from napari_exactile.widget import output
 from napari_exactile.widget.fields import IN_MEMORY, ON_DISK
-from napari_exactile.widget.stored_levels import PartOnDisk
+from napari_exactile.widget.stored_levels import Repeated
 
 SHAPE = (700, 900)  # three levels
 
@@ -209,7 +210,7 @@ def test_a_part_on_disk_is_sliced_like_numpy(tmp_path: Path, axis: int, key: Any
     """It gives what numpy gives of a part of an array, repeated along a new axis."""
     values = np.arange(6 * 2 * 7).reshape(6, 2, 7)
     stored = zarr.create_array(tmp_path / "a", data=values)
-    part = PartOnDisk(stored, {1: 1}, (axis, 4))
+    part = Repeated(View(stored, (slice(None), 1, slice(None))), axis, 4)
     like = np.repeat(np.expand_dims(values[:, 1], axis), 4, axis)
     assert part.shape == like.shape
     assert np.array_equal(part[key], like[key])

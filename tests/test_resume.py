@@ -257,6 +257,16 @@ def test_statistics_are_not_measured_again(tmp_path: Path) -> None:
     assert (result.report.tiles_done, result.report.near_ties) == (TILES, fresh.report.near_ties)
 
 
+def test_typed_values_are_the_same_again(tmp_path: Path) -> None:
+    """A run with values that were typed continues: they come back from the store as they were."""
+    path, typed = tmp_path / "a.ome.zarr", "fixed 500,500 120.5,99.25"
+    stacked = np.stack([image(), image()])
+    net = nn.Conv2d(2, 3, 3, padding=1).eval()
+    settings = {"axes": "cyx", "normalization": typed, "tile": TILE, "output": path}
+    first = ex.segment(stacked, net, **settings).labels[...]
+    assert np.array_equal(ex.segment(stacked, net, **settings).labels[...], first)
+
+
 def test_nothing_else_is_overwritten(tmp_path: Path) -> None:
     """Folders and files that are no label stores stay, whatever is asked for."""
     (tmp_path / "mine").mkdir()

@@ -229,7 +229,10 @@ def _values(step: Step) -> tuple[Values, ...]:
 
 def steps_as_json(steps: Sequence[Step]) -> list[dict[str, Any]]:
     """Return steps in a form that JSON keeps to the last bit, for `steps_from_json`."""
-    return [{"step": type(step).__name__, **asdict(step)} for step in steps]
+    return [
+        {"step": type(step).__name__, **{name: _as_json(value) for name, value in asdict(step).items()}}
+        for step in steps
+    ]
 
 
 def steps_from_json(entries: Sequence[dict[str, Any]]) -> tuple[Any, ...]:
@@ -237,6 +240,11 @@ def steps_from_json(entries: Sequence[dict[str, Any]]) -> tuple[Any, ...]:
     kinds = {kind.__name__: kind for kind in get_args(Step)}
     plain = [{name: _tupled(value) for name, value in entry.items()} for entry in entries]
     return tuple(kinds[entry.pop("step")](**entry) for entry in plain)
+
+
+def _as_json(value: Any) -> Any:
+    # As it comes back from a file, so that both can be compared.
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _tupled(value: Any) -> Any:

@@ -33,7 +33,7 @@ class View:
         if not all(_is_plain(part) for part in index):
             everything: NDArray[Any] = np.asarray(self)[index]
             return everything
-        wanted = iter(_full(index, self.ndim))
+        wanted = iter(full_index(index, self.ndim))
         lengths = iter(self.shape)
         inner = tuple(
             part if isinstance(part, int) else _through(part.step or 1, next(wanted), next(lengths))
@@ -52,13 +52,13 @@ def _is_plain(part: Any) -> bool:
     return part is Ellipsis or isinstance(part, int | np.integer)
 
 
-def _full(index: tuple[Any, ...], axes: int) -> tuple[Any, ...]:
+def full_index(index: tuple[Any, ...], axes: int) -> list[Any]:
     """Return an index with an entry for each axis."""
     if Ellipsis not in index:
         index = (*index, Ellipsis)
     at = index.index(Ellipsis)
     rest = (slice(None),) * (axes - len(index) + 1)
-    return (*index[:at], *rest, *index[at + 1 :])
+    return [*index[:at], *rest, *index[at + 1 :]]
 
 
 def _through(step: int, part: Any, length: int) -> Part:

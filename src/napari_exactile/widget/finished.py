@@ -11,9 +11,9 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Labels, Layer
 
+from napari_exactile.images.view import View
 from napari_exactile.widget.background import IsSuperseded
 from napari_exactile.widget.layers import shown
-from napari_exactile.widget.stored_levels import PartOnDisk
 
 if TYPE_CHECKING:
     from napari_exactile.widget.runner import Run
@@ -84,8 +84,8 @@ def _finished(run: Run, layer: Layer) -> Finished:
     assert isinstance(layer, Labels)
     assert labels is not None
     index = () if len(series.planes.sources) > 1 or not plane.index else plane.index
-    on_disk = not isinstance(labels, np.ndarray)
-    part = PartOnDisk(labels, dict(enumerate(index))) if on_disk else labels[index]
+    parts = (*index, *(slice(None),) * (labels.ndim - len(index)))
+    part = labels[parts] if isinstance(labels, np.ndarray) else View(labels, parts)
     axes = series.planes.axes[-(labels.ndim - len(index)) :]
     size = plane.pixel_size and series.analysis.grid.pixel_size(plane.pixel_size)
     return Finished(

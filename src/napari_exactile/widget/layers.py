@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_exactile.geometry.grid import OutputGrid
 from napari_exactile.geometry.interval import Box
+from napari_exactile.images.view import View
 from napari_exactile.models.card import CLASS_COLORS
 from napari_exactile.widget.own_layer import selection_kept
 from napari_exactile.widget.planes import Plane, data_of
-from napari_exactile.widget.stored_levels import PartOnDisk, StoredLevels
+from napari_exactile.widget.stored_levels import Repeated, StoredLevels
 
 if TYPE_CHECKING:
     from napari_exactile.run.series import Series
@@ -70,10 +72,10 @@ def shown(plane: Plane, array: Any, fixed: Mapping[int, int] | None = None) -> A
     """
     axis = plane.channel_axis
     repeated = None if axis is None else (axis, data_of(plane.layer).shape[axis])
-    if not isinstance(array, np.ndarray):
-        return PartOnDisk(array, fixed, repeated)
-    part = array[tuple((fixed or {}).get(axis, slice(None)) for axis in range(array.ndim))]
-    return part if repeated is None else _repeated(part, *repeated)
+    parts = tuple((fixed or {}).get(axis, slice(None)) for axis in range(len(array.shape)))
+    if isinstance(array, np.ndarray):
+        return array[parts] if repeated is None else _repeated(array[parts], *repeated)
+    return View(array, parts) if repeated is None else Repeated(View(array, parts), *repeated)
 
 
 def _repeated(array: NDArray[Any], axis: int, length: int) -> NDArray[Any]:
@@ -116,6 +118,17 @@ def class_colors(
     if background is not None:
         colors[background] = "transparent"
     return DirectLabelColormap(color_dict=colors)
+
+
+def prepare_colors(count: int) -> None:
+    """Let napari compile and import what it shows `count` classes with; call it in a worker's thread.
+
+    The first time in a program that takes two seconds, in which a window would not answer.
+    """
+    import_module("pandas")  # features of layers are tables
+
+    classes = [str(label) for label in range(count)]
+    class_colors(classes, 0).map(np.zeros((1, 1), np.min_scalar_type(count)))
 
 
 def layer_data(plane: Plane, levels: Levels, fixed: Mapping[int, int] | None = None) -> dict[str, Any]:

@@ -9,11 +9,13 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.layers import Layer
+from napari.layers import Image
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_exactile.geometry.interval import Box, box_shape
+from napari_exactile.images.opened import file_of
 from napari_exactile.widget.fields import AUTOMATIC, IN_MEMORY, ON_DISK, Fields
+from napari_exactile.widget.planes import data_of
 
 if TYPE_CHECKING:
     from napari_exactile.images.source import Planes
@@ -74,9 +76,9 @@ def is_large(shape: Sequence[int]) -> bool:
     return max(shape[-2:]) > LONGEST or prod(shape) > LONGEST**2
 
 
-def beside(layer: Layer, name: str) -> Path:
+def beside(layer: Image, name: str) -> Path:
     """Return a store called `name` beside the layer's file; in the home folder where it has none."""
-    source = layer.source.path
+    source = layer.source.path or file_of(data_of(layer))
     folder = Path(source).parent if source else Path.home()
     if not os.access(folder, os.W_OK):
         folder = Path.home()

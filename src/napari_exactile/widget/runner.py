@@ -23,7 +23,7 @@ from napari_exactile.run.series import Series
 from napari_exactile.widget.chooser import Choice
 from napari_exactile.widget.classes import Classes, ClassMemory
 from napari_exactile.widget.footer import Footer
-from napari_exactile.widget.layers import Written
+from napari_exactile.widget.layers import Written, prepare_colors
 from napari_exactile.widget.overlay import TilingOverlay
 from napari_exactile.widget.planes import region_in_view
 from napari_exactile.widget.progress import REFRESH_MS, Progress
@@ -163,6 +163,7 @@ class Run:
         deleted Qt object, and ends without a word.
         """
         try:
+            prepare_colors(self.job.classes)
             yield from self._in_memory() if self.path is None else self._on_disk(self.path)
         except Exception as error:
             yield error

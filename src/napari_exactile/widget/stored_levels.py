@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box, slices
 from napari_exactile.images.pyramid import part_at
+from napari_exactile.images.view import full_index
 
 if TYPE_CHECKING:
     from napari_exactile.images.stored_image import StoredImage
@@ -73,63 +74,24 @@ class Level:
         return self.image.get(self.level, index)
 
 
-class PartOnDisk:
-    """A part of an array on disk that is sliced like numpy's, and reads no more than the slice.
+class Repeated:
+    """An array on disk, the same at `length` places along a new `axis`, sliced like numpy's arrays."""
 
-    Of the array, the axes in `fixed` are left out, at the places that it names; then it is repeated `length`
-    times along a new `axis` where `repeated` is (axis, length): see `shown` of layers.
-    """
+    def __init__(self, array: Any, axis: int, length: int) -> None:
+        self._array, self._axis = array, axis
+        self.shape = (*array.shape[:axis], length, *array.shape[axis:])
+        self.ndim, self.size, self.dtype = len(self.shape), prod(self.shape), array.dtype
 
-    def __init__(
-        self, array: Any, fixed: Mapping[int, int] | None = None, repeated: tuple[int, int] | None = None
-    ) -> None:
-        self._array, self._fixed, self._repeated = array, dict(fixed or {}), repeated
-        shape = [length for axis, length in enumerate(array.shape) if axis not in self._fixed]
-        if repeated is not None:
-            shape.insert(*repeated)
-        self.shape, self.dtype = tuple(shape), array.dtype
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """The number of elements."""
-        return prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes that all of it would take in memory."""
-        return self.size * int(self.dtype.itemsize)
-
-    def __getitem__(self, key: Any) -> NDArray[Any]:
-        keys = self._all_keys(key if isinstance(key, tuple) else (key,))
-        if self._repeated is None:
-            return self._read(keys)
-        axis, length = self._repeated
-        along = keys.pop(axis)
-        found = self._read(keys)
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        keys = full_index(index if isinstance(index, tuple) else (index,), self.ndim)
+        along = keys.pop(self._axis)
+        found = np.asarray(self._array[tuple(keys)])
         if not isinstance(along, slice):
             return found
-        place = sum(isinstance(one, slice) for one in keys[:axis])
-        count = len(range(*along.indices(length)))
+        place = sum(isinstance(one, slice) for one in keys[: self._axis])
+        count = len(range(*along.indices(self.shape[self._axis])))
         shape = (*found.shape[:place], count, *found.shape[place:])
         return np.broadcast_to(np.expand_dims(found, place), shape)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self[...], dtype)
-
-    def _read(self, keys: Sequence[Any]) -> NDArray[Any]:
-        left = iter(keys)
-        axes = range(len(self._array.shape))
-        index: Any = tuple(self._fixed[axis] if axis in self._fixed else next(left) for axis in axes)
-        return np.asarray(self._array[index])
-
-    def _all_keys(self, key: tuple[Any, ...]) -> list[Any]:
-        """Return one key for each axis."""
-        given = [one for one in key if one is not Ellipsis]
-        missing = [slice(None)] * (self.ndim - len(given))
-        place = next((i for i, one in enumerate(key) if one is Ellipsis), len(given))
-        return [*given[:place], *missing, *given[place:]]

@@ -65,7 +65,7 @@ class NormalizationFields:
     def add_to(self, form: Form) -> None:
         """Add the rows."""
         form.row("Normalise", self.choice, self.typed, self.note, self.measured_note, self.use)
-        form.row("Ignore value", self.ignore, self.ignore_note)
+        form.row("Ignore", self.ignore, self.ignore_note)
 
     def lock(self, locked: bool) -> None:
         """Let the values not be taken during a run; the fields are locked with the others."""

@@ -18,13 +18,13 @@ import napari
 import numpy as np
 import psutil
 from qtpy.QtCore import QTimer
+from scale import write_image
 
 from event_loop import loop_until, wait
 from napari_exactile.widget.dock import ExactileDock
 from napari_exactile.widget.fields import ON_DISK
 from napari_exactile.widget.image_reader import add_image
 from napari_exactile.widget.normalization_fields import TYPED
-from scale import write_image
 
 EVERY, TICK_MS = 20, 5
 

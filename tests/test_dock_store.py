@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
+import torch
 import zarr
 from napari.layers import Labels
 from pytestqt.qtbot import QtBot
+from torch import nn
 
 import napari_exactile as ex
 from docks import WAIT, Brake, begin, finish, pixels
@@ -201,6 +204,42 @@ def test_stacks_with_channels_on_disk(opened: Any, qtbot: QtBot, tmp_path: Path,
         assert np.array_equal(np.asarray(found[number]), ex.segment_whole(plane, model).labels)
 
 
+def test_probabilities_on_disk_are_layers(opened: Any, qtbot: QtBot, tmp_path: Path, model: ex.Model) -> None:
+    """Of a time series, where channels come after time on disk, each class has its layer as in memory."""
+    data = pixels((2, 140, 150))
+    viewer, dock = opened(data, tile=92)
+    dock.fields.planes.value = "All planes"
+    dock.fields.probabilities.value = True
+    to_disk(dock, tmp_path / "labels.ome.zarr")
+    finish(qtbot, dock)
+    found = [layer for layer in viewer.layers if "probability of" in layer.name]
+    expected = ex.segment(data, model, axes="tyx", tile=92, probabilities=True).probabilities
+    for layer, values in zip(found, expected[1:], strict=True):  # all but the background
+        assert not layer.visible
+        assert np.array_equal(np.asarray(layer.data), values)
+
+
+def test_values_on_disk_are_layers(opened: Any, qtbot: QtBot, tmp_path: Path) -> None:
+    """A network that gives values has an image layer for each output, with all its levels, and Save works."""
+    torch.manual_seed(0)
+    net = nn.Conv2d(1, 2, 3, padding=1).eval()
+    values, data = ex.load_model(net, name="values", kind="values"), pixels(SHAPE)
+    viewer, dock = opened(data, tile=172)
+    dock.add_model(values)
+    qtbot.waitUntil(lambda: dock.plan is not None and dock._chooser.choice.model is values, timeout=WAIT)
+    to_disk(dock, tmp_path / "values.ome.zarr")
+    finish(qtbot, dock)
+    expected = ex.segment(data, values, tile=172).probabilities
+    outputs = [layer for layer in viewer.layers if "output" in layer.name]
+    for layer, channel in zip(outputs, expected, strict=True):
+        for level, shown in enumerate(layer.data):
+            assert np.array_equal(np.asarray(shown[:, :]), channel[:: 2**level, :: 2**level])
+        assert layer.contrast_limits[0] < layer.contrast_limits[1] != 1
+    dock.save(tmp_path / "values.ome.tif")
+    qtbot.waitUntil(lambda: dock.run.saved, timeout=WAIT)
+    assert np.array_equal(tifffile.imread(tmp_path / "values.ome.tif"), expected)
+
+
 KEYS = (np.s_[:], np.s_[2, 1:3], np.s_[..., 3], np.s_[1:3, :, 1:5], np.s_[0, 1, 2])
 
 
@@ -219,8 +258,6 @@ def test_a_part_on_disk_is_sliced_like_numpy(tmp_path: Path, axis: int, key: Any
 
 def test_objects_and_saving_from_disk(opened: Any, qtbot: QtBot, tmp_path: Path) -> None:
     """Objects are found in labels on disk, and Save writes them as in memory."""
-    import tifffile
-
     _, dock = opened(pixels(SHAPE), tile=172)
     to_disk(dock, tmp_path / "labels.ome.zarr")
     layer = finish(qtbot, dock)

@@ -14,6 +14,7 @@ from napari.utils.notifications import show_error
 from superqt.utils import qthrottled
 
 from napari_exactile.geometry.interval import overlap
+from napari_exactile.images.opened import stamp_of
 from napari_exactile.run import events
 from napari_exactile.run.control import Control
 from napari_exactile.run.events import Event
@@ -25,7 +26,7 @@ from napari_exactile.widget.classes import Classes, ClassMemory
 from napari_exactile.widget.footer import Footer
 from napari_exactile.widget.layers import Written, prepare_colors
 from napari_exactile.widget.overlay import TilingOverlay
-from napari_exactile.widget.planes import region_in_view
+from napari_exactile.widget.planes import data_of, region_in_view
 from napari_exactile.widget.progress import REFRESH_MS, Progress
 from napari_exactile.widget.result_layers import ResultLayers
 from napari_exactile.widget.run_words import inexact_words, outcome
@@ -55,7 +56,7 @@ class Run:
         self.plane, self.model, self.key = choice.plane, choice.model, choice.key
         self._planned = self.series = Series(choice.planes, choice.model, choice.analysis, choice.settings)
         self.path, self._overwrite = choice.output, overwrite
-        self._written: Written | None = None
+        self.written: Written | None = None
         self._image_name = choice.plane.layer.name
         name = f"{inexact_words(self.job.plan)}{self._image_name} - {choice.model.name}"
         self._shown = ResultLayers(viewer, choice.plane, self.series, name, choice.classes)
@@ -178,10 +179,11 @@ class Run:
         from napari_exactile.run.spot_check import WINDOWS
         from napari_exactile.run.stored import stored
 
-        with stored(self._planned, path, self._overwrite, self.plane.pixel_size) as kept:
+        stamp = stamp_of(data_of(self.plane.layer))
+        with stored(self._planned, path, self._overwrite, self.plane.pixel_size, stamp) as kept:
             self._overwrite = False
             levels = {name: StoredLevels(image) for name, image in kept.store.images.items()}
-            self.series, self._written = kept.series, Written.on_disk(levels)
+            self.series, self.written = kept.series, Written.on_disk(levels)
             for event in self.series.run(self._is_cancelled, self._control):
                 if isinstance(event, events.TileFinished) and (part := self.job.place(event.zone)):
                     for image in levels.values():
@@ -209,8 +211,8 @@ class Run:
             case events.Ready():
                 if self.path is not None:
                     self._show_plan()
-                self._written = self._written or Written.in_memory(self.series)
-                self._shown.show(self.series, self._written)
+                self.written = self.written or Written.in_memory(self.series)
+                self._shown.show(self.series, self.written)
             case events.TileStarted(index):
                 self._current = index
                 self._show_soon()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QWidget
@@ -97,14 +97,16 @@ def write(run: Run, path: Path, on_progress: Callable[[float], None]) -> None:
     from napari_exactile.run.summary import description
 
     series, size = run.series, run.plane.pixel_size
+    written, axes = run.written, series.planes.axes
+    assert written is not None
     size = size and series.analysis.grid.pixel_size(size)
-    note, axes = description(series.report()), series.planes.axes
-    if series.labels is None:
-        assert series.probabilities is not None
-        save_values(path, series.probabilities, size, note, f"c{axes}", on_progress=on_progress)
+    with_channels = f"{axes[: written.channel]}c{axes[written.channel :]}"
+    options: dict[str, Any] = {"note": description(series.report()), "on_progress": on_progress}
+    level, *options["coarser"] = written.main
+    if written.labels is None:
+        save_values(path, level, size, axes=with_channels, **options)
         return
     leading = series.job.decision.leading
     known = ("no", "yes") if leading else run.classes.names
     names = (*known, *(() if series.complete else ("unfinished",)))
-    axes = f"c{axes}" if leading else axes
-    save_labels(path, series.labels, names, size, axes=axes, note=note, on_progress=on_progress)
+    save_labels(path, level, names, size, axes=with_channels if leading else axes, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from torch import nn
 import napari_exactile as ex
 from docks import WAIT, Brake, begin, finish, pixels
 from napari_exactile.geometry.interval import slices
+from napari_exactile.images import tiff
+from napari_exactile.images.journal import read_json
 from napari_exactile.images.lock import Lock
 from napari_exactile.images.pyramid import part_at, sampled
 from napari_exactile.images.view import View
@@ -202,6 +205,61 @@ def test_stacks_with_channels_on_disk(opened: Any, qtbot: QtBot, tmp_path: Path,
     found = layer.data[0] if layer.multiscale else layer.data
     for number, plane in enumerate(data):
         assert np.array_equal(np.asarray(found[number]), ex.segment_whole(plane, model).labels)
+
+
+def test_the_report_of_labels_on_disk_and_in_memory(opened: Any, qtbot: QtBot, tmp_path: Path) -> None:
+    """Report... shows what the store keeps, with the check of windows; of labels in memory what is known."""
+    _, dock = opened(pixels(SHAPE), tile=172)
+    assert not dock.footer.report.isVisibleTo(dock)
+    finish(qtbot, dock)
+    dialog = dock.result.dialog
+    dock.footer.report.click()
+    qtbot.waitUntil(dialog.isVisible, timeout=WAIT)
+    assert "exact: the labels of one pass" in dialog.facts.toPlainText()
+    dialog.close()
+    to_disk(dock, tmp_path / "labels.ome.zarr")
+    finish(qtbot, dock)
+    dock.footer.report.click()
+    qtbot.waitUntil(dialog.isVisible, timeout=WAIT)
+    assert read_json(tmp_path / "labels.ome.zarr/exactile/report.json")["spot_check"]["differing"] == 0
+    assert "windows" in dialog.facts.toPlainText()
+
+
+def test_a_copy_of_the_view_can_be_painted(opened: Any, qtbot: QtBot, tmp_path: Path) -> None:
+    """The button adds a paintable layer with the labels in sight; it is offered for labels on disk only."""
+    viewer, dock = opened(pixels(SHAPE), tile=172)
+    finish(qtbot, dock)
+    assert not dock.footer.copy.isVisibleTo(dock)
+    to_disk(dock, tmp_path / "labels.ome.zarr")
+    layer = finish(qtbot, dock)
+    dock.footer.copy.click()
+    name = f"{layer.name} (copy)"
+    qtbot.waitUntil(lambda: name in viewer.layers, timeout=WAIT)
+    copy = viewer.layers[name]
+    assert copy.editable
+    box = [round(start) for start in copy.translate]
+    part = np.asarray(layer.data[0][:, :])[box[0] :, box[1] :]
+    assert np.array_equal(copy.data, part[: len(copy.data), : len(copy.data[0])])
+
+
+def test_saving_can_be_stopped(
+    opened: Any, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pressed again while a file is written, the button stops that, and no file is left."""
+    _, dock = opened(pixels(SHAPE), tile=172)
+    finish(qtbot, dock)
+    held, original = threading.Event(), tiff._filled
+    monkeypatch.setattr(tiff, "_filled", lambda part: (held.wait(WAIT / 1000), original(part))[1])
+    path = tmp_path / "saved.ome.tif"
+    dock.save(path)
+    qtbot.waitUntil(lambda: dock.footer.save.text() == "Stop saving", timeout=WAIT)
+    dock.footer.save.click()
+    held.set()
+    qtbot.waitUntil(lambda: dock.footer.save.text() == "Save...", timeout=WAIT)
+    assert dock.footer.result.text() == "Not saved: stopped"
+    assert not list(tmp_path.glob("*.tif*"))
+    dock.save(path)
+    qtbot.waitUntil(path.exists, timeout=WAIT)
 
 
 def test_probabilities_on_disk_are_layers(opened: Any, qtbot: QtBot, tmp_path: Path, model: ex.Model) -> None:

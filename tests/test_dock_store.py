@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,13 @@ from napari_exactile.images.journal import read_json
 from napari_exactile.images.lock import Lock
 from napari_exactile.images.pyramid import part_at, sampled
 from napari_exactile.images.view import View
+from napari_exactile.run.job import Job
+from napari_exactile.run.scores import Labelled
 from napari_exactile.run.spot_check import WINDOWS
 from napari_exactile.widget import dock as dock_module
 from napari_exactile.widget import output
 from napari_exactile.widget.fields import IN_MEMORY, ON_DISK
+from napari_exactile.widget.run_words import CHECK_FAILED
 from napari_exactile.widget.stored_levels import Repeated
 
 SHAPE = (700, 900)  # three levels
@@ -326,3 +330,22 @@ def test_objects_and_saving_from_disk(opened: Any, qtbot: QtBot, tmp_path: Path)
     dock.save(tmp_path / "saved.ome.tif")
     qtbot.waitUntil(lambda: dock.run.saved, timeout=WAIT)
     assert np.array_equal(tifffile.imread(tmp_path / "saved.ome.tif"), np.asarray(layer.data[0][:, :]))
+
+
+def test_a_check_that_fails_is_said(
+    opened: Any, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Labels that another path does not give are finished, and the dock says not to rely on them."""
+    _, dock = opened(pixels(SHAPE), tile=172)
+    to_disk(dock, tmp_path / "labels.ome.zarr")
+    original = Job._write
+    monkeypatch.setattr(Job, "_write", lambda job, part, result: original(job, part, all_other(result)))
+    finish(qtbot, dock)
+    assert dock.run.series.complete
+    assert dock.run.summary().endswith(CHECK_FAILED)
+    assert dock.footer.result.text().replace("\u200b", "").endswith(CHECK_FAILED)
+
+
+def all_other(result: Labelled) -> Labelled:
+    """Labels of which each is the next class."""
+    return replace(result, labels=(result.labels + 1) % 3)

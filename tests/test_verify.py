@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from napari_exactile.images.lock import InUseError
 from napari_exactile.images.store import LabelStore
 from napari_exactile.run import events, spot_check
 from napari_exactile.run.events import Checking, TileFinished
+from napari_exactile.run.job import Job
+from napari_exactile.run.scores import Labelled
 from slow_run import TILE, TILES, image, network
 from test_report import integer_model, pixels
 
@@ -323,6 +326,22 @@ def test_the_command_ends_with_2_where_it_cannot_be_found_out(written: Path) -> 
     assert_refused(call("verify", written), r"is not at .*image\.tif any more", code=2)
     assert summary(call("verify", written, "--image", written.parent / "moved.tif"))["result"] == "verified"
     assert call("verify", written, "--windows", 0).exit_code == 2
+
+
+def test_a_run_ends_with_1_where_its_own_check_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels that another path does not give are kept, and the command says not to rely on them."""
+    source, original = tmp_path / "image.tif", Job._write
+    tifffile.imwrite(source, np.random.default_rng(0).integers(0, 4000, (200, 220)).astype(np.uint16))
+
+    def wrong(job: Job, part: Any, result: Labelled) -> Any:
+        return original(job, part, replace(result, labels=1 - result.labels))
+
+    monkeypatch.setattr(Job, "_write", wrong)
+    out = tmp_path / "labels.ome.zarr"
+    result = call("segment", source, "--model", MODEL, "--out", out)
+    assert result.exit_code == 1
+    assert "The check failed" in result.stderr
+    assert out.is_dir()
 
 
 def test_the_check_can_be_left_out(tmp_path: Path) -> None:

@@ -43,6 +43,9 @@ class ToStore:
         found = self._objects(kept.series, image)
         what = "values" if kept.series.labels is None else "labels"
         print_out(pairs([*summary_lines(report, name), *checked, (what, str(self.out)), *found]))
+        if check is not None and check.disagrees and report.exact:
+            typer.echo("The check failed: do not rely on these labels.", err=True)
+            raise typer.Exit(1)
 
     def _run(self, kept: StoredSeries, tiles: int) -> None:
         from napari_exactile.run.spot_check import WINDOWS

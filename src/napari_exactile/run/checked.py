@@ -69,3 +69,8 @@ class SpotCheck:
     def agrees(self) -> bool:
         """Whether labels were compared and none differs but near-ties."""
         return bool(self.windows) and self.differing == self.near_ties
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether labels were compared and one differs that the last bits cannot have flipped."""
+        return bool(self.windows) and not self.agrees

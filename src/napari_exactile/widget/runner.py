@@ -16,6 +16,7 @@ from superqt.utils import qthrottled
 from napari_exactile.geometry.interval import overlap
 from napari_exactile.images.opened import stamp_of
 from napari_exactile.run import events
+from napari_exactile.run.checked import SpotCheck
 from napari_exactile.run.control import Control
 from napari_exactile.run.events import Event
 from napari_exactile.run.job import Job
@@ -29,7 +30,7 @@ from napari_exactile.widget.overlay import TilingOverlay
 from napari_exactile.widget.planes import data_of, region_in_view
 from napari_exactile.widget.progress import REFRESH_MS, Progress
 from napari_exactile.widget.result_layers import ResultLayers
-from napari_exactile.widget.run_words import inexact_words, outcome
+from napari_exactile.widget.run_words import CHECK_FAILED, inexact_words, outcome
 from napari_exactile.widget.stored_levels import StoredLevels
 from napari_exactile.widget.tile_shapes import TileStatus
 from napari_exactile.widget.view_order import ViewOrder
@@ -57,6 +58,7 @@ class Run:
         self._planned = self.series = Series(choice.planes, choice.model, choice.analysis, choice.settings)
         self.path, self._overwrite = choice.output, overwrite
         self.written: Written | None = None
+        self._check: SpotCheck | None = None
         self._image_name = choice.plane.layer.name
         name = f"{inexact_words(self.job.plan)}{self._image_name} - {choice.model.name}"
         self._shown = ResultLayers(viewer, choice.plane, self.series, name, choice.classes)
@@ -190,6 +192,7 @@ class Run:
                         image.update(self.series.index, part)
                 yield event
             yield from kept.report.checking(WINDOWS, self._is_cancelled)
+            self._check = kept.report.check
 
     def _is_cancelled(self) -> bool:
         # napari asks its workers to quit when the window closes; that alone acts only between two tiles.
@@ -310,7 +313,9 @@ class Run:
     def summary(self) -> str:
         """Return the result in one line."""
         kept = "saved" if self.saved else f"in {self.path}" if self.path is not None else "unsaved"
-        return outcome(self.series, self.error, kept)
+        words = outcome(self.series, self.error, kept)
+        failed = self._check is not None and self._check.disagrees and self.job.plan.exact
+        return f"{words}. {CHECK_FAILED}" if failed else words
 
     @property
     def image_name(self) -> str:

@@ -36,7 +36,8 @@ def measured(array: Any, steps: Any, channels: int = 1, ignore: float | None = N
             fractions.append(next(measuring))
         except StopIteration as result:
             assert fractions == sorted(fractions)
-            assert fractions[-1] == pytest.approx(1)
+            # Of integers, there may be nothing to read.
+            assert not fractions or fractions[-1] == pytest.approx(1)
             return result.value
 
 
@@ -95,7 +96,7 @@ def test_steps_are_measured_on_what_the_ones_before_make() -> None:
 
 
 def test_fixed_steps_do_what_they_say() -> None:
-    """Without anything to measure, steps keep their values and the image is only looked at."""
+    """Without anything to measure, steps keep their values and nothing of an image of integers is read."""
     image = np.array([[0, 5, 10]], np.uint8)
     steps = (Linear((2.0,), (1.0,)), Clip(None, 15), Binarize((10.9,)))
     assert measured(image, steps).steps == steps

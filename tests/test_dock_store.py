@@ -30,6 +30,7 @@ from napari_exactile.run.spot_check import WINDOWS
 from napari_exactile.widget import dock as dock_module
 from napari_exactile.widget import output
 from napari_exactile.widget.fields import IN_MEMORY, ON_DISK
+from napari_exactile.widget.image_reader import add_image
 from napari_exactile.widget.run_words import CHECK_FAILED
 from napari_exactile.widget.stored_levels import Repeated
 
@@ -196,6 +197,23 @@ def test_large_labels_go_beside_the_image(
     assert dock.fields.output_note.isVisibleTo(dock)
     dock.fields.output.value = IN_MEMORY
     assert dock._chooser.choice.output is None
+
+
+def test_labels_of_a_zarr_image_go_beside_it(
+    opened: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """They are never put into the folder of an image, whichever of its files was opened."""
+    group = zarr.create_group(tmp_path / "slide.zarr")
+    group.create_array("0", data=pixels(SHAPE))
+    monkeypatch.setattr(output, "LONGEST", 512)
+    viewer, dock = opened(tile=172)
+    layers = [add_image(viewer, tmp_path / "slide.zarr" / "0")[0]]
+    layers += viewer.open(str(tmp_path / "slide.zarr" / "0" / "zarr.json"), plugin="napari-exactile")
+    for layer in layers:
+        dock.fields.image.value = layer
+        qtbot.waitUntil(lambda layer=layer: dock.plan is not None, timeout=WAIT)
+        assert dock._chooser.choice.plane.layer is layer
+        assert dock._chooser.choice.output.parent == tmp_path
 
 
 def test_stacks_with_channels_on_disk(opened: Any, qtbot: QtBot, tmp_path: Path, model: ex.Model) -> None:

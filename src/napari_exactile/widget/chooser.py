@@ -78,6 +78,7 @@ class Chooser:
             settings = self._settings(plane, analysis)
             plan = self._plan(analysis, settings)
         except _CannotRun as reason:
+            self._fields.output_note.say()
             return str(reason)
         planes = plane.planes(self._everything)
         self._show_measured(plane, model, settings)
@@ -93,7 +94,6 @@ class Chooser:
         fields.sample.visible = layer is None
         if layer is None:
             fields.image_note.say("Open an image (File > Open), or look at the sample.")
-            fields.output_note.say()
             raise _CannotRun("There is no image to segment.")
         try:
             card = self._planner.cards[fields.model.value]

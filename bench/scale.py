@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,16 @@ def main() -> None:
         figures = f"{found['before'] / 1e6:>7.0f} MB{(found['peak'] - found['before']) / 1e6:>9.0f} MB"
         speed = f"{found['seconds']:>7.0f} s{side**2 / found['seconds'] / 1e6:>8.2f}{found['files']:>8}"
         print(f"{f'{side} x {side} px':<20}{found['tiles']:>7}{figures}{speed}", flush=True)
+
+
+def slide_of(arguments: Sequence[str]) -> tuple[Path, int]:
+    """Return the image of FOLDER [HEIGHT WIDTH [TILES]], written where it is not there yet, and the tiles."""
+    folder, *numbers = arguments
+    height, width, tiles = (*map(int, numbers), *(50_000, 100_000, 200)[len(numbers) :])
+    path = Path(folder) / f"image{height}x{width}.tif"
+    if not path.exists():
+        write_image(path, (height, width))
+    return path, tiles
 
 
 def write_image(path: Path, shape: tuple[int, int]) -> None:

@@ -18,7 +18,7 @@ import napari
 import numpy as np
 import psutil
 from qtpy.QtCore import QTimer
-from scale import write_image
+from scale import slide_of
 
 from event_loop import loop_until, wait
 from napari_exactile.widget.dock import ExactileDock
@@ -30,11 +30,7 @@ EVERY, TICK_MS = 20, 5
 
 
 def main() -> None:
-    folder, *numbers = sys.argv[1:]
-    height, width, tiles = (*map(int, numbers), *(50_000, 100_000, 200)[len(numbers) :])
-    path = Path(folder) / f"image{height}x{width}.tif"
-    if not path.exists():
-        write_image(path, (height, width))
+    path, tiles = slide_of(sys.argv[1:])
     viewer = napari.Viewer()
     viewer.window._qt_window.resize(1500, 950)
     wait(1)

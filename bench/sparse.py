@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import shutil
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
-from scale import write_image
+from scale import slide_of
 
 EVERY = 20
 
@@ -21,11 +20,7 @@ def main() -> None:
     import napari_exactile as ex
     from napari_exactile.run.events import TileFinished
 
-    folder, *numbers = sys.argv[1:]
-    height, width, tiles = (*map(int, numbers), *(50_000, 100_000, 200)[len(numbers) :])
-    path = Path(folder) / f"image{height}x{width}.tif"
-    if not path.exists():
-        write_image(path, (height, width))
+    path, tiles = slide_of(sys.argv[1:])
     ex.segment(np.zeros((512, 512), np.uint16), "colonies-demo")  # everything is imported and warm
     process, done = psutil.Process(), 0
     before = process.memory_info().rss

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from html import escape
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSize
 from qtpy.QtWidgets import (
     QApplication,
     QDialog,
-    QHBoxLayout,
     QPushButton,
     QTabWidget,
     QTextBrowser,
@@ -22,6 +20,7 @@ from napari_exactile.widget.background import Latest
 from napari_exactile.widget.check_row import CheckRow
 from napari_exactile.widget.class_table import ClassTable
 from napari_exactile.widget.classes import Classes, ClassMemory, label_count
+from napari_exactile.widget.facts import button_row, facts_table
 from napari_exactile.widget.form import same_letters
 from napari_exactile.widget.layer_table import LayerTable
 
@@ -107,8 +106,8 @@ class DetailsDialog(QDialog):
 
         self._text = details.text
         self.copy.setEnabled(True)
-        rows = _rows("The model", details.about) + _rows("For this image", details.facts)
-        self.facts.setHtml(f"<table cellspacing='0' cellpadding='2'>{rows}</table>")
+        sections = ("The model", details.about), ("For this image", details.facts)
+        self.facts.setHtml(facts_table(sections))
         self.tabs.setTabVisible(LAYERS, bool(details.rows))
         self.table.fill(HEADINGS, details.rows)
 
@@ -147,21 +146,6 @@ class DetailsDialog(QDialog):
         page.addWidget(self.check)
         for name, part in (("Model", model), ("Classes", self.classes), ("Layers", self.table)):
             self.tabs.addTab(part, name)
-        layout, buttons = QVBoxLayout(self), QHBoxLayout()
+        layout = QVBoxLayout(self)
         layout.addWidget(self.tabs, stretch=1)
-        layout.addLayout(buttons)
-        buttons.addStretch(1)
-        for button in (self.copy, close):
-            button.setAutoDefault(False)
-            button.setMinimumWidth(80)
-            buttons.addWidget(button)
-
-
-def _rows(title: str, facts: tuple[tuple[str, str], ...]) -> str:
-    """Return a heading, and names and values in two columns, as rows of an HTML table."""
-    rows = (
-        f"<tr><td style='white-space: nowrap; padding-right: 16px'>{escape(name)}</td>"
-        f"<td>{escape(value)}</td></tr>"
-        for name, value in facts
-    )
-    return f"<tr><td colspan='2' style='padding-top: 8px'><b>{escape(title)}</b></td></tr>{''.join(rows)}"
+        layout.addLayout(button_row(self.copy, close))

@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QAbstractItemView,
     QDialog,
     QFileDialog,
-    QHBoxLayout,
     QPushButton,
     QTableView,
     QVBoxLayout,
@@ -22,6 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_exactile.images.objects import short
 from napari_exactile.widget.background import Latest
+from napari_exactile.widget.facts import button_row
 from napari_exactile.widget.form import Note
 
 if TYPE_CHECKING:
@@ -169,11 +169,7 @@ class ObjectsDialog(QDialog):
         view.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 8)
         view.horizontalHeader().setStretchLastSection(True)
         close.clicked.connect(self.close)
-        layout, buttons = QVBoxLayout(self), QHBoxLayout()
+        layout = QVBoxLayout(self)
         layout.addWidget(self.words)
         layout.addWidget(view, stretch=1)
-        layout.addLayout(buttons)
-        buttons.addStretch(1)
-        for button in (self.save, close):
-            button.setAutoDefault(False)
-            buttons.addWidget(button)
+        layout.addLayout(button_row(self.save, close))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from qtpy.QtWidgets import (
     QApplication,
     QDialog,
     QFileDialog,
-    QHBoxLayout,
     QPushButton,
     QTextBrowser,
     QVBoxLayout,
@@ -20,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_exactile.widget.background import Latest
+from napari_exactile.widget.facts import button_row, facts_table
 from napari_exactile.widget.form import Note, breakable
 
 STYLE = "QTextBrowser { background: transparent; border: none; }"
@@ -47,8 +46,11 @@ class ReportDialog(QDialog):
 
         self._report = report
         self.setWindowTitle(f"{report['image']['name']} - report")
-        rows = "".join(_rows(title, facts) for title, facts in report_sections(report))
-        self.facts.setHtml(f"<table cellspacing='0' cellpadding='2'>{rows}</table>")
+        sections = (
+            (title, [(name, breakable(value)) for name, value in facts])
+            for title, facts in report_sections(report)
+        )
+        self.facts.setHtml(facts_table(sections))
         self.words.say("")
         if not self.isVisible():
             self._fit_letters()
@@ -92,22 +94,7 @@ class ReportDialog(QDialog):
         self.setStyleSheet(STYLE)
         close = QPushButton("Close")
         close.clicked.connect(self.close)
-        layout, buttons = QVBoxLayout(self), QHBoxLayout()
+        layout = QVBoxLayout(self)
         layout.addWidget(self.facts, stretch=1)
         layout.addWidget(self.words)
-        layout.addLayout(buttons)
-        buttons.addStretch(1)
-        for button in (self.copy, self.save, close):
-            button.setAutoDefault(False)
-            button.setMinimumWidth(80)
-            buttons.addWidget(button)
-
-
-def _rows(title: str, facts: tuple[tuple[str, str], ...]) -> str:
-    """Return a heading, and names and values in two columns, as rows of an HTML table."""
-    rows = (
-        f"<tr><td style='padding-right: 16px'>{escape(name).replace(' ', '&nbsp;')}</td>"
-        f"<td>{escape(breakable(value))}</td></tr>"
-        for name, value in facts
-    )
-    return f"<tr><td colspan='2' style='padding-top: 8px'><b>{escape(title)}</b></td></tr>{''.join(rows)}"
+        layout.addLayout(button_row(self.copy, self.save, close))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,6 +30,23 @@ def _keep_deleted_programs() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(GlirProgram, "delete", lambda self: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keep_filters_of_warnings() -> Iterator[None]:
+    """Let napari's workers treat warnings as the tests do.
+
+    They would set the filters of the whole process, and set them back as each ends: what warns in one
+    worker would be an error or not by whether another has just ended.
+    """
+    from superqt.utils import _qthreading
+
+    kept = SimpleNamespace(
+        catch_warnings=nullcontext, filterwarnings=lambda _action: None, warn=warnings.warn
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_qthreading, "warnings", kept)
         yield
 
 

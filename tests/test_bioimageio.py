@@ -23,8 +23,6 @@ from napari_exactile.run.sizes import size_notes
 from nucleus_unet import NucleusUNet, block, sample, trained, upsampler
 from packages import SIZE, output, sha256, state_dict, step, tensors, torchscript, v04, v05, write, zipped
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
-
 SOURCE = "\n\n".join([
     "from itertools import pairwise\nimport torch\nfrom torch import Tensor, nn\n"
     "from torch.nn import functional as F\n\nWIDTHS = (16, 32, 64, 128)",

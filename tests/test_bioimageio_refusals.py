@@ -11,8 +11,6 @@ import napari_exactile as ex
 from napari_exactile.models.archive import ModelFileError
 from packages import step, torchscript, v04, v05, write
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
-
 FLOAT = step("ensure_dtype", dtype="float32")
 Z = "zero_mean_unit_variance"
 REFUSED: dict[str, tuple[str, list[dict], list[dict]]] = {

@@ -23,8 +23,6 @@ from napari_exactile.images.normalization import (
 from napari_exactile.run.model_check import check_model
 from packages import step, tensors, torchscript, v04, v05, write
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
-
 FLOAT = step("ensure_dtype", dtype="float32")
 CHANNELS = ("red", "green")
 Change = Callable[[np.ndarray], np.ndarray]

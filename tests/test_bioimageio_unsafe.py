@@ -22,8 +22,6 @@ from napari_exactile.models.bioimageio_package import INSTALL, YAML_BYTES
 from napari_exactile.run.model_check import check_model
 from packages import state_dict, step, tensors, torchscript, v05, write, zipped
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
-
 
 def refusal(what: Any, **more: Any) -> str:
     """The one sentence with which a package is refused."""

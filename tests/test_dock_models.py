@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -110,9 +109,7 @@ def test_a_file_that_is_picked_is_loaded_and_chosen(
 def test_a_real_file_segments_as_the_network_in_it(opened: Any, qtbot: QtBot, tmp_path: Path) -> None:
     """TorchScript that is dropped onto the viewer gives the labels of the network that was saved."""
     network = torch.nn.Conv2d(1, 3, 5, padding=2).eval()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # torch would rather have it exported
-        torch.jit.script(network).save(str(tmp_path / "saved.ts"))
+    torch.jit.script(network).save(str(tmp_path / "saved.ts"))
     viewer, dock = opened()
     viewer.open(tmp_path / "saved.ts", plugin="napari-exactile")
     qtbot.waitUntil(lambda: dock.fields.model.value == "saved" and dock.plan is not None, timeout=WAIT)

@@ -15,8 +15,6 @@ from nucleus_unet import sample
 from packages import zipped
 from test_bioimageio import nuclei
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
-
 
 def test_a_package_with_code_is_asked_for_used_and_checked(
     opened: Any, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

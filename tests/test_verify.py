@@ -162,7 +162,6 @@ def test_what_is_not_known_is_asked_for(tmp_path: Path) -> None:
         ex.verify(path, image(), network(), windows=0)
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit")
 def test_what_is_known_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store remembers a TIFF, a zarr array or a .npy file, with its axes, and a model's name or file."""
     monkeypatch.chdir(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from math import nan
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -109,10 +110,15 @@ def test_axes_that_ome_zarr_has_not_are_refused(axes: str) -> None:
 
 
 def test_a_whole_slide_takes_thousands_of_files() -> None:
-    """At 100,000 x 50,000 px, a shard is a zone, and all levels together have fewer than 10,000 of them."""
-    layout = Layout((), (100_000, 50_000), (832, 832), "yx", "uint8", 2)
-    assert layout.shard == (832, 832)
-    assert sum(np.prod([-(-n // 832) for n in shape]) for shape in layout.levels) < 10_000
+    """At 100,000 x 50,000 px, all levels together have fewer than 7,000 shards, each of whole zones.
+
+    No chunk is of two zones: what one of them has written is not compressed anew for the next.
+    """
+    for zone in (64, 640, 832, 1024, 4096):
+        layout = Layout((3,), (100_000, 50_000), (zone, zone), "cyx", "float32", nan, channel=0)
+        side, chunk = layout.shard[-1], layout.chunk[-1]
+        assert sum(np.prod([-(-n // side) for n in shape]) for shape in layout.levels) < 7_000
+        assert side % zone == zone % chunk == 0
 
 
 def test_a_disk_without_room_is_refused_before_anything_is_made(tmp_path: Path) -> None:

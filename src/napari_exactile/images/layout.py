@@ -11,12 +11,15 @@ import numpy as np
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.images.pyramid import level_shapes
 
-# A shard holds as many zones as it takes to reach this many pixels: one, unless somebody chose tiny tiles.
-SHARD_PIXELS = 2**16
+# Zones share a shard, 2 x 2 or more of them, until it is this large: a slide takes a few thousand files.
+# It is written again for each of its zones, so those of many channels share less.
+SHARD_PIXELS, SHARD_NUMBERS = 2**20, 2**22
 # Channels share a shard as long as it holds no more numbers than this: 64 MB of float32.
-SHARD_NUMBERS = 2**24
+MOST_NUMBERS = 2**24
 # What viewers read at once: chunks inside a shard are as near to this as divides it.
 CHUNK_SIDE = 256
+# Zones smaller than this have no chunks of their own.
+TINY = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +51,22 @@ class Layout:
 
     @property
     def shard(self) -> tuple[int, ...]:
-        """Shape of a shard: along the spatial axes that of a zone, or of a few that are tiny."""
-        count = 1
-        while prod(self.zone) * count ** len(self.zone) < SHARD_PIXELS:
+        """Shape of a shard: along the spatial axes that of a zone, or of a few that are small."""
+        count, channels = 1, 1 if self.channel is None else self.leading[self.channel]
+        enough = min(SHARD_PIXELS, SHARD_NUMBERS // channels)
+        while prod(self.zone) * count ** len(self.zone) < enough:
             count += 1
         sides = tuple(length * count for length in self.zone)
-        together = max(1, SHARD_NUMBERS // prod(sides))
-        channels = (min(n, together) if axis == self.channel else 1 for axis, n in enumerate(self.leading))
-        return (*channels, *sides)
+        together = max(1, MOST_NUMBERS // prod(sides))
+        before = (min(n, together) if axis == self.channel else 1 for axis, n in enumerate(self.leading))
+        return (*before, *sides)
 
     @property
     def chunk(self) -> tuple[int, ...]:
-        """Shape of the chunks inside a shard."""
-        return (*(1,) * len(self.leading), *map(_chunk_side, self.shard[len(self.leading) :]))
+        """Shape of the chunks inside a shard; only tiny zones share one."""
+        sides = zip(self.zone, self.shard[len(self.leading) :], strict=True)
+        space = (_chunk_side(zone if zone >= TINY else shard) for zone, shard in sides)
+        return (*(1,) * len(self.leading), *space)
 
     @property
     def levels(self) -> tuple[tuple[int, ...], ...]:
@@ -74,14 +80,14 @@ class Layout:
         return size * sum(prod(shape) for shape in self.levels)
 
 
-def _chunk_side(shard: int) -> int:
-    """Return the largest divisor up to CHUNK_SIDE; where all are tiny, as of a prime, the shard is one chunk.
+def _chunk_side(length: int) -> int:
+    """Return the largest divisor up to CHUNK_SIDE, or all of it where that is tiny, as of a prime.
 
     >>> _chunk_side(832), _chunk_side(100), _chunk_side(521)
     (208, 100, 521)
     """
-    side = next(side for side in range(min(shard, CHUNK_SIDE), 0, -1) if shard % side == 0)
-    return side if side * 8 > CHUNK_SIDE else shard
+    side = next(side for side in range(min(length, CHUNK_SIDE), 0, -1) if length % side == 0)
+    return side if side * 8 > CHUNK_SIDE else length
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from napari_exactile.images.normalization import (
 )
 from napari_exactile.images.percentiles import passes, percentiles
 from napari_exactile.images.source import ImageSource, row_blocks
+from napari_exactile.images.work import Work
 
 # One block in float64 takes 8 bytes for each of these pixels.
 BLOCK_PIXELS = 1 << 21
@@ -64,12 +65,10 @@ def _measuring(whole: _Whole, step: ZScore | Percentiles) -> Generator[float, No
 
 def _part(measuring: Generator[float, None, Affine], number: int, of: int) -> Generator[float, None, Affine]:
     """Yield the fraction of all measurements of which this is one."""
-    while True:
-        try:
-            yield (number + next(measuring)) / of
-        except StopIteration as result:
-            found: Affine = result.value
-            return found
+    work = Work(measuring)
+    for fraction in work:
+        yield (number + fraction) / of
+    return work.made
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +116,11 @@ def _z_score(whole: _Whole, step: ZScore) -> Generator[float, None, Affine]:
 def _range(whole: _Whole, step: Percentiles) -> Generator[float, None, Affine]:
     first = whole.source.read(tuple(Interval(0, 1) for _ in whole.source.shape))
     dtype = np.dtype(np.float64) if whole.before.steps else first.dtype
-    total, done = len(whole.boxes) * passes(dtype), 0
-    selecting = percentiles(whole.blocks, (step.low, step.high), dtype)
-    while True:
-        try:
-            next(selecting)
-        except StopIteration as result:
-            lows, highs = zip(*result.value, strict=True)
-            break
-        done += 1
+    total = len(whole.boxes) * passes(dtype)
+    selecting = Work(percentiles(whole.blocks, (step.low, step.high), dtype))
+    for done, _block in enumerate(selecting, start=1):
         yield done / total
+    lows, highs = zip(*selecting.made, strict=True)
     spans = [high - low + step.eps for low, high in zip(lows, highs, strict=True)]
     return Affine(lows, tuple(span or 1.0 for span in spans))
 

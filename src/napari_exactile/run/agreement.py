@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import slices
 from napari_exactile.images.source import row_blocks
+from napari_exactile.images.work import Work
 from napari_exactile.run.events import Cancelled
 from napari_exactile.run.objects import labels_of
 
@@ -130,15 +131,12 @@ def agreement(
     as a class, but not in the means. `on_progress` hears the fraction done. Raises ValueError for arrays that
     cannot be compared, and Cancelled once `cancel()` is true.
     """
-    comparing = compare_labels(labels_of(labels), manual, classes, background, ignore)
-    while True:
-        try:
-            on_progress(next(comparing))
-        except StopIteration as end:
-            found: Agreement = end.value
-            return found
+    comparing = Work(compare_labels(labels_of(labels), manual, classes, background, ignore))
+    for fraction in comparing:
+        on_progress(fraction)
         if cancel():
             raise Cancelled
+    return comparing.made
 
 
 def compare_labels(

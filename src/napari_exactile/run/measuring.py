@@ -8,6 +8,7 @@ from napari_exactile.images import statistics
 from napari_exactile.images.fingerprint import fingerprint
 from napari_exactile.images.normalization import Normalization, Step, steps_of
 from napari_exactile.images.source import ImageSource
+from napari_exactile.images.work import Work
 from napari_exactile.models.card import ModelCard
 from napari_exactile.run.events import Cancelled, Event, Measuring
 from napari_exactile.run.measured_values import MeasuredValues
@@ -49,13 +50,9 @@ def last_measured(source: ImageSource, card: ModelCard, settings: Settings) -> N
 def _read(
     source: ImageSource, steps: tuple[Step, ...], ignore: float | None, is_cancelled: Callable[[], bool]
 ) -> Generator[Event, None, Normalization]:
-    measuring = statistics.measure(source, steps, ignore)
-    while True:
-        try:
-            fraction = next(measuring)
-        except StopIteration as found:
-            known: Normalization = found.value
-            return known
+    measuring = Work(statistics.measure(source, steps, ignore))
+    for fraction in measuring:
         if is_cancelled():
             raise Cancelled
         yield Measuring(fraction)
+    return measuring.made

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_exactile.images.normalization import Normalization, Step, steps_of
+from napari_exactile.images.normalization import Normalization, steps_of
 from napari_exactile.images.source import ArraySource
 from napari_exactile.images.statistics import measure
+from napari_exactile.images.work import Work
 from napari_exactile.models.archive import ModelFileError
 from napari_exactile.models.bioimageio import meaning_of
 from napari_exactile.models.bioimageio_package import Package, is_id, is_package, opened
@@ -98,20 +99,11 @@ def _results(model: Model, image: NDArray[Any]) -> list[Any]:
 
 
 def _normalised(model: Model, image: NDArray[Any]) -> torch.Tensor:
-    known = _measured(ArraySource(image, channel_axis=0), steps_of(model.card.normalization))
+    source, steps = ArraySource(image, channel_axis=0), steps_of(model.card.normalization)
+    known = Work(measure(source, steps)).finished()
     dtype = dtype_of(model.module)
     pixels = known.apply(image, np.float64 if dtype == torch.float64 else np.float32)
     return torch.from_numpy(pixels)[None].to(dtype)
-
-
-def _measured(source: ArraySource, steps: tuple[Step, ...]) -> Normalization:
-    measuring = measure(source, steps)
-    while True:
-        try:
-            next(measuring)
-        except StopIteration as result:
-            known: Normalization = result.value
-            return known
 
 
 def _checked(package: Package, position: int, results: list[Any], shape: tuple[int, ...]) -> OutputCheck:

@@ -8,6 +8,7 @@ from typing import Any
 
 from napari_exactile.images.components import label_objects
 from napari_exactile.images.objects import Objects
+from napari_exactile.images.work import Work
 from napari_exactile.run.events import Cancelled
 from napari_exactile.run.report import Result
 
@@ -30,16 +31,13 @@ def find_objects(
     fraction done. Raises ValueError for labels that are incomplete or cannot be used, and Cancelled (of
     `napari_exactile.run.events`) once `cancel()` is true.
     """
-    finding = label_objects(labels_of(labels), background, **options)
-    while True:
-        try:
-            on_progress(next(finding))
-        except StopIteration as end:
-            size = None if pixel_size is None else tuple(pixel_size)
-            found: Objects = end.value
-            return replace(found, classes=tuple(classes), pixel_size=size)
+    finding = Work(label_objects(labels_of(labels), background, **options))
+    for fraction in finding:
+        on_progress(fraction)
         if cancel():
             raise Cancelled
+    size = None if pixel_size is None else tuple(pixel_size)
+    return replace(finding.made, classes=tuple(classes), pixel_size=size)
 
 
 def labels_of(labels: Any) -> Any:

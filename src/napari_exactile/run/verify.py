@@ -12,6 +12,7 @@ from typing import Any
 from napari_exactile.images.layout import Zone, zone_of
 from napari_exactile.images.normalization import Normalization, steps_from_json
 from napari_exactile.images.store import LabelStore
+from napari_exactile.images.work import Work
 from napari_exactile.models.files import FACTORY
 from napari_exactile.models.load import Model, load_model
 from napari_exactile.run.api import ModelLike, make_series
@@ -114,12 +115,10 @@ def verify(
 
 def _told(on_event: Callable[[Event], None], steps: Generator[Event, None, SpotCheck]) -> SpotCheck:
     """Tell every step, and return what comes of them."""
-    while True:
-        try:
-            on_event(next(steps))
-        except StopIteration as end:
-            found: SpotCheck = end.value
-            return found
+    checking = Work(steps)
+    for event in checking:
+        on_event(event)
+    return checking.made
 
 
 def _tiles(store: LabelStore) -> Tiles:

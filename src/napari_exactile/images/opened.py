@@ -103,18 +103,18 @@ def remember(array: Any, version: FileVersion, part: Any = None) -> None:
     weakref.finalize(array, _VERSIONS.pop, id(array), None)
 
 
-def stamp_of(array: Any) -> str:
-    """Return what tells an array's file from its other versions; nothing where nobody knows the file."""
-    version = version_of(array)
-    return f"{version[0].size} bytes, {version[0].modified}" if version else ""
-
-
 def file_of(array: Any) -> Path | None:
-    """Return the file or folder that an array reads; None where nobody knows."""
-    if version := version_of(array):
-        return version[0].path
+    """Return the file or folder that an array reads, whatever has become of it; None where nobody knows."""
+    if known := _VERSIONS.get(id(array)):
+        return known[0].path
     root = getattr(getattr(array, "store", None), "root", None)  # an array of zarr in a folder
     return None if root is None else (Path(root) / getattr(array, "path", "")).resolve()
+
+
+def opened_version(array: Any) -> FileVersion | None:
+    """Return the version of the file that was opened for an array; None where nobody knows."""
+    known = _VERSIONS.get(id(array))
+    return known and known[0]
 
 
 def version_of(array: Any) -> tuple[FileVersion, Any] | None:

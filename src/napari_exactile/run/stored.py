@@ -41,18 +41,17 @@ class StoredSeries:
 
 @contextmanager
 def stored(
-    series: Series, path: Path, overwrite: bool = False, pixel_size: tuple[float, ...] | None = None,
-    stamp: str = "",
-) -> Iterator[StoredSeries]:  # fmt: skip
+    series: Series, path: Path, overwrite: bool = False, pixel_size: tuple[float, ...] | None = None
+) -> Iterator[StoredSeries]:
     """Yield the same series with its results in a store, which nobody else can write meanwhile.
 
     A store that is there is continued, or replaced where `overwrite` says so; its finished zones are checked
-    first. `pixel_size` is the image's, in micrometres along the last axes, `stamp` what tells its file from
-    others. Raises ValueError where the store holds something else than this series would give, saying what
-    differs, or cannot hold its axes, InUseError where another run is writing it, and OSError where the disk
-    has no room.
+    first. `pixel_size` is the image's, in micrometres along the last axes. Raises ValueError where the store
+    holds something else than this series would give, saying what differs, or cannot hold its axes,
+    ChangedError where the image's file is not what was opened, InUseError where another run is writing the
+    store, and OSError where the disk has no room.
     """
-    found = identity(series, stamp)
+    found = identity(series)
     if overwrite and is_complete(path):
         clear(path)
     store = LabelStore(path) if is_complete(path) else _created(series, path, found, pixel_size)

@@ -34,7 +34,8 @@ class ToStore:
         from napari_exactile.run.summary import summary_lines
 
         self.wanted.check_kind(series.job.decision)
-        with stored(series, self.out, self.overwrite, image.pixel_size) as kept:
+        where = image.placed(series.planes.axes)
+        with stored(series, self.out, self.overwrite, where) as kept:
             self._run(kept, series.tiles)
             report, check = kept.series.report(), kept.report.check
         checked = [("check", check_line(check))] if check else []

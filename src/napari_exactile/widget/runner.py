@@ -180,7 +180,7 @@ class Run:
         from napari_exactile.run.spot_check import WINDOWS
         from napari_exactile.run.stored import stored
 
-        with stored(self._planned, path, self._overwrite, self.plane.pixel_size) as kept:
+        with stored(self._planned, path, self._overwrite, self.plane.place) as kept:
             self._overwrite = False
             levels = {name: StoredLevels(image) for name, image in kept.store.images.items()}
             self.series, self.written = kept.series, Written.on_disk(levels)

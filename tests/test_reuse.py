@@ -17,7 +17,7 @@ import zarr
 import napari_exactile as ex
 from docks import lively_model
 from napari_exactile.images import statistics
-from napari_exactile.images.fingerprint import fingerprint
+from napari_exactile.images.fingerprint import ChangedError, fingerprint
 from napari_exactile.images.normalization import (
     Affine,
     Clip,
@@ -156,7 +156,8 @@ def test_a_file_that_changes_meanwhile_is_not_known(tmp_path: Path, passes: list
             age(path, 5)
 
     for _ in range(2):
-        ex.segment(path, model, tile=92, on_event=write)
+        with pytest.raises(ChangedError):
+            ex.segment(path, model, tile=92, on_event=write)
     assert len(passes) == 2
 
 

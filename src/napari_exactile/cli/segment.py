@@ -204,7 +204,7 @@ def _measured(image: OpenedImage, sizes: str | None) -> OpenedImage:
             raise ValueError
     except ValueError:
         raise typer.BadParameter(f"--pixel-size takes micrometres such as 0.5, not {sizes!r}") from None
-    return replace(image, pixel_size=size * 2 if len(size) == 1 else size)
+    return replace(image, pixel_size=size * 2 if len(size) == 1 else size, place=None)
 
 
 def _series(image: OpenedImage, model: str, settings: Settings, trust_code: bool) -> Series:

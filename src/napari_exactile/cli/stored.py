@@ -29,14 +29,13 @@ class ToStore:
 
     def segment(self, image: OpenedImage, series: Series, name: str) -> None:
         """Segment into the store, or continue there, and print what came out."""
-        from napari_exactile.images.opened import stamp_of
         from napari_exactile.run.report_words import check_line
         from napari_exactile.run.stored import stored
         from napari_exactile.run.summary import summary_lines
 
         self.wanted.check_kind(series.job.decision)
-        stamp = stamp_of(image.array)
-        with stored(series, self.out, self.overwrite, image.pixel_size, stamp) as kept:
+        where = image.placed(series.planes.axes)
+        with stored(series, self.out, self.overwrite, where) as kept:
             self._run(kept, series.tiles)
             report, check = kept.series.report(), kept.report.check
         checked = [("check", check_line(check))] if check else []

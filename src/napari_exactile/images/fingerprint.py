@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from napari_exactile.images.opened import version_of
+from napari_exactile.images.opened import FileVersion, opened_version, version_of
 from napari_exactile.images.source import ArraySource, LayeredSource
 from napari_exactile.images.view import View
 
@@ -41,21 +41,72 @@ def _of(array: Any) -> Hashable | None:
     if isinstance(array, View):
         pixels = _of(array.array)
         return None if pixels is None else (pixels, repr(array.parts))
-    # The folder of a zarr array in local files; other stores and other arrays have no such root.
-    root = getattr(getattr(array, "store", None), "root", None)
-    return _folder(root / array.path) if isinstance(root, Path) else None
+    folder = _zarr_folder(array)
+    return None if folder is None else _settled_folder(folder)
 
 
-def _folder(folder: Path) -> str | None:
-    """Return a checksum of the names, times and sizes of all files in a folder."""
-    found, newest = sha256(str(folder.resolve()).encode()), 0
+def stamp_of(source: Any) -> str:
+    """Return what tells the files under a source from all other versions of them, wherever they lie.
+
+    It goes by times and sizes of the files that `fingerprint` knows; there is nothing of arrays that nobody
+    knows the files of. Raises ChangedError where a file is no longer what was opened. One that was deleted
+    has not changed: who has it open reads on.
+    """
+    if isinstance(source, LayeredSource):
+        return "; ".join(dict.fromkeys(filter(None, map(stamp_of, source.sources))))
+    return _stamp(source.array) if isinstance(source, ArraySource) else ""
+
+
+class ChangedError(ValueError):
+    """The file of an image is no longer what it was."""
+
+
+def _stamp(array: Any) -> str:
+    version = opened_version(array)
+    if version is not None:
+        _refuse_changed(version)
+        return f"{version.size} bytes, {version.modified}"
+    if isinstance(array, View):
+        return _stamp(array.array)
+    folder = _zarr_folder(array)
     try:
-        for name, stat in _files(folder):
-            found.update(f"{name} {stat.st_mtime_ns} {stat.st_size}\n".encode())
-            newest = max(newest, stat.st_mtime_ns)
+        return "" if folder is None else f"folder {_listed(folder)[0][:16]}"
+    except OSError as error:
+        # Of chunks that are gone, zarr would give zeros.
+        raise ChangedError(f"{folder} cannot be read any more: {error.strerror}") from error
+
+
+def _refuse_changed(version: FileVersion) -> None:
+    try:
+        now = FileVersion.of(version.path)
+    except FileNotFoundError:
+        return
+    if now != version:
+        raise ChangedError(f"{version.path} has been changed since it was opened: open it again")
+
+
+def _zarr_folder(array: Any) -> Path | None:
+    """Return the folder of a zarr array in local files; other stores and other arrays have no such root."""
+    root = getattr(getattr(array, "store", None), "root", None)
+    return root / array.path if isinstance(root, Path) else None
+
+
+def _settled_folder(folder: Path) -> tuple[Path, str] | None:
+    try:
+        found, newest = _listed(folder)
     except OSError:
         return None
-    return found.hexdigest() if _settled(newest) else None
+    return (folder.resolve(), found) if _settled(newest) else None
+
+
+def _listed(folder: Path) -> tuple[str, int]:
+    """Return a checksum of the names, times and sizes of all files in a folder, and the latest time."""
+    found, newest = sha256(), 0
+    for path, stat in _files(folder):
+        name = Path(path).relative_to(folder).as_posix()
+        found.update(f"{name} {stat.st_mtime_ns} {stat.st_size}\n".encode())
+        newest = max(newest, stat.st_mtime_ns)
+    return found.hexdigest(), newest
 
 
 def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:

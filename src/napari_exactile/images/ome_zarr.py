@@ -20,14 +20,13 @@ class Axes:
     """The axes of an image, a letter each, and where element 0 of level 0 lies along them.
 
     `scale` is the distance of elements and `translation` the place of the first one's centre, in micrometres
-    along the last `measured` axes and in pixels of the image along the others. Raises ValueError for axes
-    that OME-Zarr has not.
+    along the `measured` axes (none, or one value each). Raises ValueError for axes that OME-Zarr has not.
     """
 
     names: str
     scale: tuple[float, ...]
     translation: tuple[float, ...]
-    measured: int = 0
+    measured: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.names) == len(self.scale) == len(self.translation):
@@ -42,11 +41,12 @@ class Axes:
 
     def described(self) -> list[dict[str, str]]:
         """Return the entries of "axes"."""
-        plain = len(self.names) - self.measured
-        units: list[dict[str, str]] = [{}] * plain + [{"unit": "micrometer"}] * self.measured
+        measured = self.measured or (False,) * len(self.names)
         return [
-            {"name": name, **({"type": TYPES[name]} if name in TYPES else {}), **unit}
-            for name, unit in zip(self.names, units, strict=True)
+            {"name": name}
+            | ({"type": TYPES[name]} if name in TYPES else {})
+            | ({"unit": "micrometer"} if known else {})
+            for name, known in zip(self.names, measured, strict=True)
         ]
 
     def transformations(self, steps: Sequence[int]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -47,6 +48,29 @@ class Place:
     translation: tuple[float, ...]
     measured: tuple[bool, ...]
 
+    @classmethod
+    def of(cls, axes: str, sizes: Sequence[float] | None = None) -> Place:
+        """Return the place of an image with pixels of these sizes along its last spatial axes.
+
+        It begins at the origin; along axes without a size, elements are one apart.
+        """
+        space, sizes = [axis for axis in axes if axis in "zyx"], tuple(sizes or ())
+        if not all(isfinite(size) and size > 0 for size in sizes):
+            raise ValueError(f"a pixel size is in micrometres along the last axes, not {sizes}")
+        sizes = sizes[-len(space) :]
+        known = dict(zip(space[len(space) - len(sizes) :], sizes, strict=True))
+        scale = tuple(float(known.get(axis, 1.0)) for axis in axes)
+        return cls(scale, (0.0,) * len(axes), tuple(axis in known for axis in axes))
+
+    def along(self, own: str, wanted: str) -> Place:
+        """Return the place along the `wanted` ones of its `own` axes; of others, nothing is known."""
+        places = [own.find(axis) for axis in wanted]
+        return Place(
+            tuple(1.0 if n < 0 else self.scale[n] for n in places),
+            tuple(0.0 if n < 0 else self.translation[n] for n in places),
+            tuple(n >= 0 and self.measured[n] for n in places),
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenedImage:
@@ -78,6 +102,12 @@ class OpenedImage:
         """The array and its coarser versions."""
         return (self.array, *self.coarser)
 
+    def placed(self, axes: str) -> Place:
+        """Return where the image lies along `axes`, as far as its file says."""
+        if self.place is not None and self.axes is not None:
+            return self.place.along(self.axes, axes)
+        return Place.of(axes, self.pixel_size)
+
 
 @dataclass(frozen=True, slots=True)
 class FileVersion:
@@ -103,18 +133,18 @@ def remember(array: Any, version: FileVersion, part: Any = None) -> None:
     weakref.finalize(array, _VERSIONS.pop, id(array), None)
 
 
-def stamp_of(array: Any) -> str:
-    """Return what tells an array's file from its other versions; nothing where nobody knows the file."""
-    version = version_of(array)
-    return f"{version[0].size} bytes, {version[0].modified}" if version else ""
-
-
 def file_of(array: Any) -> Path | None:
-    """Return the file or folder that an array reads; None where nobody knows."""
-    if version := version_of(array):
-        return version[0].path
+    """Return the file or folder that an array reads, whatever has become of it; None where nobody knows."""
+    if known := _VERSIONS.get(id(array)):
+        return known[0].path
     root = getattr(getattr(array, "store", None), "root", None)  # an array of zarr in a folder
     return None if root is None else (Path(root) / getattr(array, "path", "")).resolve()
+
+
+def opened_version(array: Any) -> FileVersion | None:
+    """Return the version of the file that was opened for an array; None where nobody knows."""
+    known = _VERSIONS.get(id(array))
+    return known and known[0]
 
 
 def version_of(array: Any) -> tuple[FileVersion, Any] | None:

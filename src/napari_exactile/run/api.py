@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from napari_exactile.images.open import as_opened, opened
-from napari_exactile.images.opened import OpenedImage, stamp_of
+from napari_exactile.images.opened import OpenedImage, Place
 from napari_exactile.images.source import ImageSource, Planes, source_of, stack_of
 from napari_exactile.models.load import Model, load_model
 from napari_exactile.network import probe
@@ -91,14 +91,18 @@ def segment(  # noqa: PLR0913  (what most people need of a run, by name)
     series = make_series(image, model, axes, Settings(**settings))
     if output is None:
         return _run(series, on_event, cancel)
-    size, stamp = pixel_size, ""
-    if isinstance(image, OpenedImage):
-        size, stamp = pixel_size or image.pixel_size, stamp_of(image.array)
-    with stored(series, Path(output), overwrite, None if size is None else tuple(size), stamp) as kept:
+    with stored(series, Path(output), overwrite, _place(image, axes, series, pixel_size)) as kept:
         result = _run(kept.series, on_event, cancel)
         for event in kept.report.checking(check, cancel):
             on_event(event)
         return result
+
+
+def _place(image: Any, axes: str | None, series: Series, sizes: Sequence[float] | None) -> Place:
+    """Return where an image lies along the axes of its series, as its file or the person says."""
+    if isinstance(image, OpenedImage) and sizes is None and axes in {None, image.axes}:
+        return image.placed(series.planes.axes)
+    return Place.of(series.planes.axes, sizes or getattr(image, "pixel_size", None))
 
 
 def _run(series: Series, on_event: Callable[[Event], None], cancel: Callable[[], bool]) -> Result:

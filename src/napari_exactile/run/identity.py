@@ -10,6 +10,7 @@ import torch
 from torch.utils._pytree import tree_map
 
 from napari_exactile.geometry.interval import Box, Interval
+from napari_exactile.images.fingerprint import stamp_of
 from napari_exactile.images.normalization import steps_as_json, steps_from_json, steps_of
 from napari_exactile.images.source import ImageSource
 from napari_exactile.models.load import Model
@@ -25,15 +26,16 @@ BLOCKS, SIDE = 32, 64
 Identity = dict[str, Any]
 
 
-def identity(series: Series, stamp: str = "") -> Identity:
+def identity(series: Series) -> Identity:
     """Return what the labels of a series depend on, by names for people; all values fit into JSON.
 
-    The image is known by its shape, its type and a hash of 32 places, which are read, and by the `stamp` of
-    its file if there is one; the model by a hash of its operators and weights.
+    The image is known by its shape, its type and a hash of 32 places, which are read, and by times and sizes
+    of its files where they are known; the model by a hash of its operators and weights. Raises ChangedError
+    where a file is no longer what was opened.
     """
     job, settings, source = series.job, series.settings, series.planes.whole
     chosen = series.model.card.normalization if settings.normalization == "model" else settings.normalization
-    stamped = {"image file": stamp} if stamp else {}
+    stamped = {"image file": stamp} if (stamp := stamp_of(source)) else {}
     return {
         "image shape": [source.channels, *source.shape],
         **stamped,

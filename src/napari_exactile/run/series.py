@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from napari_exactile.images.fingerprint import ChangedError
 from napari_exactile.images.normalization import Normalization
 from napari_exactile.images.source import Planes
 from napari_exactile.models.load import Model
@@ -22,6 +23,7 @@ from napari_exactile.run.plan import Plan
 from napari_exactile.run.report import Report, Result
 from napari_exactile.run.settings import NumberType, Settings
 from napari_exactile.run.summary import summed
+from napari_exactile.run.unchanged import Unchanged
 
 
 class Series:
@@ -29,6 +31,7 @@ class Series:
 
     The arrays are (*leading, *stack, *shape). Planes that are not asked for keep 0. As with a Job, one thread
     at a time may call `run`, which continues what was stopped. A `plan` is given where it is known already.
+    `spoilt` says, if so, that the image was changed during a run: nobody knows then what the labels are of.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Series:
         self._shared: PlaneArrays = arrays or _Shared(planes, Memory())
         self._together: Normalization | None = None
         self._plan = plan
+        self._unchanged, self.spoilt = Unchanged(planes.whole), ""
         self.jobs = [self._job(0)]
 
     @property
@@ -87,13 +91,32 @@ class Series:
     def run(
         self, is_cancelled: IsCancelled = lambda: False, control: Control | None = None
     ) -> Iterator[Event]:
-        """Do what is left of all planes; tells, raises and pauses as `Job.run` does, plane by plane."""
-        control = control or Control()
+        """Do what is left of all planes; tells, raises and pauses as `Job.run` does, plane by plane.
+
+        Raises ChangedError, too, where the files of the image are not what they were.
+        """
+        self._unchanged.check()
         try:
-            yield from control.pausing(self._measure(is_cancelled), is_cancelled)
-        except events.Cancelled:
-            yield events.Finished(cancelled=True)
-            return
+            yield from self._run(is_cancelled, control or Control())
+        except Exception as error:
+            self._look_again()
+            if not isinstance(error, events.Cancelled):
+                raise
+        else:
+            self._look_again()
+        yield events.Finished(cancelled=not self.complete)
+
+    def _look_again(self) -> None:
+        """Raise ChangedError where the image was changed during the run: that explains any other error."""
+        try:
+            self._unchanged.check()
+        except ChangedError as error:
+            name = getattr(self.planes.whole, "name", "image")
+            self.spoilt = f"'{name}' was changed during the run, so labels may be of either version of it"
+            raise ChangedError(f"{self.spoilt}: open it again and begin anew") from error
+
+    def _run(self, is_cancelled: IsCancelled, control: Control) -> Iterator[Event]:
+        yield from control.pausing(self._measure(is_cancelled), is_cancelled)
         for number, _source in enumerate(self.planes.sources):
             if number == len(self.jobs):
                 self.jobs[-1].forget()
@@ -108,14 +131,15 @@ class Series:
                     yield event
             if not job.complete:
                 break
-        yield events.Finished(cancelled=not self.complete)
 
     def report(self) -> Report:
         """Return how the planes came about; their statistics are those of the first."""
         reports = [job.report() for job in self.jobs if job.started]
-        if not self.planes.shape:
-            return reports[0]
-        return replace(summed(reports, self.planes.shape), tiles=self.tiles)
+        whole = reports[0]
+        if self.planes.shape:
+            whole = replace(summed(reports, self.planes.shape), tiles=self.tiles)
+        reasons = "; ".join(filter(None, [whole.reason, self.spoilt]))
+        return replace(whole, exact=False, reason=reasons) if self.spoilt else whole
 
     def result(self) -> Result:
         """Return what there is; raises RuntimeError before the first `run` has made the arrays."""

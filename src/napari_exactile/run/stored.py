@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from napari_exactile.geometry.interval import Box
 from napari_exactile.images.layout import Zone, zone_of
 from napari_exactile.images.normalization import Normalization, steps_as_json, steps_from_json
+from napari_exactile.images.opened import Place
 from napari_exactile.images.store import LabelStore, check_room, clear, is_complete
 from napari_exactile.images.stored_image import StoredImage
 from napari_exactile.run.arrays import Remembered
@@ -41,21 +42,20 @@ class StoredSeries:
 
 @contextmanager
 def stored(
-    series: Series, path: Path, overwrite: bool = False, pixel_size: tuple[float, ...] | None = None,
-    stamp: str = "",
-) -> Iterator[StoredSeries]:  # fmt: skip
+    series: Series, path: Path, overwrite: bool = False, where: Place | None = None
+) -> Iterator[StoredSeries]:
     """Yield the same series with its results in a store, which nobody else can write meanwhile.
 
     A store that is there is continued, or replaced where `overwrite` says so; its finished zones are checked
-    first. `pixel_size` is the image's, in micrometres along the last axes, `stamp` what tells its file from
-    others. Raises ValueError where the store holds something else than this series would give, saying what
-    differs, or cannot hold its axes, InUseError where another run is writing it, and OSError where the disk
-    has no room.
+    first. `where` is the place of the image along the axes of the series, and so says where a new store lies.
+    Raises ValueError where the store holds something else than this series would give, saying what differs,
+    or cannot hold its axes, ChangedError where the image's file is not what was opened, InUseError where
+    another run is writing the store, and OSError where the disk has no room.
     """
-    found = identity(series, stamp)
+    found = identity(series)
     if overwrite and is_complete(path):
         clear(path)
-    store = LabelStore(path) if is_complete(path) else _created(series, path, found, pixel_size)
+    store = LabelStore(path) if is_complete(path) else _created(series, path, found, where)
     try:
         _refuse_different(store, found)
         kept = _StoredPlanes(store, series.planes.indices)
@@ -79,9 +79,7 @@ def _refuse_different(store: LabelStore, found: dict[str, Any]) -> None:
         )
 
 
-def _created(
-    series: Series, path: Path, found: dict[str, Any], pixel_size: tuple[float, ...] | None
-) -> LabelStore:
+def _created(series: Series, path: Path, found: dict[str, Any], where: Place | None) -> LabelStore:
     job, card = series.job, series.model.card
     about = {
         "format": FORMAT,
@@ -92,7 +90,8 @@ def _created(
         "tiles": series.tiles,
         "channel names": list(card.class_names(job.decision.channels)) if job.decision.leading else [],
     }
-    return LabelStore.create(path, images_of(series, path.name.split(".")[0], pixel_size), about)
+    images = images_of(series, path.name.split(".")[0], where or Place.of(series.planes.axes))
+    return LabelStore.create(path, images, about)
 
 
 def _plan(plan: Plan, store: LabelStore) -> Plan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import ceil, isfinite, nan
+from math import ceil, nan
 from typing import Any
 
 import numpy as np
@@ -17,39 +17,40 @@ from napari_exactile.images.ome_zarr import (
     label_metadata,
     multiscales,
 )
+from napari_exactile.images.opened import Place
 from napari_exactile.images.store_folder import NewImage
 from napari_exactile.run.job import Job
 from napari_exactile.run.series import Series
 
 
-def images_of(series: Series, name: str, pixel_size: tuple[float, ...] | None) -> dict[str, NewImage]:
+def images_of(series: Series, name: str, where: Place) -> dict[str, NewImage]:
     """Return what a store must hold, by the names that `LabelStore` knows; the first is called `name`.
 
-    `pixel_size` is the image's, in micrometres along the last axes. Raises ValueError for a stack that
+    `where` is the place of the image along the axes of the series. Raises ValueError for a stack that
     OME-Zarr has no axes for.
     """
     if series.job.decision.kind == "values":
-        return {"values": _numbers(series, name, pixel_size)}
-    images = {"labels": _labels(series, name, pixel_size)}
+        return {"values": _numbers(series, name, where)}
+    images = {"labels": _labels(series, name, where)}
     if series.settings.probabilities:
-        images["probabilities"] = _numbers(series, f"{name} probabilities", pixel_size)
+        images["probabilities"] = _numbers(series, f"{name} probabilities", where)
     return images
 
 
-def _labels(series: Series, name: str, pixel_size: tuple[float, ...] | None) -> NewImage:
+def _labels(series: Series, name: str, where: Place) -> NewImage:
     job, card = series.job, series.model.card
     channels = job.decision.channels if job.decision.leading else None
     layout = _layout(series, channels, np.min_scalar_type(job.unfinished), job.unfinished)
     names = ("no", "yes") if channels else card.class_names(job.classes)
     classes = tuple(map(Class, names, card.class_colors(job.classes)))
-    scales = _multiscales(job, layout, name, pixel_size)
+    scales = _multiscales(series, layout, name, where)
     return NewImage(layout, label_metadata(scales, classes, card.background))
 
 
-def _numbers(series: Series, name: str, pixel_size: tuple[float, ...] | None) -> NewImage:
+def _numbers(series: Series, name: str, where: Place) -> NewImage:
     job, card = series.job, series.model.card
     layout = _layout(series, job.decision.channels, series.settings.number_type, nan)
-    scales = _multiscales(job, layout, name, pixel_size)
+    scales = _multiscales(series, layout, name, where)
     background = card.background if job.decision.kind == "classes" else None
     return NewImage(layout, image_metadata(scales, _probable(series), background))
 
@@ -83,20 +84,16 @@ def _zone(job: Job) -> tuple[int, ...]:
     return tuple(max(1, ceil(zone / stride)) for zone, stride in pairs)
 
 
-def _multiscales(job: Job, layout: Layout, name: str, pixel_size: tuple[float, ...] | None) -> dict[str, Any]:
-    axes = _axes(job, layout, pixel_size or ())
+def _multiscales(series: Series, layout: Layout, name: str, where: Place) -> dict[str, Any]:
+    axes = _axes(series.job, layout, where.along(series.planes.axes, layout.axes))
     return multiscales(name, axes, len(layout.levels), len(layout.shape))
 
 
-def _axes(job: Job, layout: Layout, pixel_size: tuple[float, ...]) -> Axes:
-    """Return where the labels lie on the image; lengths are in pixels where their size is not known."""
-    if not all(isfinite(size) and size > 0 for size in pixel_size):
-        raise ValueError(f"a pixel size is in micrometres along the last axes, not {pixel_size}")
+def _axes(job: Job, layout: Layout, image: Place) -> Axes:
+    """Return where the labels lie, given where the image does along the same axes."""
     grid, before = job.analysis.grid, len(layout.leading)
-    sizes = pixel_size[-sum(axis in "zyx" for axis in layout.axes) :]
-    size = (1.0,) * (len(layout.axes) - len(sizes)) + sizes
     centre = (*(0.0,) * before, *grid.centre([side.start for side in job.labelled]))
     stride = (*(Fraction(1),) * before, *grid.stride)
-    scale = tuple(float(s * Fraction(n)) for s, n in zip(stride, size, strict=True))
-    place = tuple(c * n for c, n in zip(centre, size, strict=True))
-    return Axes(layout.axes, scale, place, len(sizes))
+    scale = tuple(float(s * Fraction(n)) for s, n in zip(stride, image.scale, strict=True))
+    moved = zip(image.translation, image.scale, centre, strict=True)
+    return Axes(layout.axes, scale, tuple(start + size * c for start, size, c in moved), image.measured)

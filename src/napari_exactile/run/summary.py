@@ -137,6 +137,8 @@ def _zones_exactness(report: Report) -> str:
             f"APPROXIMATE: run in tiles with a radius of {lengths(report.radius)} px, chosen by hand, "
             f"as the model cannot be exact: {report.reason}"
         )
+    if report.reason:
+        return f"NOT EXACT: {report.reason}"
     return (
         f"INEXACT: the radius is {lengths(report.radius)} px, "
         f"but this model needs {lengths(needed_radius(report))} px"

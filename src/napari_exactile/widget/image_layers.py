@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from napari_exactile.images.cached import CachedArray
 from napari_exactile.images.from_labels import OpenedLabels, open_labels
 from napari_exactile.images.open import open_image
-from napari_exactile.images.opened import OpenedImage, Place, remember, version_of
+from napari_exactile.images.opened import OpenedImage, remember, version_of
 from napari_exactile.images.overview import Overview
 from napari_exactile.images.view import View
 from napari_exactile.widget.layers import class_colors
@@ -57,7 +57,7 @@ def _image_layers(image: OpenedImage) -> list[LayerData]:
     known = image.axes is not None and {*"yx"} <= set(image.axes)
     axes = (known and image.axes) or _guessed_axes(image.array)
     levels = _shown(image.levels, axes)
-    place, shown = image.place or _place(image, axes), axes
+    place, shown = image.place or image.placed(axes), axes
     split = _split_axis(image.array, axes)
     rgb = _is_rgb(image.array, axes)
     if rgb:
@@ -144,14 +144,6 @@ def _guessed_axes(array: Any) -> str:
     if array.ndim < len(known):
         raise ValueError(f"an array of shape {tuple(array.shape)} is no image: it has no y and x")
     return "ijklmnopqrs"[: array.ndim - len(known)] + known
-
-
-def _place(image: OpenedImage, axes: str) -> Place:
-    """Return the place of an image whose file tells a pixel size at most: along its last spatial axes."""
-    space, sizes = [axis for axis in axes if axis in "zyx"], image.pixel_size or ()
-    known = dict(zip(space[len(space) - len(sizes) :], sizes, strict=True))
-    scale = tuple(known.get(axis, 1.0) for axis in axes)
-    return Place(scale, (0.0,) * len(axes), tuple(axis in known for axis in axes))
 
 
 def _limits(level: Any, axes: str) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
 from napari_exactile.geometry.interval import Box, full_box
+from napari_exactile.images.opened import Place
 from napari_exactile.images.source import ArraySource, ImageSource, LayeredSource, Planes, check_channels
 from napari_exactile.widget.in_view import NotInSightError, box_in_view, displayed_axes
 
@@ -64,6 +65,17 @@ class Plane:
     def pixel_size(self) -> tuple[float, ...] | None:
         """Size of a pixel along the spatial axes in micrometres; None where there are no physical units."""
         return micrometres(self.layer, self.spatial)
+
+    @property
+    def place(self) -> Place:
+        """Where the image lies along the axes of its `planes`; turns and shears are left out."""
+        layer, axes = self.layer, (*self.stack, *self.spatial)
+        units = [_in_micrometres(layer.units[axis]) for axis in axes]
+        return Place(
+            tuple(float(layer.scale[a]) * (unit or 1.0) for a, unit in zip(axes, units, strict=True)),
+            tuple(float(layer.translate[a]) * (unit or 1.0) for a, unit in zip(axes, units, strict=True)),
+            tuple(unit is not None for unit in units),
+        )
 
     def describe(self, everything: bool = False) -> str:
         """Return shape, type, channels and pixel size in one line."""
@@ -135,6 +147,11 @@ def micrometres(layer: Layer, axes: Sequence[int]) -> tuple[float, ...] | None:
     if not all(size.check("[length]") for size in sizes):
         return None
     return tuple(float(size.to("micrometer").magnitude) for size in sizes)
+
+
+def _in_micrometres(unit: Any) -> float | None:
+    """Return a unit of length in micrometres; None for what is none, such as a pixel."""
+    return float((1 * unit).to("micrometer").magnitude) if (1 * unit).check("[length]") else None
 
 
 def data_of(layer: Image) -> Any:

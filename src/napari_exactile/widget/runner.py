@@ -14,7 +14,6 @@ from napari.utils.notifications import show_error
 from superqt.utils import qthrottled
 
 from napari_exactile.geometry.interval import overlap
-from napari_exactile.images.opened import stamp_of
 from napari_exactile.run import events
 from napari_exactile.run.checked import SpotCheck
 from napari_exactile.run.control import Control
@@ -27,7 +26,7 @@ from napari_exactile.widget.classes import Classes, ClassMemory
 from napari_exactile.widget.footer import Footer
 from napari_exactile.widget.layers import Written, prepare_colors
 from napari_exactile.widget.overlay import TilingOverlay
-from napari_exactile.widget.planes import data_of, region_in_view
+from napari_exactile.widget.planes import region_in_view
 from napari_exactile.widget.progress import REFRESH_MS, Progress
 from napari_exactile.widget.result_layers import ResultLayers
 from napari_exactile.widget.run_words import CHECK_FAILED, inexact_words, outcome
@@ -181,8 +180,7 @@ class Run:
         from napari_exactile.run.spot_check import WINDOWS
         from napari_exactile.run.stored import stored
 
-        stamp = stamp_of(data_of(self.plane.layer))
-        with stored(self._planned, path, self._overwrite, self.plane.pixel_size, stamp) as kept:
+        with stored(self._planned, path, self._overwrite, self.plane.place) as kept:
             self._overwrite = False
             levels = {name: StoredLevels(image) for name, image in kept.store.images.items()}
             self.series, self.written = kept.series, Written.on_disk(levels)

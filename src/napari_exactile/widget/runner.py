@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
-from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
 from superqt.utils import qthrottled
 
 from napari_exactile.geometry.interval import overlap
 from napari_exactile.run import events
-from napari_exactile.run.checked import SpotCheck
-from napari_exactile.run.control import Control
 from napari_exactile.run.events import Event
 from napari_exactile.run.job import Job
 from napari_exactile.run.scores import thresholded
 from napari_exactile.run.series import Series
 from napari_exactile.widget.chooser import Choice
 from napari_exactile.widget.classes import Classes, ClassMemory
+from napari_exactile.widget.computation import Computation
 from napari_exactile.widget.footer import Footer
-from napari_exactile.widget.layers import Written, prepare_colors
+from napari_exactile.widget.layers import Written
 from napari_exactile.widget.overlay import TilingOverlay
 from napari_exactile.widget.planes import region_in_view
 from napari_exactile.widget.progress import REFRESH_MS, Progress
 from napari_exactile.widget.result_layers import ResultLayers
 from napari_exactile.widget.run_words import CHECK_FAILED, inexact_words, outcome
-from napari_exactile.widget.stored_levels import StoredLevels
 from napari_exactile.widget.tile_shapes import TileStatus
 from napari_exactile.widget.view_order import ViewOrder
 
@@ -54,25 +50,34 @@ class Run:
         self._viewer, self._overlay, self._footer = viewer, overlay, footer
         self._on_end, self._on_plan = on_end, on_plan
         self.plane, self.model, self.key = choice.plane, choice.model, choice.key
-        self._planned = self.series = Series(choice.planes, choice.model, choice.analysis, choice.settings)
-        self.path, self._overwrite = choice.output, overwrite
-        self.written: Written | None = None
-        self._check: SpotCheck | None = None
+        self._order = ViewOrder(viewer, choice.plane, lambda: self.series)
+        self._computation = Computation(choice, self._order, overwrite)
         self._image_name = choice.plane.layer.name
         name = f"{inexact_words(self.job.plan)}{self._image_name} - {choice.model.name}"
         self._shown = ResultLayers(viewer, choice.plane, self.series, name, choice.classes)
         self.error = ""
         self.saved = False
-        self._order = ViewOrder(viewer, choice.plane, lambda: self.series)
-        self._cancelled, self._control = threading.Event(), Control(self._order)
         self._running = False
-        self._worker: Any = None
         self._current = -1
         self._fresh: list[int] = []
-        self._stopped = threading.Event()
         self._show_soon = qthrottled(self._show_tiles, timeout=REFRESH_MS)
-        self._progress = Progress(footer, self._control, lambda: self.series)
+        self._progress = Progress(footer, self._computation.control, lambda: self.series)
         footer.destroyed.connect(self.abandon)
+
+    @property
+    def series(self) -> Series:
+        """The labels of all planes."""
+        return self._computation.series
+
+    @property
+    def path(self) -> Path | None:
+        """The store that holds the labels; None where they are in memory."""
+        return self._computation.path
+
+    @property
+    def written(self) -> Written | None:
+        """What is written, once there is something."""
+        return self._computation.written
 
     @property
     def job(self) -> Job:
@@ -102,7 +107,7 @@ class Run:
     @property
     def stopped(self) -> bool:
         """Whether the worker's thread has left the job."""
-        return self._stopped.is_set()
+        return self._computation.stopped
 
     @property
     def can_continue(self) -> bool:
@@ -111,9 +116,6 @@ class Run:
 
     def start(self) -> None:
         """Begin, or continue with the tiles that are left."""
-        self._cancelled.clear()
-        self._control.resume()
-        self._stopped.clear()
         self._running, self.error, self.saved = True, "", False
         self._order.follow()
         self._overlay.start_status()
@@ -121,10 +123,7 @@ class Run:
         self._viewer.layers.events.removed.connect(self._on_removed)
         self._progress.start()
         self._footer.show_result("", can_save=False)
-        self._worker = create_worker(self._events, _start_thread=False, _ignore_errors=True)
-        self._worker.yielded.connect(self._on_event)
-        self._worker.finished.connect(self._on_finished)
-        self._worker.start()
+        self._computation.start(self._on_event, self._on_finished)
 
     def show_classes(self, memory: ClassMemory) -> None:
         """Give the labels the names and colours in `memory`, also where they are saved later."""
@@ -132,16 +131,17 @@ class Run:
 
     def cancel(self) -> None:
         """Ask the worker to stop; it does between two operators. May be called from any thread."""
-        self._cancelled.set()
+        self._computation.cancel()
 
     @property
     def paused(self) -> bool:
         """Whether no tile may be started."""
-        return self._control.paused
+        return self._computation.control.paused
 
     def pause(self) -> None:
         """Pause, or resume where it is paused: the tile at work is finished in any case."""
-        (self._control.resume if self.paused else self._control.pause)()
+        control = self._computation.control
+        (control.resume if control.paused else control.pause)()
         self._footer.show_paused(self.paused)
         self._progress.show_pause()
 
@@ -158,48 +158,6 @@ class Run:
             self._shown.finish(self.series, on_disk=self.path is not None)
         self.abandon()
 
-    def _events(self) -> Iterator[Event | Exception]:
-        """Run in the worker's thread; only small values cross to the GUI, never pixels.
-
-        Errors are handed over as values: a worker that gets a RuntimeError from its generator takes it for a
-        deleted Qt object, and ends without a word.
-        """
-        try:
-            prepare_colors(self.job.classes)
-            yield from self._in_memory() if self.path is None else self._on_disk(self.path)
-        except Exception as error:
-            yield error
-        finally:
-            self._stopped.set()
-
-    def _in_memory(self) -> Iterator[Event]:
-        yield from self.series.run(self._is_cancelled, self._control)
-
-    def _on_disk(self, path: Path) -> Iterator[Event]:
-        """Run in a store, which nobody else can write meanwhile; what it holds already is kept."""
-        from napari_exactile.run.spot_check import WINDOWS
-        from napari_exactile.run.stored import stored
-
-        with stored(self._planned, path, self._overwrite, self.plane.place) as kept:
-            self._overwrite = False
-            levels = {name: StoredLevels(image) for name, image in kept.store.images.items()}
-            self.series, self.written = kept.series, Written.on_disk(levels)
-            for event in self.series.run(self._is_cancelled, self._control):
-                if isinstance(event, events.TileFinished) and (part := self.job.place(event.zone)):
-                    for image in levels.values():
-                        image.update(self.series.index, part)
-                yield event
-            yield from kept.report.checking(WINDOWS, self._is_cancelled)
-            self._check = kept.report.check
-
-    def _is_cancelled(self) -> bool:
-        # napari asks its workers to quit when the window closes; that alone acts only between two tiles.
-        return self._cancelled.is_set() or self._worker.abort_requested
-
-    def __repr__(self) -> str:
-        # napari shows this when the window is closed during a run.
-        return f"the segmentation of '{self.plane.layer.name}'"
-
     def _on_event(self, event: Event | Exception) -> None:
         if not self._running:
             return
@@ -212,7 +170,7 @@ class Run:
             case events.Ready():
                 if self.path is not None:
                     self._show_plan()
-                self.written = self.written or Written.in_memory(self.series)
+                assert self.written is not None
                 self._shown.show(self.series, self.written)
             case events.TileStarted(index):
                 self._current = index
@@ -312,7 +270,8 @@ class Run:
         """Return the result in one line."""
         kept = "saved" if self.saved else f"in {self.path}" if self.path is not None else "unsaved"
         words = outcome(self.series, self.error, kept)
-        failed = self._check is not None and self._check.disagrees and self.job.plan.exact
+        check = self._computation.check
+        failed = check is not None and check.disagrees and self.job.plan.exact
         return f"{words}. {CHECK_FAILED}" if failed else words
 
     @property

@@ -47,7 +47,7 @@ class DrawnRectangle:
         self._viewer.layers.selection.active = self._layer
         self._layer.mode = "add_rectangle"
         # In pixels of the image: of a large one, a line of one pixel would not be seen.
-        self._layer.current_edge_width = 2.0 / self._viewer.scene.camera.zoom / frame.scale[-1]
+        self._layer.current_edge_width = frame.width(self._viewer, 2.0)
 
     def box(self, frame: Frame, shape: tuple[int, ...]) -> Box:
         """Return the pixels under the rectangle's bounding box, as far as they lie in an image of `shape`.

@@ -12,6 +12,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels
 
 from napari_exactile.geometry.interval import Box, Interval
+from napari_exactile.widget.world import data_at
 
 
 class NotInSightError(ValueError):
@@ -28,7 +29,7 @@ def box_in_view(layer: Image | Labels, viewer: ViewerModel) -> Box:
     """
     if viewer.dims.ndisplay == 3:
         raise ValueError("A 3D view shows no part of a plane: switch to 2D")
-    seen = np.array([layer.world_to_data(corner) for corner in _corners(viewer)])
+    seen = np.array([data_at(layer, viewer, corner) for corner in _corners(viewer)])
     displayed = displayed_axes(layer, viewer)
     shape = shape_of(layer)
     return tuple(

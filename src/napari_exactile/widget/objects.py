@@ -20,6 +20,7 @@ from napari_exactile.widget.finished import MARK, Finished, followed
 from napari_exactile.widget.form import Form, Note
 from napari_exactile.widget.objects_dialog import ObjectsDialog
 from napari_exactile.widget.own_layer import selection_kept
+from napari_exactile.widget.world import world_at
 
 if TYPE_CHECKING:
     from napari_exactile.images.objects import Objects
@@ -105,7 +106,7 @@ class ObjectsSection:
             return
         self._viewer.layers.selection.active = layer
         layer.selected_label = number
-        self._look_at(layer, layer.data_to_world(finished.place(objects.centroids[number - 1])))
+        self._look_at(layer, world_at(layer, self._viewer, finished.place(objects.centroids[number - 1])))
 
     def leave(self) -> None:
         """Stop: the dock is going away; the layer stays."""

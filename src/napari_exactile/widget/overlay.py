@@ -180,7 +180,8 @@ class TilingOverlay:
         """The layer of zones that the plane in view belongs to; None for tilings of planes."""
         if self._whole is None or len(self._whole.shape) < 3 or len(self._viewer.dims.point) < 3:
             return None
-        return slab_at(self._whole, self._whole_frame.pixel(self._viewer.dims.point)[0])
+        frame = self._whole_frame.shown_in(self._viewer)
+        return slab_at(self._whole, frame.pixel(self._viewer.dims.point)[0])
 
     def _on_move(self, event: Any = None) -> None:
         self._follow_soon()
@@ -261,11 +262,12 @@ class TilingOverlay:
 
     def _current_tile(self, tiling: Tiling) -> int:
         """Return the tile under the cursor, or the one nearest the centre of the view."""
+        frame = self._frame.shown_in(self._viewer)
         if self._viewer.mouse_over_canvas:
-            index = tiling.at(self._frame.pixel(self._viewer.cursor.position))
+            index = tiling.at(frame.pixel(self._viewer.cursor.position))
             if index is not None:
                 return index
-        centre = self._frame.pixel(self._viewer.scene.camera.center)
+        centre = frame.pixel(self._viewer.scene.camera.center)
         near = (
             min(max(place, span.start), span.stop - 1)
             for place, span in zip(centre, tiling.region, strict=True)
@@ -274,9 +276,8 @@ class TilingOverlay:
 
     def _width(self, pixels: float) -> float:
         """Return a line width in pixels of the image, less where the zones are small on the screen."""
-        scale = np.sqrt(abs(np.prod(self._frame.scale)))
         narrowest = min(self._tiling.zone) if self._tiling else np.inf
-        return float(pixels * min(1 / (self._viewer.scene.camera.zoom * scale), narrowest / 16))
+        return min(self._frame.width(self._viewer, pixels), pixels * narrowest / 16)
 
     def _follow(self) -> None:
         """Move the context to the current tile, unless a person deleted it."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Layer
 from napari.utils.transforms import Affine
+
+from napari_exactile.widget.world import factors
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,17 @@ class Frame:
         return cls(
             tuple(scale), tuple(translate), tuple(layer.units[-axes:]), tuple(layer.axis_labels[-axes:])
         )
+
+    def shown_in(self, viewer: ViewerModel) -> Frame:
+        """Return the frame in the units of the viewer's world, in which camera, cursor and dims are."""
+        times = factors(viewer, self.units) if self.units else (1.0,) * len(self.scale)
+        scale, translate = np.multiply(self.scale, times), np.multiply(self.translate, times)
+        return replace(self, scale=tuple(scale.tolist()), translate=tuple(translate.tolist()))
+
+    def width(self, viewer: ViewerModel, pixels: float) -> float:
+        """Return the width of a line of so many pixels of the screen, in pixels of the image."""
+        scale = self.shown_in(viewer).scale
+        return float(pixels / viewer.scene.camera.zoom / abs(np.prod(scale)) ** (1 / len(scale)))
 
     @property
     def flat(self) -> Frame:

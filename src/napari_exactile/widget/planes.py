@@ -15,6 +15,7 @@ from napari_exactile.geometry.interval import Box, full_box
 from napari_exactile.images.opened import Place
 from napari_exactile.images.source import ArraySource, ImageSource, LayeredSource, Planes, check_channels
 from napari_exactile.widget.in_view import NotInSightError, box_in_view, displayed_axes
+from napari_exactile.widget.world import data_at
 
 # Where the channels lie: the axis that seems to hold them, an axis of the person's choice, nowhere, or in the
 # selected layers.
@@ -217,7 +218,7 @@ def _check_view(layer: Image, viewer: ViewerModel, spatial: Sequence[int], stack
 
 def _shown_index(layer: Image, viewer: ViewerModel, axis: int, length: int) -> int:
     """Return the place in sight along one axis of the layer."""
-    place = layer.world_to_data(viewer.dims.point)[axis]
+    place = data_at(layer, viewer, viewer.dims.point)[axis]
     return int(np.clip(round(float(place)), 0, length - 1))
 
 

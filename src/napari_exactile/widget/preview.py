@@ -118,7 +118,7 @@ class PreviewSection:
     def _window(self, choice: Choice, frame: Frame) -> Box:
         region, where = choice.plan.tiling.region, self._fields.where.value
         if where == SEAM:
-            centre = frame.pixel(self._viewer.scene.camera.center)
+            centre = frame.shown_in(self._viewer).pixel(self._viewer.scene.camera.center)
             junction = nearest_junction(choice.plan.tiling, centre)
             if junction is None:
                 raise ValueError("There is one tile only, so there is no seam: choose a smaller tile")
@@ -138,7 +138,7 @@ class PreviewSection:
         preview, tiling = self._preview_of(choice), self._tiling(choice)
         self._describe(choice, tiling, window)
         self._overlay.context_radius = tiling.radius
-        self._layers.outline(frame, window, 2.0 / self._viewer.scene.camera.zoom / frame.scale[-1])
+        self._layers.outline(frame, window, frame.width(self._viewer, 2.0))
         known = preview.known(tiling, window)
         if known is not None:
             self._error.forget()

@@ -45,8 +45,7 @@ class VolumeBox:
         """Draw the tile in the middle of the view, or move the box to another one."""
         tile = tiling.tile(self._current(frame, tiling))
         read = tuple(in_image([side], length)[0] for side, length in zip(tile.box, tiling.shape, strict=True))
-        zoom = self._viewer.scene.camera.zoom * float(np.cbrt(abs(np.prod(frame.scale))))
-        width = min(LINE / zoom, min(tiling.zone) / 16)
+        width = min(frame.width(self._viewer, LINE), min(tiling.zone) / 16)
         self._own.draw(frame, (read, tile.zone), partial(_paint, boxes=(read, tile.zone), width=width))
 
     def hide(self) -> None:
@@ -58,7 +57,7 @@ class VolumeBox:
         self._own.release()
 
     def _current(self, frame: Frame, tiling: Tiling) -> int:
-        centre = frame.pixel(self._viewer.scene.camera.center)
+        centre = frame.shown_in(self._viewer).pixel(self._viewer.scene.camera.center)
         sides = zip(centre, tiling.region, strict=True)
         near = tuple(min(max(place, side.start), side.stop - 1) for place, side in sides)
         return tiling.at(near) or 0

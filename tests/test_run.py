@@ -3,64 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import FrozenInstanceError
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 import napari_exactile as ex
 from napari_exactile.geometry.interval import Box, Interval, slices
 from napari_exactile.images.normalization import Normalization
-from napari_exactile.models.random_weights import randomise
-from napari_exactile.models.unet import UNet
 from napari_exactile.run import events
 from napari_exactile.run.api import make_job
 from napari_exactile.run.events import TileError
 from napari_exactile.run.executor import Executor
-from napari_exactile.run.job import Job
 from napari_exactile.run.metrics import difference
 from napari_exactile.run.plan import plan_tiles
-from napari_exactile.run.scores import Decision
 from napari_exactile.run.settings import Settings
 from napari_exactile.run.summary import summary_lines
+from small_runs import SMALL, assert_lively, indices, network, picture, run
 
-# levels, convolutions, kernel; their radii are 6, 24 and 8.
-SMALL = [(1, 1, 3), (2, 2, 3), (1, 1, 5)]
-
-
-def network(levels: int = 1, convolutions: int = 1, kernel: int = 3, **more: Any) -> UNet:
-    """A U-Net whose output varies from pixel to pixel; by default with a radius of 6 px, in float64."""
-    parameters = {"base": 4, "softmax": False} | more
-    net = UNet(levels=levels, convolutions=convolutions, kernel=kernel, **parameters)
-    randomise(net, seed=35)  # one of those with which all networks here give both labels often
-    return net.double().eval()
-
-
-def picture(*shape: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).normal(40, 10, shape)
-
-
-def run(job: Job, is_cancelled: Callable[[], bool] = lambda: False) -> list[events.Event]:
-    return list(job.run(is_cancelled))
-
-
-def indices(happened: list[events.Event], kind: type) -> list[int]:
-    """The numbers of the tiles of all events of one kind."""
-    return [event.index for event in happened if isinstance(event, kind)]
-
-
-def assert_lively(labels: np.ndarray) -> None:
-    """An error at a seam would show: the second most frequent label covers at least a twentieth."""
-    assert sorted(np.bincount(labels.ravel()))[-2] >= labels.size / 20
-
-
-# --- equal to one pass -----------------------------------------------------------------------------------
+# --- equal to one pass --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("net", SMALL)
@@ -193,7 +156,7 @@ def test_the_report_says_what_was_done() -> None:
     assert lines["result"].startswith("exact")
 
 
-# --- stopping and going on -------------------------------------------------------------------------------
+# --- stopping and going on ----------------------------------------------------------------------------------
 
 
 def test_a_cancelled_run_goes_on_where_it_was() -> None:
@@ -252,7 +215,7 @@ def test_events_tell_the_whole_story() -> None:
     assert (covered == 1).all()
 
 
-# --- memory and failures ---------------------------------------------------------------------------------
+# --- memory and failures ------------------------------------------------------------------------------------
 
 
 def limit_pieces(monkeypatch: pytest.MonkeyPatch, longest: int, error: Exception) -> None:
@@ -325,262 +288,3 @@ def test_a_failing_tile_is_named_and_the_rest_kept(monkeypatch: pytest.MonkeyPat
     assert (caught.value.index, job.done) == (4, {0, 1, 2, 3})
     assert indices(run(job), events.TileStarted) == [4, 5, 6, 7, 8]
     np.testing.assert_array_equal(job.labels, ex.segment_whole(image, model).labels)
-
-
-# --- settings and plans ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"tile": 0}, "a tile needs at least 1 px, not 0"),
-        ({"radius": -1}, "a radius cannot be negative: -1"),
-        ({"method": "cone"}, "method is one of trimmed, whole-tile, approximate, not 'cone'"),
-        ({"normalization": "max"}, "normalization is one of model, z-score, min-max, percentile, none"),
-        ({"device": "mps"}, "Apple's GPU (mps) is not offered: its arithmetic has not been shown to be"),
-        ({"device": "tpu"}, "device is one of auto, cpu, cuda, not 'tpu'"),
-        ({"memory_limit": 0}, "the memory limit must be positive, not 0"),
-    ],
-)  # fmt: skip
-def test_settings_that_no_run_can_have(settings: dict[str, Any], message: str) -> None:
-    """Each is refused at once, with the offending value."""
-    with pytest.raises(ValueError, match=re.escape(message)):
-        Settings(**settings)
-
-
-def test_a_missing_gpu_is_said() -> None:
-    """Asking for CUDA where there is none is refused before anything is read."""
-    if torch.cuda.is_available():
-        pytest.skip("there is a CUDA device")
-    with pytest.raises(ValueError, match="there is no CUDA device that this PyTorch can use"):
-        ex.segment(picture(8, 8), network(), device="cuda")
-
-
-def test_a_plan_is_a_value() -> None:
-    """A plan cannot be changed, iterates again and again, and knows its length; zones partition the image."""
-    plan = ex.plan_tiles(ex.analyse(network(), (100, 70)), tile=32)
-    with pytest.raises(FrozenInstanceError):
-        plan.redundancy = 1.0  # type: ignore[misc]
-    assert list(plan) == list(plan)
-    assert len(plan) == len(list(plan)) == 5 * 4
-    assert (plan.tile, plan.zor, plan.radius, plan.factor) == ((32, 32), (20, 20), (6, 6), (2, 2))
-    covered = np.zeros((100, 70), int)
-    for tile in plan:
-        covered[slices(tile.zone)] += 1
-    assert (covered == 1).all()
-
-
-def test_a_tile_without_a_zone_is_refused() -> None:
-    """A tile that its context eats up is refused, and the smallest that works is named and does."""
-    analysis = ex.analyse(network(2, 2), (100, 70))
-    message = (
-        "tile of 51 px is too small: the context takes 24 px on every side, so the smallest tile is 52 px"
-    )
-    with pytest.raises(ValueError, match=message):
-        ex.plan_tiles(analysis, tile=51)
-    assert ex.plan_tiles(analysis, tile=52).zor == (4, 4)
-
-
-def test_a_radius_is_rounded_up_to_f() -> None:
-    """A larger radius is taken as it is, on multiples of F; the plan stays exact."""
-    plan = ex.plan_tiles(ex.analyse(network(2, 2), (100, 70)), tile=90, radius=25)
-    assert (plan.radius, plan.exact) == ((28, 28), True)
-
-
-def test_an_automatic_tile_keeps_to_the_memory() -> None:
-    """Less memory gives smaller zones, whose predicted memory is within the limit."""
-    analysis = ex.analyse(network(2, 2), (700, 700))
-    plans = [plan_tiles(analysis, memory=memory) for memory in (10**9, 4 * 10**6, 10**6)]
-    assert all(a.zor > b.zor for a, b in pairwise(plans))
-    assert plans[1].peak_bytes <= 4 * 10**6
-    assert plans[2].peak_bytes <= 10**6
-    assert all(plan.automatic for plan in plans)
-
-
-class Dilated(nn.Module):
-    """Convolutions only, with different kernels and dilations."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(1, 3, (3, 5), padding=(2, 2), dilation=(2, 1))
-        self.second = nn.Conv2d(3, 2, 3, padding=1, groups=1)
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.second(self.first(image))
-
-
-def multiply_accumulates(compute: Callable[[], Any]) -> int:
-    """Count what convolutions really do, operator by operator, as they are called."""
-    with FlopCounterMode(display=False) as counter:
-        compute()
-    return counter.get_total_flops() // 2
-
-
-@pytest.mark.parametrize(
-    ("net", "method", "tolerance"),
-    [(Dilated().eval(), "trimmed", 1e-12), (Dilated().eval(), "whole-tile", 1e-12),
-     # Of a transposed convolution, odd zones need one more input than their share.
-     (network(1, 1), "trimmed", 0.02), (network(1, 1), "whole-tile", 1e-12)],
-)  # fmt: skip
-def test_redundancy_is_what_is_computed(net: nn.Module, method: Any, tolerance: float) -> None:
-    """The plan's extra computing equals a count of the multiply-accumulates while tiles and whole run."""
-    job = make_job(picture(64, 52), net, None, Settings(tile=28, method=method))
-    tiled, whole = multiply_accumulates(lambda: run(job)), multiply_accumulates(job.run_whole)
-    assert job.plan.redundancy == pytest.approx(tiled / whole, rel=tolerance)
-    assert job.plan.redundancy > 1.05
-
-
-# --- scores ----------------------------------------------------------------------------------------------
-
-
-def test_near_ties_of_two_classes() -> None:
-    """Of probabilities, exactly the pixels whose two differ by less than 1e-5 are near-ties."""
-    first = torch.tensor([[0.5, 0.5 + 4e-6, 0.5 - 4e-6, 0.5 + 6e-6, 0.5 - 6e-6, 1.0]], dtype=torch.float64)
-    result = Decision("classes", 2, True).decide(torch.stack([first, 1 - first])[None])
-    assert result.near_ties == 3
-    assert result.labels.tolist() == [[0, 0, 1, 0, 1, 0]]
-
-
-def test_near_ties_of_several_classes() -> None:
-    """Only the two best count, wherever they stand; softmax comes before the comparison."""
-    logits = torch.tensor([[0.0, 5.0, 5.0 + 1e-6], [3.0, 0.0, 0.0], [0.0, 0.0, 9.0], [2.0, 2.0, 2.0]]).T
-    result = Decision("classes", 3, False).decide(logits.reshape(1, 3, 2, 2))
-    assert result.near_ties == 2
-    assert result.labels.flatten().tolist() == [2, 0, 2, 0]
-    torch.testing.assert_close(result.probabilities.sum(0), torch.ones(2, 2))
-
-
-def test_near_ties_of_one_channel() -> None:
-    """One channel is tied where yes and no differ by less than 1e-5; a probability of one half says yes."""
-    chance = torch.tensor([[0.5, 0.5 + 4e-6, 0.5 - 4e-6, 0.5 - 6e-6, 0.9]], dtype=torch.float64)
-    for scores, probabilities in ((chance, True), (torch.logit(chance), False)):
-        result = Decision("threshold", 1, probabilities).decide(scores[None, None])
-        assert result.near_ties == 3
-        assert result.labels.tolist() == [[1, 1, 0, 0, 1]]
-
-
-def test_difference_counts_and_measures() -> None:
-    """ME counts labels, RMSE and the largest difference measure probabilities (Eq. 4 and 5)."""
-    a, b = np.array([[0.2, 0.8]]), np.array([[0.2, 0.4]])
-    found = difference(np.array([0, 1]), a, np.array([0, 0]), b)
-    assert found.misclassified == 1
-    assert found.max_abs_difference == pytest.approx(0.4)
-    assert found.rmse == pytest.approx(0.4 / 2**0.5)
-
-
-# --- refused ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("normalization", ["model", "none"])
-def test_an_image_with_nan_makes_nothing(normalization: Any) -> None:
-    """A NaN is found before anything is made, whatever the normalisation."""
-    image = picture(40, 40)
-    image[33, 7] = np.nan
-    job = make_job(image, network(), None, Settings(normalization=normalization))
-    with pytest.raises(ValueError, match="'image' has NaN pixels, first at y 33, x 7"):
-        run(job)
-    assert job.labels is None
-
-
-@pytest.mark.parametrize(
-    ("image", "message"),
-    [
-        (np.zeros((3, 8, 8)), "not clear"),
-        (np.zeros((8, 8), np.complex64), "pixels of type complex64"),
-    ],
-)
-def test_images_that_do_not_fit(image: np.ndarray, message: str) -> None:
-    """Images with other channels or without numbers are refused."""
-    with pytest.raises(ValueError, match=message):
-        ex.segment(image, network())
-
-
-def test_the_wrong_number_of_channels() -> None:
-    """An image with fewer channels than the model takes is refused, with both numbers."""
-    with pytest.raises(ValueError, match="has 2 channels, but the model takes 3 channels"):
-        ex.segment(np.zeros((2, 8, 8)), network(in_channels=3), axes="cyx")
-
-
-def test_a_model_in_training_mode_is_refused() -> None:
-    """In training mode, a pass depends on chance: the model is refused and the remedy named."""
-    with pytest.raises(ex.NotExactError, match=r"training mode.*Call \.eval\(\) on it first"):
-        ex.segment(picture(8, 8), network().train())
-
-
-class Noisy(nn.Module):
-    """Adds one random number to its output."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(1, 2, 3, padding=1)
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.convolution(image) + torch.rand(1)
-
-
-def test_networks_that_draw_random_numbers_are_refused() -> None:
-    """Dropout left on inside a model, or noise of its own: no two passes agree, so neither can tiles."""
-    net = network()
-    net.dropout.train()
-    (refusal,) = ex.analyse(net, (64, 64)).refusals
-    assert (refusal.place, refusal.reason) == ("dropout", "it draws random numbers")
-    (refusal,) = ex.analyse(Noisy().eval(), (64, 64)).refusals
-    assert refusal.reason == "it draws random numbers"
-
-
-# --- the network stays as it is --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("method", ["trimmed", "whole-tile"])
-def test_the_network_is_left_untouched(method: Any) -> None:
-    """After a run, values, memory, layout, mode, gradients and hooks of the network are what they were."""
-    net = network(2, 1, base=8)
-    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    facts = tensor_facts(net)
-    ex.segment(picture(50, 50), net, method=method)
-    ex.segment_whole(picture(50, 50), net)
-    assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
-    assert tensor_facts(net) == facts
-    assert not any(module.training for module in net.modules())
-    for module in net.modules():
-        assert not module._forward_hooks
-        assert not module._forward_pre_hooks
-    assert not nn.modules.module._global_forward_hooks
-    assert not nn.modules.module._global_forward_pre_hooks
-
-
-def tensor_facts(net: nn.Module) -> list[tuple[Any, ...]]:
-    """Everything about a network's tensors but their values."""
-    tensors = [*net.named_parameters(), *net.named_buffers()]
-    return [
-        (name, t.data_ptr(), t.stride(), t.device, t.dtype, t.requires_grad, t.grad) for name, t in tensors
-    ]
-
-
-def test_arithmetic_settings_are_restored() -> None:
-    """A run leaves torch's own settings for speed and precision as the user had them."""
-    cudnn = torch.backends.cudnn
-    before = cudnn.benchmark, cudnn.deterministic, cudnn.conv.fp32_precision
-    cudnn.benchmark = True
-    try:
-        ex.segment(picture(16, 16), network())
-        assert cudnn.benchmark
-    finally:
-        cudnn.benchmark = before[0]
-    assert (cudnn.benchmark, cudnn.deterministic, cudnn.conv.fp32_precision) == before
-
-
-def test_the_network_stays_as_it_is() -> None:
-    """Where a module has two names and two modules share a weight, both are parameters still after a run."""
-    net = nn.Sequential(
-        nn.Conv2d(1, 3, 3, padding=1), nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 3, 3, padding=1)
-    )
-    net.again = net[1]
-    net[2].weight = net[1].weight
-    net.forward = lambda x: net[2](net.again(net[0](x)))  # type: ignore[method-assign]
-    before = {name: (id(weight), weight.clone()) for name, weight in net.state_dict(keep_vars=True).items()}
-    ex.segment_whole(np.random.default_rng(0).random((20, 20)), ex.load_model(net.eval()))
-    for name, weight in net.state_dict(keep_vars=True).items():
-        assert id(weight) == before[name][0]
-        assert torch.equal(weight, before[name][1])
-    assert all(isinstance(weight, nn.Parameter) for weight in net.parameters())

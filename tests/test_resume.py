@@ -18,7 +18,7 @@ import zarr
 from torch import nn
 
 import napari_exactile as ex
-from napari_exactile.images.journal import Journal
+from napari_exactile.images.journal import Journal, read_json, records_in
 from napari_exactile.run import events
 from napari_exactile.run.events import TileError, TileFinished
 from slow_run import TILE, TILES, image, network
@@ -140,7 +140,7 @@ for line in sys.stdin:
 
 
 def test_only_tiles_in_flight_are_computed_again(tmp_path: Path) -> None:
-    """Of a process killed after some tiles, all that it had finished are kept."""
+    """Of a process killed after some tiles, all that it had finished are kept, and its seconds count."""
     path = tmp_path / "a.ome.zarr"
     process = start(path, 0.05)
     assert process.stdout is not None
@@ -149,7 +149,10 @@ def test_only_tiles_in_flight_are_computed_again(tmp_path: Path) -> None:
     process.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
     process.wait(10)
     process.stdout.close()
+    seconds = records_in(path / "exactile" / "journal")[-1]["seconds"]
+    assert not (path / "exactile" / "report.json").exists()
     again = run(path)
+    assert read_json(path / "exactile" / "report.json")["computing"]["seconds"] > seconds > 0
     assert not again & finished
     assert len(again) >= TILES - len(finished) - IN_FLIGHT
 

@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-import torch
 import zarr
-from torch import nn
 
 import napari_exactile as ex
 from command_line import MODEL, assert_refused, call, summary
@@ -105,33 +103,6 @@ def test_a_tile_that_cannot_be_read_ends_a_run_which_continues_later(tmp_path: P
     ex.segment(ArraySource(image()), network(), tile=TILE, output=path, on_event=count)
     assert sorted(done) == list(range(TILES))
     np.testing.assert_array_equal(labels_in(path), ex.segment_whole(image(), network()).labels)
-
-
-def looking_at_all() -> nn.Module:
-    """Return a network that normalises each channel over the whole image, twice."""
-    torch.manual_seed(3)
-    first, second = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
-    norms = nn.InstanceNorm2d(4, affine=True), nn.GroupNorm(2, 4)
-    return nn.Sequential(first, norms[0], nn.ReLU(), second, norms[1], nn.ReLU(), nn.Conv2d(4, 3, 1)).eval()
-
-
-def test_networks_that_look_at_the_whole_image_continue_to_the_same_bytes(tmp_path: Path) -> None:
-    """What they know of the image is gathered anew, and gives the labels and probabilities of one run."""
-    done: list[int] = []
-
-    def count(event: Event) -> None:
-        done.extend([event.index] if isinstance(event, TileFinished) else [])
-
-    more: dict[str, Any] = {"tile": TILE, "probabilities": True, "on_event": count}
-    whole = ex.segment(image(), looking_at_all(), output=tmp_path / "whole.ome.zarr", **more)
-    tiles, path = len(done), tmp_path / "a.ome.zarr"
-    done.clear()
-    ex.segment(image(), looking_at_all(), output=path, cancel=lambda: len(done) >= 4, **more)
-    assert 4 <= len(done) < tiles
-    result = ex.segment(image(), looking_at_all(), output=path, **more)
-    assert len(done) == tiles
-    np.testing.assert_array_equal(result.labels[:], whole.labels[:])
-    np.testing.assert_array_equal(result.probabilities[:], whole.probabilities[:])
 
 
 def most_memory(folder: Path, side: int) -> int:

@@ -4,7 +4,7 @@ labels.ome.zarr/
   zarr.json          axes, scale, classes
   0/  1/  2/  ...    levels: each half as large as the one before, in shards of one zone or a few
   probabilities/     another image of the same kind, if they are kept
-  exactile/          what made them: run.json, journal, report.json, lock
+  exactile/          what made them: run.json, journal, report.json, lock; kept/ as long as a run needs it
 """
 
 from __future__ import annotations

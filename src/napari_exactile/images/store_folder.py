@@ -67,13 +67,17 @@ def remove_all(path: Path) -> None:
 
 def check_room(path: Path, needed: int) -> None:
     """Raise OSError where the disk of `path` has less than `needed` bytes left."""
-    folder = path if path.exists() else path.parent
-    free = shutil.disk_usage(folder).free
+    free = free_bytes(path)
     if free < needed:
         raise OSError(
             f"labels in {path} can take up to {_size(needed)}, but only {_size(free)} are free there: "
             "choose another disk"
         )
+
+
+def free_bytes(path: Path) -> int:
+    """Return what the disk has left that a store is on, or will be."""
+    return shutil.disk_usage(next(one for one in (path, *path.parents) if one.exists())).free
 
 
 def _size(count: int) -> str:

@@ -51,6 +51,11 @@ class Schedule:
         return self.passes[:-1]
 
     @property
+    def kept(self) -> frozenset[int]:
+        """The tensors that passes keep for later ones: what makes this schedule of `PassPlanner.schedule`."""
+        return frozenset(index for one in self.passes for index in one.kept)
+
+    @property
     def last(self) -> Pass:
         """The pass that computes the output."""
         return self.passes[-1]

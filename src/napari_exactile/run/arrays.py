@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box
 from napari_exactile.images.normalization import Normalization
+from napari_exactile.run.known_passes import Values
 from napari_exactile.run.settings import NumberType
 
 
@@ -18,27 +20,34 @@ from napari_exactile.run.settings import NumberType
 class Remembered:
     """What was done before: the near-ties of finished tiles, by their number, and the image's statistics.
 
-    `seconds` is how long it took.
+    `seconds` is how long it took. `passes` is what passes over the image have found for operators that look
+    at all of it, the first ones first; what is kept between passes lies in `folder`, if there is one.
     """
 
     near_ties: Mapping[int, int] = field(default_factory=dict)
     normalization: Normalization | None = None
     seconds: float = 0.0
+    passes: tuple[Values, ...] = ()
+    folder: Path | None = None
 
 
 class Arrays(Protocol):
     """Where a run's results are kept, and what is known of them from before; used by one thread at a time.
 
     Arrays of numpy itself are written by the thread of the run, all others by one thread beside it, which
-    then calls `finished`.
+    then calls `finished`. `seconds` are those of the run so far.
     """
 
     def remembered(self) -> Remembered:
         """Return what was done before this run; asked when the job is made."""
         ...
 
-    def measured(self, normalization: Normalization) -> None:
-        """Hear of the image's statistics, before the arrays are asked for."""
+    def measured(self, normalization: Normalization, seconds: float) -> None:
+        """Hear of the image's statistics, before the first pass; may be called again."""
+        ...
+
+    def surveyed(self, number: int, values: Values, seconds: float) -> None:
+        """Hear what pass `number` (from 0) over the image has found, before the next one."""
         ...
 
     def labels(
@@ -53,7 +62,7 @@ class Arrays(Protocol):
         """Return an array of NaN for probabilities or values (*leading, *shape)."""
         ...
 
-    def finished(self, tile: int, part: Box | None, near_ties: int) -> None:
+    def finished(self, tile: int, part: Box | None, near_ties: int, seconds: float) -> None:
         """Hear that a tile's `part` of the arrays is written (None: it has none), before anyone else does."""
         ...
 
@@ -65,8 +74,11 @@ class Memory:
         """Return that nothing is known."""
         return Remembered()
 
-    def measured(self, normalization: Normalization) -> None:
+    def measured(self, normalization: Normalization, seconds: float) -> None:
         """Do nothing: the job knows it."""
+
+    def surveyed(self, number: int, values: Values, seconds: float) -> None:
+        """Do nothing, as above."""
 
     def labels(
         self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: Any, unfinished: int
@@ -80,7 +92,7 @@ class Memory:
         """Return an array for probabilities or values."""
         return np.full((*leading, *shape), np.nan, dtype)
 
-    def finished(self, tile: int, part: Box | None, near_ties: int) -> None:
+    def finished(self, tile: int, part: Box | None, near_ties: int, seconds: float) -> None:
         """Do nothing: what is written is there."""
 
 

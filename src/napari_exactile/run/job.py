@@ -22,16 +22,19 @@ from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.arithmetic import exact_arithmetic
 from napari_exactile.run import events
-from napari_exactile.run.approximate import approximate_plan
 from napari_exactile.run.arrays import Arrays, Memory, as_numbers
+from napari_exactile.run.clock import Clock
 from napari_exactile.run.control import Control, Queue
-from napari_exactile.run.devices import memory_budget, pick_device, scratch_budget, scratch_memory
+from napari_exactile.run.devices import pick_device, scratch_memory
 from napari_exactile.run.events import Cancelled, Event, TileFinished
 from napari_exactile.run.executor import Executor
+from napari_exactile.run.kept import KeptTensors
+from napari_exactile.run.known_passes import Values
 from napari_exactile.run.measuring import measured
 from napari_exactile.run.pieces import Pieces
 from napari_exactile.run.pipeline import AHEAD, ReadAhead, WriteBehind
-from napari_exactile.run.plan import Plan, plan_tiles
+from napari_exactile.run.plan import Plan
+from napari_exactile.run.planned import make_plan
 from napari_exactile.run.report import Report, Result
 from napari_exactile.run.scores import Decision, Labelled, check_scores
 from napari_exactile.run.settings import Settings
@@ -69,10 +72,10 @@ class Job:
         self.decision = Decision.of(model.card, analysis.classes, settings.threshold)
         self.labelled = self._part(self.plan.tiling.region)
         self._arrays = arrays or Memory()
-        remembered = self._arrays.remembered()
+        self._remembered = remembered = self._arrays.remembered()
         self.done = set(remembered.near_ties)
         self.near_ties = sum(remembered.near_ties.values())
-        self.seconds = remembered.seconds
+        self._clock = Clock(remembered.seconds)
         self.begun: datetime | None = None
         self.ended: datetime | None = None
         self.labels: NDArray[Any] | None = None
@@ -111,6 +114,11 @@ class Job:
         """Whether every tile is done."""
         return len(self.done) == len(self.plan)
 
+    @property
+    def seconds(self) -> float:
+        """How long it has run, without pauses, with those seconds that `arrays` remembers."""
+        return self._clock.seconds
+
     def run(
         self, is_cancelled: IsCancelled = lambda: False, control: Control | None = None
     ) -> Iterator[Event]:
@@ -121,20 +129,19 @@ class Job:
         fails. Finished tiles are kept in any case, and running again continues.
         """
         control = control or Control()
-        started = time.perf_counter() - control.waited
         self.begun = self.begun or datetime.now(UTC)
         try:
-            if not self.complete:
-                yield from control.pausing(self.prepare(is_cancelled), is_cancelled)
-            self._make_arrays()
-            yield events.Ready(len(self.plan), len(self.done))
-            yield from self._tiles(is_cancelled, control)
+            with self._clock.running(control):
+                if not self.complete:
+                    yield from control.pausing(self.prepare(is_cancelled), is_cancelled)
+                self._make_arrays()
+                yield events.Ready(len(self.plan), len(self.done))
+                yield from self._tiles(is_cancelled, control)
         except Cancelled:
             yield events.Finished(cancelled=True)
         else:
             yield events.Finished(cancelled=False)
         finally:
-            self.seconds += time.perf_counter() - started - control.waited
             self.ended = datetime.now(UTC)
 
     def place(self, zone: Box) -> Box | None:
@@ -144,12 +151,17 @@ class Job:
 
     def forget(self) -> None:
         """Let go of what was kept between passes over the image; for a job that is complete."""
+        self._survey.kept.keep_only(())
         self._survey = self._new_survey()
 
     def _new_survey(self) -> Survey:
         limit = self.settings.scratch_limit
         memory = scratch_memory() if limit is None else min(limit, scratch_memory())
-        return Survey(self.analysis, self.plan.schedule, self.plan.zor, memory)
+        kept, known = KeptTensors(memory, self._remembered.folder), self._remembered.passes
+        return Survey(self.analysis, self.plan.schedule, self.plan.zor, kept, known, self._surveyed)
+
+    def _surveyed(self, number: int, values: Values) -> None:
+        self._arrays.surveyed(number, values, self.seconds)
 
     def result(self) -> Result:
         """Return what there is; raises RuntimeError before the first `run` has made the arrays."""
@@ -203,13 +215,13 @@ class Job:
         Does what is left of it. Raises as `measure` does, and TileError where a tile of a pass fails.
         """
         yield from self.measure(is_cancelled)
+        self._arrays.measured(self._known_normalization(), self.seconds)
         if not self._survey.complete:
             yield from self._survey.run(self.executor(), self._pieces, events.checker(is_cancelled))
 
     def _make_arrays(self) -> None:
         if self.started:
             return
-        self._arrays.measured(self._known_normalization())
         shape, decision = box_shape(self.labelled), self.decision
         if decision.kind != "values":
             leading, dtype = decision.leading, np.min_scalar_type(self.unfinished)
@@ -255,7 +267,7 @@ class Job:
 
     def _finish(self, tile: Tile, near_ties: int) -> TileFinished:
         """Let the arrays know of a tile that is written; only then does it count as done."""
-        self._arrays.finished(tile.index, self.place(tile.zone), near_ties)
+        self._arrays.finished(tile.index, self.place(tile.zone), near_ties, self.seconds)
         self.near_ties += near_ties
         self.done.add(tile.index)
         return TileFinished(tile.index, tile.zone, near_ties)
@@ -307,15 +319,3 @@ class Job:
                 self.probabilities[index] = kept
 
         return write
-
-
-def make_plan(analysis: Analysis, settings: Settings, device: torch.device) -> Plan:
-    """Return the plan that these settings mean on this device; approximate ones need what `declare` gives."""
-    if settings.method == "approximate":
-        return approximate_plan(analysis, settings)
-    memory = settings.memory_limit or memory_budget(device)
-    scratch = scratch_budget() if settings.scratch_limit is None else settings.scratch_limit
-    kind: Any = device.type
-    return plan_tiles(
-        analysis, settings.tile, settings.radius, settings.method, settings.region, memory, kind, scratch
-    )

@@ -1,8 +1,8 @@
-"""Whole tensors that one pass over the image leaves for later ones, in memory or in temporary files."""
+"""Whole tensors that one pass over the image leaves for later ones, in memory or in files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -14,8 +14,12 @@ from weakref import finalize
 import numpy as np
 import torch
 import zarr
+from zarr.codecs import Crc32cCodec
 
 from napari_exactile.geometry.interval import Box, slices
+
+# Ends the names of tensors that are not complete.
+PART = ".part"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class _InMemory:
 
 @dataclass(frozen=True, slots=True)
 class _OnDisk:
-    """A tensor in a temporary zarr array; numbers that numpy does not know lie there as float32."""
+    """A tensor in a zarr array; numbers that numpy does not know lie there as float32."""
 
     folder: Path
     array: Any
@@ -54,28 +58,31 @@ class KeptTensors:
     """Tensors of the shape (1, channels, *space), written box by box, read in any boxes, then forgotten.
 
     At most `memory` bytes of them stay in memory, the rest lies in a temporary folder that goes away with
-    this object. One thread at a time.
+    this object. With a `folder` of their own, all of them lie there, each with checksums and under its name
+    once it is complete, so that a later run can `recall` it. One thread at a time.
     """
 
-    def __init__(self, memory: int) -> None:
-        self._memory_left = memory
+    def __init__(self, memory: int, folder: Path | None = None) -> None:
+        self._memory_left, self._folder, self._stays = memory, folder, folder is not None
         self._tensors: dict[int, _InMemory | _OnDisk] = {}
-        self._folder: Path | None = None
 
     def make(self, key: int, shape: Sequence[int], dtype: torch.dtype, chunk: Sequence[int]) -> None:
         """Make room for a tensor; `chunk` is the spatial shape of the boxes that it is written in."""
         size = prod(shape) * dtype.itemsize
-        if size <= self._memory_left:
+        if size <= self._memory_left and not self._stays:
             self._memory_left -= size
             self._tensors[key] = _InMemory(torch.empty(tuple(shape), dtype=dtype))
             return
-        folder = self._room() / str(key)
+        whole, folder = self._room() / str(key), self._room() / f"{key}{PART}"
+        rmtree(whole, ignore_errors=True)  # of an attempt that was given up
         array = zarr.create_array(
             folder,
             shape=tuple(shape),
             chunks=(1, shape[1], *(min(c, n) for c, n in zip(chunk, shape[2:], strict=True))),
             dtype=str(_stored(dtype)).removeprefix("torch."),
-            compressors=None,
+            compressors=Crc32cCodec() if self._stays else None,
+            # A chunk that is not there is then a lost one.
+            config={"write_empty_chunks": self._stays},
             overwrite=True,
         )
         self._tensors[key] = _OnDisk(folder, array, dtype)
@@ -98,6 +105,27 @@ class KeptTensors:
         """Return one box that has been written."""
         return self._tensors[key].read((slice(None), slice(None), *slices(box)))
 
+    def complete(self, key: int) -> None:
+        """Hear that all of a tensor is written; may be called twice."""
+        one = self._tensors[key]
+        if isinstance(one, _OnDisk) and one.folder.suffix == PART:
+            self._tensors[key] = _opened(one.folder.rename(one.folder.with_suffix("")), one.dtype)
+
+    def recall(self, key: int, dtype: torch.dtype, check: Callable[[], None]) -> bool:
+        """Take over a tensor that an earlier run has completed, if it is there and undamaged.
+
+        All of it is read; `check` is called often and may raise to stop.
+        """
+        if key in self._tensors:
+            return True
+        try:
+            one = _opened(self._room() / str(key), dtype)
+        except Exception:  # there is none, or its description is damaged
+            return False
+        if _is_whole(one.array, check):
+            self._tensors[key] = one
+        return key in self._tensors
+
     def forget(self, key: int) -> None:
         """Give the room of a tensor back."""
         gone = self._tensors.pop(key)
@@ -105,3 +133,31 @@ class KeptTensors:
             self._memory_left += gone.tensor.nbytes
         else:
             rmtree(gone.folder, ignore_errors=True)
+
+    def keep_only(self, keys: Collection[int]) -> None:
+        """Give the room of all other tensors back, also of those that an earlier run has left."""
+        for key in set(self._tensors).difference(keys):
+            self.forget(key)
+        if self._folder is None or not self._folder.exists():
+            return
+        names = set(map(str, keys))
+        for folder in self._folder.iterdir() if names else (self._folder,):
+            if folder.name not in names:
+                rmtree(folder, ignore_errors=True)
+
+
+def _opened(folder: Path, dtype: torch.dtype) -> _OnDisk:
+    return _OnDisk(folder, zarr.open_array(folder, mode="r+"), dtype)
+
+
+def _is_whole(array: Any, check: Callable[[], None]) -> bool:
+    """Return whether every chunk is there, and as it was written."""
+    if array.nchunks_initialized < array.nchunks:
+        return False
+    for place in np.ndindex(array.cdata_shape):
+        check()
+        try:
+            array.blocks[place]
+        except Exception:  # a damaged file can make a codec raise anything
+            return False
+    return True

@@ -119,7 +119,7 @@ def plan_tiles(
         zone = zone_of_tile((tile,) * len(chosen), chosen, bound.factor)
     tiling = Tiling(analysis.shape, bound.factor, zone, chosen, region)
     schedule = analysis.passes.within(scratch)
-    cost = _redundancy(analysis, tiling, asked, method, schedule)
+    cost = redundancy(analysis, tiling, asked, method, schedule)
     peak = predicted_bytes(bound, zone, chosen, method)
     return Plan(tiling, method, required, cost, peak, tile == "auto", schedule)
 
@@ -232,7 +232,8 @@ def _refuse_undersized(analysis: Analysis, radius: tuple[int, ...], method: Meth
         )
 
 
-def _redundancy(analysis: Analysis, tiling: Tiling, region: Box, method: Method, schedule: Schedule) -> float:
+def redundancy(analysis: Analysis, tiling: Tiling, region: Box, method: Method, schedule: Schedule) -> float:
+    """Return the multiply-accumulates relative to one pass over the region that was asked for."""
     bound = analysis.require()
     whole = work_whole(bound)
     if not whole:

@@ -171,11 +171,6 @@ def earlier_report(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) and found.get("format") == FORMAT else {}
 
 
-def earlier_seconds(path: Path) -> float:
-    """Return how long the runs before this one took, as far as their report says."""
-    return float(earlier_report(path).get("computing", {}).get("seconds", 0.0))
-
-
 class ReportFile:
     """Keeps the report of a store: earlier runs count, too. `check` is what this one's has found."""
 

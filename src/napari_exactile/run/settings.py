@@ -21,7 +21,7 @@ class Settings:
 
     `tile` and `radius` are in pixels, `region` is the box to segment (None: the whole image), `memory_limit`
     is in bytes and bounds automatic tiles, `scratch_limit` what networks that take several passes over the
-    image keep in between, in memory and temporary files.
+    image keep in between, in memory and temporary files, or in the store that labels go to.
 
     `normalization` is "model" (what the model asks for), "z-score", "min-max", "percentile" (1 to 99.8),
     "none", a text such as "clip 0 4095; joint z-score" or "fixed 120 35" (see `parse_steps`), or a tuple of

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 from numpy.typing import NDArray
@@ -14,17 +15,22 @@ from napari_exactile.geometry.interval import Box
 from napari_exactile.images.layout import Zone, zone_of
 from napari_exactile.images.normalization import Normalization, steps_as_json, steps_from_json
 from napari_exactile.images.opened import Place
-from napari_exactile.images.store import LabelStore, check_room, clear, is_complete
+from napari_exactile.images.store import OWN, LabelStore, check_room, clear, is_complete
+from napari_exactile.images.store_folder import free_bytes
 from napari_exactile.images.stored_image import StoredImage
+from napari_exactile.network.passes import Schedule
 from napari_exactile.run.arrays import Remembered
 from napari_exactile.run.identity import differing, identity, settings_as_json
+from napari_exactile.run.known_passes import Values, known_passes, record_of
 from napari_exactile.run.origin import origin_of
 from napari_exactile.run.plan import Plan
-from napari_exactile.run.report_file import ReportFile, earlier_seconds, reported
+from napari_exactile.run.planned import as_begun
+from napari_exactile.run.report_file import ReportFile, reported
 from napari_exactile.run.series import Series
 from napari_exactile.run.stored_images import images_of
 
-FORMAT = 2
+FORMAT = 3
+KEPT = "kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +67,13 @@ def stored(
         kept = _StoredPlanes(store, series.planes.indices)
         left = 1 - kept.done / series.tiles
         check_room(path, int(left * store.nbytes))
-        plan = _plan(series.job.plan, store)
+        plan = plan_of(series, store)
         own = Series(series.planes, series.model, series.analysis, series.settings, kept, plan)
         with reported(store, own) as report:
             yield StoredSeries(own, store, kept.done, report)
+        if own.complete:
+            own.job.forget()
+            kept.tidy()
     finally:
         store.close()
 
@@ -81,22 +90,31 @@ def _refuse_different(store: LabelStore, found: dict[str, Any]) -> None:
 
 def _created(series: Series, path: Path, found: dict[str, Any], where: Place | None) -> LabelStore:
     job, card = series.job, series.model.card
+    images = images_of(series, path.name.split(".")[0], where or Place.of(series.planes.axes))
+    room = max(0, free_bytes(path) - sum(image.layout.nbytes for image in images.values()))
     about = {
         "format": FORMAT,
         "identity": found,
         "settings": settings_as_json(series.settings),
         "origin": origin_of(series),
         "zone": list(job.plan.zor),
+        "kept": sorted(_schedule(series, room).kept),
         "tiles": series.tiles,
         "channel names": list(card.class_names(job.decision.channels)) if job.decision.leading else [],
     }
-    images = images_of(series, path.name.split(".")[0], where or Place.of(series.planes.axes))
     return LabelStore.create(path, images, about)
 
 
-def _plan(plan: Plan, store: LabelStore) -> Plan:
-    """Return the plan with the store's zones: automatic ones depend on how much memory is free."""
-    return replace(plan, tiling=replace(plan.tiling, zone=tuple(store.about["zone"])))
+def _schedule(series: Series, room: int) -> Schedule:
+    """Return the passes of the plan, or those that keep less where the disk has less `room` beside labels."""
+    schedule = series.job.plan.schedule
+    return schedule if schedule.bytes <= room else series.analysis.passes.within(room)
+
+
+def plan_of(series: Series, store: LabelStore) -> Plan:
+    """Return the plan that the run of a store was begun with."""
+    zone, kept = tuple(store.about["zone"]), store.about["kept"]
+    return as_begun(series.job.plan, series.analysis, series.settings, zone, kept)
 
 
 class _StoredPlanes:
@@ -110,6 +128,11 @@ class _StoredPlanes:
             self._known.setdefault(plane, []).append(record)
         self.done = sum(map(len, self._known.values()))
         self._steps = {tuple(r["plane"]): r["steps"] for r in store.journal.records if "steps" in r}
+        self._seconds = {tuple(r["plane"]): r["seconds"] for r in store.journal.records}
+        self._passes: dict[tuple[int, ...], list[dict[str, Any]]] = {}
+        for record in store.journal.records:
+            if "pass" in record:
+                self._passes.setdefault(tuple(record["plane"]), []).append(record)
 
     @property
     def all_labels(self) -> Any:
@@ -130,8 +153,17 @@ class _StoredPlanes:
         plane = self._indices[number]
         near_ties = {record["tile"]: record["near_ties"] for record in self._known.get(plane, ())}
         known = Normalization(steps_from_json(self._steps[plane])) if plane in self._steps else None
-        seconds = 0.0 if number else earlier_seconds(self.store.path)  # they count once
-        return _StoredPlane(self.store, plane, Remembered(near_ties, known, seconds))
+        passes, folder = known_passes(self._passes.get(plane, ())), self._folder.joinpath(*map(str, plane))
+        remembered = Remembered(near_ties, known, self._seconds.get(plane, 0.0), passes, folder)
+        return _StoredPlane(self.store, plane, remembered)
+
+    def tidy(self) -> None:
+        """Remove what was kept between passes over the image."""
+        rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def _folder(self) -> Path:
+        return self.store.path / OWN / KEPT
 
 
 def _standing(store: LabelStore, tiles: dict[Any, dict[str, Any]]) -> dict[Any, dict[str, Any]]:
@@ -155,11 +187,15 @@ class _StoredPlane:
         """Return what the journal says."""
         return self._remembered
 
-    def measured(self, normalization: Normalization) -> None:
+    def measured(self, normalization: Normalization, seconds: float) -> None:
         """Keep the statistics, so that the image is not measured again."""
         if self._remembered.normalization is None:
-            steps = steps_as_json(normalization.steps)
-            self._store.journal.append({"plane": self._plane, "steps": steps})
+            self._append({"steps": steps_as_json(normalization.steps)}, seconds)
+            self._remembered = replace(self._remembered, normalization=normalization)
+
+    def surveyed(self, number: int, values: Values, seconds: float) -> None:
+        """Keep what a pass over the image has found, so that it is not done again."""
+        self._append(record_of(number, values), seconds)
 
     def labels(self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: Any, unfinished: int) -> Any:
         """Return what writes to the store."""
@@ -170,12 +206,15 @@ class _StoredPlane:
         images = self._store.images
         return _Writer(images.get("values") or images["probabilities"], self._plane)
 
-    def finished(self, tile: int, part: Box | None, near_ties: int) -> None:
+    def finished(self, tile: int, part: Box | None, near_ties: int, seconds: float) -> None:
         """Complete the levels of the zone, and then say so in the journal."""
         zone = self._store.finish(self._plane, part) if part else Zone(self._plane, (), 0)
         box = [[side.start, side.stop] for side in zone.box]
-        record = {"plane": self._plane, "tile": tile, "box": box, "crc": zone.checksum}
-        self._store.journal.append(record | {"near_ties": near_ties})
+        record = {"tile": tile, "box": box, "crc": zone.checksum, "near_ties": near_ties}
+        self._append(record, seconds)
+
+    def _append(self, record: dict[str, Any], seconds: float) -> None:
+        self._store.journal.append({"plane": self._plane} | record | {"seconds": round(seconds, 3)})
 
 
 @dataclass(frozen=True, slots=True)

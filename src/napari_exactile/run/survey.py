@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,11 +10,13 @@ from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.cone import Cone
+from napari_exactile.network.freeze import Statistic
 from napari_exactile.network.passes import Pass, Schedule
 from napari_exactile.network.reductions import Partial
 from napari_exactile.run import events
 from napari_exactile.run.events import Event
 from napari_exactile.run.kept import KeptTensors
+from napari_exactile.run.known_passes import Values
 from napari_exactile.run.pieces import Pieces
 from napari_exactile.run.pipeline import AHEAD, ReadAhead
 
@@ -29,13 +31,18 @@ Check = Callable[[], None]
 class Survey:
     """The state of the passes: the statistics that are known, the tensors that are kept.
 
-    `values` are float64, merged in the order of the tiles. It belongs to one job and its thread.
+    `values` are float64, merged in the order of the tiles. `known` is what passes of an earlier run have
+    found, which count as far as `kept` still has all that the rest needs; `tell` hears of each pass that is
+    done, by its number from 0. It belongs to one job and its thread.
     """
 
-    def __init__(self, analysis: Analysis, schedule: Schedule, zone: tuple[int, ...], memory: int) -> None:
-        self.analysis, self.schedule = analysis, schedule
+    def __init__(
+        self, analysis: Analysis, schedule: Schedule, zone: tuple[int, ...], kept: KeptTensors,
+        known: Sequence[Values] = (), tell: Callable[[int, Values], None] = lambda number, values: None,
+    ) -> None:  # fmt: skip
+        self.analysis, self.schedule, self.kept = analysis, schedule, kept
         self.values: dict[int, Partial] = {}
-        self.kept = KeptTensors(memory)
+        self._known, self._tell = known, tell
         shape, factor = analysis.padded_shape, analysis.factor
         assert factor is not None
         self._tiles = tuple(Tiling(shape, factor, zone, (0,) * len(shape)))
@@ -50,6 +57,7 @@ class Survey:
 
     def run(self, executor: Executor, pieces: Pieces, check: Check) -> Iterator[Event]:
         """Do what is left, telling each tile; what `check` or a tile raises stops it, after whole tiles."""
+        self._recall(check)
         while not self.complete:
             one = self.schedule.surveys[self._number]
             cone = executor.cone_of(one)
@@ -65,6 +73,21 @@ class Survey:
                     self._gathered += yield from pieces.compute(tile, upcoming, gather, expect)
                     self._tiles_done += 1
             self._finish(one)
+
+    def _recall(self, check: Check) -> None:
+        """Begin after as many passes of an earlier run as can be built upon."""
+        if not self._known:
+            return
+        given = [one.given for one in self.schedule.passes]
+        counts = range(len(self._known), -1, -1)
+        self._number = next(n for n in counts if all(self._is_kept(index, check) for index in given[n]))
+        for values in self._known[: self._number]:
+            self.values |= values
+        self.kept.keep_only(given[self._number])
+        self._known = ()
+
+    def _is_kept(self, index: int, check: Check) -> bool:
+        return self.kept.recall(index, self.analysis.graph.nodes[index].dtype, check)
 
     def _progress(self) -> Event:
         return events.Surveying(
@@ -97,13 +120,20 @@ class Survey:
         }
 
     def _finish(self, one: Pass) -> None:
-        for statistic in one.statistics:
-            found = (piece[statistic.key] for piece in self._gathered if statistic.key in piece)
-            self.values[statistic.key] = statistic.reduction.total(found)
+        values = {statistic.key: self._total(statistic) for statistic in one.statistics}
+        self.values |= values
+        for index in one.kept:
+            self.kept.complete(index)
+        # What the pass began with goes last: killed before it is known of, the pass is done again.
+        self._tell(self._number, values)
         for index in one.forgotten:
             self.kept.forget(index)
         self._gathered, self._tiles_done = [], 0
         self._number += 1
+
+    def _total(self, statistic: Statistic) -> Partial:
+        found = (piece[statistic.key] for piece in self._gathered if statistic.key in piece)
+        return statistic.reduction.total(found)
 
 
 def _expect(ahead: ReadAhead[torch.Tensor], cone: Cone, zones: Iterable[Box]) -> None:

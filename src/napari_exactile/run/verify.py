@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import randbits
 from typing import Any
@@ -25,7 +25,7 @@ from napari_exactile.run.plan import Plan
 from napari_exactile.run.series import Series
 from napari_exactile.run.settings import Device, Settings
 from napari_exactile.run.spot_check import WINDOWS, Finished, check_windows
-from napari_exactile.run.stored import FORMAT
+from napari_exactile.run.stored import FORMAT, plan_of
 
 # What may differ without other labels: where it was computed, and when the file was written.
 FREE = {"device", "image file"}
@@ -100,7 +100,7 @@ def verify(
     with closing(LabelStore(Path(store))) as opened:
         settings, notes = _settings(opened.about)
         series = _series(opened, image, model, settings, trust_code)
-        plan, tiles = _plan(series, opened), _tiles(opened)
+        plan, tiles = plan_of(series, opened), _tiles(opened)
         damaged = tuple(_damage(opened, tiles, on_event, cancel))
         sound = _sound(tiles, damaged)
         chosen = randbits(32) if seed is None else seed
@@ -146,12 +146,6 @@ def _sound(tiles: Tiles, damaged: Sequence[Damage]) -> dict[tuple[int, ...], set
         if zone_of(record["plane"], record["box"], record["crc"]) not in lost:
             sound.setdefault(plane, set()).add(tile)
     return sound
-
-
-def _plan(series: Series, store: LabelStore) -> Plan:
-    """Return the plan of the run: automatic zones depend on the memory that was free then."""
-    plan = series.job.plan
-    return replace(plan, tiling=replace(plan.tiling, zone=tuple(store.about["zone"])))
 
 
 def _finished(

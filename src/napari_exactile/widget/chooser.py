@@ -233,7 +233,7 @@ class Chooser:
 
     def _plan(self, analysis: Analysis, settings: Settings) -> Plan:
         from napari_exactile.run.devices import pick_device
-        from napari_exactile.run.job import make_plan
+        from napari_exactile.run.planned import make_plan
 
         try:
             return make_plan(analysis, settings, pick_device(settings.device))

@@ -93,7 +93,7 @@ class Planner:
         from napari_exactile.models.load import load_model
         from napari_exactile.run.api import analyse
         from napari_exactile.run.devices import pick_device
-        from napari_exactile.run.job import make_plan
+        from napari_exactile.run.planned import make_plan
         from napari_exactile.run.settings import Settings
 
         loaded = [model for (known, *_), (model, _) in self._known.items() if known == name]

@@ -37,8 +37,9 @@ def verify(
 ) -> None:
     """Check the labels in a store: their checksums, and random windows against one pass of the network.
 
-    Nothing is changed. The exit code is 0 if all is as it should be, 1 if something differs, and 2 if it
-    cannot be found out. Near-ties, which the last bits of the arithmetic can flip, are no failure.
+    Nothing is changed, neither is the report in the store: what was found is printed. The exit code is 0 if
+    all is as it should be, 1 if something differs, and 2 if it cannot be found out. Near-ties, which the last
+    bits of the arithmetic can flip, are no failure.
     """
     with plain_errors(code=2):
         from napari_exactile.run.verify import verify as run_verify

@@ -88,7 +88,8 @@ def verify(
     """Check the labels in a store: that they are those that were written, and those that one pass would give.
 
     The checksums of all finished zones are compared, then `windows` random windows, drawn with `seed` (by
-    default another one each time), with one pass of the unchanged network over a crop. Nothing is changed.
+    default another one each time), with one pass of the unchanged network over a crop. Nothing is changed, so
+    that the store need not be writable: what was found is in what this returns, and not in the report.
     `image` and `model` are those of `segment`; left out, they are what the store remembers. It never makes
     this program run code, unless `trust_code` says so.
 
@@ -97,7 +98,7 @@ def verify(
     """
     if windows < 1:
         raise ValueError(f"at least one window is compared, not {windows}")
-    with closing(LabelStore(Path(store))) as opened:
+    with closing(LabelStore(Path(store), read_only=True)) as opened:
         settings, notes = _settings(opened.about)
         series = _series(opened, image, model, settings, trust_code)
         plan, tiles = _plan(series, opened), _tiles(opened)

@@ -372,6 +372,27 @@ def test_the_command_says_that_all_is_well(written: Path) -> None:
     assert said["seed"] == "5"
 
 
+def test_the_command_computes_where_it_is_told(written: Path) -> None:
+    """--device says where windows are computed; what another one than that of the run means is noted."""
+    assert "note" not in summary(call("verify", written, "--device", "cpu"))
+    assert_refused(call("verify", written, "--device", "tpu"), "device is one of auto, cpu, cuda", code=2)
+    about = written / "exactile" / "run.json"
+    about.write_text(about.read_text().replace('"device": "cpu"', '"device": "cuda"'))
+    note = "the labels were computed on cuda, the windows on cpu: near-ties may differ"
+    assert summary(call("verify", written, "--device", "cpu"))["note"] == note
+    if not torch.cuda.is_available():
+        assert "on cuda, which is not here, the windows" in summary(call("verify", written))["note"]
+        assert_refused(call("verify", written, "--device", "cuda"), "there is no CUDA device", code=2)
+
+
+def test_the_command_takes_the_axes_of_another_file(written: Path) -> None:
+    """--axes names those of the file that is named, where it has them in another order."""
+    np.save(written.parent / "image.npy", image()[..., None])
+    options = ("verify", written, "--image", written.parent / "image.npy")
+    assert summary(call(*options, "--axes", "YXC"))["result"] == "verified"
+    assert_refused(call(*options, "--axes", "cyx"), "but the model takes 1 channel", code=2)
+
+
 def test_the_command_ends_with_1_where_something_differs(written: Path) -> None:
     """Damage is named, and what to do about it; the exit code is 1."""
     change(written, (3, 4))

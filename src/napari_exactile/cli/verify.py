@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from napari_exactile.run.events import Event
+    from napari_exactile.run.settings import Device
     from napari_exactile.run.verify import Verification
 
 # Damaged zones that are named one by one.
@@ -25,7 +26,15 @@ def verify(
     image: Annotated[
         Path | None, typer.Option(metavar="PATH", help=f"{IMAGE_HELP} Left out, it is that of the run.")
     ] = None,
+    axes: Annotated[
+        str | None,
+        typer.Option(metavar="zcyx", help="The axes of PATH, where they are not those of the run."),
+    ] = None,
     model: Annotated[str | None, typer.Option(help=f"{MODEL_HELP} Left out, it is that of the run.")] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="auto|cpu|cuda", help="Left out, it is that of the run, if it is here."),
+    ] = None,
     windows: Annotated[int, typer.Option(min=1, metavar="N", help="Windows that are computed again.")] = 8,
     seed: Annotated[
         int | None,
@@ -47,8 +56,8 @@ def verify(
         try:
             with progress_bar() as progress:
                 found = run_verify(
-                    store, image, model, windows=windows, seed=seed, trust_code=trust_code,
-                    on_event=_follower(progress),
+                    store, image, model, axes=axes and axes.lower(), device=_device(device), windows=windows,
+                    seed=seed, trust_code=trust_code, on_event=_follower(progress),
                 )  # fmt: skip
         except KeyboardInterrupt:
             typer.echo("Stopped: the store is as it was.", err=True)
@@ -56,6 +65,15 @@ def verify(
     print_out(pairs(_lines(found)))
     if not found.agrees:
         raise typer.Exit(1)
+
+
+def _device(name: str | None) -> Device | None:
+    """Return the device of this name; raise ValueError for what is none."""
+    from typing import cast
+
+    from napari_exactile.run.settings import Device, Settings
+
+    return None if name is None else Settings(device=cast(Device, name)).device
 
 
 def _follower(progress: Progress) -> Callable[[Event], None]:

@@ -367,7 +367,7 @@ def test_the_command_says_that_all_is_well(written: Path) -> None:
     """Without options, image and model are those of the run; the exit code is 0."""
     said = summary(call("verify", written, "--windows", 2, "--seed", 5))
     assert said["result"] == "verified"
-    assert said["on the disk"] == "all 1 finished zones are as they were written"
+    assert said["on the disk"] == "1 finished zone is as written"
     assert re.fullmatch(r"\d,\d+ labels in 2 random windows: all are the same", said["windows"])
     assert said["seed"] == "5"
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_exactile.cli.common import IMAGE_HELP, MODEL_HELP, pairs, plain_errors, print_out, progress_bar
+from napari_exactile.geometry.words import counted, part_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -114,8 +115,8 @@ def _lines(found: Verification) -> list[tuple[str, str]]:
 
 def _damage(found: Verification) -> str:
     if not found.damaged:
-        return f"all {found.zones:,} finished zones are as they were written"
-    return f"{len(found.damaged):,} of {found.zones:,} finished zones are NOT as they were written"
+        return f"{counted(found.zones, 'finished zone is', 'finished zones are')} as written"
+    return f"{part_of(len(found.damaged), found.zones, 'finished zone')} NOT as written"
 
 
 def _numbers(rmse: float, largest: float | None) -> str:

@@ -67,7 +67,8 @@ class ModelCard:
             raise ValueError(f"kind is one of {', '.join(get_args(Kind))}, not {self.kind!r}")
         if self.channel_names and len(self.channel_names) != self.channels:
             raise ValueError(
-                f"{counted(self.channels, 'channel')}, but the names {', '.join(self.channel_names)}"
+                f"{counted(self.channels, 'channel has', 'channels have')} not the names "
+                f"{', '.join(self.channel_names)}"
             )
         steps_of(self.normalization)
 

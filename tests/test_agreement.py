@@ -84,7 +84,7 @@ def test_a_result_is_compared_if_it_is_complete() -> None:
     labels = np.random.default_rng(0).integers(0, 2, (30, 20))
     result = a_result(labels, tiles=4)
     assert ex.agreement(result, labels).dice == 1
-    with pytest.raises(ValueError, match="1 of 4 tiles are done"):
+    with pytest.raises(ValueError, match="1 of 4 tiles done"):
         ex.agreement(a_result(labels, tiles=4, done=1), labels)
 
 
@@ -139,7 +139,7 @@ def test_compare_prints_and_writes_the_scores(files: tuple[Path, Path], tmp_path
     cells = [[c.strip() for c in line.split("│")[1:-1]] for line in result.stdout.splitlines() if "│" in line]
     assert [tuple(row[:3]) for row in cells] == list(found.rows[:-1])
     assert facts["mean"] == f"Dice {found.dice:.3f}, IoU {found.iou:.3f}"
-    assert facts["not annotated"] == f"{found.ignored} pixels"
+    assert facts["not annotated"] == f"{found.ignored:,} pixels"
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert [float(row["dice"]) for row in rows] == [one.dice for one in found.classes]
     assert [row["class"] for row in rows] == ["cell", "spot"]

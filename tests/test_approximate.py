@@ -275,7 +275,7 @@ def test_it_stops_and_goes_on() -> None:
     job = make_job(IMAGE, Attentive().eval(), None, Settings(**APPROXIMATE))
     assert list(job.run(lambda: len(job.done) == 2))[-1] == events.Finished(cancelled=True)
     assert len(job.done) == 2
-    assert exactness(job.report()).startswith("INCOMPLETE: 2 of 20 tiles are done; these are APPROXIMATE")
+    assert exactness(job.report()).startswith("INCOMPLETE: 2 of 20 tiles done; these are APPROXIMATE")
     list(job.run())
     np.testing.assert_array_equal(job.labels, ex.segment(IMAGE, job.model, **APPROXIMATE).labels)
 

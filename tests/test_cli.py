@@ -159,7 +159,7 @@ def test_segment_writes_the_labels(image: Path, colonies: np.ndarray) -> None:
     assert (said["model"], said["zone (ZoR)"], said["tiles"]) == (MODEL, "48 px", str(expected.report.tiles))
     assert said["context (radius)"] == "94 px needed, radius 96 px"
     assert said["result"] == "exact: the labels of one pass over the whole image"
-    assert said["near-ties"] == f"{expected.report.near_ties} pixels"
+    assert said["near-ties"] == f"{expected.report.near_ties:,} pixels"
     assert said["labels"] == str(out)
 
 
@@ -343,7 +343,7 @@ def test_ctrl_c_writes_nothing(image: Path, monkeypatch: pytest.MonkeyPatch) -> 
     raise_at_second_tile(monkeypatch, KeyboardInterrupt())
     result = call("segment", image, "--model", MODEL, "--tile", 240)
     tiles = len(ex.plan_tiles(ex.analyse(MODEL, (100, 130)), tile=240))
-    assert_refused(result, f"Stopped: 1 of {tiles} tiles were done, nothing was written", 130)
+    assert_refused(result, f"Stopped with 1 of {tiles} tiles done: nothing was written", 130)
     assert [path.name for path in image.parent.iterdir()] == [image.name]
 
 

@@ -61,9 +61,9 @@ def test_an_undersized_radius_is_said_plainly(image: Path, pixels: np.ndarray, n
     assert said["paper's Eq. 1"] == "4 px, rounded up 4 px: too small"
     assert (said["zone (ZoR)"], said["tile"]) == ("16 px", "20 px")
     assert said["context (radius)"].startswith("2 px")
-    assert said["window"] == "y 0..60, x 0..70: 4200 pixels"
+    assert said["window"] == "y 0..60, x 0..70: 4,200 pixels"
     assert said["geometry"] == "NOT EXACT: the radius is 2 px, but this model needs 6 px"
-    assert said["error"].startswith(f"{error.misclassified} pixels differ (")
+    assert said["error"].startswith(f"{error.misclassified:,} pixels differ (")
     assert said["RMSE"] == f"{error.rmse:.2g}"
     assert said["near-ties"] == f"{error.near_ties} of the pixels that differ"
 
@@ -93,7 +93,7 @@ def test_a_window_bounds_what_is_compared(image: Path, pixels: np.ndarray, net: 
     arguments = ("--radius", 0, "--zone", 16, "--window", "3:40,10:70", "--map", out)
     said = summary(call("preview", image, "--model", MODEL, *arguments))
     error = ex.tiling_error(pixels, net, radius=0, zone=16, window=((3, 40), (10, 70)))
-    assert said["window"] == "y 3..40, x 10..70: 2220 pixels"
+    assert said["window"] == "y 3..40, x 10..70: 2,220 pixels"
     assert said["map"] == str(out)
     written = tifffile.imread(out)
     assert written.dtype == np.float32
@@ -113,7 +113,7 @@ def test_of_a_stack_the_first_plane_counts(tmp_path: Path, pixels: np.ndarray, n
     said = summary(call("preview", path, "--model", MODEL, "--radius", 0, "--zone", 16, "--axes", "TYX"))
     assert said["image"] == "stack.tif, t 0 (the first of 2 planes), 60 x 70 px"
     error = ex.tiling_error(pixels, net, radius=0, zone=16)
-    assert said["error"].startswith(f"{error.misclassified} pixels differ")
+    assert said["error"].startswith(f"{error.misclassified:,} pixels differ")
 
 
 @pytest.mark.usefixtures("net")

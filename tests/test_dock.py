@@ -33,7 +33,7 @@ def test_an_incomplete_result_says_so_in_its_file(
     dock.save(tmp_path / "out.ome.tif")
     qtbot.waitUntil(lambda: dock.footer.result.text().endswith("- saved"), timeout=WAIT)
     with tifffile.TiffFile(tmp_path / "out.ome.tif") as file:
-        assert f"INCOMPLETE: 1 of {len(dock.plan)} tiles are done" in str(file.ome_metadata)
+        assert f"INCOMPLETE: 1 of {len(dock.plan)} tiles done" in str(file.ome_metadata)
 
 
 def test_labels_of_a_run_are_those_of_one_pass(opened: Any, qtbot: QtBot, model: ex.Model) -> None:

@@ -320,7 +320,7 @@ def test_agreement_is_that_of_the_arrays(result: Any, agree: Any, qtbot: QtBot) 
     fields.partly.value = True
     assert fields.scores.text() == ""
     assert compare(qtbot, section) == ex.agreement(noise(), manual, CLASSES, ignore=0)
-    assert f"{(manual == 0).sum()} were not annotated" in fields.words.text()
+    assert f"{(manual == 0).sum():,} not annotated" in fields.words.text()
 
 
 def test_the_plane_of_a_stack_is_compared(result: Any, agree: Any, qtbot: QtBot) -> None:

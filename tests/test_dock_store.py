@@ -17,7 +17,7 @@ from pytestqt.qtbot import QtBot
 from torch import nn
 
 import napari_exactile as ex
-from docks import WAIT, Brake, begin, finish, pixels
+from docks import WAIT, Brake, begin, finish, lively_model, pixels
 from napari_exactile.geometry.interval import slices
 from napari_exactile.images import tiff
 from napari_exactile.images.journal import read_json
@@ -29,7 +29,7 @@ from napari_exactile.run.scores import Labelled
 from napari_exactile.run.spot_check import WINDOWS
 from napari_exactile.widget import dock as dock_module
 from napari_exactile.widget import output
-from napari_exactile.widget.fields import IN_MEMORY, ON_DISK
+from napari_exactile.widget.fields import ALL_PLANES, IN_MEMORY, ON_DISK
 from napari_exactile.widget.image_reader import add_image
 from napari_exactile.widget.run_words import CHECK_FAILED
 from napari_exactile.widget.stored_levels import Repeated
@@ -367,3 +367,64 @@ def test_a_check_that_fails_is_said(
 def all_other(result: Labelled) -> Labelled:
     """Labels of which each is the next class."""
     return replace(result, labels=(result.labels + 1) % 3)
+
+
+def reopened_layers(viewer: Any, path: Path) -> list[Any]:
+    """Open a file of two channels and three times in the viewer."""
+    image = pixels((3, 2, 200, 150))
+    tifffile.imwrite(path, image, metadata={"axes": "TCYX"}, photometric="minisblack", tile=(64, 64))
+    return add_image(viewer, path)
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_labels_of_a_layer_are_verified_by_its_file(
+    opened: Any, qtbot: QtBot, tmp_path: Path, model: ex.Model, everything: bool
+) -> None:
+    """The store knows which channel and plane of the file were segmented; a moved file is the same one."""
+    path = tmp_path / "labels.ome.zarr"
+    viewer, dock = opened("nothing", plan=False)
+    first, _second = reopened_layers(viewer, tmp_path / "a.ome.tif")
+    viewer.dims.set_point(0, 1)
+    dock.fields.image.value = first
+    qtbot.waitUntil(lambda: dock.plan is not None, timeout=WAIT)
+    if everything:
+        dock.fields.planes.value = ALL_PLANES
+    to_disk(dock, path)
+    finish(qtbot, dock)
+    origin = read_json(path / "exactile" / "report.json")["image"]
+    assert (origin["arrays"][0]["part"], origin["plane"]) == (
+        [None, 0, None, None],
+        [] if everything else [1],
+    )
+    assert ex.verify(path, model=model).agrees
+    (tmp_path / "a.ome.tif").rename(tmp_path / "b.ome.tif")
+    with pytest.raises(ValueError, match=r"is not at .*a\.ome\.tif any more"):
+        ex.verify(path, model=model)
+    assert ex.verify(path, tmp_path / "b.ome.tif", model).agrees
+    taken = tifffile.imread(tmp_path / "b.ome.tif")[:, 0]
+    assert ex.verify(path, taken if everything else taken[1], model).agrees
+    taken[:, -1, -1] += 1
+    with pytest.raises(ValueError, match="another image content"):
+        ex.verify(path, taken if everything else taken[1], model)
+
+
+def test_labels_of_several_layers_are_verified_by_their_file(
+    opened: Any, qtbot: QtBot, tmp_path: Path
+) -> None:
+    """Layers that hold the channels are found again; one file with all of them does as well."""
+    model, path = lively_model("two", channels=2), tmp_path / "labels.ome.zarr"
+    viewer, dock = opened("nothing", plan=False)
+    dock.add_model(model)
+    viewer.layers.selection = set(reopened_layers(viewer, tmp_path / "a.ome.tif"))
+    viewer.dims.set_point(0, 2)
+    dock.fields.channels.value = "selected layers"
+    qtbot.waitUntil(lambda: dock.plan is not None, timeout=WAIT)
+    to_disk(dock, path)
+    finish(qtbot, dock)
+    assert ex.verify(path, model=model).agrees
+    (tmp_path / "a.ome.tif").rename(tmp_path / "b.ome.tif")
+    assert ex.verify(path, tmp_path / "b.ome.tif", model).agrees
+    channels = tifffile.imread(tmp_path / "b.ome.tif")[2]
+    assert ex.verify(path, np.moveaxis(channels, 0, -1), model, axes="yxc").agrees
+    with pytest.raises(ValueError, match="another image content"):
+        ex.verify(path, channels[::-1], model, axes="cyx")

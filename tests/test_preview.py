@@ -191,7 +191,7 @@ def test_errors_are_told_in_words() -> None:
     assert error_remarks(none) == []
     some = ex.tiling_error(image, model(), zone=32, radius=3)
     words = error_sentence(some).replace("\u00a0", " ")
-    assert words.startswith(f"{some.misclassified} pixels differ (")
+    assert words.startswith(f"{some.misclassified:,} pixels differ (")
     assert "mean score difference" in words
     ties = f"Near-ties among them, which rounding alone can flip: {some.near_ties}"
     assert error_remarks(some) == ["3 px is no multiple of 4: tiles start off the grid", ties]

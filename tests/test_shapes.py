@@ -162,6 +162,27 @@ def test_thin_images_are_exact_or_refused(kind: type[nn.Module], shape: tuple[in
         assert torch.equal(tiled(net, image, analysis, analysis.factor or ()), net(image))
 
 
+@pytest.mark.parametrize("shape", [(9, 1), (1, 9), (1, 1), (3, 1, 1), (5, 1, 4), (1,)])
+def test_linear_layers_on_one_channel_of_thin_images_are_exact(shape: tuple[int, ...]) -> None:
+    """One pixel looks like one channel, but a layer over channels sums over none of the pixels."""
+
+    def over_channels(x: Tensor, layer: nn.Module) -> Tensor:
+        return torch.remainder(layer(x.movedim(1, -1)), 13).movedim(-1, 1)
+
+    net = make_integer(Applied(over_channels, nn.Linear(1, 2)).double(), 1).eval()
+    analysis = analyse_module(net, 1, shape)
+    assert analysis.refusals == ()
+    assert analysis.context == ((0, 0),) * len(shape)
+    assert_exact(net, shape, (1,) * len(shape), 1)
+
+
+def test_products_over_pixels_are_refused() -> None:
+    """A product along the rows of an image is none over channels: it is refused with its reason."""
+    net = Applied(lambda x: (x @ torch.ones(x.shape[-1], 1)).expand(x.shape)).eval()
+    (refusal,) = analyse_module(net, 1, (4, 9)).refusals[:1]
+    assert refusal.reason == "it sums over the pixels of the image"
+
+
 def test_layer_norm_over_channels_is_exact_in_float64() -> None:
     """A norm over the channels of each pixel agrees to 1e-10: its square root rounds."""
     net = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), Applied(normalised, nn.LayerNorm(8))).double().eval()

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -236,6 +240,70 @@ def test_a_store_that_is_being_written_waits(store: Path) -> None:
     assert ex.verify(store, model=unet()).agrees
 
 
+def test_many_verify_but_no_run_writes_meanwhile(store: Path) -> None:
+    """Readers share a store; a run that would write it is told what goes on."""
+    reading = LabelStore(store, read_only=True)
+    assert ex.verify(store, model=unet()).agrees
+    with pytest.raises(InUseError, match=r"a\.ome\.zarr is being verified: wait until it ends"):
+        LabelStore(store)
+    reading.close()
+    LabelStore(store).close()
+
+
+@contextmanager
+def without_rights(folder: Path) -> Iterator[None]:
+    """Nobody may write in a folder, and root, who may everything, becomes nobody for a while."""
+    paths = [folder, *folder.rglob("*")]
+    modes = {path: path.stat().st_mode for path in paths}
+    for path in paths:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+        for path, mode in modes.items():
+            path.chmod(mode)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody reaches: others, pytest's own too, are for their owner only."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights are those of POSIX")
+@pytest.mark.parametrize("has_lock", [True, False])
+def test_a_read_only_store(open_folder: Path, store: Path, has_lock: bool) -> None:
+    """A store that cannot be written is verified all the same, a copy without its lock file, too."""
+    shutil.copytree(store, open_folder / "a.ome.zarr")
+    if not has_lock:
+        (open_folder / "a.ome.zarr" / "exactile" / "lock").unlink()
+    with (open_folder / "a.ome.zarr" / "exactile" / "journal").open("ab") as journal:
+        journal.write(b"0123 cut o")
+    image = pixels(100, 150)
+    with without_rights(open_folder):
+        with pytest.raises(PermissionError):
+            LabelStore(open_folder / "a.ome.zarr")
+        found = ex.verify(open_folder / "a.ome.zarr", image, unet(), windows=3)
+    assert (found.agrees, found.tiles, len(found.check.windows)) == (True, 20, 3)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights are those of POSIX")
+def test_a_read_only_store_that_is_being_written(open_folder: Path, store: Path) -> None:
+    """Who may only read is told, too, which process writes."""
+    shutil.copytree(store, open_folder / "a.ome.zarr")
+    opened = LabelStore(open_folder / "a.ome.zarr")
+    with without_rights(open_folder), pytest.raises(InUseError, match="is being written by another run in"):
+        ex.verify(open_folder / "a.ome.zarr", pixels(100, 150), unet())
+    opened.close()
+
+
 def test_a_stack_is_verified_with_the_statistics_of_each_plane(tmp_path: Path) -> None:
     """Each plane is normalised as it was in the run."""
     path, stack = tmp_path / "a.ome.zarr", np.stack([image(), image()[::-1] * 3 + 7])
@@ -299,9 +367,30 @@ def test_the_command_says_that_all_is_well(written: Path) -> None:
     """Without options, image and model are those of the run; the exit code is 0."""
     said = summary(call("verify", written, "--windows", 2, "--seed", 5))
     assert said["result"] == "verified"
-    assert said["on the disk"] == "all 1 finished zones are as they were written"
+    assert said["on the disk"] == "1 finished zone is as written"
     assert re.fullmatch(r"\d,\d+ labels in 2 random windows: all are the same", said["windows"])
     assert said["seed"] == "5"
+
+
+def test_the_command_computes_where_it_is_told(written: Path) -> None:
+    """--device says where windows are computed; what another one than that of the run means is noted."""
+    assert "note" not in summary(call("verify", written, "--device", "cpu"))
+    assert_refused(call("verify", written, "--device", "tpu"), "device is one of auto, cpu, cuda", code=2)
+    about = written / "exactile" / "run.json"
+    about.write_text(about.read_text().replace('"device": "cpu"', '"device": "cuda"'))
+    note = "the labels were computed on cuda, the windows on cpu: near-ties may differ"
+    assert summary(call("verify", written, "--device", "cpu"))["note"] == note
+    if not torch.cuda.is_available():
+        assert "on cuda, which is not here, the windows" in summary(call("verify", written))["note"]
+        assert_refused(call("verify", written, "--device", "cuda"), "there is no CUDA device", code=2)
+
+
+def test_the_command_takes_the_axes_of_another_file(written: Path) -> None:
+    """--axes names those of the file that is named, where it has them in another order."""
+    np.save(written.parent / "image.npy", image()[..., None])
+    options = ("verify", written, "--image", written.parent / "image.npy")
+    assert summary(call(*options, "--axes", "YXC"))["result"] == "verified"
+    assert_refused(call(*options, "--axes", "cyx"), "but the model takes 1 channel", code=2)
 
 
 def test_the_command_ends_with_1_where_something_differs(written: Path) -> None:

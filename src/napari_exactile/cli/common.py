@@ -25,7 +25,9 @@ MODEL_HELP = (
     "network), a package of bioimage.io (folder, zip file or id), or package.module:factory, which imports "
     "that package."
 )
-IMAGE_HELP = "A TIFF file of any kind, a zarr array, an OME-Zarr folder or a .npy file."
+IMAGE_HELP = (
+    "A TIFF file of any kind, slides too, a zarr array or OME-Zarr (folder or zip file), or a .npy file."
+)
 TIFF, CSV, PICTURE = (".tif", ".tiff"), (".csv",), (".png", ".svg", ".pdf")
 
 

@@ -16,6 +16,7 @@ from napari_exactile.cli.common import (
     progress_bar,
     stoppable,
 )
+from napari_exactile.geometry.words import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -46,9 +47,9 @@ def compare(
             if csv is not None:
                 found.to_csv(csv)
         print_out(_table(found))
-        ignored = [("not annotated", f"{found.ignored} pixels")] if ignore is not None else []
+        ignored = [("not annotated", counted(found.ignored, "pixel"))] if ignore is not None else []
         facts = [(found.mean_name, f"Dice {found.rows[-1][1]}, IoU {found.rows[-1][2]}")]
-        print_out(pairs([*facts, ("compared", f"{found.pixels} pixels"), *ignored]))
+        print_out(pairs([*facts, ("compared", counted(found.pixels, "pixel")), *ignored]))
 
 
 def _compared(

@@ -25,6 +25,7 @@ from napari_exactile.cli.common import (
     stoppable,
 )
 from napari_exactile.cli.sweeps import save_sweep, sweep_remarks, sweep_table
+from napari_exactile.geometry.words import counted
 
 if TYPE_CHECKING:
     from napari_exactile.images.source import ImageSource
@@ -127,7 +128,7 @@ def _opened(image: Path, model: str, axes: str | None) -> _Subject:
     source = planes.sources[0]
     analysis = analyse(loaded, source.shape)
     analysis.require()
-    note = f" (the first of {len(planes.sources)} planes)" if planes.shape else ""
+    note = f" (the first of {counted(len(planes.sources), 'plane')})" if planes.shape else ""
     return _Subject(source, getattr(source, "name", image.name), opened.pixel_size, loaded, analysis, note)
 
 
@@ -154,7 +155,7 @@ def _tiling_lines(error: TilingError) -> Lines:
         ("context (radius)", f"{lengths(error.radius)} px, as compared here"),
         ("zone (ZoR)", f"{lengths(error.zone)} px"),
         ("tile", f"{lengths(tile)} px"),
-        ("window", f"{window}: {error.difference.pixels} pixels"),
+        ("window", f"{window}: {counted(error.difference.pixels, 'pixel')}"),
     ]
 
 
@@ -212,7 +213,7 @@ def _preview_sweep(
         asked = {"radii" if kind == "radius" else "offsets": values}
         sweep = measure(subject.source, subject.model, on_measured=follow, **asked, **settings)
     print_out(sweep_table(sweep))
-    shown = [*subject.lines(), ("window", f"{sweep.pixels} pixels"), *sweep_remarks(sweep)]
+    shown = [*subject.lines(), ("window", counted(sweep.pixels, "pixel")), *sweep_remarks(sweep)]
     print_out(pairs([*shown, *save_sweep(sweep, csv, plot)]))
 
 

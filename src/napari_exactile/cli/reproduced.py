@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_exactile.cli.sweeps import pixel_count, sweep_remarks
+from napari_exactile.geometry.words import counted, part_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,11 +42,10 @@ def outcome_lines(experiment: Experiment, scale: Scale, outcome: Outcome) -> Lin
     """Return what was done, at what scale, and what it shows."""
     sweep = outcome.sweep
     size = " x ".join(map(str, experiment.shape(scale)))
-    count = "1 image" if scale.images == 1 else f"{scale.images} images"
     return [
         ("experiment", experiment.title),
         ("network", experiment.network),
-        ("data", f"{count} of {size} px: {experiment.data}"),
+        ("data", f"{counted(scale.images, 'image')} of {size} px: {experiment.data}"),
         ("reference", "one pass of the unchanged network over the whole image"),
         ("scaling", _scaling(experiment, scale)),
         (
@@ -119,7 +119,7 @@ def reach_lines(rows: Sequence[Reach]) -> Lines:
     agree = "they differ for " + ", ".join(apart) if apart else "they agree"
     return [
         ("analysis", "pixels before + after a zone that its result depends on, derived from the network"),
-        ("NaN probe", f"the same, measured on {len(measured)} of {len(rows)} networks: {agree}"),
+        ("NaN probe", f"the same, measured on {part_of(len(measured), len(rows), 'network')}: {agree}"),
         ("needed", "the larger side, rounded up to a multiple of F"),
         ("scaling", "narrow networks with random weights: how far a network reaches depends on neither"),
         ("papers", "Majurski and Bajcsy 2020 and 2021: Eq. 1, rounded up by Eq. 3"),

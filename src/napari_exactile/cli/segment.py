@@ -24,6 +24,7 @@ from napari_exactile.cli.common import (
 )
 from napari_exactile.cli.objects import Labelled, Wanted
 from napari_exactile.cli.stored import ToStore
+from napari_exactile.geometry.words import part_of
 
 if TYPE_CHECKING:
     from napari_exactile.images.opened import OpenedImage
@@ -256,6 +257,6 @@ def _stoppable(series: Series) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         typer.echo(
-            f"Stopped: {series.done} of {series.tiles} tiles were done, nothing was written.", err=True
+            f"Stopped with {part_of(series.done, series.tiles, 'tile')} done: nothing was written.", err=True
         )
         raise typer.Exit(130) from None

@@ -11,6 +11,7 @@ import typer
 
 from napari_exactile.cli.common import follow, pairs, print_out, progress_bar
 from napari_exactile.cli.objects import Labelled, Wanted
+from napari_exactile.geometry.words import part_of
 
 if TYPE_CHECKING:
     from napari_exactile.images.opened import OpenedImage
@@ -51,7 +52,7 @@ class ToStore:
 
         if kept.done_before:
             left = tiles - kept.done_before
-            typer.echo(f"Continuing {self.out}: {left} of {tiles} tiles are left.", err=True)
+            typer.echo(f"Continuing {self.out}: {part_of(left, tiles, 'tile')} left.", err=True)
         try:
             with progress_bar() as progress:
                 checking = kept.report.checking(WINDOWS if self.check else 0, lambda: False)

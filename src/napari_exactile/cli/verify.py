@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_exactile.cli.common import IMAGE_HELP, MODEL_HELP, pairs, plain_errors, print_out, progress_bar
+from napari_exactile.geometry.words import counted, part_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from napari_exactile.run.events import Event
+    from napari_exactile.run.settings import Device
     from napari_exactile.run.verify import Verification
 
 # Damaged zones that are named one by one.
@@ -25,7 +27,15 @@ def verify(
     image: Annotated[
         Path | None, typer.Option(metavar="PATH", help=f"{IMAGE_HELP} Left out, it is that of the run.")
     ] = None,
+    axes: Annotated[
+        str | None,
+        typer.Option(metavar="zcyx", help="The axes of PATH, where they are not those of the run."),
+    ] = None,
     model: Annotated[str | None, typer.Option(help=f"{MODEL_HELP} Left out, it is that of the run.")] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="auto|cpu|cuda", help="Left out, it is that of the run, if it is here."),
+    ] = None,
     windows: Annotated[int, typer.Option(min=1, metavar="N", help="Windows that are computed again.")] = 8,
     seed: Annotated[
         int | None,
@@ -37,8 +47,9 @@ def verify(
 ) -> None:
     """Check the labels in a store: their checksums, and random windows against one pass of the network.
 
-    Nothing is changed. The exit code is 0 if all is as it should be, 1 if something differs, and 2 if it
-    cannot be found out. Near-ties, which the last bits of the arithmetic can flip, are no failure.
+    Nothing is changed, neither is the report in the store: what was found is printed. The exit code is 0 if
+    all is as it should be, 1 if something differs, and 2 if it cannot be found out. Near-ties, which the last
+    bits of the arithmetic can flip, are no failure.
     """
     with plain_errors(code=2):
         from napari_exactile.run.verify import verify as run_verify
@@ -46,8 +57,8 @@ def verify(
         try:
             with progress_bar() as progress:
                 found = run_verify(
-                    store, image, model, windows=windows, seed=seed, trust_code=trust_code,
-                    on_event=_follower(progress),
+                    store, image, model, axes=axes and axes.lower(), device=_device(device), windows=windows,
+                    seed=seed, trust_code=trust_code, on_event=_follower(progress),
                 )  # fmt: skip
         except KeyboardInterrupt:
             typer.echo("Stopped: the store is as it was.", err=True)
@@ -55,6 +66,15 @@ def verify(
     print_out(pairs(_lines(found)))
     if not found.agrees:
         raise typer.Exit(1)
+
+
+def _device(name: str | None) -> Device | None:
+    """Return the device of this name; raise ValueError for what is none."""
+    from typing import cast
+
+    from napari_exactile.run.settings import Device, Settings
+
+    return None if name is None else Settings(device=cast(Device, name)).device
 
 
 def _follower(progress: Progress) -> Callable[[Event], None]:
@@ -95,8 +115,8 @@ def _lines(found: Verification) -> list[tuple[str, str]]:
 
 def _damage(found: Verification) -> str:
     if not found.damaged:
-        return f"all {found.zones:,} finished zones are as they were written"
-    return f"{len(found.damaged):,} of {found.zones:,} finished zones are NOT as they were written"
+        return f"{counted(found.zones, 'finished zone is', 'finished zones are')} as written"
+    return f"{part_of(len(found.damaged), found.zones, 'finished zone')} NOT as written"
 
 
 def _numbers(rmse: float, largest: float | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,17 @@ LARGEST_SEGMENT = 1 << 24
 def open_tiff(path: Path) -> OpenedImage:
     """Open the first series of a TIFF at full resolution; pixels are read when they are asked for.
 
+    In files of scanners that begin with a picture of the whole glass, the largest series is the slide.
     Axes of length 1 are dropped, except y and x; samples and channels are both called "c". The file is closed
     when nobody has its arrays any more. Raises ValueError for what is not a readable TIFF.
     """
     import tifffile
 
+    if path.suffix.lower() == ".vsi":
+        raise ValueError(
+            f"{path} holds a thumbnail only, and its slide lies in .ets files, which cannot be opened: "
+            "export it as OME-TIFF"
+        )
     try:
         version, file = FileVersion.of(path), tifffile.TiffFile(path)
     except (tifffile.TiffFileError, OSError) as error:
@@ -39,15 +45,16 @@ def open_tiff(path: Path) -> OpenedImage:
 
 
 def _first_image(file: Any, name: str) -> OpenedImage:
-    series = file.series[0]
+    # The XML of Leica's SCN files lists the picture of the glass first, and then the areas that were scanned.
+    series = max(file.series, key=lambda one: one.size) if file.is_scn else file.series[0]
     _refuse_truncated(file, series)
     _refuse_unknown_compression(series.keyframe)
     axes = series.get_axes(squeeze=True).lower().replace("s", "c")
     arrays = [_array(file, level) for level in series.levels]
-    note = _note(name, series) if isinstance(arrays[0], CachedArray) else None
+    notes = _notes(file, name, series, isinstance(arrays[0], CachedArray))
     return OpenedImage(
         name, arrays[0], axes, _pixel_size(file, axes), _channel_names(file, axes, arrays[0].shape),
-        tuple(arrays[1:]), (note,) if note else (),
+        tuple(arrays[1:]), tuple(notes),
     )  # fmt: skip
 
 
@@ -71,7 +78,18 @@ def _segment_bytes(page: Any) -> int:
     return int(np.prod(page.chunks, dtype=np.int64)) * int(page.dtype.itemsize)
 
 
-def _note(name: str, series: Any) -> str:
+def _notes(file: Any, name: str, series: Any, cached: bool) -> Iterator[str]:
+    """Yield what a person should know of a file before it is read."""
+    if cached:
+        yield _cost(name, series)
+    if file.is_bif:
+        yield f"'{name}' is read as its tiles lie in the file: where they overlap on the slide, pixels repeat"
+    others = sum(len(one.levels) > 1 for one in file.series) - 1 if file.is_scn else 0
+    if others > 0:
+        yield f"'{name}' has several scanned areas: only the largest one is read"
+
+
+def _cost(name: str, series: Any) -> str:
     segment, whole = _segment_bytes(series.keyframe) / 1e6, series.nbytes / 1e6
     return (
         f"'{name}' has strips or tiles of {segment:.0f} MB, which can only be decoded as a whole: that takes "

@@ -1,4 +1,4 @@
-"""Images from zarr arrays and OME-Zarr groups (versions 2 and 3, OME-NGFF 0.4 and 0.5)."""
+"""Images from zarr arrays and OME-Zarr groups (versions 2 and 3, OME-NGFF 0.4 and 0.5), zipped or not."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
-from napari_exactile.images.opened import OpenedImage, Place, micrometres
+from napari_exactile.images.opened import FileVersion, OpenedImage, Place, micrometres, remember
 
 # The axes before OME-NGFF 0.3, which named none.
 OLD_AXES = "tczyx"
@@ -17,16 +18,45 @@ LETTERS = {"time": "t", "channel": "c", "channels": "c"}
 def open_zarr(path: Path) -> OpenedImage:
     """Open a zarr array, or the first image of an OME-Zarr group; chunks are read when they are asked for.
 
-    Raises ValueError for folders that are not zarr, or hold no image or several, saying which to name.
+    It may lie in a zip file as it is. Raises ValueError for folders and zip files that are not zarr, or hold
+    no image or several, saying which to name.
     """
     import zarr
 
+    zipped = path.is_file()
     try:
-        node = zarr.open(path, mode="r")
+        version = FileVersion.of(path) if zipped else None
+        node = _in_zip(path) if zipped else zarr.open(path, mode="r")
     except FileNotFoundError:
-        raise ValueError(f"{path} is a folder without a zarr array or an OME-Zarr image") from None
+        kind = "zip file" if zipped else "folder"
+        raise ValueError(f"{path} is a {kind} without a zarr array or an OME-Zarr image") from None
     except Exception as error:
         raise _unreadable(path, error) from error
+    image = _open_node(path, node)
+    if version is not None:
+        remember(image.array, version)
+    return image
+
+
+def _in_zip(path: Path) -> Any:
+    """Return what is in a zip file, or in the only folder in it; it is closed when nobody has its arrays."""
+    import zarr
+
+    with ZipFile(path) as file:
+        names = [name for name in file.namelist() if not name.startswith("__MACOSX/")]
+    tops = {name.partition("/")[:2] for name in names}
+    ((folder, slash),) = tops if len(tops) == 1 else {("", "")}
+    store = zarr.storage.ZipStore(path, mode="r")
+    try:
+        return zarr.open(store, mode="r", path=folder if slash else "")
+    except Exception:
+        store.close()
+        raise
+
+
+def _open_node(path: Path, node: Any) -> OpenedImage:
+    import zarr
+
     if isinstance(node, zarr.Array):
         return OpenedImage(path.name, node, _array_axes(node))
     return _open_group(path, node)
@@ -43,7 +73,8 @@ def _open_group(path: Path, group: Any) -> OpenedImage:
             return _multiscale(path.name, group, about)
         except Exception as error:
             raise _unreadable(path, error) from error
-    return open_zarr(path / _only_image(path, group, about))
+    name = _only_image(path, group, about)
+    return _open_node(path / name, group[name])
 
 
 def ome_of(group: Any) -> Mapping[str, Any]:

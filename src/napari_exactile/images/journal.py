@@ -15,22 +15,22 @@ class Journal:
     """A file of records, one line each, with the checksum of the line in front.
 
     Only whole lines count: what a crash cut off, or a disk has changed, is as if it had never been written.
-    One process at a time. Raises OSError where the file cannot be read or written.
+    One process at a time; `read_only` leaves the file as it is. Raises OSError where it cannot be read or
+    written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, read_only: bool = False) -> None:
         self._path = path
-        self.records: list[Record] = []
-        if path.exists():
-            self._read()
+        self.records = records_in(path)
+        if path.exists() and not read_only:
+            self._cut()
 
-    def _read(self) -> None:
+    def _cut(self) -> None:
+        """Remove a line that was cut off: the next record would continue it."""
         text = self._path.read_bytes()
-        whole = text[: text.rfind(b"\n") + 1]
-        if len(whole) < len(text):
-            # Otherwise the next record would continue the line that was cut off.
-            os.truncate(self._path, len(whole))
-        self.records = _records(whole)
+        whole = text.rfind(b"\n") + 1
+        if whole < len(text):
+            os.truncate(self._path, whole)
 
     def append(self, record: Record) -> None:
         """Write one record; it is on the disk when this returns, and not in the file where this raises."""
@@ -49,10 +49,7 @@ class Journal:
 def records_in(path: Path) -> list[Record]:
     """Return the records of a journal that another process may be writing; nothing is changed."""
     text = path.read_bytes() if path.exists() else b""
-    return _records(text[: text.rfind(b"\n") + 1])
-
-
-def _records(whole: bytes) -> list[Record]:
+    whole = text[: text.rfind(b"\n") + 1]
     return [record for line in whole.splitlines() if (record := _parsed(line)) is not None]
 
 

@@ -18,44 +18,61 @@ class Lock:
     The operating system lets go of the lock when the process ends, also when it is killed: a file that lies
     there proves nothing, a lock that is held means a process that is alive. Raises InUseError, with its
     number, where somebody else holds it.
+
+    Whoever is only `reading` shares the lock with other readers and keeps writers out. That changes nothing
+    on the disk, and needs no right to: where there is no lock file, nobody has begun to write.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("a+b")
+    def __init__(self, path: Path, *, reading: bool = False) -> None:
+        self._file: IO[bytes] | None = None
+        if reading and not path.exists():
+            return
+        self._file = path.open("rb" if reading else "a+b")
         try:
-            _hold(self._file)
+            _hold(self._file, shared=reading)
         except OSError:
-            owner = self._owner()
+            doing = self._doing()
             self._file.close()
-            raise InUseError(
-                f"{path.parent.parent} is being written by {owner}: wait until it ends"
-            ) from None
-        self._file.truncate(0)
-        self._file.write(b"%d" % os.getpid())
-        self._file.flush()
+            raise InUseError(f"{path.parent.parent} is being {doing}: wait until it ends") from None
+        if not reading:
+            self._file.truncate(0)
+            self._file.write(b"%d" % os.getpid())
+            self._file.flush()
 
-    def _owner(self) -> str:
-        self._file.seek(0)
-        number = self._file.read(20).decode(errors="replace").strip()
+    def _doing(self) -> str:
+        """Return what others do who hold the lock: readers leave no number."""
+        assert self._file is not None
+        try:
+            _hold(self._file, shared=True)
+        except OSError:
+            return f"written by {self._owner(self._file)}"
+        return "verified"
+
+    @staticmethod
+    def _owner(file: IO[bytes]) -> str:
+        file.seek(0)
+        number = file.read(20).decode(errors="replace").strip()
         if number == str(os.getpid()):
             return "another run in this program"
         return f"process {number}" if number.isdigit() else "another process"
 
     def release(self) -> None:
         """Let others have it. May be called twice."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _hold(file: IO[bytes]) -> None:
+    def _hold(file: IO[bytes], shared: bool) -> None:
         # Locked bytes cannot be read by others on Windows: one far behind the number stands for the file.
+        # Nor can they be shared there: a reader keeps out other readers, too.
         file.seek(2**20)
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
 
 else:
     import fcntl
 
-    def _hold(file: IO[bytes]) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def _hold(file: IO[bytes], shared: bool) -> None:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)

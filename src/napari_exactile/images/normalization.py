@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, get_args
 
+from napari_exactile.geometry.words import counted
+
 if TYPE_CHECKING:  # numpy takes longer to import than all that needs nothing but these names
     from numpy.typing import DTypeLike, NDArray
 
@@ -212,7 +214,7 @@ def check_values(steps: Sequence[Step], channels: int, name: str) -> None:
         wrong = [len(values) for values in _values(step) if len(values) not in {1, channels}]
         if wrong:
             raise ValueError(
-                f"normalization has {wrong[0]} values, but the channels of '{name}' are {channels}"
+                f"normalization has {counted(wrong[0], 'value')}, but the channels of '{name}' are {channels}"
             )
 
 

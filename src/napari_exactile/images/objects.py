@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_exactile.geometry.words import counted
+
 SPATIAL = "zyx"
 """Objects extend along these axes; along others, such as t, every plane has objects of its own."""
 
@@ -95,7 +97,7 @@ class Objects:
         count, pixels = int(found.sum()), float(self.pixels[found].mean())
         size, _, unit = self._size_words()
         mean = f"{short(pixels)} px" if self.sizes is None else f"{short(self.sizes[found].mean())} {unit}"
-        objects = "1 object" if count == 1 else f"{count:,} objects"
+        objects = counted(count, "object")
         return f"{self.class_name(value)}: {objects}, mean {size} {mean}"
 
     def _size_words(self) -> tuple[str, str, str]:

@@ -13,12 +13,18 @@ from napari_exactile.images.opened import OpenedImage
 # Paths turn the two slashes of an address into one; drives of Windows have one letter.
 REMOTE = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:/")
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-NPY_START = b"\x93NUMPY"
+NPY_START, ZIP_START = b"\x93NUMPY", b"PK\x03\x04"
 TIFF_ENDINGS = {".tif", ".tiff", ".svs", ".btf", ".tf8"}
+UNKNOWN = (
+    "is no image that can be opened: TIFF (SVS, NDPI, SCN and BIF, too), OME-Zarr and zarr (folders or zip "
+    "files) and .npy can; save it as OME-TIFF or OME-Zarr"
+)
 
 
 def open_image(path: str | os.PathLike[str]) -> OpenedImage:
     """Open a TIFF of any kind, a zarr array, an OME-Zarr image or a .npy file; its pixels are read later.
+
+    Many scanners write slides as TIFF, whatever their endings. Zarr lies in a folder or a zip file.
 
     Raises ValueError, in a sentence that names the file, for what is not one of these, is cut off, needs a
     codec that is not installed, or lies on another machine.
@@ -28,17 +34,17 @@ def open_image(path: str | os.PathLike[str]) -> OpenedImage:
         raise ValueError(
             f"{path} is a remote address, which cannot be opened: copy the image to this machine"
         )
-    if path.is_dir() and path.suffix.lower() not in TIFF_ENDINGS:
+    start = _start(path)
+    if start.startswith(ZIP_START) or (path.is_dir() and path.suffix.lower() not in TIFF_ENDINGS):
         from napari_exactile.images.from_zarr import open_zarr
 
         return open_zarr(path)
-    start = _start(path)
     if start.startswith(NPY_START) or path.suffix.lower() == ".npy":
         from napari_exactile.images.from_npy import open_npy
 
         return open_npy(path)
     if start and not start.startswith(TIFF_STARTS) and path.suffix.lower() not in TIFF_ENDINGS:
-        raise ValueError(f"{path} is no image that can be opened: TIFF, OME-Zarr, zarr and .npy can")
+        raise ValueError(f"{path} {UNKNOWN}")
     from napari_exactile.images.from_tiff import open_tiff
 
     return open_tiff(path)

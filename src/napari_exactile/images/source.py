@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box, Interval, full_box, slices
+from napari_exactile.geometry.words import counted
 
 
 class ImageSource(Protocol):
@@ -221,7 +222,9 @@ def planes_of(array: Any, axes: str, channels: int, name: str = "image", space: 
 def check_channels(found: int, wanted: int, name: str) -> None:
     """Raise ValueError where an image has not the channels that the model takes."""
     if found != wanted:
-        raise ValueError(f"'{name}' has {_count(found)}, but the model takes {_count(wanted)}")
+        raise ValueError(
+            f"'{name}' has {counted(found, 'channel')}, but the model takes {counted(wanted, 'channel')}"
+        )
 
 
 def _guess_axes(shape: Sequence[int], channels: int, name: str, space: str) -> str:
@@ -241,10 +244,6 @@ def _kept(array: Any, channel_axis: int | None, channels: int) -> int | None:
     """Drop the alpha channel of RGBA where the model wants RGB."""
     rgba = channel_axis is not None and channels == 3 and array.shape[channel_axis] == 4
     return 3 if rgba else None
-
-
-def _count(channels: int) -> str:
-    return "1 channel" if channels == 1 else f"{channels} channels"
 
 
 def row_blocks(shape: tuple[int, ...], pixels: int) -> list[Box]:

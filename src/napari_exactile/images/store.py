@@ -45,17 +45,18 @@ class LabelStore:
     `images` are known by these names; the first of them is the store itself, whose `levels` are zarr arrays,
     level 0 first. Anyone may read them while they grow. The store belongs to one run at a time: `about` is
     what `create` was told, `journal` what has been done since. One thread at a time calls the methods;
-    `close` lets other runs have the store. Raises InUseError where another run has it, ValueError for a
-    folder that is none, OSError where the disk does not do what it should.
+    `close` lets other runs have the store. One that is opened `read_only` need not be writable, and nothing
+    in it is changed. Raises InUseError where another run has it, ValueError for a folder that is none,
+    OSError where the disk does not do what it should.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, read_only: bool = False) -> None:
         refuse_none(path)
-        self.path, self._lock = path, Lock(path / OWN / "lock")
+        self.path, self._lock = path, Lock(path / OWN / "lock", reading=read_only)
         try:
             self.about: dict[str, Any] = read_json(path / OWN / "run.json")
-            self.journal = Journal(path / OWN / "journal")
-            self.images = _images(path, self.about)
+            self.journal = Journal(path / OWN / "journal", read_only)
+            self.images = _images(path, self.about, read_only)
         except BaseException:
             self.close()
             raise
@@ -131,8 +132,11 @@ def _facts(images: Mapping[str, NewImage]) -> dict[str, Any]:
     return {name: {"spatial": len(one.shape), "channel": one.channel} for name, one in layouts.items()}
 
 
-def _images(path: Path, about: dict[str, Any]) -> dict[str, StoredImage]:
+def _images(path: Path, about: dict[str, Any], read_only: bool) -> dict[str, StoredImage]:
     if IMAGES not in about:
         raise ValueError(f"{path} was written by another version of napari-exactile")
     facts = about[IMAGES]
-    return {name: StoredImage(folder_of(path, name, facts), **fact) for name, fact in facts.items()}
+    return {
+        name: StoredImage(folder_of(path, name, facts), **fact, read_only=read_only)
+        for name, fact in facts.items()
+    }

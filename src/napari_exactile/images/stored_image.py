@@ -24,9 +24,9 @@ class StoredImage:
     A plane is a place along the rest. One thread at a time writes; others may `get` meanwhile.
     """
 
-    def __init__(self, folder: Path, spatial: int, channel: int | None) -> None:
+    def __init__(self, folder: Path, spatial: int, channel: int | None, read_only: bool = False) -> None:
         self.folder, self.spatial, self.channel = folder, spatial, channel
-        self.levels = _arrays(folder)
+        self.levels = _arrays(folder, read_only)
         # A shard is replaced as a whole, but read in pieces, which must be of the same one.
         self._guard = Lock()
 
@@ -101,8 +101,8 @@ def _span(one: int | slice, length: int) -> tuple[int, int]:
     return (one, one + 1) if isinstance(one, int) else one.indices(length)[:2]
 
 
-def _arrays(folder: Path) -> tuple[Any, ...]:
-    group = zarr.open_group(folder, mode="r+")
+def _arrays(folder: Path, read_only: bool) -> tuple[Any, ...]:
+    group = zarr.open_group(folder, mode="r" if read_only else "r+")
     attributes: Any = group.attrs["ome"]
     return tuple(group[entry["path"]] for entry in attributes["multiscales"][0]["datasets"])
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from napari_exactile.geometry.words import counted
 from napari_exactile.images.normalization import (
     Affine,
     Binarize,
@@ -158,7 +159,7 @@ def _per_channel(name: str, values: float | Sequence[float], kwargs: Any, tensor
         raise refused(name, f"along {axis}")
     result = tuple(map(float, values)) if isinstance(values, Sequence) else (float(values),)
     if len(result) not in {1, tensor.channels}:
-        raise refused(name, f"with {len(result)} values for {tensor.channels} channels")
+        raise refused(name, f"with {counted(len(result), 'value')} for {counted(tensor.channels, 'channel')}")
     return result
 
 

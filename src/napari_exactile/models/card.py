@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from napari_exactile.geometry.words import counted
 from napari_exactile.images.normalization import Known, Step, steps_of
 
 # "classes": the best class of each pixel; "threshold": yes where a channel exceeds the threshold, each by
@@ -65,7 +66,10 @@ class ModelCard:
         if self.kind is not None and self.kind not in get_args(Kind):
             raise ValueError(f"kind is one of {', '.join(get_args(Kind))}, not {self.kind!r}")
         if self.channel_names and len(self.channel_names) != self.channels:
-            raise ValueError(f"{self.channels} channels have not the names {', '.join(self.channel_names)}")
+            raise ValueError(
+                f"{counted(self.channels, 'channel has', 'channels have')} not the names "
+                f"{', '.join(self.channel_names)}"
+            )
         steps_of(self.normalization)
 
     @property

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from napari_exactile.geometry.words import counted
 from napari_exactile.models.archive import Member, ModelFileError, check_zip, is_zip, read, require_file
 from napari_exactile.models.pickles import Scan, scan
 
@@ -95,7 +96,7 @@ def below(name: str) -> str:
 def listed(names: Any) -> str:
     """Return the first names and how many there are."""
     names = list(names)
-    return f"{len(names)} files ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
+    return f"{counted(len(names), 'file')} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
 
 
 def first_line(error: Exception) -> str:

@@ -6,6 +6,7 @@ import re
 
 from torch import fx, nn
 
+from napari_exactile.geometry.words import counted
 from napari_exactile.network.forms import weights
 
 EXPORTED = "If it was exported at a fixed size, export it again with dynamic sizes (torch.export.Dim.DYNAMIC)"
@@ -44,7 +45,10 @@ def wrong_axes(module: nn.Module, axes: int) -> tuple[str, str] | None:
     if own is None or own == axes:
         return None
     remedy = "Give it a stack, with one more axis" if own > axes else "Segment the planes one by one"
-    return f"the network is made for {own}D images, and this image has {axes} axes", remedy
+    return (
+        f"the network is made for {own}D images, and this image has {counted(axes, 'axis', 'axes')}",
+        remedy,
+    )
 
 
 _KNOWN = (

@@ -12,6 +12,7 @@ import torch
 
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.geometry.window import Window
+from napari_exactile.geometry.words import counted
 from napari_exactile.network.graph import Graph, Node
 from napari_exactile.network.rules import Operator, Region, bound_arguments, refused, rule
 from napari_exactile.network.windowed import need_of, per_axis
@@ -159,5 +160,7 @@ def _windows(node: Node, graph: Graph) -> tuple[tuple[Window, ...], tuple[Window
     windows = tuple(Window(*axis) for axis in zip(kernel, step, padding, dilation, strict=True))
     others, reaches = windows[: count - graph.axes], windows[count - graph.axes :]
     if count < graph.axes or any(window.padding or window.step != 1 for window in others):
-        raise refused(node, f"it works along {count} axes, and this image has {graph.axes}")
+        raise refused(
+            node, f"it works along {counted(count, 'axis', 'axes')}, and this image has {graph.axes}"
+        )
     return others, reaches

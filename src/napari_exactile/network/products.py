@@ -55,10 +55,15 @@ def _layout(node: Node, sources: Sequence[Layout]) -> Layout | None:
     left, right = _factors(node)
     if len(sources) != 1 or isinstance(left, Ref) == isinstance(right, Ref):
         return None
-    dims = sources[0].dims
-    kept = (*dims[:-1], ()) if isinstance(left, Ref) else (*dims[:-2], (), dims[-1])
-    summed = dims[-1] if isinstance(left, Ref) else dims[-2]
-    return None if summed else Layout(kept, node.shape, sources[0].lengths)
+    (source,) = sources
+    dims = list(source.dims)
+    summed, beside = (-1, -2) if isinstance(left, Ref) else (-2, -1)
+    if any(source.lengths[axis] > 1 for axis in dims[summed]):
+        return None
+    # One pixel cannot be told from one channel: axes of one pixel are not summed over, but lie beside.
+    pair = dims[-2] + dims[-1]
+    dims[summed], dims[beside] = (), pair
+    return Layout(tuple(dims), node.shape, source.lengths)
 
 
 @rule("mm", "bmm", "addmm", layout=_layout, anywhere=True)

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from napari_exactile.geometry.interval import Box, Interval, slices
 from napari_exactile.geometry.window import Reach
+from napari_exactile.geometry.words import counted
 from napari_exactile.network.graph import Graph, Node, NotExactError, Refusal
 from napari_exactile.network.layout import Dims, Layout, broadcast, sizes
 
@@ -201,7 +202,9 @@ def refused(node: Node, reason: str, remedy: str = "") -> NotExactError:
 def require_axes(node: Node, graph: Graph, count: int) -> None:
     """Refuse an operator that slides along `count` axes where the image has another number of them."""
     if count != graph.axes or len(node.shape) - count not in {1, 2}:
-        raise refused(node, f"it works along {count} axes, and this image has {graph.axes}")
+        raise refused(
+            node, f"it works along {counted(count, 'axis', 'axes')}, and this image has {graph.axes}"
+        )
 
 
 def bound_arguments(node: Node) -> dict[str, Any]:

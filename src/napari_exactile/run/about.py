@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from napari_exactile.geometry.words import counted
 from napari_exactile.images.normalization import NAMED, Percentiles, Step, ZScore, steps_of
 from napari_exactile.models.card import BUNDLED, ModelCard
 from napari_exactile.models.load import Model
@@ -63,14 +64,14 @@ def _step(step: Step) -> str:
 
 def _input(card: ModelCard, analysis: Analysis, dtype: str) -> str:
     names = f" ({', '.join(card.channel_names)})" if card.channel_names else ""
-    channels = f"{card.channels} channel{'' if card.channels == 1 else 's'}{names}"
+    channels = counted(card.channels, "channel") + names
     axes = card.axes or "zyx"[3 - len(analysis.shape) :]
     return f"axes {', '.join(axes)}; {channels}; {dtype}"
 
 
 def _output(card: ModelCard, analysis: Analysis) -> str:
     channels = analysis.classes if analysis.bound else len(card.classes)
-    count = f"{channels} channel{'' if channels == 1 else 's'}, " if channels else ""
+    count = f"{counted(channels, 'channel')}, " if channels else ""
     kind = card.kind or ("threshold" if channels == 1 else "classes")
     words = KINDS[kind].format(threshold=card.threshold)
     scale = "" if kind == "values" else ", from probabilities" if card.probabilities else ", from logits"

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_exactile.geometry.words import part_of
 from napari_exactile.images.normalization import Normalization, steps_of
 from napari_exactile.images.source import ArraySource
 from napari_exactile.images.statistics import measure
@@ -48,7 +49,7 @@ class OutputCheck:
         if self.problem:
             return f"{self.output}: cannot be compared, {self.problem}"
         verdict = "agrees" if self.agrees else "does not agree"
-        beyond = f", {self.mismatched} of {self.values} values beyond 1e-4" if self.mismatched else ""
+        beyond = f", {part_of(self.mismatched, self.values, 'value')} beyond 1e-4" if self.mismatched else ""
         return f"{self.output}: {verdict}, largest difference {self.difference:.1e}{beyond}"
 
 

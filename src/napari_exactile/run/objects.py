@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from napari_exactile.geometry.words import part_of
 from napari_exactile.images.components import label_objects
 from napari_exactile.images.objects import Objects
 from napari_exactile.images.work import Work
@@ -46,5 +47,5 @@ def labels_of(labels: Any) -> Any:
         return labels
     report = labels.report
     if report.tiles_done < report.tiles:
-        raise ValueError(f"{report.tiles_done} of {report.tiles} tiles are done: objects need all of them")
+        raise ValueError(f"{part_of(report.tiles_done, report.tiles, 'tile')} done: objects need all of them")
     return labels.labels

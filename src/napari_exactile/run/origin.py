@@ -7,6 +7,7 @@ from typing import Any
 
 from napari_exactile.images.opened import file_of
 from napari_exactile.images.source import Planes
+from napari_exactile.images.view import View
 from napari_exactile.models.card import BUNDLED, ModelCard
 from napari_exactile.run.series import Series
 
@@ -16,21 +17,38 @@ Origin = dict[str, dict[str, Any]]
 def origin_of(series: Series) -> Origin:
     """Return the image's name, file and axes and the model's name and source; None where it is not known.
 
-    All values fit into JSON. Files are named by their whole path.
+    All values fit into JSON. Files are named by their whole path. The axes are those of the array, or of the
+    several arrays, that hold the image; `plane` is the only one of a stack that was segmented, if it was one.
     """
     return {"image": _image(series.planes), "model": _model(series.model.card)}
 
 
 def _image(planes: Planes) -> dict[str, Any]:
     source: Any = planes.whole
-    array = getattr(source, "array", None)
-    path = None if array is None else file_of(array)
+    layers = getattr(source, "sources", (source,))
+    arrays = [_part(layer.array) for layer in layers if hasattr(layer, "array")]
     return {
         "name": getattr(source, "name", "image"),
-        "path": None if path is None else str(path),
+        "path": arrays[0]["path"] if len(arrays) == 1 else None,
         "axes": _axes(planes.axes, getattr(source, "channel_axis", None)),
-        "dtype": _dtype(source),
+        "arrays": arrays,
+        "plane": list(getattr(layers[0], "plane", ())),
+        "dtype": str(layers[0].array.dtype) if arrays else None,
     }
+
+
+def _part(array: Any) -> dict[str, Any]:
+    """Return the file that an array reads, and which part of it: a place, or None for all, along each axis.
+
+    What reads something else of a file, such as every second pixel, has no file.
+    """
+    if not isinstance(array, View):
+        path = file_of(array)
+        return {"path": path and str(path), "part": [None] * array.ndim}
+    whole, own = _part(array.array), iter(array.parts)
+    parts = [next(own) if place is None else place for place in whole["part"]]
+    path = None if any(isinstance(part, slice) and part != slice(None) for part in parts) else whole["path"]
+    return {"path": path, "part": [part if isinstance(part, int) else None for part in parts]}
 
 
 def _axes(axes: str, channel: int | None) -> str:
@@ -43,13 +61,6 @@ def _axes(axes: str, channel: int | None) -> str:
         return axes
     place = channel % (len(axes) + 1)
     return f"{axes[:place]}c{axes[place:]}"
-
-
-def _dtype(source: Any) -> str | None:
-    """Return the type of the pixels; several images that hold the channels are of one type."""
-    first = getattr(source, "sources", (source,))[0]
-    array = getattr(first, "array", None)
-    return None if array is None else str(array.dtype)
 
 
 def _model(card: ModelCard) -> dict[str, Any]:

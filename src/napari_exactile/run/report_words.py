@@ -7,6 +7,7 @@ from typing import Any
 
 from napari_exactile.geometry.grid import in_words
 from napari_exactile.geometry.interval import lengths
+from napari_exactile.geometry.words import counted
 from napari_exactile.run.checked import SpotCheck
 from napari_exactile.run.summary import sides
 
@@ -51,7 +52,7 @@ def check_line(check: SpotCheck) -> str:
 def _found(reason: str, windows: int, labels: int, differing: int, near_ties: int) -> str:
     if not windows:
         return reason
-    where = f"{labels:,} labels in {windows} random window{'s' * (windows > 1)}"
+    where = f"{counted(labels, 'label')} in {counted(windows, 'random window')}"
     if not differing:
         return f"{where}: all are the same"
     if differing == near_ties:
@@ -67,7 +68,7 @@ def _result(report: dict[str, Any]) -> Facts:
         ("exact means", f"the same as {report['reference']}"),
         ("classes", ", ".join(output["classes"])),
         ("threshold", "" if output["threshold"] is None else f"{output['threshold']:g}"),
-        ("near-ties", f"{output['near_ties']:,} pixels"),
+        ("near-ties", counted(output["near_ties"], "pixel")),
         ("grid", _grid(report)),
     )
 
@@ -82,7 +83,7 @@ def _grid(report: dict[str, Any]) -> str:
 
 def _image(report: dict[str, Any]) -> Facts:
     image, region = report["image"], report["tiling"]["region"]
-    channels = f", {image['channels']} channels" if image["channels"] > 1 else ""
+    channels = f", {counted(image['channels'], 'channel')}" if image["channels"] > 1 else ""
     kind = f", {image['dtype']}" if image["dtype"] else ""
     return (
         ("name", image["name"]),
@@ -132,7 +133,7 @@ def _normalization(normalization: dict[str, Any]) -> Facts:
 def _computing(report: dict[str, Any]) -> Facts:
     computing, dates = report["computing"], report["dates"]
     versions = ", ".join(f"{name} {number}" for name, number in report["versions"].items())
-    runs = f" in {dates['runs']} runs" if dates["runs"] > 1 else ""
+    runs = f" in {counted(dates['runs'], 'run')}" if dates["runs"] > 1 else ""
     return (
         ("device", f"{computing['device']} ({computing['device_name']})"),
         ("numbers", f"{computing['dtype']}, statistics {computing['statistics']}"),

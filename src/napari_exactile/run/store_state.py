@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_exactile.geometry.words import part_of
 from napari_exactile.images.journal import read_json, records_in
 from napari_exactile.images.store import OWN, is_complete
 
@@ -22,7 +23,11 @@ class State:
         return self.done >= self.tiles
 
     def __str__(self) -> str:
-        return "finished labels" if self.complete else f"an unfinished run, {self.done} of {self.tiles} tiles"
+        return (
+            "finished labels"
+            if self.complete
+            else f"an unfinished run, {part_of(self.done, self.tiles, 'tile')}"
+        )
 
 
 def state_of(path: Path) -> State | None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from napari_exactile.geometry.equations import rounded_radius
 from napari_exactile.geometry.grid import in_words
 from napari_exactile.geometry.interval import lengths
+from napari_exactile.geometry.words import counted, part_of
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.run.report import Report
 
@@ -25,7 +26,7 @@ def summary_lines(report: Report, image_name: str) -> list[tuple[str, str]]:
         *_passes(report.passes),
         ("extra computing", f"{report.redundancy - 1:+.0%}".replace("%", " %")),
         ("time", f"{report.seconds:.1f} s on {report.device}, {report.megapixels_per_second:.3g} Mpx/s"),
-        ("near-ties", f"{report.near_ties} pixels"),
+        ("near-ties", counted(report.near_ties, "pixel")),
         ("result", exactness(report)),
     ]
 
@@ -61,13 +62,13 @@ def _whole_image(analysis: Analysis) -> list[tuple[str, str]]:
     if not analysis.statistics:
         return []
     count = len(analysis.statistics)
-    operators = f"{count} operators look" if count > 1 else "1 operator looks"
+    operators = counted(count, "operator looks", "operators look")
     return [("whole image", f"{operators} at all of it: {passes_words(analysis.surveys)} before the last")]
 
 
 def passes_words(count: int) -> str:
     """Return a number of passes in words."""
-    return f"{count} passes" if count > 1 else "1 pass"
+    return counted(count, "pass", "passes")
 
 
 def summed(reports: Sequence[Report], stack: tuple[int, ...]) -> Report:
@@ -125,7 +126,8 @@ def _grid(report: Report) -> str:
 def exactness(report: Report) -> str:
     """Return whether the labels are those of one pass, and if not, why."""
     if report.tiles_done < report.tiles:
-        return f"INCOMPLETE: {_tiles(report)} tiles are done; these are {_zones_exactness(report)}"
+        done = part_of(report.tiles_done, report.tiles, "tile")
+        return f"INCOMPLETE: {done} done; these are {_zones_exactness(report)}"
     return _zones_exactness(report)
 
 

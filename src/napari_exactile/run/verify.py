@@ -15,13 +15,14 @@ from napari_exactile.images.store import LabelStore
 from napari_exactile.images.work import Work
 from napari_exactile.models.files import FACTORY
 from napari_exactile.models.load import Model, load_model
-from napari_exactile.run.api import ModelLike, make_series
+from napari_exactile.run.api import ModelLike, analysis_for
 from napari_exactile.run.checked import SpotCheck
 from napari_exactile.run.devices import pick_device
 from napari_exactile.run.events import Checking, Event, checker
 from napari_exactile.run.identity import differing, identity, settings_from_json
 from napari_exactile.run.job import IsCancelled, Job
 from napari_exactile.run.plan import Plan
+from napari_exactile.run.reopened import planes_again
 from napari_exactile.run.series import Series
 from napari_exactile.run.settings import Device, Settings
 from napari_exactile.run.spot_check import WINDOWS, Finished, check_windows
@@ -74,11 +75,13 @@ class Verification:
         return not self.damaged and self.check.differing == self.check.near_ties
 
 
-def verify(
+def verify(  # noqa: PLR0913  (what most people need of a check, by name)
     store: str | Path,
     image: Any = None,
     model: ModelLike | None = None,
     *,
+    axes: str | None = None,
+    device: Device | None = None,
     windows: int = WINDOWS,
     seed: int | None = None,
     trust_code: bool = False,
@@ -88,18 +91,22 @@ def verify(
     """Check the labels in a store: that they are those that were written, and those that one pass would give.
 
     The checksums of all finished zones are compared, then `windows` random windows, drawn with `seed` (by
-    default another one each time), with one pass of the unchanged network over a crop. Nothing is changed.
-    `image` and `model` are those of `segment`; left out, they are what the store remembers. It never makes
-    this program run code, unless `trust_code` says so.
+    default another one each time), with one pass of the unchanged network over a crop. Nothing is changed, so
+    that the store need not be writable: what was found is in what this returns, and not in the report.
+    `image` and `model` are those of `segment`; left out, they are what the store remembers, and so are the
+    axes, channels and plane of the image; `axes` names those of another file. `device` computes the windows;
+    left out, it is that of the run, if it is here. The store never makes this program run code, unless
+    `trust_code` says so.
 
     Raises ValueError for what is no store, for an image or a model that is not known or not the one that the
     labels were made from, saying what differs, InUseError while a run writes the store, and Cancelled.
     """
     if windows < 1:
         raise ValueError(f"at least one window is compared, not {windows}")
-    with closing(LabelStore(Path(store))) as opened:
-        settings, notes = _settings(opened.about)
-        series = _series(opened, image, model, settings, trust_code)
+    with closing(LabelStore(Path(store), read_only=True)) as opened:
+        _refuse_other_version(opened)
+        settings, notes = _settings(opened.about, device)
+        series = _series(opened, (image, axes), model, settings, trust_code)
         plan, tiles = plan_of(series, opened), _tiles(opened)
         damaged = tuple(_damage(opened, tiles, on_event, cancel))
         sound = _sound(tiles, damaged)
@@ -164,16 +171,21 @@ def _finished(
     return Finished(store.read, indices, tuple(sound.values()), job)
 
 
-def _series(
-    store: LabelStore, image: Any, model: ModelLike | None, settings: Settings, trust_code: bool
-) -> Series:
-    """Return the series that the store is of; raise ValueError where this is another one."""
+def _refuse_other_version(store: LabelStore) -> None:
     if store.about.get("format") != FORMAT:
         raise ValueError(f"{store.path} was written by another version of napari-exactile")
+
+
+def _series(
+    store: LabelStore, named: tuple[Any, str | None], model: ModelLike | None, settings: Settings,
+    trust_code: bool,
+) -> Series:  # fmt: skip
+    """Return the series that the store is of; raise ValueError where this is another one."""
     origin = store.about.get("origin", {"image": {}, "model": {}})
     loaded = _model(store.path, model, origin["model"].get("source"), trust_code)
-    found = _image(store.path, image, origin["image"])
-    series = make_series(found, loaded, origin["image"].get("axes"), settings)
+    planes = planes_again(store.path, *named, origin["image"], loaded.card)
+    analysis = analysis_for(loaded, planes.sources[0].shape, settings)
+    series = Series(planes, loaded, analysis, settings)
     pair = store.about["identity"], identity(series)
     if different := differing(*({k: v for k, v in one.items() if k not in FREE} for one in pair)):
         raise ValueError(
@@ -182,25 +194,24 @@ def _series(
     return series
 
 
-def _settings(about: dict[str, Any]) -> tuple[Settings, tuple[str, ...]]:
-    """Return the settings of the run, on its device if that is there, and what is worth knowing of it."""
-    device: Device = about["identity"]["device"]
+def _settings(about: dict[str, Any], wanted: Device | None) -> tuple[Settings, tuple[str, ...]]:
+    """Return the settings of the run, on the device that is wanted, and what is worth knowing of it.
+
+    If none is, it is that of the run, or the CPU where that is not here.
+    """
+    then, now = about["identity"]["device"], wanted or about["identity"]["device"]
+    missing = ""
     try:
-        pick_device(device)
+        here = pick_device(now)
     except ValueError:
-        words = f"the labels were computed on {device}, which is not here: near-ties may differ"
-        return settings_from_json(about["settings"], "cpu"), (words,)
-    return settings_from_json(about["settings"], device), ()
-
-
-def _image(store: Path, image: Any, origin: dict[str, Any]) -> Any:
-    if image is not None:
-        return image
-    if not origin.get("path"):
-        raise ValueError(f"{store} does not say which file its image is: name the image")
-    if not Path(origin["path"]).exists():
-        raise ValueError(f"the image of {store} is not at {origin['path']} any more: name the image")
-    return origin["path"]
+        if wanted:
+            raise
+        now, here, missing = "cpu", pick_device("cpu"), ", which is not here"
+    settings = settings_from_json(about["settings"], now)
+    if here.type == then:
+        return settings, ()
+    words = f"the labels were computed on {then}{missing}, the windows on {here.type}: near-ties may differ"
+    return settings, (words,)
 
 
 def _model(store: Path, model: ModelLike | None, source: str | None, trust_code: bool) -> Model:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import floor, log10
 
 from napari_exactile.geometry.interval import lengths
+from napari_exactile.geometry.words import counted, part_of
 from napari_exactile.run.errors import TilingError
 from napari_exactile.run.estimate import Estimate
 
@@ -17,8 +18,17 @@ def error_sentence(error: TilingError) -> str:
     scores = f"mean score difference {found.mean_abs_difference:.2g}"
     if not found.misclassified:
         return f"No pixel differs, {scores}"
-    pixels = "1 pixel differs" if found.misclassified == 1 else f"{found.misclassified} pixels differ"
+    pixels = pixels_differ(found.misclassified)
     return f"{pixels} ({share(found.rate)}), {scores}"
+
+
+def pixels_differ(count: int) -> str:
+    """Return how many pixels differ.
+
+    >>> pixels_differ(1), pixels_differ(312)
+    ('1 pixel differs', '312 pixels differ')
+    """
+    return counted(count, "pixel differs", "pixels differ")
 
 
 def error_remarks(error: TilingError) -> list[str]:
@@ -64,19 +74,19 @@ def share(rate: float) -> str:
 
 def estimate_sentence(estimate: Estimate) -> str:
     """Return an estimate for a whole image with its 95 % intervals and the number of samples."""
-    measured = f"{estimate.samples} of {estimate.zones} zones measured"
+    measured = f"{part_of(estimate.samples, estimate.zones, 'zone')} measured"
     pixels, rmse = estimate.misclassified, estimate.rmse
     if estimate.samples == estimate.zones:
-        return f"Whole image: {pixels.value:,.0f} pixels differ, RMSE {rmse.value:.2g}; all zones measured"
+        return f"Whole image: {pixels_differ(round(pixels.value))}, RMSE {rmse.value:.2g}; all zones measured"
     if not pixels.value:
         return f"Whole image: no pixel differs so far, RMSE about {rmse.value:.2g}; {measured}"
     return (
-        f"Whole image: about {_rounded(pixels.value)} pixels differ ({_rounded(pixels.low)} to "
-        f"{_rounded(pixels.high)}), RMSE {rmse.value:.2g} ({rmse.low:.2g} to {rmse.high:.2g}), "
+        f"Whole image: about {pixels_differ(_rounded(pixels.value))} ({_rounded(pixels.low):,} to "
+        f"{_rounded(pixels.high):,}), RMSE {rmse.value:.2g} ({rmse.low:.2g} to {rmse.high:.2g}), "
         f"95\u00a0% intervals; {measured}"
     )
 
 
-def _rounded(value: float) -> str:
+def _rounded(value: float) -> int:
     """Return a count with three significant digits: more would promise too much."""
-    return f"{float(f'{value:.3g}'):,.0f}"
+    return round(float(f"{value:.3g}"))

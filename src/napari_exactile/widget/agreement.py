@@ -12,6 +12,7 @@ from napari.layers import Labels
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
+from napari_exactile.geometry.words import counted
 from napari_exactile.widget.background import IsSuperseded, Latest
 from napari_exactile.widget.finished import MARK, Finished, apart, followed
 from napari_exactile.widget.form import Form, Note
@@ -129,8 +130,8 @@ class AgreementSection:
             self.fields.words.say(f"Comparing: {100 * step:.0f} %")
             return
         self.agreement = step
-        ignored = f", {step.ignored:,} were not annotated" if step.ignored else ""
-        self.fields.words.say(f"{step.pixels:,} pixels were compared{ignored}.")
+        ignored = f", {step.ignored:,} not annotated" if step.ignored else ""
+        self.fields.words.say(f"{counted(step.pixels, 'pixel was', 'pixels were')} compared{ignored}.")
         self.fields.show(_as_html(step), _counts(step))
 
 

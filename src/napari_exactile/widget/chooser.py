@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari.components import ViewerModel
 
 from napari_exactile.geometry.interval import Box, lengths
+from napari_exactile.geometry.words import counted
 from napari_exactile.images.source import Planes
 from napari_exactile.run.settings import Device, Settings
 from napari_exactile.widget.classes import Classes, label_count
@@ -251,10 +252,10 @@ class Chooser:
             snap(fields.tile, max(plan.factor), max(plan.tile))
         fields.tile_note.say(f"in steps of {lengths(plan.factor)} px")
         fields.context_note.say(f"{lengths(plan.radius)} px (radius)")
-        tiles = "1 tile" if len(plan) == 1 else f"{len(plan)} tiles"
-        tiles += f" in each of {planes} planes" if planes > 1 else ""
+        tiles = counted(len(plan), "tile")
+        tiles += f" in each of {counted(planes, 'plane')}" if planes > 1 else ""
         extra = f"extra computing +{max(0.0, plan.redundancy - 1) * 100:.0f}\u00a0%"
-        passes = f" - {len(plan.schedule.passes)} passes" if plan.schedule.surveys else ""
+        passes = f" - {counted(len(plan.schedule.passes), 'pass', 'passes')}" if plan.schedule.surveys else ""
         fields.zone_note.say(f"{lengths(plan.zor)} px (ZoR) - {tiles}{passes}\n{extra}")
         undersized = not plan.exact and not plan.approximate
         warning = (

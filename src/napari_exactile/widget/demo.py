@@ -76,6 +76,7 @@ class Demo:
         """Run in the background: one pass over the whole image, against what the tiles gave."""
         from napari_exactile.run.metrics import difference
         from napari_exactile.run.summary import summary_lines
+        from napari_exactile.run.words import pixels_differ
 
         run = self._dock.run
         assert run is not None
@@ -86,7 +87,7 @@ class Demo:
         apart = difference(tiled.labels, tiled.probabilities, whole.labels, whole.probabilities)
         return [
             *summary_lines(tiled.report, run.image_name),
-            ("against one pass", f"{apart.misclassified} pixels differ (ME), RMSE {apart.rmse:.2g}"),
+            ("against one pass", f"{pixels_differ(apart.misclassified)} (ME), RMSE {apart.rmse:.2g}"),
         ]
 
     def _report(self, lines: list[tuple[str, str]]) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 LayerData = tuple[Any, dict[str, Any], str]
 ZARR_FILES = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
 """Files that stand for the zarr folder in which they lie."""
-SLIDES = (".svs", ".ndpi", ".btf", ".tf8")
+SLIDES = (".svs", ".ndpi", ".scn", ".bif", ".qptiff", ".btf", ".tf8")
 """Endings of files that are large by their kind; the manifest names these and the files of zarr."""
 
 
@@ -49,7 +49,8 @@ def open_file() -> None:
     """Let the person pick an image file of any size, and open it in the current viewer."""
     from qtpy.QtWidgets import QFileDialog
 
-    kinds = "Images (*.tif *.tiff *.svs *.ndpi *.btf *.tf8 *.npy zarr.json .zattrs);;All files (*)"
+    slides = " ".join(f"*{ending}" for ending in SLIDES)
+    kinds = f"Images (*.tif *.tiff {slides} *.npy *.zip zarr.json .zattrs);;All files (*)"
     _open(lambda window: QFileDialog.getOpenFileName(window, "Open a large image", "", kinds)[0])
 
 

@@ -12,6 +12,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
 from napari_exactile.geometry.interval import Box, full_box
+from napari_exactile.geometry.words import counted
 from napari_exactile.images.opened import Place
 from napari_exactile.images.source import ArraySource, ImageSource, LayeredSource, Planes, check_channels
 from napari_exactile.widget.in_view import NotInSightError, box_in_view, displayed_axes
@@ -84,11 +85,11 @@ class Plane:
         if self.names:
             facts.append(f"channels {', '.join(self.names)}")
         elif self.source.channels > 1:
-            facts.append(f"{self.source.channels} channels")
+            facts.append(counted(self.source.channels, "channel"))
         if self.pixel_size is not None:
             facts.append(f"{self.pixel_size[-1]:.3g}\u00a0µm\u00a0per\u00a0px")
         if everything and self.index:
-            facts.append(f"{prod(self.stack_shape)} planes")
+            facts.append(counted(prod(self.stack_shape), "plane"))
         elif self.index:
             facts.append(f"plane {', '.join(map(str, self.index))}")
         return " - ".join(facts)

@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_exactile.geometry.words import counted
 from napari_exactile.run.figure import sweep_figure
 from napari_exactile.run.words import share
 from napari_exactile.widget.form import Note
@@ -60,7 +61,7 @@ class PlotDock(QWidget):
         for row, point in enumerate(sweep.points):
             for column, text in enumerate(_cells(point)):
                 self.table.setItem(row, column, _cell(text))
-        self.words.say(f"{self._subject}: {len(sweep.points)} contexts measured, computing...")
+        self.words.say(f"{self._subject}: {counted(len(sweep.points), 'context')} measured, computing...")
 
     def end(self) -> None:
         """Say what the sweep is of, unless it failed; nothing more is measured."""
@@ -69,7 +70,7 @@ class PlotDock(QWidget):
         if self.sweep is None:
             self.words.say(f"{self._subject}: nothing was measured")
         else:
-            pixels = f"{self.sweep.pixels:,} pixels"
+            pixels = counted(self.sweep.pixels, "pixel")
             self.words.say(f"{self._subject}: {pixels}, {self.sweep.required} px of context needed")
 
     def fail(self, error: Exception) -> None:

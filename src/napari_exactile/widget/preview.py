@@ -14,6 +14,7 @@ from superqt.utils import qthrottled
 from napari_exactile.geometry.interval import Box, box_shape, lengths
 from napari_exactile.geometry.seams import nearest_junction, window_around
 from napari_exactile.geometry.tiling import Tiling
+from napari_exactile.geometry.words import counted
 from napari_exactile.widget.background import IsSuperseded, Latest
 from napari_exactile.widget.chooser import Choice
 from napari_exactile.widget.drawn import DrawnRectangle
@@ -151,7 +152,7 @@ class PreviewSection:
         self._asked = preview, tiling, window
         self._layers.clear()
         surveys = len(self._choice.plan.schedule.surveys) if self._choice else 0
-        first = f"; before that, {surveys} passes over the whole image" if surveys else ""
+        first = f"; before that, {counted(surveys, 'pass', 'passes')} over the whole image" if surveys else ""
         self._fields.result.say(f"Computing{first}...")
 
         def compute(is_superseded: IsSuperseded) -> Iterator[TilingError]:

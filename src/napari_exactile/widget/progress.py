@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from superqt.utils import qthrottled
 
+from napari_exactile.geometry.words import part_of
 from napari_exactile.run import events
 from napari_exactile.run.control import Control
 from napari_exactile.run.events import Event
@@ -68,7 +69,9 @@ class Progress:
             return  # a throttled call can come late, when the dock is already gone
         series, paused = self._series(), self._control.paused
         self._say(
-            f"{'Paused: ' if paused else ''}{series.done} of {series.tiles} tiles", series.done, series.tiles
+            f"{'Paused: ' if paused else ''}{part_of(series.done, series.tiles, 'tile')}",
+            series.done,
+            series.tiles,
         )
         fresh = series.done - self._done_before
         if self._started and fresh > 0 and not paused:

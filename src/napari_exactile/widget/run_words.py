@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_exactile.geometry.words import counted, part_of
+
 if TYPE_CHECKING:
     from napari_exactile.run.plan import Plan
     from napari_exactile.run.series import Series
@@ -34,9 +36,9 @@ def inexact_words(plan: Plan) -> str:
 
 def outcome(series: Series, error: str, kept: str) -> str:
     """Return the result of a run that has ended in one line; `kept` says where it is ("unsaved")."""
-    tiles = f"{series.done} of {series.tiles} tiles"
+    tiles = part_of(series.done, series.tiles, "tile")
     if error:
-        return f"Failed: {error}. {tiles} are kept"
+        return f"Failed: {error}. {tiles} kept"
     if not series.done:
         return "Cancelled: nothing was done"
     if not series.complete:
@@ -47,7 +49,7 @@ def outcome(series: Series, error: str, kept: str) -> str:
 def _ties(series: Series) -> str:
     if series.labels is None:
         return "values"
-    return f"{series.near_ties} near-tie{'' if series.near_ties == 1 else 's'}"
+    return counted(series.near_ties, "near-tie")
 
 
 def _exactness(plan: Plan) -> str:

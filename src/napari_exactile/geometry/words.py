@@ -1,0 +1,21 @@
+"""Numbers of things in words for people."""
+
+from __future__ import annotations
+
+
+def counted(count: int, thing: str, several: str = "") -> str:
+    """Return how many there are of a thing; `several` is its plural where an s is not enough.
+
+    >>> counted(1, "pixel"), counted(2500, "pixel"), counted(0, "pass", "passes")
+    ('1 pixel', '2,500 pixels', '0 passes')
+    """
+    return f"{count:,} {thing if count == 1 else several or thing + 's'}"
+
+
+def part_of(count: int, total: int, thing: str) -> str:
+    """Return how many of all things.
+
+    >>> part_of(3, 15, "tile"), part_of(1, 1, "tile")
+    ('3 of 15 tiles', '1 of 1 tile')
+    """
+    return f"{count:,} of {counted(total, thing)}"

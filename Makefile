@@ -17,10 +17,9 @@ demo: install
 	@if $(HAS_SCREEN); then $(BIN)/exactile demo; \
 	else mkdir -p demo && $(VIRTUAL_SCREEN) $(BIN)/exactile demo --screenshot demo/screenshot.png; fi
 
-# The tests prefer the virtual screen: there, nothing else can cover or take the focus from their windows.
+# Two at a time, each with its own virtual screen, where nothing can cover or take the focus from its windows.
 test: install
-	@if command -v xvfb-run >/dev/null || ! { $(HAS_SCREEN); }; then $(VIRTUAL_SCREEN) $(BIN)/python -m pytest; \
-	else $(BIN)/python -m pytest; fi
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: install
 	$(BIN)/ruff check

@@ -15,6 +15,7 @@ import torch
 
 import napari_exactile as ex
 from napari_exactile.images.journal import Journal
+from napari_exactile.run import job
 from napari_exactile.run.events import Event, Surveying, TileFinished
 from napari_exactile.run.known_passes import known_passes, record_of
 from slow_run import TILE, image, looking_at_all
@@ -112,6 +113,20 @@ def test_what_was_kept_decides_and_not_what_is_free_now(tmp_path: Path, undistur
     result, heard = segment(path)
     assert passes(heard) == [3]
     np.testing.assert_array_equal(result.labels[:], undisturbed.labels[:])
+
+
+@pytest.mark.parametrize("first", [0, 2**30])
+def test_memory_that_is_free_now_changes_nothing(
+    tmp_path: Path, undisturbed: ex.Result, monkeypatch: pytest.MonkeyPatch, first: int
+) -> None:
+    """Tensors are in memory, too, where there is room: before and after a stop that may differ."""
+    path, room = tmp_path / "a.ome.zarr", [first]
+    monkeypatch.setattr(job, "scratch_memory", lambda: room[0])
+    stopped(path, 3, 2)
+    room[0] = 2**30 - room[0]
+    result, heard = segment(path)
+    assert passes(heard) == [3]
+    assert_same(result, undisturbed)
 
 
 def test_a_disk_with_little_room_keeps_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

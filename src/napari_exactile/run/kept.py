@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from shutil import rmtree
@@ -37,17 +37,44 @@ class _InMemory:
 
 @dataclass(frozen=True, slots=True)
 class _OnDisk:
-    """A tensor in a zarr array; numbers that numpy does not know lie there as float32."""
+    """A tensor in a zarr array; numbers that numpy does not know lie there as float32.
+
+    Where there is room, a `copy` in memory is what is read: boxes that overlap several chunks would read all
+    of these.
+    """
 
     folder: Path
     array: Any
     dtype: torch.dtype
+    copy: torch.Tensor | None
 
     def write(self, index: Any, part: torch.Tensor) -> None:
         self.array[index] = part.to(_stored(self.dtype)).numpy()
+        if self.copy is not None:
+            self.copy[index] = part
 
     def read(self, index: Any) -> torch.Tensor:
+        if self.copy is not None:
+            # Laid out in memory as below: the last bits of what follows may depend on it.
+            return self.copy[index].clone(memory_format=torch.contiguous_format)
         return torch.from_numpy(np.ascontiguousarray(self.array[index])).to(self.dtype)
+
+    def is_whole(self, check: Callable[[], None]) -> bool:
+        """Return whether every chunk is there, and as it was written; fill the copy."""
+        if self.array.nchunks_initialized < self.array.nchunks:
+            return False
+        for place in np.ndindex(self.array.cdata_shape):
+            check()
+            index = tuple(
+                slice(n * size, (n + 1) * size) for n, size in zip(place, self.array.chunks, strict=True)
+            )
+            try:
+                found = torch.from_numpy(self.array[index])
+            except Exception:  # a damaged file can make a codec raise anything
+                return False
+            if self.copy is not None:
+                self.copy[index] = found.to(self.dtype)
+        return True
 
 
 def _stored(dtype: torch.dtype) -> torch.dtype:
@@ -58,8 +85,8 @@ class KeptTensors:
     """Tensors of the shape (1, channels, *space), written box by box, read in any boxes, then forgotten.
 
     At most `memory` bytes of them stay in memory, the rest lies in a temporary folder that goes away with
-    this object. With a `folder` of their own, all of them lie there, each with checksums and under its name
-    once it is complete, so that a later run can `recall` it. One thread at a time.
+    this object. With a `folder` of their own, all of them lie there, too, each with checksums and under its
+    name once it is complete, so that a later run can `recall` it. One thread at a time.
     """
 
     def __init__(self, memory: int, folder: Path | None = None) -> None:
@@ -68,10 +95,9 @@ class KeptTensors:
 
     def make(self, key: int, shape: Sequence[int], dtype: torch.dtype, chunk: Sequence[int]) -> None:
         """Make room for a tensor; `chunk` is the spatial shape of the boxes that it is written in."""
-        size = prod(shape) * dtype.itemsize
-        if size <= self._memory_left and not self._stays:
-            self._memory_left -= size
-            self._tensors[key] = _InMemory(torch.empty(tuple(shape), dtype=dtype))
+        copy = self._in_memory(shape, dtype)
+        if copy is not None and not self._stays:
+            self._tensors[key] = _InMemory(copy)
             return
         whole, folder = self._room() / str(key), self._room() / f"{key}{PART}"
         rmtree(whole, ignore_errors=True)  # of an attempt that was given up
@@ -85,7 +111,15 @@ class KeptTensors:
             config={"write_empty_chunks": self._stays},
             overwrite=True,
         )
-        self._tensors[key] = _OnDisk(folder, array, dtype)
+        self._tensors[key] = _OnDisk(folder, array, dtype, copy)
+
+    def _in_memory(self, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor | None:
+        """Return a tensor, or None where that would be too much memory."""
+        size = prod(shape) * dtype.itemsize
+        if size > self._memory_left:
+            return None
+        self._memory_left -= size
+        return torch.empty(tuple(shape), dtype=dtype)
 
     def _room(self) -> Path:
         if self._folder is None:
@@ -109,7 +143,8 @@ class KeptTensors:
         """Hear that all of a tensor is written; may be called twice."""
         one = self._tensors[key]
         if isinstance(one, _OnDisk) and one.folder.suffix == PART:
-            self._tensors[key] = _opened(one.folder.rename(one.folder.with_suffix("")), one.dtype)
+            folder = one.folder.rename(one.folder.with_suffix(""))
+            self._tensors[key] = replace(one, folder=folder, array=_opened(folder))
 
     def recall(self, key: int, dtype: torch.dtype, check: Callable[[], None]) -> bool:
         """Take over a tensor that an earlier run has completed, if it is there and undamaged.
@@ -118,21 +153,29 @@ class KeptTensors:
         """
         if key in self._tensors:
             return True
+        folder = self._room() / str(key)
         try:
-            one = _opened(self._room() / str(key), dtype)
+            array = _opened(folder)
         except Exception:  # there is none, or its description is damaged
             return False
-        if _is_whole(one.array, check):
+        one = _OnDisk(folder, array, dtype, self._in_memory(array.shape, dtype))
+        if one.is_whole(check):
             self._tensors[key] = one
+        else:
+            self._gone(one.copy)
         return key in self._tensors
 
     def forget(self, key: int) -> None:
         """Give the room of a tensor back."""
         gone = self._tensors.pop(key)
         if isinstance(gone, _InMemory):
-            self._memory_left += gone.tensor.nbytes
+            self._gone(gone.tensor)
         else:
+            self._gone(gone.copy)
             rmtree(gone.folder, ignore_errors=True)
+
+    def _gone(self, tensor: torch.Tensor | None) -> None:
+        self._memory_left += 0 if tensor is None else tensor.nbytes
 
     def keep_only(self, keys: Collection[int]) -> None:
         """Give the room of all other tensors back, also of those that an earlier run has left."""
@@ -146,18 +189,5 @@ class KeptTensors:
                 rmtree(folder, ignore_errors=True)
 
 
-def _opened(folder: Path, dtype: torch.dtype) -> _OnDisk:
-    return _OnDisk(folder, zarr.open_array(folder, mode="r+"), dtype)
-
-
-def _is_whole(array: Any, check: Callable[[], None]) -> bool:
-    """Return whether every chunk is there, and as it was written."""
-    if array.nchunks_initialized < array.nchunks:
-        return False
-    for place in np.ndindex(array.cdata_shape):
-        check()
-        try:
-            array.blocks[place]
-        except Exception:  # a damaged file can make a codec raise anything
-            return False
-    return True
+def _opened(folder: Path) -> Any:
+    return zarr.open_array(folder, mode="r+")

@@ -32,7 +32,7 @@ from napari_exactile.widget import output
 from napari_exactile.widget.fields import ALL_PLANES, IN_MEMORY, ON_DISK
 from napari_exactile.widget.image_reader import add_image
 from napari_exactile.widget.run_words import CHECK_FAILED
-from napari_exactile.widget.stored_levels import Repeated
+from napari_exactile.widget.stored_levels import Repeated, StoredLevels
 
 SHAPE = (700, 900)  # three levels
 
@@ -74,16 +74,24 @@ def test_labels_on_disk_are_shown_at_every_level(
 def test_coarse_levels_show_what_is_done(
     opened: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """While a run goes on, each finished zone is in every level, and napari draws it from the coarsest."""
+    """While a run goes on, each zone that was told of is in every level, and napari draws the coarsest."""
+    told: list[Any] = []
+    update = StoredLevels.update
+
+    def updated(levels: StoredLevels, index: Any, part: Any) -> None:
+        update(levels, index, part)
+        told.append(part)
+
+    monkeypatch.setattr(StoredLevels, "update", updated)
     viewer, dock = opened(pixels(SHAPE), tile=172, show=True)
     to_disk(dock, tmp_path / "labels.ome.zarr")
     brake = Brake(monkeypatch)
-    run = begin(qtbot, dock, brake, tiles=2)
+    # A zone is written while the next ones are computed, and told of between two tiles.
+    run = begin(qtbot, dock, brake, tiles=4)
     layer, unfinished = run.layer, run.job.unfinished
-    qtbot.wait(600)
-    whole = np.asarray(layer.data[0][:, :])
+    qtbot.waitUntil(lambda: bool(told), timeout=WAIT)
+    boxes, whole = list(told), np.asarray(layer.data[0][:, :])
     coarsest = np.asarray(layer.data[-1])
-    boxes = [run.job.place(run.job.plan.tiling.tile(index).zone) for index in run.job.done]
     assert 0 < (coarsest != unfinished).sum() < coarsest.size
     for box in boxes:
         level = len(layer.data) - 1

@@ -28,7 +28,7 @@ from napari_exactile.widget.layers import Written, prepare_colors
 from napari_exactile.widget.overlay import TilingOverlay
 from napari_exactile.widget.planes import region_in_view
 from napari_exactile.widget.progress import REFRESH_MS, Progress
-from napari_exactile.widget.result_layers import ResultLayers
+from napari_exactile.widget.result_layers import ResultLayers, remove_layers_over
 from napari_exactile.widget.run_words import CHECK_FAILED, inexact_words, outcome
 from napari_exactile.widget.stored_levels import StoredLevels
 from napari_exactile.widget.tile_shapes import TileStatus
@@ -56,6 +56,8 @@ class Run:
         self.plane, self.model, self.key = choice.plane, choice.model, choice.key
         self._planned = self.series = Series(choice.planes, choice.model, choice.analysis, choice.settings)
         self.path, self._overwrite = choice.output, overwrite
+        if overwrite and self.path is not None:
+            remove_layers_over(viewer, self.path)
         self.written: Written | None = None
         self._check: SpotCheck | None = None
         self._image_name = choice.plane.layer.name
@@ -98,6 +100,11 @@ class Run:
     def running(self) -> bool:
         """Whether the worker is at work."""
         return self._running
+
+    @property
+    def begun(self) -> bool:
+        """Whether there was ever something to show: a run can be refused before it."""
+        return self.layer is not None
 
     @property
     def stopped(self) -> bool:
@@ -255,7 +262,7 @@ class Run:
             self.cancel()
 
     def _on_error(self, error: Exception) -> None:
-        self.error = str(error) or type(error).__name__
+        self.error = events.words_of(error)
         show_error(self.error)
 
     def _on_finished(self) -> None:
@@ -303,14 +310,16 @@ class Run:
             layer.refresh()
         self.show_result()
 
-    def show_result(self) -> None:
-        """Say in the footer what came out, and offer what can be done with it."""
+    def show_result(self, words: str = "") -> None:
+        """Say in the footer what came out, or `words`, and offer what can be done with it."""
         on_disk = self.path is not None and isinstance(self.layer, Labels)
-        self._footer.show_result(self.summary(), can_save=self.can_save, can_copy=on_disk)
+        self._footer.show_result(words or self.summary(), can_save=self.can_save, can_copy=on_disk)
 
     def summary(self) -> str:
         """Return the result in one line."""
         kept = "saved" if self.saved else f"in {self.path}" if self.path is not None else "unsaved"
+        if self.error and not self.begun:
+            return f"Not started: {self.error}"
         words = outcome(self.series, self.error, kept)
         failed = self._check is not None and self._check.disagrees and self.job.plan.exact
         return f"{words}. {CHECK_FAILED}" if failed else words

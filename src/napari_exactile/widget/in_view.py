@@ -28,7 +28,7 @@ def box_in_view(layer: Image | Labels, viewer: ViewerModel) -> Box:
     """
     if viewer.dims.ndisplay == 3:
         raise ValueError("A 3D view shows no part of a plane: switch to 2D")
-    seen = np.array([layer.world_to_data(corner) for corner in _corners(viewer)])
+    seen = np.array([layer.world_to_data(_in_units_of(layer, viewer, at)) for at in _corners(viewer)])
     displayed = displayed_axes(layer, viewer)
     shape = shape_of(layer)
     return tuple(
@@ -56,6 +56,21 @@ def _corners(viewer: ViewerModel) -> Iterable[np.ndarray[Any, Any]]:
         corner = np.array(viewer.dims.point, float)
         corner[list(viewer.dims.displayed)] = middle + signs * half
         yield corner
+
+
+def _in_units_of(layer: Image | Labels, viewer: ViewerModel, place: np.ndarray[Any, Any]) -> Any:
+    """Return a place of the viewer in a layer's own units.
+
+    Where layers have several units of length, napari draws all of them in the smallest, but converts nothing
+    when a layer is asked for its pixels.
+    """
+    lacking = viewer.dims.ndim - layer.ndim
+    drawn_in = getattr(viewer.dims, "units", None)  # napari has not always converted them
+    if drawn_in is None:
+        return place
+    pairs = zip(drawn_in[lacking:], layer.units, strict=True)
+    sizes = [float((1 * shown).to(own).magnitude) if shown != own else 1.0 for shown, own in pairs]
+    return place * np.array([1.0] * lacking + sizes)
 
 
 def _seen(layer: Image | Labels, places: np.ndarray[Any, Any], length: int, *, whole: bool) -> Interval:

@@ -42,7 +42,7 @@ def previewing(opened: Any, qtbot: QtBot) -> Callable[..., tuple[Viewer, Exactil
 def settle(qtbot: QtBot, dock: ExactileDock) -> str:
     """Wait for an answer and return it."""
     result = dock.fields.preview.result
-    qtbot.waitUntil(lambda: result.text() not in {"", "Computing..."}, timeout=WAIT)
+    qtbot.waitUntil(lambda: bool(result.text()) and not result.text().endswith("..."), timeout=WAIT)
     return result.text()
 
 
@@ -66,6 +66,24 @@ def test_the_seam_nearest_to_the_centre_is_shown_with_its_errors(previewing: Any
     assert not viewer.layers[MAP].visible
     assert dock.fields.preview.result.text().startswith(error_sentence(error))
     assert dock.fields.preview.tile.text().startswith(f"of {REQUIRED} px needed")
+
+
+def test_measuring_comes_first_and_is_told(
+    opened: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the image has been measured, which takes long for a large one, the words say so; never after."""
+    told: list[str] = []
+    _, dock = opened(show=True)
+    result = dock.fields.preview.result
+    say = result.say
+    monkeypatch.setattr(result, "say", lambda text="", **more: (told.append(text), say(text, **more)))
+    dock.fields.preview_header.setChecked(True)
+    settle(qtbot, dock)
+    dock.fields.preview.radius.value = 12
+    settle(qtbot, dock)
+    computing = [text for text in told if text.startswith("Computing")]
+    assert computing[0] == "Computing; before that, the whole image is measured..."
+    assert computing[-1] == "Computing..."
 
 
 def test_the_map_is_no_image_to_segment(previewing: Any, qtbot: QtBot) -> None:

@@ -167,7 +167,7 @@ def test_other_settings_are_refused_and_begin_anew_when_asked(
     answers.append(False)
     dock.start()
     qtbot.waitUntil(lambda: not dock.running, timeout=WAIT)
-    assert "begun with another tile (172, now 252)" in dock.run.error
+    assert "begun with another tile (172, now 252)" in dock.footer.result.text()
     assert answers == ["finished labels"]
     answers[:] = [True]
     layer = finish(qtbot, dock)

@@ -67,6 +67,29 @@ def test_the_box_in_view_is_what_the_window_shows(
         assert box[:-2] == ((Interval(3, 4),) if kind == "stack" else ())
 
 
+def test_units_of_other_layers_do_not_move_the_view(make_napari_viewer: Callable[..., Viewer]) -> None:
+    """Beside a layer in nanometres, what is in sight of one in micrometres is what lies under the window."""
+    viewer = make_napari_viewer()
+    large = viewer.add_image(pixels((300, 280)), scale=(3, 2), translate=(30, 7), units=("um", "um"))
+    viewer.scene.camera.zoom *= 4
+    alone = box_in_view(large, viewer)
+    small = viewer.add_image(
+        pixels((300, 280)), scale=(3000, 2000), translate=(30_000, 7_000), units=("nm", "nm")
+    )
+    viewer.reset_view()
+    viewer.scene.camera.zoom *= 4
+    assert box_in_view(large, viewer) == box_in_view(small, viewer) == alone
+
+
+def test_layers_without_units_beside_others_are_seen(make_napari_viewer: Callable[..., Viewer]) -> None:
+    """Pixels and micrometres cannot be converted: napari then draws both by their numbers alone."""
+    viewer = make_napari_viewer()
+    large = viewer.add_image(pixels((300, 280)), scale=(3, 2), units=("um", "um"))
+    viewer.add_image(pixels((300, 280)), scale=(3, 2))
+    viewer.scene.camera.zoom *= 4
+    assert len(box_in_view(large, viewer)[0]) < 300
+
+
 def test_what_is_out_of_sight_is_named(make_napari_viewer: Callable[..., Viewer]) -> None:
     """Beside the image, in another plane and in 3D, one sentence says why there is nothing."""
     viewer = make_napari_viewer()

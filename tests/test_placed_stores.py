@@ -23,7 +23,6 @@ from slow_run import TILE, image, network
 PLACES: tuple[dict[str, Any], ...] = (
     {"scale": (0.5, 0.25), "translate": (100, -40), "units": ("um", "um")},
     {"scale": (500, 250), "translate": (100_000, -40_000), "units": ("nm", "nm")},
-    {"scale": (3, 2), "translate": (3000, 7), "units": ("nm", "um")},
     {"scale": (2, 3), "translate": (10, 20)},
 )
 

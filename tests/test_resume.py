@@ -231,7 +231,7 @@ def test_damaged_files_are_computed_again(tmp_path: Path, damage: str) -> None:
 
 
 def test_a_full_disk_keeps_what_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the disk is full, the run ends with the system's words, and continues once there is room."""
+    """Where the disk is full, the run ends with a sentence, and continues once there is room."""
     path, append, seen = tmp_path / "a.ome.zarr", Journal.append, []
 
     def full(self: Journal, record: dict[str, Any]) -> None:
@@ -241,7 +241,7 @@ def test_a_full_disk_keeps_what_is_finished(tmp_path: Path, monkeypatch: pytest.
         append(self, record)
 
     monkeypatch.setattr(Journal, "append", full)
-    with pytest.raises(TileError, match=r"tile 4 \(.*No space left on device"):
+    with pytest.raises(TileError, match=r"tile 4 \(.*failed: the disk is full"):
         run(path)
     monkeypatch.setattr(Journal, "append", append)
     again = run(path)

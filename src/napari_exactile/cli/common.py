@@ -37,12 +37,12 @@ def plain_errors(code: int = 1) -> Iterator[None]:
 
     The command ends with `code`.
     """
-    from napari_exactile.run.events import TileError
+    from napari_exactile.run.events import TileError, words_of
 
     try:
         yield
     except (ValueError, OSError, TileError) as error:
-        typer.echo(f"Error: {' '.join(str(error).split())}", err=True)
+        typer.echo(f"Error: {' '.join(words_of(error).split())}", err=True)
         raise typer.Exit(code) from None
 
 

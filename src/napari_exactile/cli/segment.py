@@ -124,7 +124,7 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     ] = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
 ) -> None:
-    """Segment an image of any size and write the labels as a tiled OME-TIFF.
+    """Segment an image of any size; the labels become a tiled OME-TIFF or an OME-Zarr store.
 
     The planes of a stack are segmented one by one, each with its own normalisation unless --together. A model
     of volumes takes z, y and x as one image. Values, of a regression say, are written as they are.

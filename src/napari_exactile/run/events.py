@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -115,6 +116,24 @@ def checker(is_cancelled: Callable[[], bool]) -> Callable[[], None]:
     return check
 
 
+SYSTEM = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "no more may be stored there: the quota is used up",
+    errno.EROFS: "nothing can be written there",
+    errno.EACCES: "access is denied",
+    errno.EPERM: "access is denied",
+    errno.ENOENT: "there is no such file or folder",
+}
+
+
+def words_of(error: Exception) -> str:
+    """Return an error in words for people: those of the system come with a number otherwise."""
+    if isinstance(error, OSError) and error.errno is not None:
+        words = SYSTEM.get(error.errno, error.strerror or "")
+        return f"{error.filename}: {words}" if error.filename else words
+    return str(error) or type(error).__name__
+
+
 class TileError(RuntimeError):
     """A tile could not be computed; the finished ones are kept. `index` and `zone` say which."""
 
@@ -126,4 +145,4 @@ class TileError(RuntimeError):
     @classmethod
     def of(cls, tile: Tile, error: Exception) -> TileError:
         """Return the failure of a tile for the reason that `error` names."""
-        return cls(tile.index, tile.zone, str(error) or type(error).__name__)
+        return cls(tile.index, tile.zone, words_of(error))

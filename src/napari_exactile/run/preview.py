@@ -30,6 +30,11 @@ class ErrorPreview:
         self._reference: Scored | None = None
         self._found: dict[tuple[Tiling, Box], TilingError] = {}
 
+    @property
+    def measured(self) -> bool:
+        """Whether the image has been measured: before that, an answer takes as long as reading all of it."""
+        return self._job.normalization is not None
+
     def known(self, tiling: Tiling, window: Box) -> TilingError | None:
         """Return the error of this tiling in this window if it has been computed."""
         return self._found.get((tiling, window))

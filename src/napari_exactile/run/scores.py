@@ -66,6 +66,14 @@ class Decision:
         """Number of label values."""
         return self.channels if self.kind == "classes" else 2
 
+    def bytes_each(self, probabilities: bool) -> int:
+        """Return the bytes that the results of one pixel take, with its probabilities in float32 if kept."""
+        numbers = 4 * self.channels
+        if self.kind == "values":
+            return numbers
+        labels = np.min_scalar_type(self.count).itemsize * (self.leading or (1,))[0]
+        return int(labels) + probabilities * numbers
+
     def decide(self, scores: torch.Tensor) -> Labelled:
         """Return the labels of `scores` (1, channels, *spatial).
 

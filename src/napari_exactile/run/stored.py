@@ -84,7 +84,7 @@ def _refuse_different(store: LabelStore, found: dict[str, Any]) -> None:
     if different := differing(store.about["identity"], found):
         raise ValueError(
             f"{store.path} was begun with another {different}: choose another name for the labels, or "
-            "overwrite it"
+            "begin anew and overwrite it"
         )
 
 

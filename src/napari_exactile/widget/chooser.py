@@ -85,7 +85,7 @@ class Chooser:
         self._show_measured(plane, model, settings)
         self._show_figures(plan, len(planes.sources))
         classes = self._planner.classes.of(model.card, label_count(model.card, analysis))
-        output = self.output.choose(plane, planes, model, analysis, plan)
+        output = self.output.choose(plane, planes, model, analysis, plan, settings)
         self.choice = Choice(plane, planes, model, analysis, settings, plan, classes, output)
         return ""
 
@@ -94,6 +94,7 @@ class Chooser:
         layer, fields = self._fields.image.value, self._fields
         fields.sample.visible = layer is None
         if layer is None:
+            self._offer_nothing()
             fields.image_note.say("Open an image (File > Open), or look at the sample.")
             raise _CannotRun("There is no image to segment.")
         try:
@@ -101,13 +102,25 @@ class Chooser:
             space, where = card.axes or "yx", fields.channels.value
             plane = plane_of(layer, self._viewer, card.channels, space, where, self._everything)
         except ValueError as error:
-            fields.offer_channels(layer.ndim > 2 or layer.rgb)
+            self._offer_nothing()
+            # What is wrong may be put right by either.
+            fields.offer_channels(layer.ndim > 2)
+            fields.offer_planes((1,) * (layer.ndim - 2))
             fields.image_note.say(f"{error}.", warning=True)
             raise _CannotRun("The image does not fit: see Image.") from error
         fields.image_note.say(*described(plane, card, self._everything))
         fields.offer_channels(layer.ndim > 2 or card.channels > 1)
         fields.offer_planes(plane.stack_shape)
         return plane
+
+    def _offer_nothing(self) -> None:
+        """Show nothing that depends on an image that can be segmented."""
+        fields = self._fields
+        fields.offer_channels(False)
+        fields.offer_planes(())
+        fields.offer_threshold(None)
+        fields.exact_note.say()
+        fields.clear_figures()
 
     @property
     def _everything(self) -> bool:

@@ -48,6 +48,7 @@ class ExactileDock(QWidget):
         self.footer = Footer()
         self.overlay = TilingOverlay(napari_viewer)
         self.run: Run | None = None
+        self._before: Run | None = None
         self._region = Region(napari_viewer, self.fields, self.update_plan)
         self._chooser = Chooser(napari_viewer, self.fields, self.planner, self._region, self.update_plan)
         self.preview = PreviewSection(napari_viewer, self.fields.preview, self.overlay)
@@ -102,6 +103,7 @@ class ExactileDock(QWidget):
             overwrite = self._overwrites(choice.output)
             if overwrite is None:
                 return
+            self._before = None if overwrite else self.run
             self.run = Run(
                 self.viewer, self.overlay, self.footer, choice, self._on_end, self._draw_overlay, overwrite
             )
@@ -192,9 +194,19 @@ class ExactileDock(QWidget):
         return run is not None and choice is not None and run.can_continue and run.key == choice.key
 
     def _on_end(self) -> None:
+        self._go_back()
         self.fields.lock(False)
         self.details.check.lock(False)
         self.update_plan()
+
+    def _go_back(self) -> None:
+        """Return to the run before one that was refused: its results can still be saved and continued."""
+        refused, before, self._before = self.run, self._before, None
+        if refused is None or before is None or refused.begun:
+            return
+        if before.plane.layer is refused.plane.layer:
+            self.run = before
+            before.show_result(refused.summary())
 
     def _show_classes(self) -> None:
         """Show what a person has made of the classes in the labels of the last run, and in those to come."""

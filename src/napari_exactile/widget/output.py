@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from napari_exactile.models.load import Model
     from napari_exactile.network.analysis import Analysis
     from napari_exactile.run.plan import Plan
+    from napari_exactile.run.settings import Settings
     from napari_exactile.run.store_state import State
     from napari_exactile.widget.planes import Plane
 
 # What graphics cards show as one texture: longer labels can be seen only where they have levels.
 LONGEST = 2**14
+# Bytes of labels with all their probabilities.
+MOST_IN_MEMORY = 2**30
 SUFFIX = ".ome.zarr"
 
 
@@ -44,9 +47,11 @@ class OutputChooser:
         self._proposed = Path.home() / f"labels{SUFFIX}"
 
     def choose(
-        self, plane: Plane, planes: Planes, model: Model, analysis: Analysis, plan: Plan
+        self, plane: Plane, planes: Planes, model: Model, analysis: Analysis, plan: Plan, settings: Settings
     ) -> Path | None:
         """Return the store that labels go to, None for memory."""
+        from napari_exactile.run.scores import Decision
+
         fields, region = self._fields, plan.tiling.region
         part = analysis.part(region)
         assert part is not None, "the plan refuses such regions"
@@ -55,9 +60,10 @@ class OutputChooser:
             self.path, self._chosen_for = None, about
         partly = "" if box_shape(region) == plane.shape else f", {_box_words(region)}"
         self._proposed = beside(plane.layer, f"{plane.layer.name} - {model.name}{partly}")
-        on_disk = {AUTOMATIC: is_large(shape), IN_MEMORY: False, ON_DISK: True}[fields.output.value]
+        each = Decision.of(model.card, analysis.classes).bytes_each(bool(settings.probabilities))
+        on_disk = {AUTOMATIC: is_large(shape, each), IN_MEMORY: False, ON_DISK: True}[fields.output.value]
         path = (self.path or self._proposed) if on_disk else None
-        fields.output_note.say("" if path is None else place_words(path, prod(shape)))
+        fields.output_note.say("" if path is None else place_words(path, prod(shape) * each))
         return path
 
     def ask(self, parent: QWidget) -> None:
@@ -72,9 +78,9 @@ class OutputChooser:
             self._fields.output.changed.emit(ON_DISK)
 
 
-def is_large(shape: Sequence[int]) -> bool:
-    """Tell whether labels of this shape go to disk if nobody says otherwise."""
-    return max(shape[-2:]) > LONGEST or prod(shape) > LONGEST**2
+def is_large(shape: Sequence[int], each: int = 1) -> bool:
+    """Tell whether labels of this shape go to disk if nobody says otherwise; `each` takes so many bytes."""
+    return max(shape[-2:]) > LONGEST or prod(shape) > LONGEST**2 or prod(shape) * each > MOST_IN_MEMORY
 
 
 def beside(layer: Image, name: str) -> Path:

@@ -87,7 +87,8 @@ class Plane:
         elif self.source.channels > 1:
             facts.append(counted(self.source.channels, "channel"))
         if self.pixel_size is not None:
-            facts.append(f"{self.pixel_size[-1]:.3g}\u00a0µm\u00a0per\u00a0px")
+            sides = dict.fromkeys(f"{size:.3g}" for size in self.pixel_size)
+            facts.append(f"{' x '.join(sides)} µm per px".replace(" ", "\u00a0"))
         if everything and self.index:
             facts.append(counted(prod(self.stack_shape), "plane"))
         elif self.index:

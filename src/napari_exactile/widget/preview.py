@@ -152,7 +152,10 @@ class PreviewSection:
         self._asked = preview, tiling, window
         self._layers.clear()
         surveys = len(self._choice.plan.schedule.surveys) if self._choice else 0
-        first = f"; before that, {counted(surveys, 'pass', 'passes')} over the whole image" if surveys else ""
+        first = "" if preview.measured else "; before that, the whole image is measured"
+        first = (
+            f"; before that, {counted(surveys, 'pass', 'passes')} over the whole image" if surveys else first
+        )
         self._fields.result.say(f"Computing{first}...")
 
         def compute(is_superseded: IsSuperseded) -> Iterator[TilingError]:

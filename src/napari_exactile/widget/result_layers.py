@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.components import ViewerModel
@@ -19,6 +20,7 @@ from napari_exactile.widget.layers import (
     result_layers,
 )
 from napari_exactile.widget.run_words import percent
+from napari_exactile.widget.stored_levels import folder_of
 
 if TYPE_CHECKING:
     from napari_exactile.run.series import Series
@@ -26,6 +28,20 @@ if TYPE_CHECKING:
 
 # Where this stands in a layer's name, the run is not complete.
 INCOMPLETE = " (incomplete, "
+
+
+def remove_layers_over(viewer: ViewerModel, path: Path) -> None:
+    """Remove the layers over a store that is about to be replaced: they would show parts of the next one."""
+    for layer in list(viewer.layers):
+        if isinstance(layer, Labels | Image) and path.resolve() in _folders(layer):
+            viewer.layers.remove(layer)
+
+
+def _folders(layer: Labels | Image) -> set[Path]:
+    """Return the folders that the levels of a layer read from, and those in which they lie."""
+    levels = list(layer.data) if layer.multiscale else [layer.data]
+    files = filter(None, map(folder_of, levels))
+    return {folder for file in files for folder in (file, *file.parents)}
 
 
 class ResultLayers:

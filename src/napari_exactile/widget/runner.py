@@ -25,7 +25,7 @@ from napari_exactile.widget.layers import Written
 from napari_exactile.widget.overlay import TilingOverlay
 from napari_exactile.widget.planes import region_in_view
 from napari_exactile.widget.progress import REFRESH_MS, Progress
-from napari_exactile.widget.result_layers import ResultLayers
+from napari_exactile.widget.result_layers import ResultLayers, remove_layers_over
 from napari_exactile.widget.run_words import CHECK_FAILED, inexact_words, outcome
 from napari_exactile.widget.tile_shapes import TileStatus
 from napari_exactile.widget.view_order import ViewOrder
@@ -52,6 +52,8 @@ class Run:
         self.plane, self.model, self.key = choice.plane, choice.model, choice.key
         self._order = ViewOrder(viewer, choice.plane, lambda: self.series)
         self._computation = Computation(choice, self._order, overwrite)
+        if overwrite and self.path is not None:
+            remove_layers_over(viewer, self.path)
         self._image_name = choice.plane.layer.name
         name = f"{inexact_words(self.job.plan)}{self._image_name} - {choice.model.name}"
         self._shown = ResultLayers(viewer, choice.plane, self.series, name, choice.classes)
@@ -103,6 +105,11 @@ class Run:
     def running(self) -> bool:
         """Whether the worker is at work."""
         return self._running
+
+    @property
+    def begun(self) -> bool:
+        """Whether there was ever something to show: a run can be refused before it."""
+        return self.layer is not None
 
     @property
     def stopped(self) -> bool:
@@ -213,7 +220,7 @@ class Run:
             self.cancel()
 
     def _on_error(self, error: Exception) -> None:
-        self.error = str(error) or type(error).__name__
+        self.error = events.words_of(error)
         show_error(self.error)
 
     def _on_finished(self) -> None:
@@ -261,14 +268,16 @@ class Run:
             layer.refresh()
         self.show_result()
 
-    def show_result(self) -> None:
-        """Say in the footer what came out, and offer what can be done with it."""
+    def show_result(self, words: str = "") -> None:
+        """Say in the footer what came out, or `words`, and offer what can be done with it."""
         on_disk = self.path is not None and isinstance(self.layer, Labels)
-        self._footer.show_result(self.summary(), can_save=self.can_save, can_copy=on_disk)
+        self._footer.show_result(words or self.summary(), can_save=self.can_save, can_copy=on_disk)
 
     def summary(self) -> str:
         """Return the result in one line."""
         kept = "saved" if self.saved else f"in {self.path}" if self.path is not None else "unsaved"
+        if self.error and not self.begun:
+            return f"Not started: {self.error}"
         words = outcome(self.series, self.error, kept)
         check = self._computation.check
         failed = check is not None and check.disagrees and self.job.plan.exact

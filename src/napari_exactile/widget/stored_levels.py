@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box, slices
+from napari_exactile.images.opened import file_of
 from napari_exactile.images.pyramid import part_at
-from napari_exactile.images.view import full_index
+from napari_exactile.images.view import View, full_index
 
 if TYPE_CHECKING:
     from napari_exactile.images.stored_image import StoredImage
@@ -74,18 +76,25 @@ class Level:
         return self.image.get(self.level, index)
 
 
+def folder_of(array: Any) -> Path | None:
+    """Return the folder or file that an array of a layer reads, through whatever shows a part of it."""
+    while isinstance(array, View | Repeated):
+        array = array.array
+    return array.image.folder.resolve() if isinstance(array, Level) else file_of(array)
+
+
 class Repeated:
     """An array on disk, the same at `length` places along a new `axis`, sliced like numpy's arrays."""
 
     def __init__(self, array: Any, axis: int, length: int) -> None:
-        self._array, self._axis = array, axis
+        self.array, self._axis = array, axis
         self.shape = (*array.shape[:axis], length, *array.shape[axis:])
         self.ndim, self.size, self.dtype = len(self.shape), prod(self.shape), array.dtype
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
         keys = full_index(index if isinstance(index, tuple) else (index,), self.ndim)
         along = keys.pop(self._axis)
-        found = np.asarray(self._array[tuple(keys)])
+        found = np.asarray(self.array[tuple(keys)])
         if not isinstance(along, slice):
             return found
         place = sum(isinstance(one, slice) for one in keys[: self._axis])

@@ -21,6 +21,7 @@ from napari_exactile.models.densenet import FCDenseNet
 from napari_exactile.models.unet import UNet
 from napari_exactile.network.analysis import Analysis, analyse_module
 from napari_exactile.run.executor import Executor
+from napari_exactile.run.kept import KeptTensors
 from napari_exactile.run.plan import Plan, plan_tiles
 from napari_exactile.run.settings import Method
 from napari_exactile.run.survey import Survey
@@ -72,7 +73,7 @@ class Case:
     def measured(self, net: nn.Module, analysis: Analysis, plan: Plan) -> int:
         """Return what the tile in the middle takes."""
         source, device = ArraySource(np.zeros((1,) * self.axes)), torch.device("cpu")
-        survey = Survey(analysis, plan.schedule, plan.zor, memory=0)
+        survey = Survey(analysis, plan.schedule, plan.zor, KeptTensors(memory=0))
         executor = Bare(source, Normalization(), net, analysis, device, survey)
         middle = plan.tiling.at(tuple(length // 2 for length in plan.tiling.shape))
         assert middle is not None

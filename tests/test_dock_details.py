@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -23,7 +22,7 @@ from napari_exactile.images.tiff import open_tiff
 from napari_exactile.network.layers import HEADINGS
 from napari_exactile.run import about, checks
 from napari_exactile.run.details import details_of
-from napari_exactile.widget import remembered, rescaled
+from napari_exactile.widget import remembered
 from napari_exactile.widget.classes import Classes, ClassMemory, label_count
 from napari_exactile.widget.details import CLASSES, LAYERS
 from napari_exactile.widget.dock import ExactileDock
@@ -181,7 +180,6 @@ def test_what_the_card_says_is_told_in_words() -> None:
 
 def test_normalisations_have_words() -> None:
     """Each kind of step says what becomes of pixels, and of which pixels it asks that."""
-    assert doctest.testmod(about).failed == doctest.testmod(rescaled).failed == 0
     assert about.pixels_become("none") == "left as they are"
     assert about.pixels_become("min-max").startswith("the least and the largest of the whole image")
     assert about.pixels_become((ZScore(joint=True),)).endswith("of all channels together")

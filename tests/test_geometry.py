@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import doctest
 from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_exactile.geometry import equations, interval, tiling, window
 from napari_exactile.geometry.equations import radius_of_unet, rounded_radius
 from napari_exactile.geometry.interval import Interval, round_up
 from napari_exactile.geometry.tiling import Tiling, split_zone, zone_of_tile
@@ -43,12 +41,6 @@ def tilings(draw: st.DrawFn) -> Tiling:
     zone = (factor * draw(st.integers(1, 5)), factor * draw(st.integers(1, 5)))
     radius = (factor * draw(st.integers(0, 3)), factor * draw(st.integers(0, 3)))
     return Tiling(shape, (factor, factor), zone, radius, region)
-
-
-@pytest.mark.parametrize("module", [interval, window, equations, tiling])
-def test_examples_in_docstrings_hold(module: object) -> None:
-    """Every example in a docstring of the geometry gives what it says."""
-    assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
 
 
 def test_empty_or_reversed_intervals_are_told_apart() -> None:

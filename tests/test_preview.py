@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import threading
 
 import numpy as np
@@ -11,11 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import napari_exactile as ex
-from napari_exactile.geometry import seams
 from napari_exactile.geometry.interval import Interval, volume
 from napari_exactile.geometry.seams import nearest_junction, window_around
 from napari_exactile.geometry.tiling import Tiling
-from napari_exactile.run import words
 from napari_exactile.run.api import make_job
 from napari_exactile.run.errors import TilingErrors
 from napari_exactile.run.estimate import estimate, from_samples
@@ -43,11 +40,6 @@ def go_on() -> bool:
 
 
 # --- places
-
-
-def test_examples_in_docstrings_hold() -> None:
-    """Every example in a docstring gives what it says."""
-    assert doctest.testmod(seams).failed == doctest.testmod(words).failed == 0
 
 
 @given(st.integers(0, SHAPE[0]), st.integers(0, SHAPE[1]))

@@ -1,11 +1,9 @@
 """Work in steps: each step is told once and in order, and what is made is there at the end, not before."""
 
-import doctest
 from collections.abc import Generator
 
 import pytest
 
-from napari_exactile.images import work
 from napari_exactile.images.work import Work
 
 
@@ -26,7 +24,6 @@ def test_steps_then_what_is_made(count: int) -> None:
     doing = Work(counted(count, []))
     assert list(doing) == list(range(count))
     assert doing.made == doing.finished() == "made"
-    assert doctest.testmod(work).failed == 0
 
 
 def test_what_is_left_can_be_finished() -> None:

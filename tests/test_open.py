@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-import re
-import struct
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 import tifffile
 import torch
 import zarr
-from PIL import Image
 from torch import nn
 
 import napari_exactile as ex
 from command_line import MODEL, assert_refused, call, summary
+from image_files import assert_windows, pixels, write_ngff
 from napari_exactile.images import from_tiff
-from napari_exactile.images.opened import file_of, version_of
-
-WINDOWS = [np.s_[0:5, 0:7], np.s_[37:90, 101:150], np.s_[119:120, 0:160], np.s_[:, 159:]]
-
-
-def pixels(*shape: int, dtype: str = "uint16") -> Any:
-    return np.random.default_rng(7).integers(0, 255, shape).astype(dtype)
-
-
-def assert_windows(array: Any, expected: Any) -> None:
-    """Windows of y and x, with all there is along other axes, are numpy's."""
-    assert (tuple(array.shape), array.ndim) == (expected.shape, expected.ndim)
-    for window in WINDOWS:
-        index = window if expected.shape[-1] > 4 else (*window, slice(None))
-        np.testing.assert_array_equal(np.asarray(array[(..., *index)]), expected[(..., *index)])
-
+from napari_exactile.images.opened import version_of
 
 # --- TIFF ------------------------------------------------------------------------------------------------
 
@@ -122,120 +104,6 @@ def test_pyramids_have_levels(tmp_path: Path, write: Callable[[Path, Any], None]
     np.testing.assert_array_equal(opened.levels[2][:], image[::4, ::4])
 
 
-def test_slides_of_scanners(tmp_path: Path) -> None:
-    """Of an SVS, the slide counts, with its size in its description; thumbnail and label are left alone."""
-    image, path = pixels(120, 160, 3, dtype="uint8"), tmp_path / "slide.svs"
-    about = "Aperio Image Library v11.2.1\n160x120|AppMag = 20|MPP = 0.499"
-    with tifffile.TiffWriter(path, bigtiff=True) as file:
-        kind: dict[str, Any] = {"photometric": "rgb", "metadata": None, "description": about}
-        file.write(image, tile=(64, 64), **kind)
-        file.write(image[::8, ::8], **kind)
-        file.write(image[::2, ::2], tile=(64, 64), **kind)
-    opened = ex.open_image(path)
-    assert (opened.axes, opened.pixel_size) == ("yxc", (0.499, 0.499))
-    assert [level.shape for level in opened.levels] == [(120, 160, 3), (60, 80, 3)]
-    assert_windows(opened.array, image)
-
-
-def leica_slide(path: Path, image: Any, areas: int = 1) -> None:
-    """Write a picture of the glass, and then smaller and smaller areas with two levels each, as in SCN."""
-    pages = [(0, 0, image[::9, ::9])]
-    for area in range(areas):
-        pages += [(area + 1, level, image[area * 20 :: 2**level, :: 2**level]) for level in range(2)]
-    images = ""
-    for number in range(areas + 1):
-        own = [(ifd, level) for ifd, (area, level, _pixels) in enumerate(pages) if area == number]
-        levels = "".join(f'<dimension sizeX="9" sizeY="9" r="{level}" ifd="{ifd}"/>' for ifd, level in own)
-        images += f'<image name="image_{number}"><pixels sizeX="9" sizeY="9">{levels}</pixels></image>'
-    about = f'<scn xmlns="http://www.leica-microsystems.com/scn/2010/10/01"><collection>{images}</collection></scn>'
-    with tifffile.TiffWriter(path, bigtiff=True) as file:
-        for number, (_area, _level, part) in enumerate(pages):
-            size: dict[str, Any] = {"resolution": (40000, 20000), "resolutionunit": "CENTIMETER"}
-            text = about if number == 0 else None
-            kind: dict[str, Any] = {"photometric": "rgb", "metadata": None, "description": text, **size}
-            file.write(part, tile=(32, 32), compression="zlib", **kind)
-
-
-@pytest.mark.parametrize("areas", [1, 2])
-def test_the_largest_area_of_a_leica_slide(tmp_path: Path, areas: int) -> None:
-    """Of an SCN, after a picture of the glass, the largest area counts; a note tells of others."""
-    image, path = pixels(120, 160, 3, dtype="uint8"), tmp_path / "slide.scn"
-    leica_slide(path, image, areas)
-    opened = ex.open_image(path)
-    assert (opened.axes, opened.pixel_size) == ("yxc", pytest.approx((0.5, 0.25)))
-    assert [level.shape for level in opened.levels] == [(120, 160, 3), (60, 80, 3)]
-    several = "'slide.scn' has several scanned areas: only the largest one is read"
-    assert opened.notes == ((several,) if areas > 1 else ())
-    assert_windows(opened.array, image)
-
-
-def jpeg_with_restarts(image: Any) -> tuple[bytes, list[int]]:
-    """Return a JPEG and where in it each piece of 4 blocks of 8 x 8 px begins."""
-    file = BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=95, subsampling=0, restart_marker_blocks=4)
-    content = file.getvalue()
-    scan = content.index(b"\xff\xda")
-    first = scan + 2 + int.from_bytes(content[scan + 2 : scan + 4])
-    return content, [first, *(match.end() for match in re.finditer(rb"\xff[\xd0-\xd7]", content[first:]))]
-
-
-def with_long_offsets(content: bytes) -> bytes:
-    """Return a TIFF with the 64-bit offsets of its pages that Hamamatsu's scanners write."""
-    pages, (at,) = [], struct.unpack_from("<I", content, 4)
-    while at:
-        (count,) = struct.unpack_from("<H", content, at)
-        pages.append((count, content[at + 2 : at + 2 + 12 * count]))
-        (at,) = struct.unpack_from("<I", content, at + 2 + 12 * count)
-    made = bytearray(content)
-    struct.pack_into("<Q", made, 4, len(made))
-    for count, tags in pages:
-        after = len(made) + 10 + 16 * count if (count, tags) != pages[-1] else 0
-        made += struct.pack("<H", count) + tags + struct.pack("<Q", after) + bytes(4 * count)
-    return bytes(made)
-
-
-def test_hamamatsu_slides(tmp_path: Path) -> None:
-    """Of an NDPI, whose levels are one JPEG each, pieces are read, and the picture of the glass is not."""
-    y, x = np.mgrid[:120, :160]
-    image = np.stack([y, x, (y + x) // 2], axis=-1).astype(np.uint8)
-    path, jpegs = tmp_path / "slide.ndpi", []
-    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
-        for step, magnification in ((1, 20.0), (2, 10.0), (9, -1.0)):
-            part = image[::step, ::step]
-            jpeg, starts = jpeg_with_restarts(part)
-            jpegs.append(np.asarray(Image.open(BytesIO(jpeg))))
-            starts = [starts[0], *(starts[0] + start for start in starts[1:])]
-            tags: list[Any] = [(65420, "I", 1, 1, True), (271, "s", 0, "Hamamatsu", True)]
-            tags += [(65421, "f", 1, magnification, True), (65426, "I", len(starts), starts, True)]
-            size: dict[str, Any] = {"resolution": (20000, 20000), "resolutionunit": "CENTIMETER"}
-            kind: dict[str, Any] = {"photometric": "ycbcr", "metadata": None, "extratags": tags, **size}
-            kind |= {"compression": "jpeg", "rowsperstrip": len(part), "subfiletype": int(step > 1)}
-            file.write(iter([jpeg]), shape=part.shape, dtype=part.dtype, subsampling=(1, 1), **kind)
-    path.write_bytes(with_long_offsets((tmp_path / "a.tif").read_bytes()))
-    opened = ex.open_image(path)
-    assert (opened.axes, opened.pixel_size, opened.notes) == ("yxc", (0.5, 0.5), ())
-    assert [level.shape for level in opened.levels] == [(120, 160, 3), (60, 80, 3)]
-    assert opened.array.chunks == (8, 32, 3)
-    whole = np.asarray(opened.array[...])
-    assert np.abs(whole.astype(int) - jpegs[0]).max() <= 2, "decoders round in their own ways"
-    assert_windows(opened.array, whole)
-
-
-def test_ventana_slides(tmp_path: Path) -> None:
-    """Of a BIF, the levels of the slide are read, not its label; a note says that tiles are not moved."""
-    image, path = pixels(120, 160, 3, dtype="uint8"), tmp_path / "slide.bif"
-    with tifffile.TiffWriter(path, bigtiff=True) as file:
-        for step, about in ((9, "Label Image"), (1, "level=0 mag=20"), (2, "level=1 mag=10")):
-            tags = [(700, "B", 8, b"<iScan/>", True)]
-            kind: dict[str, Any] = {"photometric": "rgb", "metadata": None, "extratags": tags}
-            file.write(image[::step, ::step], tile=(32, 32), description=about, **kind)
-    opened = ex.open_image(path)
-    assert opened.axes == "yxc"
-    assert [level.shape for level in opened.levels] == [(120, 160, 3), (60, 80, 3)]
-    assert opened.notes[0].startswith("'slide.bif' is read as its tiles lie in the file")
-    assert_windows(opened.array, image)
-
-
 def test_ome_names_channels_and_sizes_volumes(tmp_path: Path) -> None:
     """Channel names and the size of a pixel along z, y and x come from the OME header."""
     path = tmp_path / "image.ome.tif"
@@ -246,124 +114,7 @@ def test_ome_names_channels_and_sizes_volumes(tmp_path: Path) -> None:
     assert (opened.channels, opened.pixel_size) == (("DAPI", "GFP"), (2.0, 0.5, 0.25))
 
 
-# --- zarr and numpy --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("version", [2, 3])
-def test_windows_of_zarr_arrays_are_numpys(tmp_path: Path, version: Any) -> None:
-    """Plain arrays of both versions open; only version 3 can name its axes without help."""
-    image, path = pixels(2, 120, 160), tmp_path / "image.zarr"
-    names = ("channel", "y", "x") if version == 3 else None
-    zarr.create_array(
-        path, data=image, chunks=(1, 50, 50), zarr_format=version, dimension_names=names
-    )  # fmt: skip
-    opened = ex.open_image(path)
-    assert (opened.axes, opened.pixel_size) == ("cyx" if version == 3 else None, None)
-    assert_windows(opened.array, image)
-
-
-def write_ngff(
-    path: Path, image: Any, version: str, axes: str = "cyx", unit: str | None = "micrometer"
-) -> None:
-    """Write a pyramid as OME-NGFF says, with a second image and labels beside the first."""
-    group = zarr.create_group(path, zarr_format=3 if version == "0.5" else 2)
-    datasets = []
-    for number, step in enumerate((1, 2)):
-        level = image[..., ::step, ::step]
-        chunks = (*(1,) * (image.ndim - 2), 50, 50)
-        group.create_array(f"s{number}", data=level, chunks=chunks)
-        scale = [1.0] * (image.ndim - 2) + [0.5 * step, 0.25 * step]
-        datasets.append({"path": f"s{number}", "coordinateTransformations": [scaling(scale)]})
-    group.create_array("other", data=image[..., :3, :3])
-    labels = group.create_group("labels/cells")
-    labels.create_array("0", data=np.ones(image.shape[-2:], np.uint8))
-    kinds = [{"name": a, "type": "channel"} if a == "c" else space(a, unit) for a in axes]
-    images = [
-        {"axes": kinds, "datasets": datasets, "coordinateTransformations": [scaling([2.0] * len(axes))]}
-    ]
-    images.append({"axes": kinds, "datasets": [{"path": "other"}]})
-    about: dict[str, Any] = {"multiscales": images, "version": version}
-    about["omero"] = {"channels": [{"label": "red"}, {"label": "green"}]}
-    group.attrs.update({"ome": about} if version == "0.5" else about)
-    flat: Any = {"multiscales": [{"axes": kinds[-2:], "datasets": [{"path": "0"}]}], "image-label": {}}
-    labels.attrs.update({"ome": flat} if version == "0.5" else flat)
-
-
-def scaling(scale: list[float]) -> dict[str, Any]:
-    return {"type": "scale", "scale": scale}
-
-
-def space(axis: str, unit: str | None) -> dict[str, str]:
-    return {"name": axis, "type": "space"} | ({"unit": unit} if unit else {})
-
-
-@pytest.mark.parametrize("version", ["0.4", "0.5"])
-def test_ome_zarr(tmp_path: Path, version: str) -> None:
-    """Level 0 of the first multiscale image opens with its axes, channels and scale; labels are no image."""
-    image, path = pixels(2, 120, 160), tmp_path / "image.ome.zarr"
-    write_ngff(path, image, version)
-    opened = ex.open_image(path)
-    assert (opened.name, opened.axes, opened.channels) == ("image.ome.zarr", "cyx", ("red", "green"))
-    assert opened.pixel_size == (1.0, 0.5)
-    assert [level.shape for level in opened.levels] == [(2, 120, 160), (2, 60, 80)]
-    assert_windows(opened.array, image)
-    with pytest.raises(ValueError, match=r"image.ome.zarr/labels/cells holds labels, not an image$"):
-        ex.open_image(path / "labels" / "cells")
-
-
-def test_scales_without_units_are_none(tmp_path: Path) -> None:
-    """A scale that has no unit of length says nothing of micrometres."""
-    write_ngff(tmp_path / "a.zarr", pixels(2, 120, 160), "0.5", unit=None)
-    assert ex.open_image(tmp_path / "a.zarr").pixel_size is None
-
-
-def test_converted_series_open_with_the_first(tmp_path: Path) -> None:
-    """Of a folder as bioformats2raw writes it, the image is series 0."""
-    image, path = pixels(2, 120, 160), tmp_path / "converted.zarr"
-    group = zarr.create_group(path, zarr_format=2)
-    group.attrs["bioformats2raw.layout"] = 3
-    write_ngff(path / "0", image, "0.4")
-    write_ngff(path / "1", image[:, :60, :60], "0.4")
-    assert_windows(ex.open_image(path).array, image)
-
-
-def zipped(folder: Path, inside: str = "", compression: int = ZIP_STORED) -> Path:
-    """Zip a folder beside it, its content under the name `inside`."""
-    path = folder.with_name(f"{folder.name}.zip")
-    with ZipFile(path, "w", compression) as file:
-        for one in sorted(folder.rglob("*")):
-            if one.is_file():
-                file.write(one, Path(inside) / one.relative_to(folder))
-    return path
-
-
-@pytest.mark.parametrize("version", ["0.4", "0.5"])
-@pytest.mark.parametrize("inside", ["", "image.ome.zarr"])
-@pytest.mark.parametrize("compression", [ZIP_STORED, ZIP_DEFLATED])
-def test_zipped_ome_zarr(tmp_path: Path, version: str, inside: str, compression: int) -> None:
-    """A zip file of an OME-Zarr folder, or of what is in it, opens as the folder does, by its windows."""
-    image, folder = pixels(2, 120, 160), tmp_path / "image.ome.zarr"
-    write_ngff(folder, image, version)
-    path = zipped(folder, inside, compression)
-    opened, same = ex.open_image(path), ex.open_image(folder)
-    assert opened.name == "image.ome.zarr.zip"
-    assert (opened.axes, opened.channels, opened.pixel_size) == (same.axes, same.channels, same.pixel_size)
-    assert [level.shape for level in opened.levels] == [(2, 120, 160), (2, 60, 80)]
-    assert_windows(opened.array, image)
-    assert file_of(opened.array) == path
-
-
-@pytest.mark.parametrize("version", [2, 3])
-def test_zipped_arrays_and_series(tmp_path: Path, version: Any) -> None:
-    """So do a plain array and the first of a converter's series; a zip file is known again by its date."""
-    image = pixels(2, 120, 160)
-    zarr.create_array(tmp_path / "a.zarr", data=image, chunks=(1, 50, 50), zarr_format=version)
-    array = ex.open_image(zipped(tmp_path / "a.zarr")).array
-    assert_windows(array, image)
-    assert version_of(array) is not None
-    zarr.create_group(tmp_path / "b.zarr", zarr_format=2).attrs["bioformats2raw.layout"] = 3
-    write_ngff(tmp_path / "b.zarr" / "0", image, "0.4")
-    assert_windows(ex.open_image(zipped(tmp_path / "b.zarr", "b")).array, image)
+# --- numpy -----------------------------------------------------------------------------------------------
 
 
 def test_windows_of_npy_files_are_numpys(tmp_path: Path) -> None:

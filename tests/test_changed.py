@@ -66,6 +66,14 @@ def after(tiles: int, act: Callable[[], Any]) -> Callable[[Event], None]:
     return hear
 
 
+def begun(file: Path, folder: Path) -> Path:
+    """Return a store with two finished tiles of the image in a file."""
+    out, stop = folder / "labels.ome.zarr", [False]
+    hear = after(2, lambda: stop.append(True))
+    ex.segment(file, network(), tile=TILE, output=out, on_event=hear, cancel=lambda: stop[-1])
+    return out
+
+
 @pytest.mark.parametrize("stored", [True, False])
 def test_a_change_during_a_run_is_told(file: Path, tmp_path: Path, stored: bool) -> None:
     """A run over an image that changes meanwhile fails, and its report does not call the labels exact."""
@@ -81,11 +89,7 @@ def test_a_change_during_a_run_is_told(file: Path, tmp_path: Path, stored: bool)
 
 def test_a_changed_image_does_not_continue(file: Path, tmp_path: Path) -> None:
     """A store is not continued with an image of which anything was written anew, wherever that is."""
-    out, stop = tmp_path / "labels.ome.zarr", [False]
-    ex.segment(
-        file, network(), tile=TILE, output=out,
-        on_event=after(2, lambda: stop.append(True)), cancel=lambda: stop[-1],
-    )  # fmt: skip
+    out = begun(file, tmp_path)
     change(file)
     with pytest.raises(ValueError, match="begun with another image file"):
         ex.segment(file, network(), tile=TILE, output=out)
@@ -111,11 +115,7 @@ def test_a_deleted_file_that_is_open_can_be_read(tmp_path: Path) -> None:
 
 def test_a_moved_image_continues(file: Path, tmp_path: Path) -> None:
     """A store goes on with the same files in another folder: times and sizes count, not places."""
-    out, stop = tmp_path / "labels.ome.zarr", [False]
-    ex.segment(
-        file, network(), tile=TILE, output=out,
-        on_event=after(2, lambda: stop.append(True)), cancel=lambda: stop[-1],
-    )  # fmt: skip
+    out = begun(file, tmp_path)
     moved = tmp_path / "elsewhere"
     moved.mkdir()
     file.rename(moved / file.name)

@@ -146,10 +146,11 @@ def plane_of(
 
 def micrometres(layer: Layer, axes: Sequence[int]) -> tuple[float, ...] | None:
     """Return the size of a pixel along some axes of a layer; None where one has no physical unit."""
-    sizes = [layer.scale[axis] * layer.units[axis] for axis in axes]
-    if not all(size.check("[length]") for size in sizes):
+    units = [_in_micrometres(layer.units[axis]) for axis in axes]
+    known = [unit for unit in units if unit is not None]
+    if len(known) < len(units):
         return None
-    return tuple(float(size.to("micrometer").magnitude) for size in sizes)
+    return tuple(float(layer.scale[axis]) * unit for axis, unit in zip(axes, known, strict=True))
 
 
 def _in_micrometres(unit: Any) -> float | None:

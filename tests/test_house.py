@@ -5,7 +5,6 @@ import inspect
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -28,9 +27,8 @@ def test_source_passes(check: str) -> None:
 
 
 def test_version_is_the_installed_one() -> None:
-    """pyproject.toml and the installed package name the same version."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert importlib.metadata.version("napari-exactile") == project["version"]
+    """The package says its version once, and the installed one has it."""
+    assert importlib.metadata.version("napari-exactile") == napari_exactile.__version__
 
 
 def test_manifest_at_the_root_is_the_packaged_one() -> None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from napari_exactile.run.sweep import Sweep, SweepPoint
     from napari_exactile.run.verify import Verification, verify
 
+__version__ = "0.1.0.dev0"
+
 _HOMES = {
     "Agreement": "run.agreement",
     "Analysis": "network.analysis",

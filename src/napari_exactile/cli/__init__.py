@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from napari_exactile import __version__
 from napari_exactile.cli import compare, demo, inspect, preview, reproduce, segment, verify
 
 app = typer.Typer(
@@ -33,9 +34,7 @@ def main() -> None:
 
 def _show_version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
-
-        typer.echo(f"exactile {version('napari-exactile')}")
+        typer.echo(f"exactile {__version__}")
         raise typer.Exit
 
 

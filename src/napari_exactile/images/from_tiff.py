@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_exactile.images.cached import CachedArray
 from napari_exactile.images.opened import FileVersion, OpenedImage, micrometres, remember
+from napari_exactile.images.tifffile_forms import all_series, array_of, shape_and_axes
 
 # What is decoded at once, in bytes: windows of files in larger pieces would decode them over and over.
 LARGEST_SEGMENT = 1 << 24
@@ -46,10 +47,11 @@ def open_tiff(path: Path) -> OpenedImage:
 
 def _first_image(file: Any, name: str) -> OpenedImage:
     # The XML of Leica's SCN files lists the picture of the glass first, and then the areas that were scanned.
-    series = max(file.series, key=lambda one: one.size) if file.is_scn else file.series[0]
+    every = all_series(file)
+    series = max(every, key=lambda one: one.size) if file.is_scn else every[0]
     _refuse_truncated(file, series)
     _refuse_unknown_compression(series.keyframe)
-    axes = series.get_axes(squeeze=True).lower().replace("s", "c")
+    axes = shape_and_axes(series)[1].lower().replace("s", "c")
     arrays = [_array(file, level) for level in series.levels]
     notes = _notes(file, name, series, isinstance(arrays[0], CachedArray))
     return OpenedImage(
@@ -60,17 +62,14 @@ def _first_image(file: Any, name: str) -> OpenedImage:
 
 def _array(file: Any, level: Any) -> Any:
     """Return what slices one resolution: mapped where pixels lie as in an array, else piece by piece."""
-    import zarr
-
-    page, shape = level.keyframe, level.get_shape(squeeze=True)
+    page, (shape, _axes) = level.keyframe, shape_and_axes(level)
     in_one_piece = level.dataoffset is not None and page.is_contiguous and not level.is_multifile
     if in_one_piece and page.dtype is not None:
         dtype = np.dtype(file.byteorder + page.dtype.char)
         return np.memmap(file.filehandle.path, dtype, "r", level.dataoffset, shape)
     if _segment_bytes(page) > LARGEST_SEGMENT:
         return CachedArray(shape, level.dtype, lambda out: file.asarray(series=level, squeeze=True, out=out))
-    store = level.aszarr(level=0, squeeze=True)
-    return zarr.open_array(store, mode="r")
+    return array_of(level)
 
 
 def _segment_bytes(page: Any) -> int:
@@ -84,7 +83,7 @@ def _notes(file: Any, name: str, series: Any, cached: bool) -> Iterator[str]:
         yield _cost(name, series)
     if file.is_bif:
         yield f"'{name}' is read as its tiles lie in the file: where they overlap on the slide, pixels repeat"
-    others = sum(len(one.levels) > 1 for one in file.series) - 1 if file.is_scn else 0
+    others = sum(len(one.levels) > 1 for one in all_series(file)) - 1 if file.is_scn else 0
     if others > 0:
         yield f"'{name}' has several scanned areas: only the largest one is read"
 

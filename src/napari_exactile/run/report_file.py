@@ -7,13 +7,14 @@ import platform
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from importlib.metadata import version
+from importlib import import_module
 from pathlib import Path
 from secrets import randbits
 from typing import Any
 
 import torch
 
+from napari_exactile import __version__
 from napari_exactile.images.journal import read_json, write_json
 from napari_exactile.images.normalization import steps_as_json
 from napari_exactile.images.store import OWN, LabelStore
@@ -35,7 +36,7 @@ REFERENCE = (
 )
 # Begins the reasons for which a check is worth trying again.
 NOT_DONE = "not done"
-PACKAGES = ("napari-exactile", "torch", "numpy", "zarr")
+PACKAGES = ("torch", "numpy", "zarr")
 
 
 def report_of(
@@ -70,11 +71,17 @@ def report_of(
         "normalization": _normalization(series, known),
         "computing": _computing(series, report),
         "dates": _dates(series),
-        "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "versions": _versions(),
         "spot_check": None if check is None else check_as_json(check),
     }
     plain: dict[str, Any] = json.loads(json.dumps(found))  # as it comes back from a file
     return plain
+
+
+def _versions() -> dict[str, str]:
+    """Return what computed the labels; modules are asked, as packages can be there without their metadata."""
+    others = {name: str(import_module(name).__version__) for name in PACKAGES}
+    return {"napari-exactile": __version__, **others, "python": platform.python_version()}
 
 
 def check_as_json(check: SpotCheck) -> dict[str, Any]:

@@ -15,6 +15,10 @@ from napari_exactile.network.cone import Cone
 
 # Values stay in 0 .. MODULUS - 1 after every convolution; weights in -LARGEST .. LARGEST.
 MODULUS, LARGEST = 13, 3
+# Batch norms divide by the root of exactly 1; some versions of torch take no eps of 0.
+EPS = 2.0**-10
+
+CONVOLUTIONS = nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d
 
 
 class Wrapped(nn.Module):
@@ -41,12 +45,12 @@ def make_integer(net: nn.Module, seed: int) -> nn.Module:
         if tensor.is_floating_point():
             tensor.copy_(torch.randint(-LARGEST, LARGEST + 1, tensor.shape, generator=generator))
         if name.endswith("running_var"):
-            tensor.fill_(1)
+            tensor.fill_(1 - EPS)
     for module in list(net.modules()):
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.eps = 0.0
+            module.eps = EPS
         for name, child in list(module.named_children()):
-            if isinstance(child, nn.Conv2d | nn.ConvTranspose2d):
+            if isinstance(child, CONVOLUTIONS):
                 assert_exact_sums(child)
                 setattr(module, name, Wrapped(child))
     return net

@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -68,5 +67,7 @@ def sample(name: str) -> np.ndarray:
 
 
 def skip_without_data() -> None:
+    import pytest  # the benchmarks have the network, and no tests
+
     if not FOLDER.is_dir():
         pytest.skip(f"the trained weights are not there: {FOLDER}")

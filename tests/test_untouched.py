@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import napari_exactile as ex
+from napari_exactile.network.forms import on_device
 from small_runs import network, picture
 
 
@@ -66,3 +67,19 @@ def test_the_network_stays_as_it_is() -> None:
         assert id(weight) == before[name][0]
         assert torch.equal(weight, before[name][1])
     assert all(isinstance(weight, nn.Parameter) for weight in net.parameters())
+
+
+def test_a_copy_on_another_device_is_the_same_network() -> None:
+    """All tensors of the copy are there, shared ones are shared, and the network itself stays where it is."""
+    net = nn.Sequential(nn.Conv2d(1, 3, 3), nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3))
+    net[0].bias = net[1].bias
+    net.loose = torch.ones(2)  # no buffer
+    before = tensor_facts(net)
+    copy = on_device(net, torch.device("meta"))
+    assert copy is not net
+    assert on_device(net, torch.device("cpu")) is net
+    tensors = [*copy.parameters(), *copy.buffers(), copy.loose]
+    assert {tensor.device.type for tensor in tensors} == {"meta"}
+    assert copy[0].bias is copy[1].bias
+    assert [name for name, _ in copy.named_parameters()] == [name for name, _ in net.named_parameters()]
+    assert tensor_facts(net) == before

@@ -6,28 +6,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from integer_nets import assert_context_is_tight, assert_tiled_equals_whole, make_integer
-from napari_exactile.geometry.interval import round_up, slices
-from napari_exactile.images.source import ArraySource
-from napari_exactile.models.load import load_model
-from napari_exactile.network.analysis import Analysis, analyse_module
-from napari_exactile.network.arithmetic import exact_arithmetic
+from napari_exactile.geometry.interval import round_up
+from napari_exactile.network.analysis import analyse_module
 from napari_exactile.network.probe import Probe
-from napari_exactile.run.job import Job
-from napari_exactile.run.settings import Settings
+from tiled_scores import Apart, is_as_good, job_of, labels, tiled, whole
 from zoo import ZOO, Entry
 from zoo.monai_nets import PRESENT
 
 # The command that writes the table is no part of the package.
 sys.path.append(str(Path(__file__).parents[1] / "scripts"))
 from model_table import PAGE, row
-
-CPU = torch.device("cpu")
 
 
 def entries(**facts: object) -> Any:
@@ -72,49 +64,6 @@ def test_the_table_of_models_says_so(entry: Entry, committed: list[str]) -> None
     assert len(committed) == len(ZOO) + 2
 
 
-class Scores:
-    """The scores of an entry for one image: of the whole pass, and tiled in at least two zones an axis."""
-
-    def __init__(self, entry: Entry, dtype: torch.dtype) -> None:
-        net, shape = entry.network().to(dtype), entry.shape
-        analysis = entry.analysis() if dtype == torch.float64 else analyse_module(net, 1, shape)
-        pixels = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-        source = ArraySource(pixels)
-        self.job = Job(source, load_model(net, channels=1), analysis, settings_for(analysis))
-        for _event in self.job.prepare():
-            pass
-        executor, tiling = self.job.executor(), self.job.plan.tiling
-        with exact_arithmetic(CPU):
-            self.whole = executor.whole()
-            self.tiled = torch.full_like(self.whole, torch.nan)
-            for tile in tiling:
-                part = executor.scores(tile.zone, tiling.radius, "trimmed", lambda: None)
-                box = analysis.part(tile.zone)
-                assert box is not None
-                self.tiled[(..., *slices(box))] = part
-        assert len(tiling) > 1
-
-
-def settings_for(analysis: Analysis) -> Settings:
-    """Return settings with zones of half the image or more, and at least two of them."""
-    assert analysis.factor is not None
-    assert analysis.radius is not None
-    factor, longest = max(analysis.factor), max(len(side) for side in analysis.grid.covered)
-    zone = round_up(-(-longest // 2), factor)
-    return Settings(tile=zone + 2 * max(analysis.radius), normalization="none", device="cpu")
-
-
-def labels(scores: Tensor, of: Tensor) -> Tensor:
-    """Return the best class, where another last bias has made all classes of `of` equally good on average."""
-    return balanced(scores, of).argmax(1)
-
-
-def balanced(scores: Tensor, of: Tensor) -> Tensor:
-    even = scores - of.mean(dim=tuple(range(2, of.ndim)), keepdim=True)
-    # One class and its opposite are two.
-    return torch.cat([even, -even], 1) if even.shape[1] == 1 else even
-
-
 @entries(refused=False)
 def test_tiled_equals_whole(entry: Entry) -> None:
     """In float64, tiled and whole agree to 1e-10 of the largest score, and all labels of a lively one.
@@ -122,21 +71,15 @@ def test_tiled_equals_whole(entry: Entry) -> None:
     In float32, the tiled result is at most three times as far from that as the whole pass is, and where
     labels differ, the two best classes are as good as each other.
     """
-    exact = Scores(entry, torch.float64)
-    truth, largest = exact.whole, exact.whole.abs().max()
-    assert (exact.tiled - truth).abs().max() <= 1e-10 * largest
-    right = labels(truth, truth)
-    assert len(right.unique()) > 1
-    assert torch.equal(labels(exact.tiled, truth), right)
+    exact = job_of(entry.network().double(), entry.analysis())
+    truth = whole(exact)
+    apart = Apart(tiled(exact), truth)
+    assert apart.error <= 1e-10 * truth.abs().max()
+    assert len(labels(truth, truth).unique()) > 1
+    assert not apart.misclassified.any()
 
-    usual = Scores(entry, torch.float32)
-    tiled, whole = usual.tiled.double(), usual.whole.double()
-    floor = torch.finfo(torch.float32).eps * largest
-    error = (tiled - truth).abs().max()
-    assert error <= 3 * (whole - truth).abs().max() + floor
-    best = balanced(truth, truth).topk(2, dim=1).values
-    gap = (best[:, 0] - best[:, 1])[labels(tiled, truth) != right]
-    assert (gap <= 2 * error).all()
+    usual = job_of(entry.network(), analyse_module(entry.network(), 1, entry.shape))
+    assert is_as_good(Apart(tiled(usual), truth), Apart(whole(usual), truth))
 
 
 @entries(refused=False, costly=False, of_image=True)

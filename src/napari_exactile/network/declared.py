@@ -16,7 +16,7 @@ from napari_exactile.geometry.grid import OutputGrid
 from napari_exactile.geometry.interval import Box, round_up
 from napari_exactile.network.analysis import Analysis, refuse_training
 from napari_exactile.network.failures import explained, wrong_axes
-from napari_exactile.network.forms import on_device
+from napari_exactile.network.forms import on_device, unfused
 from napari_exactile.network.graph import NotExactError
 from napari_exactile.network.outputs import WrongSizeError, check_size, pick
 from napari_exactile.network.trace import dtype_of
@@ -109,7 +109,8 @@ def refuse_exact(analysis: Analysis) -> None:
 def _scores(module: nn.Module, analysis: Analysis, factor: int) -> torch.Tensor:
     """Run the network on a tile whose sides are different multiples of the factor."""
     image = torch.zeros(1, analysis.channels, *_sides(analysis.shape, factor), dtype=dtype_of(module))
-    run = on_device(module, image.device) if isinstance(module, ScriptModule) else module
+    here = on_device(module, image.device)
+    run = unfused(here) if isinstance(here, ScriptModule) else here
     with torch.no_grad():
         scores = pick(run(image), analysis.output, image)
     check_size(scores, image)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from io import BytesIO
 from typing import Any
 
@@ -65,25 +66,39 @@ def followed(module: nn.Module, places: Places) -> Iterator[Callable[[torch.Tens
             yield module.forward
 
 
-def on_device(module: ScriptModule, device: torch.device) -> Callable[[torch.Tensor], Any]:
-    """Return what runs a TorchScript network on a device: as it is on a CPU, otherwise a copy.
+def on_device(module: nn.Module, device: torch.device) -> nn.Module:
+    """Return the network with all its tensors on a device: itself where they are there, otherwise a copy.
 
-    Its weights keep their order in memory: for the last bits, that of the image decides.
+    Weights of TorchScript keep their order in memory: for the last bits, that of the image decides.
     """
-    if device.type == "cpu":
-        run = module
-    else:
+    elsewhere = [tensor for tensor in _tensors(module) if tensor.device.type != device.type]
+    if not elsewhere:
+        return module
+    if isinstance(module, ScriptModule):
         # Frozen weights are part of the program: only loading it moves them.
         file = BytesIO()
         jit.save(module, file)
         file.seek(0)
-        run = jit.load(file, map_location=device)
+        loaded: nn.Module = jit.load(file, map_location=device)
+        return loaded
+    # What the copy finds here, it takes instead of making a second one where the first is.
+    there = {id(tensor): _moved(tensor, device) for tensor in elsewhere}
+    return deepcopy(module, there)
 
-    def unfused(image: torch.Tensor) -> Any:
+
+def _moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    moved = tensor.detach().to(device)
+    return nn.Parameter(moved, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else moved
+
+
+def unfused(module: nn.Module) -> Callable[[torch.Tensor], Any]:
+    """Return what runs a TorchScript network operator by operator."""
+
+    def run(image: torch.Tensor) -> Any:
         with jit.optimized_execution(False):
-            return run(image)
+            return module(image)
 
-    return unfused
+    return run
 
 
 def weights(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
@@ -106,10 +121,15 @@ def storage(tensor: torch.Tensor) -> int:
 
 
 def own_storages(module: nn.Module) -> set[int]:
-    """Return the storages of all tensors that a network holds, whether it has registered them or not."""
+    """Return the storages of all tensors that a network holds."""
+    return set(map(storage, _tensors(module)))
+
+
+def _tensors(module: nn.Module) -> list[torch.Tensor]:
+    """Return all tensors that a network holds, whether it has registered them or not."""
     held = tree_leaves([dict(vars(part)) for part in module.modules()])
     tensors = [*(tensor for _name, tensor in weights(module)), *held]
-    return {storage(tensor) for tensor in tensors if isinstance(tensor, torch.Tensor)}
+    return [tensor for tensor in tensors if isinstance(tensor, torch.Tensor)]
 
 
 class _StepByStep(fx.Interpreter):

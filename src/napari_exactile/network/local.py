@@ -58,8 +58,8 @@ _FILLS = ("fill", "zero", "zeros_like", "ones_like", "full_like")
 _COPIES = ("clone", "detach", "alias", "_to_copy", "copy")
 
 
-# Activations that torch does not tag.
-_ACTIVATIONS = ("hardswish", "log_sigmoid_forward", "_prelu_kernel")
+# Activations that torch does not tag; leaky_relu it has tagged since 2.13.
+_ACTIVATIONS = ("hardswish", "leaky_relu", "log_sigmoid_forward", "_prelu_kernel")
 
 
 @rule("pointwise", *_ACTIVATIONS, *_COPIES, *_FILLS, anywhere=True)

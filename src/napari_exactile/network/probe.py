@@ -86,6 +86,11 @@ class Probe:
     analysis: Analysis | None
     output: Output = None
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network lies, and so where it is measured."""
+        return next(self.module.parameters(), torch.empty(0)).device
+
     def measure(self, axis: int) -> Context:
         """Return (before, after) along one axis; raise NotMeasurableError where NaN shows less."""
         derived = self.analysis.context[axis] if self.analysis and self.analysis.context else (0, 0)
@@ -159,7 +164,8 @@ class Probe:
         if self.analysis is None or not self.analysis.statistics:
             return lambda images: pick(self.module(images), self.output, images)
         frozen = freeze(trace(self.module, (1, self.channels, *shape), self.output)).graph
-        return lambda image: run_plainly(frozen, image)
+        placed = frozen.with_constants(lambda constant: constant.to(self.device))
+        return lambda image: run_plainly(placed, image)
 
     def batch(self, shape: tuple[int, ...]) -> int:
         """Return how many images of `shape` go through the network together; through a trace, only one."""
@@ -170,10 +176,9 @@ class Probe:
 
     def run(self, network: Network, axis: int, shape: tuple[int, ...], rows: range) -> torch.Tensor:
         """Return (rows, length): where along `axis` outputs are NaN when one row is; row -1 is no row."""
-        parameter = next(self.module.parameters(), torch.empty(0))
         # Random, as constants can make 0 / 0.
         noise = torch.rand(1, self.channels, *shape, generator=torch.Generator().manual_seed(0))
-        images = noise.to(parameter.device, dtype_of(self.module)).repeat(len(rows), *(1,) * (len(shape) + 1))
+        images = noise.to(self.device, dtype_of(self.module)).repeat(len(rows), *(1,) * (len(shape) + 1))
         for image, row in zip(images, rows, strict=True):
             if row >= 0:
                 image.select(axis + 1, row).fill_(torch.nan)

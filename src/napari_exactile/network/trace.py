@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from napari_exactile.network.constants import LARGEST_CONSTANT, computed, created, is_fill
 from napari_exactile.network.failures import explained
-from napari_exactile.network.forms import Places, followed, own_storages, storage, weights
+from napari_exactile.network.forms import Places, followed, on_device, own_storages, storage, weights
 from napari_exactile.network.functional import recorded, usual_form, without_values
 from napari_exactile.network.graph import Graph, Node, NotExactError, Ref, Refusal
 from napari_exactile.network.outputs import Output, no_output, pick
@@ -38,8 +38,10 @@ def trace(module: nn.Module, shape: tuple[int, ...], output: Output = None) -> G
     `output` names the tensor that counts where the network returns several; what it does not need is left
     out. Weights stay by reference, in-place operators come out as their out-of-place forms, and whatever does
     not depend on the image is computed once. Raises NotExactError, with the place in the model, where the
-    network looks at pixel values to decide what to do, or fails on this shape.
+    network looks at pixel values to decide what to do, or fails on this shape. Of a network whose weights lie
+    on a GPU, a copy in main memory is traced.
     """
+    module = on_device(module, torch.device("cpu"))
     fake_mode = FakeTensorMode(allow_non_fake_inputs=True)
     with fake_mode:
         image = torch.empty(shape, dtype=dtype_of(module))

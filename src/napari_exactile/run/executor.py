@@ -21,7 +21,7 @@ from napari_exactile.images.padding import read_padded
 from napari_exactile.images.source import ImageSource
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.cone import Cone
-from napari_exactile.network.forms import on_device
+from napari_exactile.network.forms import on_device, unfused
 from napari_exactile.network.hooks import module_calls
 from napari_exactile.network.outputs import check_size, pick
 from napari_exactile.network.passes import Pass
@@ -152,7 +152,7 @@ class Executor:
     def _network(self) -> Callable[[torch.Tensor], Any]:
         """The unchanged network on the device."""
         if isinstance(self._module, ScriptModule):
-            return on_device(self._module, self._device)
+            return unfused(on_device(self._module, self._device))
         weights = self._weights
         return lambda image: functional_call(self._module, weights, (image,), tie_weights=False)
 

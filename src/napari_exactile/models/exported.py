@@ -23,6 +23,7 @@ import torch
 from torch.export import ExportedProgram
 from torch.utils._pytree import tree_map, treespec_loads
 
+from napari_exactile.imports import without_triton
 from napari_exactile.models.archive import Member, ModelFileError, check_zip, read
 from napari_exactile.models.expressions import UnsafeExpressionError
 from napari_exactile.models.payloads import check_payloads
@@ -131,7 +132,7 @@ def _loaded(path: Path, copy: Path) -> ExportedProgram:
     logger = logging.getLogger("torch.export")
     before, logger.disabled = logger.disabled, True  # it would print tracebacks of what is said in a sentence
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), without_triton():
             warnings.simplefilter("ignore")
             return torch.export.load(copy)
     except Exception as error:  # damaged programs fail in every way

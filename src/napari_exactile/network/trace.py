@@ -19,6 +19,7 @@ from torch._subclasses.functional_tensor import FunctionalTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+from napari_exactile.imports import without_triton
 from napari_exactile.network.constants import LARGEST_CONSTANT, computed, created, is_fill
 from napari_exactile.network.failures import explained
 from napari_exactile.network.forms import Places, followed, on_device, own_storages, storage, weights
@@ -41,7 +42,11 @@ def trace(module: nn.Module, shape: tuple[int, ...], output: Output = None) -> G
     network looks at pixel values to decide what to do, or fails on this shape. Of a network whose weights lie
     on a GPU, a copy in main memory is traced.
     """
-    module = on_device(module, torch.device("cpu"))
+    with without_triton():
+        return _traced(on_device(module, torch.device("cpu")), shape, output)
+
+
+def _traced(module: nn.Module, shape: tuple[int, ...], output: Output) -> Graph:
     fake_mode = FakeTensorMode(allow_non_fake_inputs=True)
     with fake_mode:
         image = torch.empty(shape, dtype=dtype_of(module))

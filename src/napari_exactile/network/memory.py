@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from napari_exactile.geometry.interval import Box, volume
+from napari_exactile.geometry.interval import Box, box_shape, volume
 from napari_exactile.network.graph import Node
 from napari_exactile.network.halo import BoundGraph, boxes
 from napari_exactile.network.padding import ConstantPadding, CopiedPadding
@@ -54,13 +54,13 @@ def peak_whole_tile(bound: BoundGraph, tile: Box) -> int:
     code is written, which the graph does not show: the mean of both is returned. Operators in place count as
     if they were not.
     """
-    pixels = [
-        prod(max(1, int(len(side) / s)) for side, s in zip(tile, stride, strict=True))
+    sides = [
+        tuple(max(1, int(len(side) / s)) for side, s in zip(tile, stride, strict=True))
         for stride in bound.strides
     ]
-    held = [Held(0, _bytes(bound, 0, pixels[0]))]
+    held = [Held(0, _bytes(bound, 0, prod(sides[0])))]
     for node, operator in bound.steps:
-        held.append(_whole(bound, node, operator, pixels, held))
+        held.append(_whole(bound, node, operator, sides, held))
     peaks = []
     for variables in (False, True):
         last = _last_uses(bound, held)
@@ -85,22 +85,22 @@ def _trimmed(
     sides = zip(box, needs[first], operator.reaches, strict=True)
     made = prod(max(len(b), ceil(len(n) / r.stride)) if r.stride < 1 else len(b) for b, n, r in sides)
     copies = sum(_bytes(bound, i, volume(needs[i])) for i in copied)
-    run = Run(node, volume(needs[first]), bound.graph.nodes[first].features, made)
+    run = Run(node, box_shape(needs[first]), bound.graph.nodes[first].features, made)
     passing = 0 if _is_view(node.op) else copies + scratch(operator, run)
     return Held(node.index, _bytes(bound, node.index, made), made == volume(box), passing)
 
 
 def _whole(
-    bound: BoundGraph, node: Node, operator: Operator, pixels: Sequence[int], held: Sequence[Held]
+    bound: BoundGraph, node: Node, operator: Operator, sides: Sequence[tuple[int, ...]], held: Sequence[Held]
 ) -> Held:
-    """Return what the unchanged network holds of one node's result."""
-    first, made = node.inputs[0], pixels[node.index]
+    """Return what the unchanged network holds of one node's result; `sides` are those of all results."""
+    first, made = node.inputs[0], prod(sides[node.index])
     size = _bytes(bound, node.index, made)
     if _is_view(node.op):
-        whole = size >= _bytes(bound, first, pixels[first])
+        whole = size >= _bytes(bound, first, prod(sides[first]))
         return Held(held[first].owner, 0, dense=held[first].dense and whole)
-    copies = sum(_bytes(bound, i, pixels[i]) for i in set(node.inputs) if not held[i].dense)
-    run = Run(node, pixels[first], bound.graph.nodes[first].features, made)
+    copies = sum(_bytes(bound, i, prod(sides[i])) for i in set(node.inputs) if not held[i].dense)
+    run = Run(node, sides[first], bound.graph.nodes[first].features, made)
     return Held(node.index, size, passing=copies + scratch(operator, run))
 
 

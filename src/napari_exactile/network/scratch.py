@@ -1,9 +1,12 @@
-"""What operators take while they run, beyond their inputs and their output, as measured with torch 2.13."""
+"""What operators take while they run, beyond their inputs and their output, as measured with torch 2.13.
+
+The kernels of oneDNN differ from processor to processor: `bench/memory.py` measures them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import singledispatch
+from functools import cache, singledispatch
 from math import prod
 
 import torch
@@ -14,20 +17,24 @@ from napari_exactile.network.pooling import MaxPooling
 from napari_exactile.network.rules import Operator
 from napari_exactile.network.windowed import Convolution, TransposedConvolution
 
-# oneDNN's own layout holds channels in groups of this size, on CPUs with AVX-512 sometimes of 16.
-GROUP = 8
-# Images of at most so many channels are not brought into that layout.
-FEW = 3
+# oneDNN gets convolutions whose images have more numbers than this along channels and the first two axes.
+# (torch, aten/src/ATen/native/Convolution.cpp, use_mkldnn)
+SMALL = 20480
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of an operator: the pixels and the channels that it reads and makes."""
+    """One run of an operator: the sides of what it reads, its channels, and the pixels that it makes."""
 
     node: Node
-    read: int
+    sides: tuple[int, ...]
     read_channels: int
     made: int
+
+    @property
+    def read(self) -> int:
+        """Pixels that are read."""
+        return prod(self.sides)
 
     @property
     def made_bytes(self) -> int:
@@ -48,15 +55,34 @@ def scratch(operator: Operator, run: Run) -> int:
 @scratch.register
 def _convolution(operator: Convolution, run: Run) -> int:
     item, weight = run.node.dtype.itemsize, operator.weight.nbytes
-    if run.node.dtype == torch.float64 or (len(operator.reaches) == 3 and run.read_channels <= FEW):
+    if _is_native(operator, run):
         # Without a kernel of its own for these, all windows are laid side by side.
         return 0 if _is_single(operator) else prod(operator.weight.shape[1:]) * run.made * item
     if _is_channels_last(operator):
         return weight
-    # Images go into oneDNN's layout and back; few channels are read from where they are.
-    before = round_up(run.read_channels, GROUP) * run.read * item if run.read_channels > FEW else 0
-    after = round_up(run.node.features, GROUP) * run.made * item
+    # Images go into oneDNN's layout and back; wide kernels read few channels from where they are.
+    group = _group()
+    is_plain = run.read_channels < group and not _is_single(operator)
+    before = 0 if is_plain else round_up(run.read_channels, group) * run.read * item
+    after = round_up(run.node.features, group) * run.made * item
     return weight + max(before + after - run.made_bytes, after)
+
+
+@cache
+def _group() -> int:
+    """Return how many channels lie together in oneDNN's own layout: as many floats as a register holds."""
+    return 16 if torch.backends.cpu.get_cpu_capability().startswith("AVX512") else 8
+
+
+def _is_native(operator: Convolution, run: Run) -> bool:
+    """Tell whether torch computes a convolution by itself."""
+    *_, height, width = operator.weight.shape
+    if run.node.dtype == torch.float64:
+        return True
+    if _is_single(operator) and torch.get_num_threads() == 1:
+        return True
+    wide, grouped = height > 3 and width > 3, operator.weight.shape[1] != run.read_channels
+    return not (wide or grouped) and run.read_channels * prod(run.sides[:2]) <= SMALL
 
 
 @scratch.register

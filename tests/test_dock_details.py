@@ -164,7 +164,7 @@ def test_what_the_card_says_is_told_in_words() -> None:
             "clipped to 0 .. 1",
         ),
         ("trained at", "0.65 µm per px"),
-        ("gives", "3 channels, the best class of each pixel, from probabilities"),
+        ("gives", "3 channels, the best class of each pixel; probabilities, as the model says"),
         ("afterwards", "minus 1, by 2"),
         ("declared", "its makers allow sizes of 64 + n * 16 px; tiles here are multiples of 4 px"),
         ("declared", "its makers declare a halo of 16 px; it needs 22, so 24"),

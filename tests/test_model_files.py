@@ -114,7 +114,7 @@ def test_the_card_says_where_the_model_came_from(net: nn.Module, tmp_path: Path)
     state(net, path)
     card = ex.load_model(path).card
     assert (card.name, card.title, card.source) == ("nuclei v2", "nuclei v2", str(path))
-    assert (card.channels, card.axes, card.probabilities) == (1, "yx", False)
+    assert (card.channels, card.axes, card.probabilities) == (1, "yx", None)
     facts = {
         "name": "mine",
         "source": "a friend",
@@ -181,7 +181,7 @@ def test_given_parameters_are_taken(net: nn.Module, tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
     safetensors(net, path)
     model = ex.load_model(path, architecture="unet", levels=2, classes=3, softmax=True)
-    assert model.card.probabilities
+    assert ex.analyse(model, (64, 64)).gives.span.scale == "probabilities"
     assert model.module.softmax
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_exactile.network.gives import Scale
 from napari_exactile.run.metrics import difference
 from napari_exactile.run.scores import Decision
 
@@ -13,7 +14,7 @@ from napari_exactile.run.scores import Decision
 def test_near_ties_of_two_classes() -> None:
     """Of probabilities, exactly the pixels whose two differ by less than 1e-5 are near-ties."""
     first = torch.tensor([[0.5, 0.5 + 4e-6, 0.5 - 4e-6, 0.5 + 6e-6, 0.5 - 6e-6, 1.0]], dtype=torch.float64)
-    result = Decision("classes", 2, True).decide(torch.stack([first, 1 - first])[None])
+    result = Decision("classes", 2, "probabilities").decide(torch.stack([first, 1 - first])[None])
     assert result.near_ties == 3
     assert result.labels.tolist() == [[0, 0, 1, 0, 1, 0]]
 
@@ -21,7 +22,7 @@ def test_near_ties_of_two_classes() -> None:
 def test_near_ties_of_several_classes() -> None:
     """Only the two best count, wherever they stand; softmax comes before the comparison."""
     logits = torch.tensor([[0.0, 5.0, 5.0 + 1e-6], [3.0, 0.0, 0.0], [0.0, 0.0, 9.0], [2.0, 2.0, 2.0]]).T
-    result = Decision("classes", 3, False).decide(logits.reshape(1, 3, 2, 2))
+    result = Decision("classes", 3).decide(logits.reshape(1, 3, 2, 2))
     assert result.near_ties == 2
     assert result.labels.flatten().tolist() == [2, 0, 2, 0]
     torch.testing.assert_close(result.probabilities.sum(0), torch.ones(2, 2))
@@ -30,8 +31,11 @@ def test_near_ties_of_several_classes() -> None:
 def test_near_ties_of_one_channel() -> None:
     """One channel is tied where yes and no differ by less than 1e-5; a probability of one half says yes."""
     chance = torch.tensor([[0.5, 0.5 + 4e-6, 0.5 - 4e-6, 0.5 - 6e-6, 0.9]], dtype=torch.float64)
-    for scores, probabilities in ((chance, True), (torch.logit(chance), False)):
-        result = Decision("threshold", 1, probabilities).decide(scores[None, None])
+    given: dict[Scale, torch.Tensor] = {
+        "probabilities": chance, "logits": torch.logit(chance), "logarithms": chance.log(),
+    }  # fmt: skip
+    for scale, scores in given.items():
+        result = Decision("threshold", 1, scale).decide(scores[None, None])
         assert result.near_ties == 3
         assert result.labels.tolist() == [[1, 1, 0, 0, 1]]
 

@@ -25,6 +25,7 @@ def inspect(
     """Say what a model needs and whether it can be exact; no pixel is touched but those of its own test."""
     with plain_errors():
         from napari_exactile.models.load import load_model
+        from napari_exactile.run.about import output_words
         from napari_exactile.run.api import analyse
         from napari_exactile.run.model_check import check_model
         from napari_exactile.run.sizes import size_notes
@@ -34,7 +35,8 @@ def inspect(
         analysis = analyse(loaded, _shape(shape))
         print_out(_layer_table(analysis))
         notes = [("declared", note) for note in size_notes(loaded.card, analysis)]
-        print_out(pairs([*analysis_lines(analysis, loaded.name), *notes]))
+        *facts, result = analysis_lines(analysis, loaded.name)
+        print_out(pairs([*facts, ("gives", output_words(loaded.card, analysis)), *notes, result]))
         if check:
             print_out(pairs([("test", line) for line in check_model(loaded).describe().splitlines()]))
 

@@ -83,6 +83,15 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     threshold: Annotated[
         float | None, typer.Option(metavar="P", help="Probability from which on a model says yes.")
     ] = None,
+    output_kind: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|classes|logits|probabilities|values",
+            help="What the network gives: classes, yes or no from logits or from probabilities, or values. "
+            "[default: as the model or its last layer says]",
+            show_default=False,
+        ),
+    ] = "auto",
     trust_code: Annotated[
         bool, typer.Option("--trust-code", help="Import the code that a bioimage.io package brings.")
     ] = False,
@@ -148,6 +157,7 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
             ignore=ignore,
             together=together,
             threshold=threshold,
+            output_kind=output_kind,
             probabilities=probabilities or False,
             memory_limit=_bytes("--memory-limit", memory_limit),
             scratch_limit=_bytes("--scratch-limit", scratch_limit),

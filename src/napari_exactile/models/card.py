@@ -24,13 +24,13 @@ class ModelCard:
     `axes` are the spatial axes that it takes ("x", "yx", "zyx"; None: not known). `normalization` is a name
     or the steps that make pixels into what it takes. `classes` are the class names in the order of the labels
     (empty: not known before the first trace), `colors` theirs ("#rrggbb"; empty: chosen), `background` is
-    the class that is shown transparent, None if all are shown. `kind` says what the output is (None: yes and
-    no for one channel, otherwise classes), `probabilities` that it is probabilities already, not logits;
-    `postprocessing` are steps that follow it, for values. `pixel_size` is in micrometres. `output` names the
-    tensor to segment by where the network returns several: its position, key or field (None: "out" or the
-    first that has the size of the image). `halo` is the context that its makers declare, `minimum` and `step`
-    the sizes that they allow, per spatial axis (a step of 0: just that size). `source` is where it came
-    from.
+    the class that is shown transparent, None if all are shown. `kind` says what the output is (None: as its
+    last operators tell, or else yes and no for one channel and classes for several), `probabilities` whether
+    it is probabilities already, or logits (None: as its last operators tell); `postprocessing` are steps that
+    follow it, for values. `pixel_size` is in micrometres. `output` names the tensor to segment by where the
+    network returns several: its position, key or field (None: "out" or the first that has the size of the
+    image). `halo` is the context that its makers declare, `minimum` and `step` the sizes that they allow, per
+    spatial axis (a step of 0: just that size). `source` is where it came from.
     """
 
     name: str
@@ -43,7 +43,7 @@ class ModelCard:
     kind: Kind | None = None
     classes: tuple[str, ...] = ()
     colors: tuple[str, ...] = ()
-    probabilities: bool = False
+    probabilities: bool | None = None
     threshold: float = 0.5
     postprocessing: tuple[Known, ...] = ()
     background: int | None = 0

@@ -74,8 +74,6 @@ def load_file(path: str | Path, architecture: str | None = None, **facts: Any) -
     path = Path(path)
     card, parameters = _told_apart(facts)
     defaults: dict[str, Any] = {"name": path.stem, "title": path.stem, "source": str(path)}
-    if parameters.get("softmax"):
-        defaults["probabilities"] = True
     return _own(network_in(path, architecture, **parameters), defaults | card)
 
 

@@ -15,6 +15,7 @@ from napari_exactile.geometry.grid import OutputGrid
 from napari_exactile.geometry.interval import Box, Interval, round_up
 from napari_exactile.network.failures import wrong_axes
 from napari_exactile.network.freeze import Frozen, Statistic, freeze
+from napari_exactile.network.gives import Gives, gives
 from napari_exactile.network.graph import Graph, NotExactError, Refusal
 from napari_exactile.network.halo import BoundGraph
 from napari_exactile.network.layers import Layer, aligned, layers_of, table
@@ -150,6 +151,20 @@ class Analysis:
     def scores_dtype(self) -> torch.dtype:
         """Return the type of the network's output."""
         return self.graph.nodes[self.graph.output].dtype
+
+    @cached_property
+    def gives(self) -> Gives:
+        """What the numbers of its output can be, as far as its last operators tell."""
+        # By the trace itself: where whole-image operators are frozen, other numbers stand in their place.
+        return Gives() if self.frozen is None else gives(self.frozen.traced)
+
+    @cached_property
+    def precision(self) -> torch.dtype:
+        """The coarsest type of number that the network computes in."""
+        if self.bound is None:
+            return self.scores_dtype
+        types = {node.dtype for node in self.graph.nodes if node.dtype.is_floating_point}
+        return max(types, key=lambda dtype: torch.finfo(dtype).eps)
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import Literal
@@ -17,9 +17,10 @@ from napari_exactile.geometry.interval import Box, round_up
 from napari_exactile.network.analysis import Analysis, refuse_training
 from napari_exactile.network.failures import explained, wrong_axes
 from napari_exactile.network.forms import on_device, unfused
+from napari_exactile.network.gives import Gives, gives
 from napari_exactile.network.graph import NotExactError
 from napari_exactile.network.outputs import WrongSizeError, check_size, pick
-from napari_exactile.network.trace import dtype_of
+from napari_exactile.network.trace import dtype_of, trace
 
 Factor = int | Literal["auto"]
 
@@ -39,6 +40,7 @@ class Declared(Analysis):
     multiples: tuple[int, ...] = ()
     channels_out: int = 0
     dtype: torch.dtype = torch.float32
+    last: Gives = field(default_factory=Gives)
 
     @cached_property
     def factor(self) -> tuple[int, ...]:
@@ -69,6 +71,11 @@ class Declared(Analysis):
         """Return the type of the network's output."""
         return self.dtype
 
+    @cached_property
+    def gives(self) -> Gives:
+        """What the numbers of its output can be, where the network could be traced at least."""
+        return self.last
+
 
 def declare(module: nn.Module, analysis: Analysis, factor: Factor = "auto") -> Declared:
     """Return what approximate tiles of a refused network go by, after running it on one small tile of zeros.
@@ -92,7 +99,7 @@ def declare(module: nn.Module, analysis: Analysis, factor: Factor = "auto") -> D
             facts = analysis.shape, analysis.channels, analysis.refusals
             return Declared(
                 *facts, output=analysis.output, multiples=(candidate,) * len(analysis.shape),
-                channels_out=scores.shape[1], dtype=scores.dtype,
+                channels_out=scores.shape[1], dtype=scores.dtype, last=_gives(module, analysis, candidate),
             )  # fmt: skip
     raise ValueError(f"the model cannot be run in tiles: {failures[0]}{_remedy(factor)}")
 
@@ -115,6 +122,14 @@ def _scores(module: nn.Module, analysis: Analysis, factor: int) -> torch.Tensor:
         scores = pick(run(image), analysis.output, image)
     check_size(scores, image)
     return scores
+
+
+def _gives(module: nn.Module, analysis: Analysis, factor: int) -> Gives:
+    try:
+        sides = _sides(analysis.shape, factor)
+        return gives(trace(module, (1, analysis.channels, *sides), analysis.output))
+    except NotExactError:
+        return Gives()
 
 
 def _sides(shape: Sequence[int], factor: int) -> tuple[int, ...]:

@@ -10,6 +10,8 @@ from napari_exactile.models.card import BUNDLED, ModelCard
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.trace import dtype_of
+from napari_exactile.run.scores import Decision
+from napari_exactile.run.settings import OutputKind
 from napari_exactile.run.sizes import size_notes
 
 Facts = tuple[tuple[str, str], ...]
@@ -30,7 +32,7 @@ def about(model: Model, analysis: Analysis) -> Facts:
         ("takes", _input(card, analysis, str(dtype_of(model.module)).removeprefix("torch."))),
         ("pixels become", pixels_become(card.normalization)),
         ("trained at", f"{card.pixel_size:.3g} µm per px" if card.pixel_size else ""),
-        ("gives", _output(card, analysis)),
+        ("gives", output_words(card, analysis)),
         ("afterwards", "; ".join(step.describe() for step in card.postprocessing)),
         *(("declared", note) for note in size_notes(card, analysis)),
         ("licence", card.licence),
@@ -69,10 +71,29 @@ def _input(card: ModelCard, analysis: Analysis, dtype: str) -> str:
     return f"axes {', '.join(axes)}; {channels}; {dtype}"
 
 
-def _output(card: ModelCard, analysis: Analysis) -> str:
-    channels = analysis.classes if analysis.bound else len(card.classes)
-    count = f"{counted(channels, 'channel')}, " if channels else ""
-    kind = card.kind or ("threshold" if channels == 1 else "classes")
-    words = KINDS[kind].format(threshold=card.threshold)
-    scale = "" if kind == "values" else ", from probabilities" if card.probabilities else ", from logits"
-    return f"{count}{words}{scale}"
+def output_words(card: ModelCard, analysis: Analysis) -> str:
+    """Return what comes out of a network, what is made of it, and what says so."""
+    if analysis.bound is None:
+        count = len(card.classes)
+        return f"{counted(count, 'channel')}, {KINDS[card.kind or 'classes']}" if count else ""
+    decision = Decision.of(card, analysis)
+    words = KINDS[decision.kind].format(threshold=card.threshold)
+    return f"{counted(analysis.classes, 'channel')}, {words}; {gives_words(decision, card, analysis)}"
+
+
+SCALES = {"logits": "logits", "probabilities": "probabilities", "logarithms": "logarithms of probabilities"}
+
+
+def gives_words(decision: Decision, card: ModelCard, analysis: Analysis, output: OutputKind = "auto") -> str:
+    """Return what the numbers of a network are taken for, and who says so.
+
+    Such as "probabilities, by its last layer (sigmoid)" or "logits: nothing says otherwise".
+    """
+    what = "values" if decision.kind == "values" else SCALES[decision.scale]
+    if output != "auto":
+        return f"{what}, as chosen"
+    says = card.kind if decision.kind == "values" else card.probabilities
+    if says is not None:
+        return f"{what}, as the model says"
+    operator = analysis.gives.operator
+    return f"{what}, by its last layer ({operator})" if operator else f"{what}: nothing says otherwise"

@@ -167,7 +167,8 @@ class TilingErrors:
         compute = self._executor.through_network if unchanged else self._executor.alone
         tiles = {part: tile for tile, part in tiling.parts(window)}
         found = self._scored(window, tiles, lambda part: compute(tiles[part], part, check))
-        apart = [_difference(found.part(part), reference.part(part)) for part in tiles]
+        near = job.decision.near_tie
+        apart = [_difference(found.part(part), reference.part(part), near) for part in tiles]
         return TilingError(
             tiling, window, job.plan.required_radius, sum(apart[1:], apart[0]),
             found.labels != reference.labels, _error_map(found, reference),
@@ -194,8 +195,8 @@ class TilingErrors:
         return Scored(window, labels, probabilities)
 
 
-def _difference(found: Scored, true: Scored) -> Difference:
-    return difference(found.labels, found.probabilities, true.labels, true.probabilities)
+def _difference(found: Scored, true: Scored, near_tie: float) -> Difference:
+    return difference(found.labels, found.probabilities, true.labels, true.probabilities, near_tie)
 
 
 def _error_map(found: Scored, true: Scored) -> NDArray[np.float32]:

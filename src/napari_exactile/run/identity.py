@@ -17,6 +17,7 @@ from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.graph import Graph, Ref
 from napari_exactile.run.job import Job
+from napari_exactile.run.scores import Decision
 from napari_exactile.run.series import Series
 from napari_exactile.run.settings import Device, Settings
 
@@ -41,7 +42,7 @@ def identity(series: Series) -> Identity:
         **stamped,
         "image content": image_hash(source),
         "model": model_hash(series.model, series.analysis),
-        "decision": repr(job.decision),
+        "decision": _words(job.decision),
         "type of probabilities or values": _number_type(job),
         "normalization": steps_as_json(steps_of(chosen)),
         "normalization of the planes together": settings.together,
@@ -53,6 +54,16 @@ def identity(series: Series) -> Identity:
         "region": settings.region and [[side.start, side.stop] for side in settings.region],
         "device": job.device.type,
     }
+
+
+def _words(decision: Decision) -> str:
+    """Return a decision as stores have had it from the beginning."""
+    is_scaled = decision.scale != "logits"
+    scale = f", {decision.scale}" if decision.scale == "logarithms" else ""
+    return (
+        f"Decision(kind={decision.kind!r}, channels={decision.channels}, probabilities={is_scaled}{scale}, "
+        f"threshold={decision.threshold}, steps={decision.steps})"
+    )
 
 
 def _number_type(job: Job) -> str:
@@ -167,4 +178,5 @@ def settings_as_json(settings: Settings) -> dict[str, Any]:
         "probabilities": settings.probabilities,
         "together": settings.together,
         "ignore": settings.ignore,
+        "output_kind": settings.output_kind,
     }

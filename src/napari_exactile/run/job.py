@@ -22,6 +22,7 @@ from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.arithmetic import exact_arithmetic
 from napari_exactile.run import events
+from napari_exactile.run.about import gives_words
 from napari_exactile.run.arrays import Arrays, Memory, as_numbers
 from napari_exactile.run.clock import Clock
 from napari_exactile.run.control import Control, Queue
@@ -37,6 +38,7 @@ from napari_exactile.run.plan import Plan
 from napari_exactile.run.planned import make_plan
 from napari_exactile.run.report import Report, Result
 from napari_exactile.run.scores import Decision, Labelled, check_scores
+from napari_exactile.run.seen import Seen
 from napari_exactile.run.settings import Settings
 from napari_exactile.run.survey import Survey
 
@@ -69,7 +71,7 @@ class Job:
         self.source, self.model, self.analysis, self.settings = source, model, analysis, settings
         self.device = pick_device(settings.device)
         self.plan = plan or make_plan(analysis, settings, self.device)
-        self.decision = Decision.of(model.card, analysis.classes, settings.threshold)
+        self.decision = Decision.of(model.card, analysis, settings.threshold, settings.output_kind)
         self.labelled = self._part(self.plan.tiling.region)
         self._arrays = arrays or Memory()
         self._remembered = remembered = self._arrays.remembered()
@@ -81,7 +83,7 @@ class Job:
         self.labels: NDArray[Any] | None = None
         self.probabilities: NDArray[Any] | None = None
         self._normalization = normalization or remembered.normalization
-        self._pieces = Pieces(self.plan, analysis, self.device)
+        self._pieces, self._seen = Pieces(self.plan, analysis, self.device), Seen(self.decision)
         self._survey = self._new_survey()
 
     @property
@@ -177,13 +179,14 @@ class Job:
         with exact_arithmetic(self.device):
             scores = self.executor().whole()
         result, labels = self.decision.decide(scores), None
+        self._seen.look(scores, result)
         if result.labels is not None:
             labels = result.labels.cpu().numpy().astype(np.min_scalar_type(self.unfinished))
         seconds = time.perf_counter() - started
         report = replace(
             self.report(), shape=self.source.shape, exact=True, method="one pass", tiles=1, tiles_done=1,
             passes=1, redundancy=1.0, near_ties=result.near_ties, seconds=seconds,
-            output_shape=tuple(scores.shape[2:]), reason="",
+            output_shape=tuple(scores.shape[2:]), reason="", notes=self._odd(),
         )  # fmt: skip
         return Result(labels, self._numbers(result), report)
 
@@ -198,7 +201,15 @@ class Job:
             self.near_ties, self.seconds, str(self.device), self._known_normalization(), torch.__version__,
             box_shape(self.labelled), tuple(map(float, grid.stride)), tuple(map(float, grid.offset)),
             "; ".join(map(str, self.analysis.refusals)), self.settings.ignore,
+            gives_words(self.decision, self.model.card, self.analysis, self.settings.output_kind),
+            # Of labels that were computed here, and all of them: others have not been seen.
+            self._odd() if self.complete and not self._remembered.near_ties else (),
         )  # fmt: skip
+
+    def _odd(self) -> tuple[str, ...]:
+        is_yes_or_no = self.decision.kind == "threshold"
+        names = ("no", "yes") if is_yes_or_no else self.model.card.class_names(self.classes)
+        return tuple(self._seen.notes(names))
 
     def measure(self, is_cancelled: IsCancelled = lambda: False) -> Iterator[Event]:
         """Read the whole image once, for its statistics and to find pixels that cannot be used.
@@ -295,7 +306,9 @@ class Job:
         part = self.analysis.part(zone)
         if part is None:
             return 0, None  # between two elements of the output, at the edge of what it covers
-        result = self.decision.decide(executor.scores(zone, self.plan.radius, self.plan.method, check))
+        scores = executor.scores(zone, self.plan.radius, self.plan.method, check)
+        result = self.decision.decide(scores)
+        self._seen.look(scores, result)
         return result.near_ties, writer.write(self._write(part, result))
 
     def _numbers(self, result: Labelled) -> NDArray[Any]:

@@ -23,7 +23,7 @@ class Difference:
 
     `squares` and `absolute` are sums over the pixels of the squared and absolute difference of the
     probabilities, each averaged over the classes. `near_ties` are the misclassified pixels whose two best
-    probabilities differ by less than 1e-5 in the reference: the last bits of the arithmetic can flip them.
+    probabilities are so close in the reference that the last bits of the arithmetic can flip them.
     """
 
     pixels: int
@@ -61,8 +61,13 @@ class Difference:
         return self.misclassified == self.near_ties
 
 
-def difference(labels: Array, probabilities: Array, reference: Array, chances: Array) -> Difference:
-    """Compare `labels` and `probabilities` (classes, *spatial) to those of a reference of the same shape."""
+def difference(
+    labels: Array, probabilities: Array, reference: Array, chances: Array, near_tie: float = NEAR_TIE
+) -> Difference:
+    """Compare `labels` and `probabilities` (classes, *spatial) to those of a reference of the same shape.
+
+    Closer than `near_tie`, two best probabilities of the reference are a near-tie.
+    """
     apart = np.abs(probabilities.astype(np.float64) - chances)
     differs = labels != reference
     return Difference(
@@ -71,7 +76,7 @@ def difference(labels: Array, probabilities: Array, reference: Array, chances: A
         absolute=float(apart.mean(axis=0).sum()),
         max_abs_difference=float(apart.max()),
         misclassified=int(differs.sum()),
-        near_ties=int((gap(chances[:, differs]) < NEAR_TIE).sum()),
+        near_ties=int((gap(chances[:, differs]) < near_tie).sum()),
     )
 
 

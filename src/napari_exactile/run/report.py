@@ -17,7 +17,8 @@ class Report:
     `shape` is that of the part of the image that was asked for, `output_shape` that of its labels. Label i of
     the whole image stands for `stride` pixels from `stride * i + offset` on, counted from the image's corner.
     Pixels of the value `ignore` were left out of the statistics. `seconds` are those of all runs that
-    contributed.
+    contributed. `gives` says in words what the network's numbers were taken for, and by what; `notes` are
+    worth knowing before one relies on the labels.
     """
 
     model: str
@@ -42,6 +43,8 @@ class Report:
     offset: tuple[float, ...]
     reason: str = ""
     ignore: float | None = None
+    gives: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def megapixels_per_second(self) -> float:

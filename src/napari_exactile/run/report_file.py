@@ -57,6 +57,7 @@ def report_of(
         "exact": report.exact,
         "result": exactness(report),
         "reason": report.reason,
+        "notes": list(report.notes),
         "reference": REFERENCE,
         "image": origin["image"]
         | {
@@ -115,6 +116,7 @@ def _output(series: Series, report: Report) -> dict[str, Any]:
     names = ("no", "yes") if job.decision.kind == "threshold" else card.class_names(job.classes)
     return {
         "kind": job.decision.kind,
+        "scale": report.gives,
         "threshold": job.decision.threshold if job.decision.kind == "threshold" else None,
         "classes": [] if job.decision.kind == "values" else list(names),
         "shape": list(report.output_shape),

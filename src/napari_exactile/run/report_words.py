@@ -68,8 +68,10 @@ def _result(report: dict[str, Any]) -> Facts:
         ("exact means", f"the same as {report['reference']}"),
         ("classes", ", ".join(output["classes"])),
         ("threshold", "" if output["threshold"] is None else f"{output['threshold']:g}"),
+        ("from", output.get("scale", "")),
         ("near-ties", counted(output["near_ties"], "pixel")),
         ("grid", _grid(report)),
+        *(("note", note) for note in report.get("notes", ())),
     )
 
 

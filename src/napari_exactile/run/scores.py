@@ -11,8 +11,13 @@ from numpy.typing import NDArray
 
 from napari_exactile.images.normalization import Known, Normalization
 from napari_exactile.models.card import Kind, ModelCard
+from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.gives import Scale
+from napari_exactile.run.settings import OutputKind
 
-# Two best scores closer than this can change places with the last bits of the arithmetic.
+# Two best probabilities closer than this can change places with the last bits of the arithmetic: more so
+# where a network computes in coarser numbers. Differences that were seen in labels were a fifth as large.
+NEAR_TIES = {torch.float16: 4e-3, torch.bfloat16: 3e-2}
 NEAR_TIE = 1e-5
 
 
@@ -31,17 +36,19 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """How a network's scores become labels; `probabilities` says that they are probabilities already.
+    """How a network's scores become labels; `scale` says what the scores are.
 
     "classes" takes the best of the channels, "threshold" says yes to each channel whose probability reaches
-    the `threshold`, "values" keeps the numbers after `steps`. Raises ValueError for what cannot be decided.
+    the `threshold`, "values" keeps the numbers after `steps`. Two best probabilities that are closer than
+    `near_tie` are a near-tie. Raises ValueError for what cannot be decided.
     """
 
     kind: Kind
     channels: int
-    probabilities: bool
+    scale: Scale = "logits"
     threshold: float = 0.5
     steps: tuple[Known, ...] = ()
+    near_tie: float = NEAR_TIE
 
     def __post_init__(self) -> None:
         if self.kind == "classes" and self.channels == 1:
@@ -50,11 +57,21 @@ class Decision:
             raise ValueError(f"a threshold lies between 0 and 1, not at {self.threshold}")
 
     @classmethod
-    def of(cls, card: ModelCard, channels: int, threshold: float | None = None) -> Decision:
-        """Return the decision that a model's card asks for."""
-        kind = card.kind or ("threshold" if channels == 1 else "classes")
+    def of(
+        cls, card: ModelCard, analysis: Analysis, threshold: float | None = None, output: OutputKind = "auto"
+    ) -> Decision:
+        """Return the decision that a person has chosen, or the model's card, or its last operators tell.
+
+        Where nobody says it, one channel is yes or no, unless its numbers cannot be logits, and several are
+        classes; scores are logits, unless the last operators make others of them.
+        """
+        channels = analysis.classes
+        kind, scale = _CHOSEN.get(output) or (card.kind or _kind(analysis), None)
+        if scale is None and card.probabilities is not None:
+            scale = "probabilities" if card.probabilities else "logits"
         chosen = card.threshold if threshold is None else threshold
-        return cls(kind, channels, card.probabilities, chosen, card.postprocessing)
+        near = NEAR_TIES.get(analysis.precision, NEAR_TIE)
+        return cls(kind, channels, scale or analysis.gives.span.scale, chosen, card.postprocessing, near)
 
     @property
     def leading(self) -> tuple[int, ...]:
@@ -78,20 +95,29 @@ class Decision:
         """Return the labels of `scores` (1, channels, *spatial).
 
         A near-tie is a pixel whose two best probabilities, or those of yes and no counted from the threshold,
-        differ by less than 1e-5.
+        differ by less than `near_tie`.
         """
         scores = scores[0]
         if self.kind == "values":
             return Labelled(None, 0, self._values(scores))
+        chances = self._chances(scores)
         if self.kind == "threshold":
-            chances = scores if self.probabilities else torch.sigmoid(scores)
             yes = (chances >= self.threshold).to(torch.uint8)
             gap = (2 * (chances - self.threshold)).abs()
-            return Labelled(yes if self.leading else yes[0], _count(gap), chances)
-        chances = scores if self.probabilities else torch.softmax(scores, dim=0)
+            return Labelled(yes if self.leading else yes[0], self._count(gap), chances)
         # The best of the scores themselves: softmax can round two of them to the same number. Of equal
         # scores, max takes the first as argmax does, in a fifth of the time where classes lie apart.
-        return Labelled(scores.max(dim=0).indices, _count(_gap(chances)), chances)
+        return Labelled(scores.max(dim=0).indices, self._count(_gap(chances)), chances)
+
+    def _chances(self, scores: torch.Tensor) -> torch.Tensor:
+        if self.scale == "probabilities":
+            return scores
+        if self.scale == "logarithms":
+            return scores.exp()
+        return torch.sigmoid(scores) if self.kind == "threshold" else torch.softmax(scores, dim=0)
+
+    def _count(self, gap: torch.Tensor) -> int:
+        return int((gap < self.near_tie).sum())
 
     def _values(self, scores: torch.Tensor) -> torch.Tensor:
         if not self.steps:
@@ -120,5 +146,17 @@ def _gap(chances: torch.Tensor) -> torch.Tensor:
     return best[0] - best[1]
 
 
-def _count(gap: torch.Tensor) -> int:
-    return int((gap < NEAR_TIE).sum())
+# What a person can say of the output; None: as the model or its last operators tell.
+_CHOSEN: dict[OutputKind, tuple[Kind, Scale | None]] = {
+    "classes": ("classes", None),
+    "logits": ("threshold", "logits"),
+    "probabilities": ("threshold", "probabilities"),
+    "values": ("values", None),
+}
+
+
+def _kind(analysis: Analysis) -> Kind:
+    if analysis.classes > 1:
+        return "classes"
+    span = analysis.gives.span
+    return "values" if span.one_sided and span.scale == "logits" else "threshold"

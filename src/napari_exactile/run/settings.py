@@ -12,6 +12,7 @@ from napari_exactile.images.normalization import Step, steps_of
 Method = Literal["trimmed", "whole-tile", "approximate"]
 Device = Literal["auto", "cpu", "cuda"]
 NumberType = Literal["float32", "float16"]
+OutputKind = Literal["auto", "classes", "logits", "probabilities", "values"]
 NormalizationChoice = str | tuple[Step, ...]
 
 
@@ -31,8 +32,10 @@ class Settings:
     `probabilities` keeps these beside the labels: True as float32, "float16" in half the space with three
     digits. It says the type of values, too, for networks that give such; they are kept in any case.
 
-    `threshold` replaces the model's where its output says yes or no; `together` measures all planes of a
-    stack as one image instead of each by itself.
+    `output_kind` says what the network's output is: "classes", of which the best channel counts, yes or no
+    for each channel from "logits" or from "probabilities", or "values"; "auto" is what the model says, or its
+    last layers. `threshold` replaces the model's where its output says yes or no; `together` measures all
+    planes of a stack as one image instead of each by itself.
 
     The method "approximate" is for models that cannot be exact. It needs a radius of one's own; `factor` is
     what sizes of its tiles are multiples of. Raises ValueError for values that no run can have.
@@ -51,6 +54,7 @@ class Settings:
     threshold: float | None = None
     together: bool = False
     ignore: float | None = None
+    output_kind: OutputKind = "auto"
 
     def __post_init__(self) -> None:
         if self.tile != "auto" and self.tile < 1:
@@ -68,6 +72,7 @@ class Settings:
                 "Apple's GPU (mps) is not offered: its arithmetic has not been shown to be exact. Use the CPU"
             )
         _check_choice("device", self.device, get_args(Device))
+        _check_choice("the kind of output", self.output_kind, get_args(OutputKind))
         if self.memory_limit is not None and self.memory_limit < 1:
             raise ValueError(f"the memory limit must be positive, not {self.memory_limit}")
         if self.threshold is not None and not 0 < self.threshold < 1:

@@ -25,7 +25,7 @@ from napari_exactile.run.events import Checking, Event, checker
 from napari_exactile.run.executor import Check, Executor
 from napari_exactile.run.job import IsCancelled, Job
 from napari_exactile.run.metrics import gap
-from napari_exactile.run.scores import NEAR_TIE, Decision
+from napari_exactile.run.scores import Decision
 from napari_exactile.run.series import Series
 
 Read = Callable[[tuple[int, ...], Box], NDArray[Any]]
@@ -218,7 +218,7 @@ class _Again:
         assert other.labels is not None, "values are not checked"
         chances = other.probabilities.double().cpu().numpy()
         differs = kept != other.labels.cpu().numpy()
-        ties = _leads(job.decision, chances)[differs] < NEAR_TIE
+        ties = _leads(job.decision, chances)[differs] < job.decision.near_tie
         return Window(
             plane, box, kept.size, int(differs.sum()), int(ties.sum()), *self._apart(window, chances)
         )

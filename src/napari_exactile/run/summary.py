@@ -19,6 +19,7 @@ def summary_lines(report: Report, image_name: str) -> list[tuple[str, str]]:
         ("image", f"{image_name}, {' x '.join(map(str, report.shape))} px"),
         *([("grid", grid)] if (grid := _grid(report)) else []),
         ("model", report.model),
+        *([("gives", report.gives)] if report.gives else []),
         ("size factor (F)", f"multiples of {lengths(report.factor)} px"),
         ("context (radius)", f"{_context(report)}, radius {lengths(report.radius)} px"),
         ("zone (ZoR)", f"{lengths(report.zone)} px"),
@@ -27,6 +28,7 @@ def summary_lines(report: Report, image_name: str) -> list[tuple[str, str]]:
         ("extra computing", f"{report.redundancy - 1:+.0%}".replace("%", " %")),
         ("time", f"{report.seconds:.1f} s on {report.device}, {report.megapixels_per_second:.3g} Mpx/s"),
         ("near-ties", counted(report.near_ties, "pixel")),
+        *(("note", note) for note in report.notes),
         ("result", exactness(report)),
     ]
 
@@ -82,6 +84,7 @@ def summed(reports: Sequence[Report], stack: tuple[int, ...]) -> Report:
         tiles_done=sum(report.tiles_done for report in reports),
         near_ties=sum(report.near_ties for report in reports),
         seconds=sum(report.seconds for report in reports),
+        notes=tuple(note for note in first.notes if all(note in report.notes for report in reports)),
     )
 
 

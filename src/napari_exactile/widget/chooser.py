@@ -84,7 +84,8 @@ class Chooser:
         planes = plane.planes(self._everything)
         self._show_measured(plane, model, settings)
         self._show_figures(plan, len(planes.sources))
-        classes = self._planner.classes.of(model.card, label_count(model.card, analysis))
+        count = label_count(model.card, analysis, settings.output_kind)
+        classes = self._planner.classes.of(model.card, count)
         output = self.output.choose(plane, planes, model, analysis, plan, settings)
         self.choice = Choice(plane, planes, model, analysis, settings, plan, classes, output)
         return ""
@@ -119,6 +120,7 @@ class Chooser:
         fields.offer_channels(False)
         fields.offer_planes(())
         fields.offer_threshold(None)
+        fields.offer_kinds(0)
         fields.exact_note.say()
         fields.clear_figures()
 
@@ -191,7 +193,7 @@ class Chooser:
             region=self._region(plane),
             **self._normalization(plane),
             probabilities=fields.probabilities.value,
-            threshold=self._threshold(analysis),
+            **self._output(analysis),
             together=self._everything and fields.together.value,
             device=self._devices[fields.device.value],
             memory_limit=round(fields.memory.value * 1e9) or None,
@@ -216,14 +218,19 @@ class Chooser:
         known = last_measured(source, model.card, settings)
         self._fields.normalizing.show_measured(asked_steps(model.card, settings), known)
 
-    def _threshold(self, analysis: Analysis) -> float | None:
-        """Return the threshold of a model that says yes or no; the field comes with the model's own."""
+    def _output(self, analysis: Analysis) -> dict[str, Any]:
+        """Return what the output is taken for, and its threshold where the model says yes or no."""
+        from napari_exactile.run.about import gives_words
         from napari_exactile.run.scores import Decision
 
         assert self.known is not None
-        decision = Decision.of(self.known[0].card, analysis.classes)
-        self._fields.offer_threshold(decision.threshold if decision.kind == "threshold" else None)
-        return float(self._fields.threshold.value) if decision.kind == "threshold" else None
+        card, fields = self.known[0].card, self._fields
+        kind = fields.offer_kinds(analysis.classes)
+        decision = Decision.of(card, analysis, output=kind)
+        fields.kind_note.say(f"Gives {gives_words(decision, card, analysis, kind)}")
+        decides = decision.kind == "threshold"
+        fields.offer_threshold(decision.threshold if decides else None)
+        return {"output_kind": kind, "threshold": float(fields.threshold.value) if decides else None}
 
     def _radius(self, analysis: Analysis) -> dict[str, Any]:
         """Return the radius, and the method that can take it."""

@@ -16,6 +16,7 @@ from napari_exactile.widget.remembered import forget, keep, kept
 
 if TYPE_CHECKING:
     from napari_exactile.network.analysis import Analysis
+    from napari_exactile.run.settings import OutputKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +91,11 @@ class ClassMemory:
             forget(key) if as_given else keep(key, asdict(classes))
 
 
-def label_count(card: ModelCard, analysis: Analysis) -> int:
+def label_count(card: ModelCard, analysis: Analysis, output: OutputKind = "auto") -> int:
     """Return how many classes have a name: the labels, or the channels that are decided each by itself."""
     from napari_exactile.run.scores import Decision
 
-    decision = Decision.of(card, analysis.classes)
+    decision = Decision.of(card, analysis, output=output)
     return decision.channels if decision.leading else decision.count
 
 

@@ -38,6 +38,7 @@ class Fields:
 
     def __init__(self, images: Choices, models: Choices, on_change: Callable[[], None]) -> None:
         self._threshold_of: str | None = None
+        self._channels_out = 2
         self._make_image_fields(images)
         self._make_model_fields(models)
         self._make_tile_fields()
@@ -130,8 +131,13 @@ class Fields:
             "needs no second run",
         )  # fmt: skip
         self.threshold.native.setDecimals(3)
-        # Chosen for one model, it says nothing of the next.
-        self.model.changed.connect(self._forget_approximation)
+        self.kind = ComboBox(
+            choices=self._kind_choices, value="auto",
+            tooltip="What the numbers of the network are; automatically, as the model or its last layer says",
+        )  # fmt: skip
+        self.kind_note = Note()
+        # Chosen for one model, they say nothing of the next.
+        self.model.changed.connect(self._forget_choices)
         self.details = PushButton(text="Details...", tooltip="What the model needs, layer by layer")
 
     def _make_tile_fields(self) -> None:
@@ -182,7 +188,7 @@ class Fields:
             self.image, self.region, self.model, self.automatic, self.tile, self.device, self.own_radius,
             self.radius, *self.normalizing.values, self.probabilities, self.memory, self.approximate,
             self.chosen_radius, self.factor, self.channels, self.planes, self.together, self.threshold,
-            self.output,
+            self.output, self.kind,
         )  # fmt: skip
 
     def remembered(self) -> dict[str, ValueWidget[Any]]:
@@ -219,9 +225,25 @@ class Fields:
         for note in (self.tile_note, self.context_note, self.zone_note):
             note.say()
 
-    def _forget_approximation(self, _model: Any) -> None:
-        with self.approximate.changed.blocked():
+    def _forget_choices(self, _model: Any) -> None:
+        with self.approximate.changed.blocked(), self.kind.changed.blocked():
             self.approximate.value = False
+            self.kind.value = "auto"
+
+    def _kind_choices(self, _field: Any) -> list[tuple[str, str]]:
+        """Offer what an output of so many channels can be: the best of one channel is no class."""
+        classes = [("Classes", "classes")] if self._channels_out > 1 else []
+        yes_or_no = [("Yes or no, from logits", "logits"), ("Yes or no, from probabilities", "probabilities")]
+        return [(AUTOMATIC, "auto"), *classes, *yes_or_no, ("Values", "values")]
+
+    def offer_kinds(self, channels: int) -> Any:
+        """Let the person say what an output of so many channels is (0: there is none); return the choice."""
+        self.kind_row.setVisible(channels > 0)
+        if channels and channels != self._channels_out:
+            self._channels_out = channels
+            with self.kind.changed.blocked():
+                self.kind.reset_choices()
+        return self.kind.value
 
     def _arranged(self) -> QWidget:
         form = Form()
@@ -230,17 +252,18 @@ class Fields:
         self.approximation.row("Multiples of", self.factor)
         self.approximation.setVisible(False)
         form.heading("Image")
-        self.channels_row, self.planes_row, self.threshold_row = Form(), Form(), Form()
+        self.channels_row, self.planes_row, self.threshold_row, self.kind_row = (Form() for _ in range(4))
         self.channels_row.row("Channels", self.channels)
         self.planes_row.row("Planes", self.planes, self.together)
         self.threshold_row.row("Threshold", self.threshold)
+        self.kind_row.row("Output", self.kind, self.kind_note)
         form.wide(self.image, self.image_note, self.sample, self.channels_row, self.planes_row)
         form.row("Segment", self.region, self.draw)
         form.wide(self.output_note)
         form.heading("Model")
         form.wide(
             beside(self.model, self.open_model), self.open_note, self.model_note, self.exact_note,
-            self.approximate, self.approximation, self.threshold_row, self.details,
+            self.approximate, self.approximation, self.kind_row, self.threshold_row, self.details,
         )  # fmt: skip
         form.heading("Tiles")
         form.row("Tile size", self.automatic, self.tile, self.tile_note)

@@ -60,7 +60,8 @@ class OutputChooser:
             self.path, self._chosen_for = None, about
         partly = "" if box_shape(region) == plane.shape else f", {_box_words(region)}"
         self._proposed = beside(plane.layer, f"{plane.layer.name} - {model.name}{partly}")
-        each = Decision.of(model.card, analysis.classes).bytes_each(bool(settings.probabilities))
+        decision = Decision.of(model.card, analysis, output=settings.output_kind)
+        each = decision.bytes_each(bool(settings.probabilities))
         on_disk = {AUTOMATIC: is_large(shape, each), IN_MEMORY: False, ON_DISK: True}[fields.output.value]
         path = (self.path or self._proposed) if on_disk else None
         fields.output_note.say("" if path is None else place_words(path, prod(shape) * each))

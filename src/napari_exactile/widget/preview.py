@@ -295,7 +295,7 @@ def _refusal(choice: Choice) -> str:
     from napari_exactile.run.errors import NO_CLASSES, NO_COMPARISON
     from napari_exactile.run.scores import Decision
 
-    decision = Decision.of(choice.model.card, choice.analysis.classes)
+    decision = Decision.of(choice.model.card, choice.analysis, output=choice.settings.output_kind)
     reasons = {
         "An approximate model has no exact result to compare with": choice.plan.approximate,
         NO_COMPARISON: not choice.analysis.grid.is_of_image,

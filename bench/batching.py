@@ -17,7 +17,7 @@ from torch import nn
 
 import napari_exactile as ex
 from napari_exactile.models.unet import UNet
-from napari_exactile.network.arithmetic import exact_arithmetic
+from napari_exactile.torch_state import exact_arithmetic
 
 SIDES, BATCHES, ROUNDS = (256, 384, 512), (1, 2, 4), 7
 
@@ -32,7 +32,7 @@ def main() -> None:
         f"{'':16}{'tile':>6}{'one by one':>12}"
         + "".join(f"{f'{n} together':>14}{'bits':>8}" for n in BATCHES[1:])
     )
-    with exact_arithmetic(device), torch.no_grad():
+    with exact_arithmetic(), torch.no_grad():
         for title, module in networks.items():
             net = module.eval().to(device, memory_format=torch.channels_last)
             for side in SIDES:

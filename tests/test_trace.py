@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from integer_nets import assert_exact
 from napari_exactile.models.unet import UNet
 from napari_exactile.network.analysis import analyse_module
-from napari_exactile.network.arithmetic import exact_arithmetic
 from napari_exactile.network.graph import NotExactError, Ref
 from napari_exactile.network.rules import handled, rule
 from napari_exactile.network.trace import trace
 from napari_exactile.run.plan import plan_tiles
+from napari_exactile.torch_state import exact_arithmetic
 
 
 def test_a_huge_image_is_traced_without_memory() -> None:
@@ -182,7 +182,7 @@ def test_exact_arithmetic_is_restored() -> None:
     cudnn.benchmark = True
 
     def fail_inside() -> None:
-        with torch.autocast("cpu"), exact_arithmetic(torch.device("cpu")):
+        with torch.autocast("cpu"), exact_arithmetic():
             assert (cudnn.conv.fp32_precision, cudnn.benchmark, cudnn.deterministic) == ("ieee", False, True)
             assert not torch.is_autocast_enabled("cpu")
             raise RuntimeError("inside")

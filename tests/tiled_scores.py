@@ -14,10 +14,10 @@ from napari_exactile.geometry.interval import round_up, slices
 from napari_exactile.images.source import ArraySource
 from napari_exactile.models.load import load_model
 from napari_exactile.network.analysis import Analysis
-from napari_exactile.network.arithmetic import exact_arithmetic
 from napari_exactile.run.events import Event
 from napari_exactile.run.job import Job
 from napari_exactile.run.settings import Settings
+from napari_exactile.torch_state import exact_arithmetic
 
 CPU = torch.device("cpu")
 
@@ -44,7 +44,7 @@ def settings_for(analysis: Analysis, device: torch.device = CPU) -> Settings:
 def whole(job: Job) -> Tensor:
     """Return the scores of one pass, (1, classes, *shape) on the job's device."""
     drained(job.measure())
-    with exact_arithmetic(job.device):
+    with exact_arithmetic():
         return job.executor().whole()
 
 
@@ -54,7 +54,7 @@ def tiled(job: Job) -> Tensor:
     executor, tiling, analysis = job.executor(), job.plan.tiling, job.analysis
     shape = 1, analysis.classes, *analysis.grid.shape
     found = torch.full(shape, torch.nan, dtype=analysis.scores_dtype, device=job.device)
-    with exact_arithmetic(job.device):
+    with exact_arithmetic():
         for tile in tiling:
             box = analysis.part(tile.zone)
             assert box is not None

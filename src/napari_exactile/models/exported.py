@@ -23,12 +23,12 @@ import torch
 from torch.export import ExportedProgram
 from torch.utils._pytree import tree_map, treespec_loads
 
-from napari_exactile.imports import without_triton
 from napari_exactile.models.archive import Member, ModelFileError, check_zip, read
 from napari_exactile.models.expressions import UnsafeExpressionError
 from napari_exactile.models.payloads import check_payloads
 from napari_exactile.models.program import UnsafeProgramError, cleaned
 from napari_exactile.models.torch_files import below, first_line, listed
+from napari_exactile.torch_state import without_triton
 
 AGAIN = "export it again with torch 2.9 or newer, torch.export.save(program, 'network.pt2')"
 JSON_BYTES = 256 << 20

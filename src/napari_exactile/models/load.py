@@ -18,6 +18,7 @@ from napari_exactile.models.bioimageio_package import is_id, is_package
 from napari_exactile.models.card import BUNDLED, ModelCard
 from napari_exactile.models.files import FACTORY, is_path, made_by, network_in
 from napari_exactile.models.unet import UNet
+from napari_exactile.torch_state import exact_arithmetic
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -33,6 +34,7 @@ class Model:
         return self.card.name
 
 
+@exact_arithmetic()
 def load_model(
     what: str | Path | nn.Module | ExportedProgram | Model, *, trust_code: bool = False, **facts: Any
 ) -> Model:
@@ -63,6 +65,7 @@ def load_model(
     raise ValueError(f"a model is a file, the name of a bundled one or a torch.nn.Module, not a {kind}")
 
 
+@exact_arithmetic()
 def load_file(path: str | Path, architecture: str | None = None, **facts: Any) -> Model:
     """Return the model in a file of TorchScript, torch.export, or weights; nothing in the file is run.
 
@@ -127,6 +130,10 @@ def _bundled(card: ModelCard) -> Model:
 def _wrap(module: nn.Module, facts: dict[str, Any]) -> Model:
     # What torch.compile wraps is the network; compiled, it has other last bits for every shape.
     module = getattr(module, "_orig_mod", module)
+    if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
+        raise ValueError(
+            "the model has no weights yet: its tensors lie on torch's meta device. Load them first"
+        )
     # TorchScript remembers what the class was called.
     name = facts.get("name") or getattr(module, "original_name", type(module).__name__)
     channels, axes = _first_kernel(module)

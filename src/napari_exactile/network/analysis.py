@@ -23,6 +23,7 @@ from napari_exactile.network.outputs import Output
 from napari_exactile.network.passes import PassPlanner
 from napari_exactile.network.reductions import Partial
 from napari_exactile.network.trace import trace
+from napari_exactile.torch_state import exact_arithmetic
 
 # F is not known before the first trace: that one sees a length that every likely factor divides.
 DIVISIBLE_LENGTH = 2**8 * 3**2 * 5 * 7
@@ -191,6 +192,7 @@ class Analysis:
         ]
 
 
+@exact_arithmetic()
 def analyse_module(module: nn.Module, channels: int, shape: Sequence[int], output: Output = None) -> Analysis:
     """Analyse `module` for images of `channels` and spatial `shape`; refusals are returned, not raised.
 

@@ -21,6 +21,7 @@ from napari_exactile.network.gives import Gives, gives
 from napari_exactile.network.graph import NotExactError
 from napari_exactile.network.outputs import WrongSizeError, check_size, pick
 from napari_exactile.network.trace import dtype_of, trace
+from napari_exactile.torch_state import exact_arithmetic
 
 Factor = int | Literal["auto"]
 
@@ -77,6 +78,7 @@ class Declared(Analysis):
         return self.last
 
 
+@exact_arithmetic()
 def declare(module: nn.Module, analysis: Analysis, factor: Factor = "auto") -> Declared:
     """Return what approximate tiles of a refused network go by, after running it on one small tile of zeros.
 

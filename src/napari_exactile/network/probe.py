@@ -11,7 +11,6 @@ other: the rules take no part in that, either.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -22,7 +21,6 @@ from torch.utils._pytree import tree_map
 
 from napari_exactile.geometry.interval import full_box
 from napari_exactile.network.analysis import Analysis, analyse_module
-from napari_exactile.network.arithmetic import exact_arithmetic
 from napari_exactile.network.forms import in_training
 from napari_exactile.network.freeze import freeze
 from napari_exactile.network.graph import Graph, Node, NotExactError, Ref
@@ -30,6 +28,7 @@ from napari_exactile.network.halo import last_uses
 from napari_exactile.network.memory import peak_whole_tile
 from napari_exactile.network.outputs import Output, pick
 from napari_exactile.network.trace import dtype_of, trace
+from napari_exactile.torch_state import exact_arithmetic, window_by_window
 
 # Images with different rows set to NaN go through the network together while they take less than this.
 BATCH_BYTES = 64 << 20
@@ -42,6 +41,7 @@ class NotMeasurableError(ValueError):
     """Raised where NaN does not show what depends on what, because an operator makes or swallows it."""
 
 
+@exact_arithmetic()
 def measure_context(
     module: nn.Module,
     channels: int,
@@ -182,7 +182,7 @@ class Probe:
         for image, row in zip(images, rows, strict=True):
             if row >= 0:
                 image.select(axis + 1, row).fill_(torch.nan)
-        with torch.inference_mode(), _window_by_window(images.device):
+        with window_by_window():
             output = network(images)
         if output.shape[2:] != images.shape[2:]:
             raise ValueError(
@@ -215,19 +215,3 @@ def _called(node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.
 
 
 _SWALLOWED = "an operator swallows NaN, as x > 0, argmax and nan_to_num do"
-
-
-@contextmanager
-def _window_by_window(device: torch.device) -> Iterator[None]:
-    """Compute each output of a convolution from its own window alone, and restore the settings afterwards.
-
-    cuDNN and NNPACK may transform whole blocks of pixels, in which one NaN fills the block.
-    """
-    cudnn: Any = torch.backends.cudnn
-    before = cudnn.enabled
-    with exact_arithmetic(device), torch.backends.nnpack.flags(enabled=False):
-        try:
-            cudnn.enabled = False
-            yield
-        finally:
-            cudnn.enabled = before

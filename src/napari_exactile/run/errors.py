@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from napari_exactile.geometry.interval import Box, box_shape, full_box, slices
 from napari_exactile.geometry.tiling import Tiling, split_zone
 from napari_exactile.network.analysis import Analysis
-from napari_exactile.network.arithmetic import exact_arithmetic
 from napari_exactile.run.executor import Executor
 from napari_exactile.run.job import Job
 from napari_exactile.run.metrics import Difference, difference
 from napari_exactile.run.plan import COMFORTABLE_ZONE
+from napari_exactile.torch_state import exact_arithmetic
 
 Check = Callable[[], None]
 NO_COMPARISON = "The preview compares labels on the image's own grid, and this model's output has another one"
@@ -182,7 +182,7 @@ class TilingErrors:
         labels = np.empty(shape, np.min_scalar_type(job.classes))
         probabilities: NDArray[Any] | None = None
         for part in parts:
-            with exact_arithmetic(job.device):
+            with exact_arithmetic():
                 result = job.decision.decide(scores(part))
             assert result.labels is not None, "refused when the job was taken"
             index = slices(part, window)

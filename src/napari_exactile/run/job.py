@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,7 +20,6 @@ from napari_exactile.images.normalization import Normalization
 from napari_exactile.images.source import ImageSource, check_channels
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
-from napari_exactile.network.arithmetic import exact_arithmetic
 from napari_exactile.run import events
 from napari_exactile.run.about import gives_words
 from napari_exactile.run.arrays import Arrays, Memory, as_numbers
@@ -41,6 +40,7 @@ from napari_exactile.run.scores import Decision, Labelled, check_scores
 from napari_exactile.run.seen import Seen
 from napari_exactile.run.settings import Settings
 from napari_exactile.run.survey import Survey
+from napari_exactile.torch_state import exact_arithmetic, exactly
 
 IsCancelled = Callable[[], bool]
 
@@ -121,9 +121,10 @@ class Job:
         """How long it has run, without pauses, with those seconds that `arrays` remembers."""
         return self._clock.seconds
 
+    @exactly
     def run(
         self, is_cancelled: IsCancelled = lambda: False, control: Control | None = None
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         """Do what is left, telling each step; stops between operators once `is_cancelled()` is true.
 
         `control` pauses between tiles and says which come first; labels do not depend on their order.
@@ -171,13 +172,13 @@ class Job:
             raise RuntimeError("there is no result before run()")
         return Result(self.labels, self.probabilities, self.report())
 
+    @exact_arithmetic()
     def run_whole(self) -> Result:
         """Return the reference instead: one pass of the unchanged network over the whole image at once."""
         started = time.perf_counter()
         for _event in self.measure():
             pass
-        with exact_arithmetic(self.device):
-            scores = self.executor().whole()
+        scores = self.executor().whole()
         result, labels = self.decision.decide(scores), None
         self._seen.look(scores, result)
         if result.labels is not None:
@@ -220,7 +221,8 @@ class Job:
             return
         self._normalization = yield from measured(self.source, self.model.card, self.settings, is_cancelled)
 
-    def prepare(self, is_cancelled: IsCancelled = lambda: False) -> Iterator[Event]:
+    @exactly
+    def prepare(self, is_cancelled: IsCancelled = lambda: False) -> Generator[Event, None, None]:
         """Learn all that must be known of the whole image before its first zone can be computed.
 
         Does what is left of it. Raises as `measure` does, and TileError where a tile of a pass fails.

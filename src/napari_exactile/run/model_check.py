@@ -22,6 +22,7 @@ from napari_exactile.models.bioimageio_steps import Meaning
 from napari_exactile.models.load import Model
 from napari_exactile.network.outputs import pick
 from napari_exactile.network.trace import dtype_of
+from napari_exactile.torch_state import exact_arithmetic
 
 TOLERANCE = 1e-4
 # A value beside the threshold falls on either side of it; bioimage.io tolerates as many by default.
@@ -95,7 +96,7 @@ def _results(model: Model, image: NDArray[Any]) -> list[Any]:
     """Return what the network returns for each image of the batch."""
     if image.ndim < 3 or image.shape[1] != model.card.channels:
         raise ModelFileError(f"the test input of shape {image.shape} does not fit a model of {model.name}")
-    with torch.no_grad():
+    with exact_arithmetic():
         return [model.module(_normalised(model, one)) for one in image]
 
 

@@ -10,11 +10,11 @@ import torch
 from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.tiling import Tile, split_zone
 from napari_exactile.network.analysis import Analysis
-from napari_exactile.network.arithmetic import exact_arithmetic
 from napari_exactile.run import events
 from napari_exactile.run.devices import free_memory, is_out_of_memory
 from napari_exactile.run.events import Cancelled, Event, TileError
 from napari_exactile.run.plan import Plan, largest_tile
+from napari_exactile.torch_state import exact_arithmetic
 
 R = TypeVar("R")
 Expect = Callable[[Iterable[Box]], None]
@@ -41,7 +41,7 @@ class Pieces:
         while True:
             try:
                 expect([piece for one in (tile, *upcoming) for piece in self._of(one)])
-                with exact_arithmetic(self._device):
+                with exact_arithmetic():
                     return [compute(piece) for piece in self._of(tile)]
             except Cancelled:
                 raise

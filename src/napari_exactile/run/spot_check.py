@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box, Interval, box_shape, full_box, moved, round_up, slices
 from napari_exactile.geometry.tiling import tile_around
-from napari_exactile.network.arithmetic import exact_arithmetic
 from napari_exactile.network.memory import peak_whole_tile
 from napari_exactile.run.checked import SpotCheck, Window
 from napari_exactile.run.devices import memory_budget
@@ -27,6 +26,7 @@ from napari_exactile.run.job import IsCancelled, Job
 from napari_exactile.run.metrics import gap
 from napari_exactile.run.scores import Decision
 from napari_exactile.run.series import Series
+from napari_exactile.torch_state import exact_arithmetic, exactly
 
 Read = Callable[[tuple[int, ...], Box], NDArray[Any]]
 
@@ -77,6 +77,7 @@ def _cost(job: Job) -> int:
     return 2 * prod(min(n + 2 * (r + f), length) for n, r, f, length in sides)
 
 
+@exactly
 def check_windows(
     finished: Finished, count: int, seed: int, is_cancelled: IsCancelled, whole_pixels: int
 ) -> Generator[Event, None, SpotCheck]:
@@ -202,7 +203,7 @@ class _Again:
         self._executor: Executor = job.executor()
         self._whole: torch.Tensor | None = None
         if whole:
-            with exact_arithmetic(job.device):
+            with exact_arithmetic():
                 image, output = full_box(_padded(job)), full_box(job.analysis.grid.shape)
                 self._whole = self._executor.through_network(image, output, check)
 
@@ -213,7 +214,7 @@ class _Again:
         assert part is not None, "windows without labels are not drawn"
         box = moved(part, (-side.start for side in job.labelled))
         kept = read(plane, box)
-        with exact_arithmetic(job.device):
+        with exact_arithmetic():
             other = job.decision.decide(self._scores(window, part))
         assert other.labels is not None, "values are not checked"
         chances = other.probabilities.double().cpu().numpy()
@@ -234,7 +235,7 @@ class _Again:
         job = self._job
         if job.plan.method != "trimmed" or not job.prepared:
             return
-        with exact_arithmetic(job.device):
+        with exact_arithmetic():
             scores = self._executor.scores(window, job.plan.radius, "trimmed", self._check)
             ours = job.decision.decide(scores).probabilities.double().cpu().numpy()
         apart = np.abs(ours - chances)

@@ -108,7 +108,7 @@ def test_grey_images_are_refused_by_a_colour_model(opened: Any) -> None:
     [
         (
             np.full((40, 40), np.nan, np.float32),
-            "'slide' has NaN pixels, first at y 0, x 0. Nothing was created.",
+            "'slide' has NaN pixels, first at y 0, x 0. Nothing was created. Leave them out",
         ),
         (
             np.where(np.eye(40) * np.arange(40) == 7, np.inf, 1.0),

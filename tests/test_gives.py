@@ -96,7 +96,7 @@ def test_yes_or_no_is_what_the_last_layer_means(ending: str) -> None:
     assert 0.2 < (expected >= 0.5).float().mean() < 0.8
     np.testing.assert_array_equal(result.labels, (expected >= 0.5)[0])
     np.testing.assert_allclose(result.probabilities, expected, atol=2e-6)
-    assert not result.report.notes
+    assert not result.report.warnings
 
 
 @pytest.mark.parametrize("ending", SEVERAL)
@@ -170,15 +170,15 @@ def test_the_best_of_one_channel_is_refused() -> None:
 
 def test_odd_results_are_said() -> None:
     """Scores that look like probabilities but were read as logits, and a single label, are noted."""
-    notes = ex.segment(image(), made(torch.sigmoid), output_kind="logits", tile=40).report.notes
-    assert len(notes) == 2
-    assert "all scores lie between 0 and 1" in notes[0]
-    assert notes[1] == "all pixels have the same label, 1 (yes)"
+    warnings = ex.segment(image(), made(torch.sigmoid), output_kind="logits", tile=40).report.warnings
+    assert len(warnings) == 2
+    assert "all scores lie between 0 and 1" in warnings[0]
+    assert warnings[1] == "all pixels have the same label, 1 (yes)"
     # Nothing in this network's last layer says that its numbers lie between 0 and 1.
     hidden = made(lambda x: x / (1 + x.abs()) * 0.4 + 0.5)
-    whole = ex.segment_whole(image(), hidden).report.notes
+    whole = ex.segment_whole(image(), hidden).report.warnings
     assert "all scores lie between 0 and 1" in whole[0]
-    assert ex.segment(image(), hidden, tile=40).report.notes == whole
+    assert ex.segment(image(), hidden, tile=40).report.warnings == whole
 
 
 def test_part_of_an_image_is_not_called_all_of_it() -> None:
@@ -189,10 +189,10 @@ def test_part_of_an_image_is_not_called_all_of_it() -> None:
         on_event=done.append, cancel=lambda: len(done) > 12,
     )  # fmt: skip
     assert stopped.report.tiles_done < stopped.report.tiles
-    assert not stopped.report.notes
+    assert not stopped.report.warnings
     flat = made(lambda x: F.relu(x) - 1e-3)
     stack = np.stack([image(), np.zeros_like(image())])
-    assert not ex.segment(stack, flat, axes="tyx", tile=40).report.notes
+    assert not ex.segment(stack, flat, axes="tyx", tile=40).report.warnings
 
 
 @pytest.mark.parametrize("form", ["scripted", "exported"])
@@ -212,7 +212,7 @@ def test_files_say_it_too(tmp_path: Path, form: str) -> None:
 
 
 def test_the_command_line_takes_the_choice(tmp_path: Path) -> None:
-    """`--output-kind` is that of scripts, and notes stand among the results."""
+    """`--output-kind` is that of scripts, and warnings stand among the results."""
     net, path = made(nn.Sigmoid()), tmp_path / "net.pt"
     torch.jit.save(torch.jit.trace(net, torch.rand(1, 1, 32, 40)), path)
     tifffile.imwrite(tmp_path / "image.tif", image())

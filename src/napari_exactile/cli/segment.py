@@ -75,7 +75,11 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
         ),
     ] = "model",
     ignore: Annotated[
-        float | None, typer.Option(metavar="VALUE", help="Leave pixels of this value out of the statistics.")
+        float | None,
+        typer.Option(
+            metavar="VALUE",
+            help="Leave pixels of this value out of the statistics; nan: also label these background.",
+        ),
     ] = None,
     together: Annotated[
         bool, typer.Option("--together", help="Normalise all planes of a stack as one image.")

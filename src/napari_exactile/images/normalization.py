@@ -117,7 +117,27 @@ class Binarize:
         return f"1 above {_listed(self.threshold)}"
 
 
-Known = Affine | Linear | Clip | Binarize
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """NaN becomes a value: one per channel, or one for all. `pixels` is how many had it, if known."""
+
+    value: Values
+    pixels: int | None = None
+
+    def apply(self, pixels: Pixels) -> Pixels:
+        """Change `pixels` (channels first) in place."""
+        import numpy as np
+
+        np.copyto(pixels, _column(self.value, pixels), where=np.isnan(pixels))
+        return pixels
+
+    def describe(self) -> str:
+        """Return it in words."""
+        counts = f" ({counted(self.pixels, 'pixel')})" if self.pixels is not None else ""
+        return f"NaN becomes {_listed(self.value)}{counts}"
+
+
+Known = Affine | Linear | Clip | Binarize | Fill
 Step = ZScore | Percentiles | Known
 NAMED: dict[str, tuple[Step, ...]] = {
     "z-score": (ZScore(),),
@@ -137,11 +157,15 @@ class Normalization:
     def apply(self, block: Pixels, dtype: DTypeLike = "float32") -> Pixels:
         """Return a normalised copy of `block` (channels first) as `dtype`.
 
-        Each pixel is computed on its own and in `dtype`, so it does not matter how an image is cut.
+        Each pixel is computed on its own and in `dtype`, so it does not matter how an image is cut. What is
+        beyond that type becomes infinite.
         """
-        result: Pixels = block.astype(dtype)
-        for step in self.steps:
-            result = step.apply(result)
+        import numpy as np
+
+        with np.errstate(over="ignore", invalid="ignore"):
+            result: Pixels = block.astype(dtype)
+            for step in self.steps:
+                result = step.apply(result)
         return result
 
     def describe(self) -> str:
@@ -163,10 +187,13 @@ def parse_steps(text: str) -> tuple[Step, ...]:
 
     "z-score", "min-max", "percentile" (1 to 99.8), "percentile LOW HIGH", each also after "joint", then
     "fixed MEAN STD" (one number, or one for each channel: "fixed 120,80 35,20"), "clip LOW HIGH" and "none".
-    Raises ValueError for anything else.
+    "nan VALUE" comes first, and puts a value in place of NaN. Raises ValueError for anything else.
     """
     parts = [part.split() for part in text.replace("|", ";").split(";")]
-    return tuple(step for words in parts for step in _parsed(words, text))
+    steps = tuple(step for words in parts for step in _parsed(words, text))
+    if any(isinstance(step, Fill) for step in steps[1:]):
+        raise ValueError(f"what NaN becomes is said first: nan 0; z-score, not {text!r}")
+    return steps
 
 
 def _parsed(words: list[str], text: str) -> tuple[Step, ...]:
@@ -178,6 +205,8 @@ def _parsed(words: list[str], text: str) -> tuple[Step, ...]:
                 return (Percentiles(_finite(low), _finite(high)),)
             case ["fixed", mean, std]:
                 return (Affine(_numbers(mean), _numbers(std)),)
+            case ["nan", value]:
+                return (Fill(_numbers(value)),)
             case ["clip", low, high]:
                 return (Clip(_finite(low), _finite(high)),)
             case [name]:
@@ -226,6 +255,8 @@ def _values(step: Step) -> tuple[Values, ...]:
             return gain, offset
         case Binarize(threshold):
             return (threshold,)
+        case Fill(value):
+            return (value,)
     return ()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from napari_exactile.images.normalization import (
     Affine,
     Clip,
+    Fill,
     Known,
     Percentiles,
     Step,
@@ -23,7 +24,8 @@ def measured_words(asked: Sequence[Step], found: Sequence[Known]) -> str:
     >>> measured_words((Percentiles(1, 99.8),), (Affine((3.0,), (200.0,)),))
     'percentile 1: 3; percentile 99.8: 203'
     """
-    pairs = zip(asked, found, strict=True)
+    # What NaN became was not asked for as a step.
+    pairs = zip(asked, found[len(found) - len(asked) :], strict=True)
     return "; then ".join(
         _words(step, known)
         for step, known in pairs
@@ -60,6 +62,8 @@ def _text(step: Known) -> str | None:
     match step:
         case Affine(mean, std):
             return f"fixed {','.join(map(repr, mean))} {','.join(map(repr, std))}"
+        case Fill(value):
+            return f"nan {','.join(map(repr, value))}"
         case Clip(float() | int() as low, float() | int() as high):
             return f"clip {low!r} {high!r}"
     return None

@@ -14,6 +14,7 @@ from napari_exactile.geometry.equations import rounded_radius
 from napari_exactile.geometry.grid import OutputGrid
 from napari_exactile.geometry.interval import Box, Interval, round_up
 from napari_exactile.network.failures import wrong_axes
+from napari_exactile.network.forms import weights
 from napari_exactile.network.freeze import Frozen, Statistic, freeze
 from napari_exactile.network.gives import Gives, gives
 from napari_exactile.network.graph import Graph, NotExactError, Refusal
@@ -206,6 +207,7 @@ def analyse_module(module: nn.Module, channels: int, shape: Sequence[int], outpu
         raise ValueError(f"an image needs at least one pixel along every axis, not shape {shape}")
     try:
         refuse_training(module)
+        refuse_nan(module)
         first, _frozen = _bind(module, channels, (DIVISIBLE_LENGTH,) * len(shape), output)
         padded = tuple(round_up(length, f) for length, f in zip(shape, first.factor, strict=True))
         bound, frozen = _bind(module, channels, padded, output)
@@ -285,6 +287,21 @@ def refuse_training(module: nn.Module) -> None:
             # Not even traced: it would count the trace as a step of training.
             reason = "it was left in training mode, where it normalises with statistics of the batch"
             raise NotExactError((Refusal("batch norm", path, reason, "Call .eval() on the model first"),))
+
+
+def refuse_nan(module: nn.Module) -> None:
+    """Raise NotExactError for a network with weights that are no numbers: all that it gives would be NaN.
+
+    Endless numbers may be meant as such in what is no parameter, a mask say.
+    """
+    for name, tensor in weights(module):
+        if not tensor.is_floating_point() or not tensor.numel() or tensor.is_meta:
+            continue
+        low, high = tensor.detach().aminmax()
+        if low.isnan() or (isinstance(tensor, nn.Parameter) and not (low.isfinite() and high.isfinite())):
+            what = "NaN" if low.isnan() else "infinity"
+            reason = f"its weights hold {what}, so that it gives no scores"
+            raise NotExactError((Refusal("weights", name, reason, "Train or load it again"),))
 
 
 def _times(shape: Sequence[int]) -> str:

@@ -14,7 +14,7 @@ from torch.jit import ScriptModule
 
 from napari_exactile.geometry.grid import OutputGrid
 from napari_exactile.geometry.interval import Box, round_up
-from napari_exactile.network.analysis import Analysis, refuse_training
+from napari_exactile.network.analysis import Analysis, refuse_nan, refuse_training
 from napari_exactile.network.failures import explained, wrong_axes
 from napari_exactile.network.forms import on_device, unfused
 from napari_exactile.network.gives import Gives, gives
@@ -89,6 +89,7 @@ def declare(module: nn.Module, analysis: Analysis, factor: Factor = "auto") -> D
     refuse_exact(analysis)
     try:
         refuse_training(module)
+        refuse_nan(module)
     except NotExactError as error:
         raise ValueError(f"the model cannot be run in tiles: {error.refusals[0]}") from error
     failures = []

@@ -178,9 +178,21 @@ class Executor:
     def read(self, box: Box) -> torch.Tensor:
         """Return the normalised pixels of a box of the padded image, (1, channels, *box), in main memory."""
         dtype = np.float64 if self._dtype == torch.float64 else np.float32
-        block = self._normalization.apply(read_padded(self._source, box), dtype)
+        pixels = read_padded(self._source, box)
+        block = self._normalization.apply(pixels, dtype)
         image = _laid_out(torch.from_numpy(block)[None].to(self._dtype))
+        if pixels.dtype.kind == "f" or self._dtype == torch.float16:
+            self._refuse_endless(image)
         return image.pin_memory() if self._device.type == "cuda" else image
+
+    def _refuse_endless(self, image: torch.Tensor) -> None:
+        """Raise ValueError for pixels that the network's type cannot hold once they are normalised."""
+        if not image.isfinite().all():
+            name, kind = getattr(self._source, "name", "image"), str(self._dtype).removeprefix("torch.")
+            raise ValueError(
+                f"'{name}' has pixels that are no finite numbers in {kind} once they are normalised: choose "
+                "another normalisation, or clip them (normalisation: clip LOW HIGH; z-score)"
+            )
 
     def _image(self, box: Box) -> torch.Tensor:
         # From pinned memory, the copy runs beside what the GPU still computes.

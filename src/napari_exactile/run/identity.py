@@ -13,6 +13,7 @@ from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.images.fingerprint import stamp_of
 from napari_exactile.images.normalization import steps_as_json, steps_from_json, steps_of
 from napari_exactile.images.source import ImageSource
+from napari_exactile.images.statistics import is_missing
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.graph import Graph, Ref
@@ -46,7 +47,7 @@ def identity(series: Series) -> Identity:
         "type of probabilities or values": _number_type(job),
         "normalization": steps_as_json(steps_of(chosen)),
         "normalization of the planes together": settings.together,
-        "value to ignore": settings.ignore,
+        "value to ignore": _as_json(settings.ignore),
         "method": settings.method,
         "tile": settings.tile,
         "radius": list(job.plan.radius),
@@ -158,10 +159,15 @@ def settings_from_json(kept: dict[str, Any], device: Device = "auto") -> Setting
         **kept
         | {
             "region": region and tuple(Interval(*side) for side in region),
+            "ignore": None if kept["ignore"] is None else float(kept["ignore"]),
             "normalization": steps if isinstance(steps, str) else steps_from_json(steps),
             "device": device,
         }
     )
+
+
+def _as_json(ignore: float | None) -> float | str | None:
+    return "nan" if is_missing(ignore) else ignore  # JSON has no NaN
 
 
 def settings_as_json(settings: Settings) -> dict[str, Any]:
@@ -177,6 +183,6 @@ def settings_as_json(settings: Settings) -> dict[str, Any]:
         "threshold": settings.threshold,
         "probabilities": settings.probabilities,
         "together": settings.together,
-        "ignore": settings.ignore,
+        "ignore": _as_json(settings.ignore),
         "output_kind": settings.output_kind,
     }

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box, box_shape, full_box, moved, slices
 from napari_exactile.geometry.tiling import Tile
-from napari_exactile.images.normalization import Normalization
+from napari_exactile.images.normalization import Fill, Normalization
 from napari_exactile.images.source import ImageSource, check_channels
+from napari_exactile.images.statistics import is_missing
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.run import events
@@ -31,6 +32,7 @@ from napari_exactile.run.executor import Executor
 from napari_exactile.run.kept import KeptTensors
 from napari_exactile.run.known_passes import Values
 from napari_exactile.run.measuring import measured
+from napari_exactile.run.missing import missing_in, without_missing
 from napari_exactile.run.pieces import Pieces
 from napari_exactile.run.pipeline import AHEAD, ReadAhead, WriteBehind
 from napari_exactile.run.plan import Plan
@@ -179,7 +181,7 @@ class Job:
         for _event in self.measure():
             pass
         scores = self.executor().whole()
-        result, labels = self.decision.decide(scores), None
+        result, labels = self.decided(scores, full_box(self.analysis.grid.shape)), None
         self._seen.look(scores, result)
         if result.labels is not None:
             labels = result.labels.cpu().numpy().astype(np.min_scalar_type(self.unfinished))
@@ -187,7 +189,7 @@ class Job:
         report = replace(
             self.report(), shape=self.source.shape, exact=True, method="one pass", tiles=1, tiles_done=1,
             passes=1, redundancy=1.0, near_ties=result.near_ties, seconds=seconds,
-            output_shape=tuple(scores.shape[2:]), reason="", notes=self._odd(),
+            output_shape=tuple(scores.shape[2:]), reason="", warnings=self._odd(),
         )  # fmt: skip
         return Result(labels, self._numbers(result), report)
 
@@ -205,12 +207,30 @@ class Job:
             gives_words(self.decision, self.model.card, self.analysis, self.settings.output_kind),
             # Of labels that were computed here, and all of them: others have not been seen.
             self._odd() if self.complete and not self._remembered.near_ties else (),
+            left_out=self._left_out,
         )  # fmt: skip
+
+    def decided(self, scores: torch.Tensor, part: Box) -> Labelled:
+        """Return what becomes of the scores of a part of the output; pixels that are left out are background.
+
+        Raises ValueError where the network gives NaN.
+        """
+        result = self.decision.decide(scores)
+        if is_missing(self.settings.ignore):
+            missing = missing_in(self.source, self.analysis.grid, part)
+            return without_missing(result, missing, self.decision, self.model.card.background or 0)
+        return result
+
+    @property
+    def _left_out(self) -> int:
+        """How many pixels of the image were NaN and left out."""
+        steps = self._known_normalization().steps
+        return sum(step.pixels or 0 for step in steps if isinstance(step, Fill))
 
     def _odd(self) -> tuple[str, ...]:
         is_yes_or_no = self.decision.kind == "threshold"
         names = ("no", "yes") if is_yes_or_no else self.model.card.class_names(self.classes)
-        return tuple(self._seen.notes(names))
+        return tuple(self._seen.warnings(names))
 
     def measure(self, is_cancelled: IsCancelled = lambda: False) -> Iterator[Event]:
         """Read the whole image once, for its statistics and to find pixels that cannot be used.
@@ -219,7 +239,7 @@ class Job:
         """
         if self._normalization is not None:
             return
-        self._normalization = yield from measured(self.source, self.model.card, self.settings, is_cancelled)
+        self._normalization = yield from measured(self.source, self.model, self.settings, is_cancelled)
 
     @exactly
     def prepare(self, is_cancelled: IsCancelled = lambda: False) -> Generator[Event, None, None]:
@@ -309,7 +329,7 @@ class Job:
         if part is None:
             return 0, None  # between two elements of the output, at the edge of what it covers
         scores = executor.scores(zone, self.plan.radius, self.plan.method, check)
-        result = self.decision.decide(scores)
+        result = self.decided(scores, part)
         self._seen.look(scores, result)
         return result.near_ties, writer.write(self._write(part, result))
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 
+import torch
+
 from napari_exactile.images import statistics
 from napari_exactile.images.fingerprint import fingerprint
 from napari_exactile.images.normalization import Normalization, Step, steps_of
 from napari_exactile.images.source import ImageSource
 from napari_exactile.images.work import Work
 from napari_exactile.models.card import ModelCard
+from napari_exactile.models.load import Model
+from napari_exactile.network.trace import dtype_of
 from napari_exactile.run.events import Cancelled, Event, Measuring
 from napari_exactile.run.measured_values import MeasuredValues
 from napari_exactile.run.settings import Settings
@@ -24,17 +28,21 @@ def asked_steps(card: ModelCard, settings: Settings) -> tuple[Step, ...]:
 
 
 def measured(
-    source: ImageSource, card: ModelCard, settings: Settings, is_cancelled: Callable[[], bool]
+    source: ImageSource, model: Model, settings: Settings, is_cancelled: Callable[[], bool]
 ) -> Generator[Event, None, Normalization]:
     """Return the normalisation that a model or a person asks for, with the values of this image.
 
     Nothing is read of files that have been measured in the same way and have not changed since. Raises
     ValueError for pixels that cannot be used, and Cancelled.
     """
+    card, largest = model.card, statistics.LARGEST
+    if dtype_of(model.module) == torch.float64:
+        largest = torch.finfo(torch.float64).max
     steps, ignore, pixels = asked_steps(card, settings), settings.ignore, fingerprint(source)
     known = None if pixels is None else VALUES.of_pixels(pixels, steps, ignore)
     if known is None:
-        known = yield from _read(source, steps, ignore, is_cancelled)
+        measuring = statistics.measure(source, steps, ignore, largest)
+        known = yield from _read(Work(measuring), is_cancelled)
         # While it was being read, somebody may have written to the file.
         if pixels is not None and fingerprint(source) == pixels:
             VALUES.keep(pixels, steps, ignore, known)
@@ -48,9 +56,8 @@ def last_measured(source: ImageSource, card: ModelCard, settings: Settings) -> N
 
 
 def _read(
-    source: ImageSource, steps: tuple[Step, ...], ignore: float | None, is_cancelled: Callable[[], bool]
+    measuring: Work[float, Normalization], is_cancelled: Callable[[], bool]
 ) -> Generator[Event, None, Normalization]:
-    measuring = Work(statistics.measure(source, steps, ignore))
     for fraction in measuring:
         if is_cancelled():
             raise Cancelled

@@ -17,8 +17,9 @@ class Report:
     `shape` is that of the part of the image that was asked for, `output_shape` that of its labels. Label i of
     the whole image stands for `stride` pixels from `stride * i + offset` on, counted from the image's corner.
     Pixels of the value `ignore` were left out of the statistics. `seconds` are those of all runs that
-    contributed. `gives` says in words what the network's numbers were taken for, and by what; `notes` are
-    worth knowing before one relies on the labels.
+    contributed. `gives` says in words what the network's numbers were taken for, and by what; `warnings` are
+    what looks like a mistake, `notes` what one should know of the image and the model. `left_out` pixels were
+    NaN: they are background.
     """
 
     model: str
@@ -44,7 +45,9 @@ class Report:
     reason: str = ""
     ignore: float | None = None
     gives: str = ""
+    warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    left_out: int = 0
 
     @property
     def megapixels_per_second(self) -> float:

@@ -57,6 +57,7 @@ def report_of(
         "exact": report.exact,
         "result": exactness(report),
         "reason": report.reason,
+        "warnings": list(report.warnings),
         "notes": list(report.notes),
         "reference": REFERENCE,
         "image": origin["image"]
@@ -123,6 +124,7 @@ def _output(series: Series, report: Report) -> dict[str, Any]:
         "stride": list(report.stride),
         "offset": list(report.offset),
         "near_ties": report.near_ties,
+        "nan_pixels": report.left_out,
     }
 
 
@@ -140,7 +142,7 @@ def _normalization(series: Series, known: Identity) -> dict[str, Any]:
     settings = series.settings
     return {
         "steps": known["normalization"],
-        "ignore": settings.ignore,
+        "ignore": known["value to ignore"],
         "together": settings.together,
         "measured": measured,
     }

@@ -9,7 +9,7 @@ from napari_exactile.geometry.grid import in_words
 from napari_exactile.geometry.interval import lengths
 from napari_exactile.geometry.words import counted
 from napari_exactile.run.checked import SpotCheck
-from napari_exactile.run.summary import sides
+from napari_exactile.run.summary import missing_words, sides
 
 Facts = tuple[tuple[str, str], ...]
 
@@ -70,7 +70,9 @@ def _result(report: dict[str, Any]) -> Facts:
         ("threshold", "" if output["threshold"] is None else f"{output['threshold']:g}"),
         ("from", output.get("scale", "")),
         ("near-ties", counted(output["near_ties"], "pixel")),
+        ("NaN pixels", missing_words(nan) if (nan := output.get("nan_pixels")) else ""),
         ("grid", _grid(report)),
+        *(("warning", warning) for warning in report.get("warnings", ())),
         *(("note", note) for note in report.get("notes", ())),
     )
 
@@ -127,7 +129,7 @@ def _normalization(normalization: dict[str, Any]) -> Facts:
     return (
         (first, words or "left as they are"),
         ("other planes", f"{len(measured) - 1:,}, in the file" if len(measured) > 1 else ""),
-        ("left out", "" if ignore is None else f"pixels of the value {ignore:g}"),
+        ("left out", "" if ignore is None else f"pixels of the value {ignore}"),
         ("together", "all planes as one image" if normalization["together"] else ""),
     )
 

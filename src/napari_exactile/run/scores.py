@@ -95,12 +95,14 @@ class Decision:
         """Return the labels of `scores` (1, channels, *spatial).
 
         A near-tie is a pixel whose two best probabilities, or those of yes and no counted from the threshold,
-        differ by less than `near_tie`.
+        differ by less than `near_tie`. Raises ValueError for NaN; where the output is values, it is kept.
         """
         scores = scores[0]
         if self.kind == "values":
             return Labelled(None, 0, self._values(scores))
         chances = self._chances(scores)
+        if chances.isnan().any():
+            raise ValueError("the network gives NaN there, which is no score of a class")
         if self.kind == "threshold":
             yes = (chances >= self.threshold).to(torch.uint8)
             gap = (2 * (chances - self.threshold)).abs()

@@ -32,7 +32,7 @@ class Seen:
             least, most = (float(one) for one in scores.aminmax())
             self._logits = least < 0 or most > 1
 
-    def notes(self, names: tuple[str, ...]) -> Iterator[str]:
+    def warnings(self, names: tuple[str, ...]) -> Iterator[str]:
         """Yield what is odd about all that was seen; labels have these names."""
         if not self.zones:
             return

@@ -154,8 +154,7 @@ class Series:
         if self.job.normalization is not None:  # from before
             self._together = self.job.normalization
             return
-        whole, card = self.planes.whole, self.model.card
-        self._together = yield from measured(whole, card, self.settings, is_cancelled)
+        self._together = yield from measured(self.planes.whole, self.model, self.settings, is_cancelled)
         self.jobs = [self._job(0)]
 
     def _job(self, number: int) -> Job:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, isnan, nan
 from typing import Literal, get_args
 
 from napari_exactile.geometry.interval import Box
@@ -28,6 +28,8 @@ class Settings:
     "none", a text such as "clip 0 4095; joint z-score" or "fixed 120 35" (see `parse_steps`), or a tuple of
     steps such as (Clip(0, 4095), ZScore()). Pixels that equal `ignore` in all channels, such as 0 around the
     tissue of a slide, are left out of what is measured; they are normalised and segmented like the others.
+    With `ignore` NaN, pixels that are NaN in some channel are left out, enter the network as the mean that
+    was measured of their channel, and are labelled background; without it, such images are refused.
 
     `probabilities` keeps these beside the labels: True as float32, "float16" in half the space with three
     digits. It says the type of values, too, for networks that give such; they are kept in any case.
@@ -77,8 +79,10 @@ class Settings:
             raise ValueError(f"the memory limit must be positive, not {self.memory_limit}")
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise ValueError(f"a threshold lies between 0 and 1, not at {self.threshold}")
-        if self.ignore is not None and not isfinite(self.ignore):
-            raise ValueError(f"the value to ignore is a number, not {self.ignore}")
+        if self.ignore is not None and isnan(self.ignore):
+            object.__setattr__(self, "ignore", nan)  # the one that equals itself in comparisons of settings
+        elif self.ignore is not None and not isfinite(self.ignore):
+            raise ValueError(f"the value to ignore is a number or nan, not {self.ignore}")
         if self.scratch_limit is not None and self.scratch_limit < 0:
             raise ValueError(f"the scratch limit cannot be negative: {self.scratch_limit}")
 

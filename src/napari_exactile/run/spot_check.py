@@ -215,7 +215,7 @@ class _Again:
         box = moved(part, (-side.start for side in job.labelled))
         kept = read(plane, box)
         with exact_arithmetic():
-            other = job.decision.decide(self._scores(window, part))
+            other = job.decided(self._scores(window, part), part)
         assert other.labels is not None, "values are not checked"
         chances = other.probabilities.double().cpu().numpy()
         differs = kept != other.labels.cpu().numpy()

@@ -28,7 +28,9 @@ def summary_lines(report: Report, image_name: str) -> list[tuple[str, str]]:
         ("extra computing", f"{report.redundancy - 1:+.0%}".replace("%", " %")),
         ("time", f"{report.seconds:.1f} s on {report.device}, {report.megapixels_per_second:.3g} Mpx/s"),
         ("near-ties", counted(report.near_ties, "pixel")),
+        *([("NaN pixels", missing_words(report.left_out))] if report.left_out else []),
         *(("note", note) for note in report.notes),
+        *(("warning", warning) for warning in report.warnings),
         ("result", exactness(report)),
     ]
 
@@ -68,6 +70,11 @@ def _whole_image(analysis: Analysis) -> list[tuple[str, str]]:
     return [("whole image", f"{operators} at all of it: {passes_words(analysis.surveys)} before the last")]
 
 
+def missing_words(count: int) -> str:
+    """Return what became of so many pixels that were NaN."""
+    return f"{count:,}: not measured, read as the mean of their channel, and labelled background"
+
+
 def passes_words(count: int) -> str:
     """Return a number of passes in words."""
     return counted(count, "pass", "passes")
@@ -84,7 +91,10 @@ def summed(reports: Sequence[Report], stack: tuple[int, ...]) -> Report:
         tiles_done=sum(report.tiles_done for report in reports),
         near_ties=sum(report.near_ties for report in reports),
         seconds=sum(report.seconds for report in reports),
-        notes=tuple(note for note in first.notes if all(note in report.notes for report in reports)),
+        # What is odd about one plane may be usual in a stack.
+        warnings=tuple(one for one in first.warnings if all(one in report.warnings for report in reports)),
+        notes=tuple(dict.fromkeys(note for report in reports for note in report.notes)),
+        left_out=sum(report.left_out for report in reports),
     )
 
 

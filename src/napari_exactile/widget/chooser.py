@@ -109,7 +109,8 @@ class Chooser:
             fields.offer_planes((1,) * (layer.ndim - 2))
             fields.image_note.say(f"{error}.", warning=True)
             raise _CannotRun("The image does not fit: see Image.") from error
-        fields.image_note.say(*described(plane, card, self._everything))
+        leaves_out = fields.normalizing.leaves_out_missing
+        fields.image_note.say(*described(plane, card, self._everything, leaves_out))
         fields.offer_channels(layer.ndim > 2 or card.channels > 1)
         fields.offer_planes(plane.stack_shape)
         return plane

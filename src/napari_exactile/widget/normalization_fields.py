@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import isfinite
+from math import isinf
 from typing import Any
 
 from magicgui.widgets import ComboBox, LineEdit, PushButton
@@ -35,7 +35,7 @@ class NormalizationFields:
         )
         self.ignore = LineEdit(
             tooltip="Pixels of this value in all channels are left out of what is measured, such as 0 around "
-            "the tissue of a slide",
+            "the tissue of a slide; nan: pixels without a value, which are labelled background",
         )  # fmt: skip
         self.typed.native.setPlaceholderText("fixed 120 35")
         self.ignore.native.setPlaceholderText("none")
@@ -88,16 +88,22 @@ class NormalizationFields:
             raise
         return text
 
+    @property
+    def leaves_out_missing(self) -> bool:
+        """Whether pixels without a value are left out, or get one."""
+        typed = str(self.typed.value).strip() if self.choice.value == TYPED else ""
+        return str(self.ignore.value).strip().lower() == "nan" or typed.startswith("nan ")
+
     def ignored(self) -> float | None:
         """Return the value to ignore, None for none; raises ValueError, which the note says too."""
         text = str(self.ignore.value).strip()
         self.ignore_note.say()
         try:
             value = float(text) if text else None
-            if value is not None and not isfinite(value):
+            if value is not None and isinf(value):
                 raise ValueError
         except ValueError:
-            self.ignore_note.say(f"Type a number such as 0, or nothing, not '{text}'.", warning=True)
+            self.ignore_note.say(f"Type a number such as 0, nan, or nothing, not '{text}'.", warning=True)
             raise
         return value
 

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from napari_exactile.models.card import ModelCard
-from napari_exactile.widget.planes import Plane
+from napari_exactile.widget.planes import Plane, data_of
 
 # Networks are commonly trained on images enlarged and shrunk by about so much.
 TOLERATED = 0.25
 
 
-def described(plane: Plane, card: ModelCard, everything: bool) -> tuple[str, bool]:
-    """Return a plane in words, and whether they are a warning that the model was trained at another scale."""
-    warning = scale_warning(card.pixel_size, plane.pixel_size)
-    return "\n".join(filter(None, [plane.describe(everything), warning])), bool(warning)
+# Of larger images, and of those that are not in memory, a look at all pixels would be felt.
+LOOKED_AT = 2**22
+MISSING = (
+    "It has NaN pixels, at which a run would stop: type nan under Advanced, Ignore, to leave them out and "
+    "label them background"
+)
+
+
+def described(plane: Plane, card: ModelCard, everything: bool, leaves_out: bool = False) -> tuple[str, bool]:
+    """Return a plane in words, and whether they are a warning.
+
+    That is where the model was trained at another scale, and where pixels are NaN, unless a run `leaves_out`
+    these.
+    """
+    missing = "" if leaves_out or not _has_missing(data_of(plane.layer)) else f"{MISSING}."
+    warnings = scale_warning(card.pixel_size, plane.pixel_size), missing
+    return "\n".join(filter(None, [plane.describe(everything), *warnings])), any(warnings)
+
+
+def _has_missing(data: Any) -> bool:
+    """Tell whether an array has NaN, where that is cheap to know."""
+    cheap = isinstance(data, np.ndarray) and data.dtype.kind == "f" and 0 < data.size <= LOOKED_AT
+    return cheap and bool(np.isnan(data.min()))
 
 
 def scale_warning(trained: float | None, sizes: tuple[float, ...] | None) -> str:

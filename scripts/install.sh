@@ -75,7 +75,7 @@ torch_version() {
 if torch_version >/dev/null; then
     :
 elif [ -n "${EXACTILE_ALLOW_CUDA:-}" ] || nvidia-smi -L >/dev/null 2>&1; then
-    pip install 'torch>=2.6'
+    pip install 'torch>=2.9'
 else
     pip install -c constraints-cpu.txt torch ||
         stop "pip cannot reach PyTorch's CPU build (its reason is above). No NVIDIA GPU was found, and the usual" \

@@ -82,7 +82,7 @@ def test_a_value_is_ignored(opened: Open, model: ex.Model, qtbot: QtBot) -> None
     fields = dock.fields.normalizing
     fields.ignore.value = "nothing"
     assert dock.plan is None
-    assert fields.ignore_note.text() == "Type a number such as 0, or nothing, not 'nothing'."
+    assert fields.ignore_note.text() == "Type a number such as 0, nan, or nothing, not 'nothing'."
     fields.ignore.value = "0"
     np.testing.assert_array_equal(finish(qtbot, dock).data, labels_of(image, model, ignore=0))
     mean = image[image > 0].mean()

@@ -96,6 +96,14 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
             show_default=False,
         ),
     ] = "auto",
+    padding: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|always",
+            help="Pad the image to multiples of what the network divides it by, where it does not take its "
+            "size, or always, as the papers do.",
+        ),
+    ] = "auto",
     trust_code: Annotated[
         bool, typer.Option("--trust-code", help="Import the code that a bioimage.io package brings.")
     ] = False,
@@ -162,6 +170,7 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
             together=together,
             threshold=threshold,
             output_kind=output_kind,
+            padding=padding,
             probabilities=probabilities or False,
             memory_limit=_bytes("--memory-limit", memory_limit),
             scratch_limit=_bytes("--scratch-limit", scratch_limit),

@@ -30,7 +30,8 @@ class Tiling:
     `shape` is the image's, `factor` is F, `zone` the size of a full ZoR, `radius` the context around it, all
     in pixels per axis. `region` is the box to cover (by default the whole image). Zones start on multiples
     of F; the first and last of an axis are narrower where the region ends inside them. A radius that is no
-    multiple of F makes tiles that start off the grid: nothing exact comes of them.
+    multiple of F makes tiles that start off the grid: nothing exact comes of them. `padded_shape` is that of
+    the image that tiles are cut from: by default, the image is padded to multiples of F.
     """
 
     shape: tuple[int, ...]
@@ -38,10 +39,14 @@ class Tiling:
     zone: tuple[int, ...]
     radius: tuple[int, ...]
     region: Box = ()
+    padded_shape: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.region:
             object.__setattr__(self, "region", full_box(self.shape))
+        if not self.padded_shape:
+            padded = tuple(round_up(n, f) for n, f in zip(self.shape, self.factor, strict=True))
+            object.__setattr__(self, "padded_shape", padded)
         if not len(self.shape) == len(self.factor) == len(self.zone) == len(self.radius) == len(self.region):
             raise ValueError(
                 f"shape {self.shape}, factor {self.factor}, zone {self.zone}, radius {self.radius} "
@@ -63,11 +68,6 @@ class Tiling:
             raise ValueError(f"a zone of {zone} px is not a positive multiple of the size factor {factor}")
         if radius < 0:
             raise ValueError(f"a radius cannot be negative: {radius}")
-
-    @property
-    def padded_shape(self) -> tuple[int, ...]:
-        """Return the image's shape, rounded up to multiples of F."""
-        return tuple(round_up(n, f) for n, f in zip(self.shape, self.factor, strict=True))
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -158,15 +158,20 @@ class Tiling:
 
 
 def tile_around(span: Interval, factor: int, radius: int, length: int) -> Interval:
-    """Return what the usual tiling reads for a zone along an axis of `length` px, a multiple of F.
+    """Return what the usual tiling reads for a zone along an axis of `length` px.
 
-    The zone with `radius` on both sides, clipped to the axis. A network takes multiples of F only, so where
-    the radius is none, the tile goes on after its end, beyond the image's if need be (it is reflected there).
+    The zone with `radius` on both sides, clipped to the axis. Where the axis is a multiple of F, a network
+    may take multiples only, so where the radius is none, the tile goes on after its end, beyond the image's
+    if need be (it is reflected there).
 
     >>> tile_around(Interval(320, 640), 16, 96, 2048), tile_around(Interval(320, 640), 16, 90, 2048)
     (Interval(start=224, stop=736), Interval(start=230, stop=742))
+    >>> tile_around(Interval(1920, 2041), 16, 96, 2041)
+    Interval(start=1824, stop=2041)
     """
     inside = span.round_out(factor).grow(radius, radius).clip(Interval(0, length))
+    if inside.stop == length and length % factor:
+        return inside
     return Interval(inside.start, inside.start + round_up(len(inside), factor))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -12,10 +12,10 @@ from torch.fx import GraphModule
 
 from napari_exactile.geometry.equations import rounded_radius
 from napari_exactile.geometry.grid import OutputGrid
-from napari_exactile.geometry.interval import Box, Interval, round_up
+from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.network.failures import wrong_axes
 from napari_exactile.network.forms import weights
-from napari_exactile.network.freeze import Frozen, Statistic, freeze
+from napari_exactile.network.freeze import Frozen, Statistic
 from napari_exactile.network.gives import Gives, gives
 from napari_exactile.network.graph import Graph, NotExactError, Refusal
 from napari_exactile.network.halo import BoundGraph
@@ -23,11 +23,10 @@ from napari_exactile.network.layers import Layer, aligned, layers_of, table
 from napari_exactile.network.outputs import Output
 from napari_exactile.network.passes import PassPlanner
 from napari_exactile.network.reductions import Partial
-from napari_exactile.network.trace import trace
+from napari_exactile.network.sizes import Traced, size_dependence, times
 from napari_exactile.torch_state import exact_arithmetic
 
-# F is not known before the first trace: that one sees a length that every likely factor divides.
-DIVISIBLE_LENGTH = 2**8 * 3**2 * 5 * 7
+AS_IT_IS = "as it is"
 WAY_OUT = 'Or run it in approximate mode with a radius of your own (method "approximate", radius 64 say)'
 
 
@@ -38,7 +37,8 @@ class Analysis:
     All lengths are in input pixels, one entry per spatial axis. `output` is the name of the output that
     counts, where the network has several. Where `refusals` is not empty the network cannot be exact in tiles
     and the derived facts are None. `anchors` are operators that work by the place in the whole image: trimmed
-    execution is exact all the same, but whole tiles by themselves never are.
+    execution is exact all the same, but whole tiles by themselves never are. `evenly` analyses the same with
+    every axis padded to multiples of F.
     """
 
     shape: tuple[int, ...]
@@ -48,6 +48,22 @@ class Analysis:
     frozen: Frozen | None = None
     anchors: tuple[Refusal, ...] = ()
     output: Output = None
+    evenly: Callable[[], Analysis] | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def for_whole_tiles(self) -> Analysis:
+        """The analysis that whole tiles go by: of the padded image, where its own leaves no grid for them.
+
+        Traces the network once more, where that is so.
+        """
+        uneven = self.bound is not None and self.graph.even is not None and bool(self.anchors)
+        return self.evenly() if uneven and self.evenly else self
+
+    @property
+    def padding(self) -> tuple[str, ...]:
+        """Return in words, for each axis, what the image is padded to before it goes through the network."""
+        pairs = zip(self.shape, self.padded_shape, strict=True)
+        return tuple(f"reflected to {m} px" if m > n else AS_IT_IS for n, m in pairs)
 
     @property
     def graph(self) -> Graph:
@@ -122,7 +138,7 @@ class Analysis:
 
     @property
     def padded_shape(self) -> tuple[int, ...]:
-        """Return the shape of the image that the trace stands for: padded to multiples of F."""
+        """Return the shape of the image that the trace stands for: its own, padded where it has to be."""
         return self.graph.spatial_shape(0)
 
     @cached_property
@@ -194,13 +210,21 @@ class Analysis:
 
 
 @exact_arithmetic()
-def analyse_module(module: nn.Module, channels: int, shape: Sequence[int], output: Output = None) -> Analysis:
+def analyse_module(
+    module: nn.Module,
+    channels: int,
+    shape: Sequence[int],
+    output: Output = None,
+    padded: Sequence[bool] = (),
+) -> Analysis:
     """Analyse `module` for images of `channels` and spatial `shape`; refusals are returned, not raised.
 
     `output` names the tensor to segment by, where the network returns several.
 
-    The network is traced twice: to find F, and for the image padded to multiples of F. Takes no memory of
-    image size. Raises ValueError for an empty shape.
+    The network is traced to find F, and at the size of the image: the reference is one pass over it as it
+    is. Axes along which the network does not take it, or does not give a label for each of its strides, and
+    those of `padded`, are padded to multiples of F instead, the papers' way. Takes no memory of image size.
+    Raises ValueError for an empty shape.
     """
     shape = tuple(int(length) for length in shape)
     if not shape or min(shape) < 1:
@@ -208,12 +232,16 @@ def analyse_module(module: nn.Module, channels: int, shape: Sequence[int], outpu
     try:
         refuse_training(module)
         refuse_nan(module)
-        first, _frozen = _bind(module, channels, (DIVISIBLE_LENGTH,) * len(shape), output)
-        padded = tuple(round_up(length, f) for length, f in zip(shape, first.factor, strict=True))
-        bound, frozen = _bind(module, channels, padded, output)
-        _refuse_fixed_size(first, bound)
-        anchors = (*_whole_image(frozen), *bound.anchors, *_size_dependence(first, bound))
-        analysis = Analysis(shape, channels, bound=bound, frozen=frozen, anchors=anchors, output=output)
+        traced = Traced(module, channels, output, len(shape))
+        bound, frozen = traced.at(shape, tuple(padded) or (False,) * len(shape))
+        anchors = (*_whole_image(frozen), *bound.anchors, *size_dependence(traced.first, bound))
+
+        def evenly() -> Analysis:
+            return analyse_module(module, channels, shape, output, (True,) * len(shape))
+
+        analysis = Analysis(
+            shape, channels, bound=bound, frozen=frozen, anchors=anchors, output=output, evenly=evenly
+        )
         _refuse_nothing(analysis)
         return analysis
     except NotExactError as error:
@@ -222,57 +250,16 @@ def analyse_module(module: nn.Module, channels: int, shape: Sequence[int], outpu
         return Analysis(shape, channels, refusals=refusals, output=output)
 
 
-def _bind(
-    module: nn.Module, channels: int, shape: tuple[int, ...], output: Output
-) -> tuple[BoundGraph, Frozen]:
-    frozen = freeze(trace(module, (1, channels, *shape), output))
-    bound = BoundGraph.bind(frozen.graph)
-    graph = bound.graph
-    result = graph.nodes[graph.output].shape
-    if len(result) != len(shape) + 2:
-        reason = f"an image of {_times(shape)} px gives an output of shape {_times(result)}"
-        raise NotExactError(
-            (Refusal("output", "", reason, "The output must have the axes (batch, channels, space)"),)
-        )
-    if not graph.layout(graph.output).is_last:
-        reason = "the axes of the image come out in another order"
-        raise NotExactError(
-            (Refusal("output", "", reason, "Permute the output to (batch, channels, space)"),)
-        )
-    return bound, frozen
-
-
-def _refuse_fixed_size(one: BoundGraph, other: BoundGraph) -> None:
-    """Refuse an output that does not grow with the image, as one cropped to so many pixels does not."""
-    for axis, stride in enumerate(one.strides[one.graph.output]):
-        images = [bound.graph.spatial_shape(0)[axis] for bound in (one, other)]
-        outputs = [bound.graph.spatial_shape(bound.graph.output)[axis] for bound in (one, other)]
-        if images[0] - images[1] != stride * (outputs[0] - outputs[1]):
-            reason = (
-                f"images of {images[1]} and {images[0]} px give outputs of {outputs[1]} and {outputs[0]}: "
-                "its size does not follow that of the image"
-            )
-            raise NotExactError((Refusal("output", "", reason),))
-
-
 def _refuse_nothing(analysis: Analysis) -> None:
     """Refuse an image that is smaller than the margin that the network cuts off."""
     if min(analysis.grid.shape) < 1:
-        reason = f"of an image of {_times(analysis.shape)} px, its margins leave nothing"
+        reason = f"of an image of {times(analysis.shape)} px, its margins leave nothing"
         raise NotExactError((Refusal("output", "", reason, "Segment a larger image"),))
 
 
 def _whole_image(frozen: Frozen) -> tuple[Refusal, ...]:
     reason = "it looks at the whole image"
     return tuple(Refusal(one.operator, one.place, reason) for one in frozen.statistics)
-
-
-def _size_dependence(one: BoundGraph, other: BoundGraph) -> tuple[Refusal, ...]:
-    """Tell of a network that reads other neighbours in images of other sizes: in tiles by themselves, too."""
-    axes = range(one.graph.axes)
-    if one.factor == other.factor and all(one.context(axis) == other.context(axis) for axis in axes):
-        return ()
-    return (Refusal("model", "", "which neighbours a pixel depends on changes with the size of the image"),)
 
 
 def refuse_training(module: nn.Module) -> None:
@@ -302,7 +289,3 @@ def refuse_nan(module: nn.Module) -> None:
             what = "NaN" if low.isnan() else "infinity"
             reason = f"its weights hold {what}, so that it gives no scores"
             raise NotExactError((Refusal("weights", name, reason, "Train or load it again"),))
-
-
-def _times(shape: Sequence[int]) -> str:
-    return " x ".join(str(length) for length in shape)

@@ -128,7 +128,8 @@ class _Walk:
         output = self._made[self._traced.output]
         if isinstance(output, _Constant):
             raise refused(self._traced.nodes[self._traced.output], "the output is the same at every pixel")
-        graph, sources = Graph(tuple(self._nodes), output.index), [s.source for s in self._statistics]
+        graph = replace(self._traced, nodes=tuple(self._nodes), output=output.index)
+        sources = [one.source for one in self._statistics]
         numbers = graph.numbers(sources)
         statistics = tuple(replace(one, source=numbers[one.source]) for one in self._statistics)
         levels = tuple(level for index, level in enumerate(self._levels) if index in numbers)

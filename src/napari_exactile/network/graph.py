@@ -80,15 +80,25 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """All operators in the order of execution; `output` is the number of the node that is the result."""
+    """All operators in the order of execution; `output` is the number of the node that is the result.
+
+    Where the image may be no multiple of F, `even` is the same network on one that is: it tells the factors
+    by which tensors are resized to the size of others, whose own sizes were rounded.
+    """
 
     nodes: tuple[Node, ...]
     output: int
+    even: Graph | None = None
 
     @property
     def axes(self) -> int:
         """Return the number of spatial axes: the dimensions after batch and channel."""
         return len(self.nodes[0].shape) - 2
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the operators in the order of execution."""
+        return tuple(node.name for node in self.nodes)
 
     def spatial_shape(self, index: int) -> tuple[int, ...]:
         """Return the whole-image spatial shape of one node's tensor."""
@@ -114,7 +124,7 @@ class Graph:
             replace(node, args=tree_map(moved, node.args), kwargs=tree_map(moved, node.kwargs))
             for node in self.nodes
         )
-        return Graph(tuple(nodes), self.output)
+        return replace(self, nodes=tuple(nodes))
 
     def alive(self, results: Iterable[int], given: Collection[int] = ()) -> set[int]:
         """Return the nodes that `results` depend on, themselves included; what lies before `given` is not."""
@@ -141,7 +151,7 @@ class Graph:
             for node in self.nodes
             if node.index in number
         )
-        return Graph(tuple(nodes), number[self.output])
+        return replace(self, nodes=tuple(nodes), output=number[self.output])
 
     def numbers(self, results: Collection[int] = ()) -> dict[int, int]:
         """Return the numbers that nodes have after `pruned(results)`."""

@@ -34,10 +34,14 @@ from napari_exactile.network.windowed import Convolution
 
 @dataclass(frozen=True)
 class BoundGraph:
-    """A graph with the operator of every node made ready; the image, node 0, has none."""
+    """A graph with the operator of every node made ready; the image, node 0, has none.
+
+    `like` is the same network at another size, whose `offsets` it has where their nodes are the same.
+    """
 
     graph: Graph
     operators: tuple[Operator | None, ...]
+    like: BoundGraph | None = None
 
     @classmethod
     def bind(cls, graph: Graph) -> BoundGraph:
@@ -94,6 +98,8 @@ class BoundGraph:
         image begins at its corner: that is how networks with padding are trained. Otherwise an element lies
         at the centre of what it reads; where inputs differ, half a pixel at a crop say, in their middle.
         """
+        if self.like and self.like.graph.names == self.graph.names:
+            return self.like.offsets
         offsets = [(Fraction(0),) * self.graph.axes]
         for node, operator in self.steps:
             before = [offsets[i] for i in node.inputs]
@@ -174,8 +180,10 @@ class BoundGraph:
     def _first_from(self, index: int, axis: int, place: int) -> int:
         """Return the first element of a node's tensor that begins at `place` in the image, or behind it."""
         length, whole = (self.graph.spatial_shape(i)[axis] for i in (index, 0))
-        first = self.inner_part(index, axis, Interval(place, place)).start if place > 0 else 0
-        if place > whole - self.factor[axis]:
+        if place <= 0 or place >= whole:
+            return length if place > 0 else 0
+        first = self.inner_part(index, axis, Interval(place, place)).start
+        if place > whole - self.factor[axis] and whole % self.factor[axis] == 0:
             # The image may end here: what follows is what its padding adds.
             first = max(first, length - floor((whole - place) / self.strides[index][axis]))
         return min(max(first, 0), length)
@@ -206,14 +214,14 @@ class BoundGraph:
         tensor in between must hold what the zone depends on, and a tile's tensors end where the tile does.
         """
         length, factor = self.graph.spatial_shape(0)[axis], self.factor[axis]
-        sides = [(Interval(0, factor), False), (Interval(0, factor), True)]
-        sides.append((Interval(length - factor, length), True))
+        first, last = Interval(0, min(factor, length)), Interval((length - 1) // factor * factor, length)
+        sides = [(Interval(0, factor), False), (first, True), (last, True)]
         return max(self._margin(axis, zone, edges) for zone, edges in sides)
 
     def _margin(self, axis: int, zone: Interval, edges: bool) -> int:
         lengths, lacking = self.graph.spatial_shape, [0]
         stride = self.strides[self.graph.output][axis]
-        wanted = Interval(int(zone.start / stride), int(zone.stop / stride))
+        wanted = Interval(int(zone.start / stride), ceil(zone.stop / stride))
         for index, need in enumerate(self.demand(axis, wanted, edges)):
             if need is not None:
                 own = self.strides[index][axis]
@@ -242,7 +250,7 @@ def laid_out(graph: Graph) -> Graph:
         layout = layout_of(node, sources) if nodes else Layout.last(node.shape, graph.axes)
         assert layout is None or layout.shape == node.shape, f"the layout of {node.name} has another shape"
         nodes.append(replace(node, layout=layout))
-    return Graph(tuple(nodes), graph.output)
+    return replace(graph, nodes=tuple(nodes))
 
 
 def boxes(demands: Sequence[Demand]) -> tuple[Box | None, ...]:

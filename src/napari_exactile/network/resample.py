@@ -55,8 +55,8 @@ class Table:
         """Return the outputs `wanted` along one dimension of `part`, which holds the inputs `held`."""
         outputs = slice(wanted.start, wanted.stop)
         places = (self.first[outputs] - held.start).to(part.device)
-        # Beyond what is held, weights are zero.
-        taps = [(places + tap).clamp(max=len(held) - 1) for tap in range(len(self.weights))]
+        # Beyond what is held, weights are zero; in crops, beyond their rim anything will do.
+        taps = [(places + tap).clamp(0, len(held) - 1) for tap in range(len(self.weights))]
         picked = (part.index_select(dim, tap) for tap in taps)
         if len(taps) == 1:  # it has all the weight
             return next(picked)

@@ -74,7 +74,7 @@ def _antialiased(node: Node, graph: Graph) -> Operator:
     if columns == 1 and before != after:
         # Seen with torch 2.13 on the CPU: rows of one column are the first neighbour's, not the weighted sum.
         raise refused(node, "torch resizes rows wrongly where a single column is left", "Use a wider image")
-    return _resampling(node, axes, "antialiased resizing")
+    return _resampling(node, graph, "antialiased resizing")
 
 
 # For each axis its length before and after, and the factor that the network asks for, if it does.
@@ -98,23 +98,27 @@ def _resizing(
     label: str,
 ) -> Operator:
     """Return the operator that resizes parts as torch does, if all factors are whole and fit."""
-    axes, options = _axes(node, graph), _options(node)
-    factors = [after // before for before, after, _ in axes]
+    axes, options, ratios = _axes(node, graph), _options(node), _ratios(node, graph)
+    factors = [ratio.denominator for ratio in ratios]
     each = list(zip(axes, factors, strict=True))
-    whole = all(factor and factor * before == after for (before, after, _), factor in each)
+    whole = all(ratio.numerator == 1 for ratio in ratios)
+    whole = whole and all(factor * before == after for (before, after, _), factor in each)
     if any(options) or not whole or not all(fits(node, n, factor, scale) for (n, _, scale), factor in each):
-        return _resampling(node, axes, label)
+        return _resampling(node, graph, label)
     reaches = tuple(kind(factor) for factor in factors)
     return Resizing(reaches, graph.spatial_shape(node.inputs[0]), node.op, options, label)
 
 
-def _resampling(node: Node, axes: Axes, label: str) -> Operator:
+def _resampling(node: Node, graph: Graph, label: str) -> Operator:
     """Return the operator that resizes by torch's own weights."""
-    options = _options(node)
+    axes, options, ratios = _axes(node, graph), _options(node), _ratios(node, graph)
     tables = tuple(table_of(node.name, *axis[:2], options, axis[2], node.dtype) for axis in axes)
-    ratios = [_ratio(node, *axis, aligned=any(options)) for axis in axes]
     each = list(zip(tables, ratios, strict=True))
     anchor = "" if all(table.repeats(ratio) for table, ratio in each) else _ROUNDED
+    if anchor and any(
+        ratio * after != before for (before, after, _), ratio in zip(axes, ratios, strict=True)
+    ):
+        anchor = _UNEVEN
     if any(options) and any(before != after for before, after, _ in axes):
         anchor = "with align_corners, the grid of its result depends on the size of the image"
     return Resampling(tuple(table.reach(ratio) for table, ratio in each), tables, anchor, label)
@@ -123,6 +127,45 @@ def _resampling(node: Node, axes: Axes, label: str) -> Operator:
 _ROUNDED = (
     "torch rounds the places that it resizes to, and rounds the more the farther they are from the origin"
 )
+
+
+_UNEVEN = (
+    "it resizes to the size of another tensor, and where the image is no multiple of what the network divides"
+    " it by, that ratio depends on the size of the image"
+)
+
+
+def _ratios(node: Node, graph: Graph) -> list[Fraction]:
+    """Return the inputs per output along each axis: those of an image that F divides, if that is known."""
+    axes, aligned = _axes(node, graph), any(_options(node))
+    even = graph.even
+    if even is None:
+        return [_ratio(node, *axis, aligned) for axis in axes]
+    if even.names == graph.names:
+        return _ratios(even.nodes[node.index], even)
+    return [_nominal(*axis) or _ratio(node, *axis, aligned) for axis in axes]
+
+
+def _nominal(before: int, after: int, scale: float | None) -> Fraction | None:
+    """Return the whole factor, or its inverse, that two sizes would have if the image were even.
+
+    One of them is the other one's, divided and rounded; None where no such factor fits. A guess for networks
+    that pad some sizes and not others, so that their operators cannot be compared.
+
+    >>> _nominal(101, 201, None), _nominal(51, 401, None), _nominal(201, 101, None), _nominal(100, 150, None)
+    (Fraction(1, 2), Fraction(1, 8), Fraction(2, 1), None)
+    """
+    if scale is not None:
+        return None
+    short, long = sorted((before, after))
+    nearest = round(long / short)
+    # Of small tensors, several fit: networks halve.
+    powers = (2**n for n in range(1, long.bit_length()))
+    fitting = (k for k in (*powers, nearest) if k * (short - 1) < long < k * (short + 1))
+    factor = next(fitting, None)
+    if factor is None:
+        return None
+    return Fraction(1, factor) if before < after else Fraction(factor)
 
 
 def _options(node: Node) -> tuple[bool, ...]:

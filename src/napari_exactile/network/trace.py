@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -33,17 +34,20 @@ GROWTH = 16
 DEPENDS_ON_VALUES = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 
 
-def trace(module: nn.Module, shape: tuple[int, ...], output: Output = None) -> Graph:
+def trace(
+    module: nn.Module, shape: tuple[int, ...], output: Output = None, *, even: Graph | None = None
+) -> Graph:
     """Return the graph of `module` for an input of `shape` (batch, channels, spatial axes).
 
     `output` names the tensor that counts where the network returns several; what it does not need is left
     out. Weights stay by reference, in-place operators come out as their out-of-place forms, and whatever does
     not depend on the image is computed once. Raises NotExactError, with the place in the model, where the
     network looks at pixel values to decide what to do, or fails on this shape. Of a network whose weights lie
-    on a GPU, a copy in main memory is traced.
+    on a GPU, a copy in main memory is traced. `even` is noted in the graph.
     """
     with without_triton(), exact_arithmetic():
-        return _traced(on_device(module, torch.device("cpu")), shape, output)
+        graph = _traced(on_device(module, torch.device("cpu")), shape, output)
+    return replace(graph, even=even)
 
 
 def _traced(module: nn.Module, shape: tuple[int, ...], output: Output) -> Graph:

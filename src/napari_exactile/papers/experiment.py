@@ -114,7 +114,10 @@ def run_experiment(
 
     `shape` is the images' in pixels. Raises ValueError for sizes that cannot be, and Cancelled.
     """
-    chosen, model = Comparison(tile=experiment.tile, device=device), experiment.make(scale.base)
+    chosen, model = (
+        Comparison(tile=experiment.tile, device=device, padding="always"),
+        experiment.make(scale.base),
+    )
     drawn = (experiment.draw(shape, experiment.seed + number) for number in range(scale.images))
     subjects = [chosen.subject(image, model, cancel) for image in drawn]
     steps, watch = _steps(experiment, subjects[0], chosen), _Watch(device)
@@ -189,5 +192,6 @@ def _steps(experiment: Experiment, subject: Subject, chosen: Comparison) -> list
 def _computing(subject: Subject, step: Step) -> float:
     """Return the pixels of all tiles against those of the padded image."""
     analysis = subject.errors.analysis
-    tiling = Tiling(analysis.shape, analysis.require().factor, step.zone, step.radius)
+    padded = analysis.padded_shape
+    tiling = Tiling(analysis.shape, analysis.require().factor, step.zone, step.radius, padded_shape=padded)
     return sum(prod(box_shape(tile.box)) for tile in tiling) / prod(analysis.padded_shape)

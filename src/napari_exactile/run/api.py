@@ -19,21 +19,23 @@ from napari_exactile.run.events import Event
 from napari_exactile.run.job import Job
 from napari_exactile.run.report import Result
 from napari_exactile.run.series import Series
-from napari_exactile.run.settings import Settings
+from napari_exactile.run.settings import Padding, Settings
+from napari_exactile.run.sizes import forbidden
 from napari_exactile.run.spot_check import WINDOWS
 from napari_exactile.run.stored import stored
 
 ModelLike = str | nn.Module | Model
 
 
-def analyse(model: ModelLike, shape: Sequence[int]) -> Analysis:
+def analyse(model: ModelLike, shape: Sequence[int], padding: Padding = "auto") -> Analysis:
     """Return F, context and radius of a model for images of spatial `shape`; no pixels are touched.
 
-    A model that cannot be exact comes back with its `refusals`. Raises ValueError for an unknown model or an
-    empty shape.
+    `padding` is that of Settings. A model that cannot be exact comes back with its `refusals`. Raises
+    ValueError for an unknown model or an empty shape.
     """
     loaded = load_model(model)
-    return analyse_module(loaded.module, loaded.card.channels, shape, loaded.card.output)
+    padded = (True,) * len(shape) if padding == "always" else forbidden(loaded.card, shape)
+    return analyse_module(loaded.module, loaded.card.channels, shape, loaded.card.output, padded)
 
 
 def measure_context(
@@ -116,8 +118,9 @@ def _run(series: Series, on_event: Callable[[Event], None], cancel: Callable[[],
 def segment_whole(image: Any, model: ModelLike, *, axes: str | None = None, **settings: Any) -> Result:
     """Return the reference, for images that fit: one forward pass of the unchanged network over the image.
 
-    The image is normalised as a whole, reflected at the bottom and right up to multiples of F, and the
-    result cropped. Tiling must reproduce exactly this.
+    The image is normalised as a whole and goes through the network as it is; where the network does not take
+    its size, it is reflected at the bottom or right up to a multiple of F, and the result cropped. Tiling
+    must reproduce exactly this.
     """
     return make_job(image, model, axes, Settings(**settings)).run_whole()
 
@@ -150,7 +153,7 @@ def analysis_for(model: Model, shape: Sequence[int], settings: Settings) -> Anal
 
     Raises as `declare` does where the settings are approximate.
     """
-    analysis = analyse(model, shape)
+    analysis = analyse(model, shape, settings.padding)
     if settings.method != "approximate":
         return analysis
     return declare(model.module, analysis, settings.factor)

@@ -13,7 +13,7 @@ from napari_exactile.network.analysis import Analysis
 from napari_exactile.run.api import ModelLike, make_job
 from napari_exactile.run.errors import TilingError, TilingErrors
 from napari_exactile.run.events import checker
-from napari_exactile.run.settings import Device, NormalizationChoice, Settings
+from napari_exactile.run.settings import Device, NormalizationChoice, Padding, Settings
 from napari_exactile.run.sweep import Kind, Step, Subject, Sweep, offset_steps, radius_steps, run_sweep
 
 IsCancelled = Callable[[], bool]
@@ -26,7 +26,7 @@ class Comparison:
     Tiles have the size `tile`, or else zones the size `zone`, with tiles that grow with the radius. `window`,
     a (start, stop) per axis in pixels, bounds what is compared: by default the whole image, whose
     probabilities are then held in memory. `axes` names the image's axes where they are not clear,
-    `normalization` and `ignore` are those of Settings. `unchanged`
+    `normalization`, `ignore` and `padding` are those of Settings. `unchanged`
     sends whole tiles through the network itself instead of computing only what counts: slower, but
     independent of the rules. Raises ValueError for sizes that no tiling can have.
     """
@@ -39,6 +39,7 @@ class Comparison:
     device: Device = "auto"
     unchanged: bool = False
     ignore: float | None = None
+    padding: Padding = "auto"
 
     def __post_init__(self) -> None:
         for name, size in (("tile", self.tile), ("zone", self.zone)):
@@ -56,7 +57,9 @@ class Comparison:
 
     def subject(self, image: Any, model: ModelLike, cancel: IsCancelled) -> Subject:
         """Return an image that has been measured, ready to be compared."""
-        settings = Settings(normalization=self.normalization, ignore=self.ignore, device=self.device)
+        settings = Settings(
+            normalization=self.normalization, ignore=self.ignore, device=self.device, padding=self.padding
+        )
         job = make_job(image, model, self.axes, settings)
         window = window_in(job.source.shape, self.window)
         errors = TilingErrors(job)

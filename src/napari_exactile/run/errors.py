@@ -47,7 +47,8 @@ class TilingError:
     difference of the softmax over the classes; both have the window's shape. `required` is the radius that
     the network needs. A radius that is no multiple of F is off the grid: its tiles start at a wrong phase.
     `one_class` says that all pixels of the window have one label, `anchored` that the network works by the
-    place in the whole image, so that no radius makes tiles by themselves exact.
+    place in the whole image, so that no radius makes tiles by themselves exact, `evenly` that the image was
+    padded to multiples of F for them, as a run would not do it.
     """
 
     tiling: Tiling
@@ -58,6 +59,7 @@ class TilingError:
     error_map: NDArray[np.float32]
     one_class: bool
     anchored: bool = False
+    evenly: bool = False
 
     @property
     def radius(self) -> tuple[int, ...]:
@@ -122,10 +124,11 @@ class TilingErrors:
     """
 
     def __init__(self, job: Job) -> None:
+        given, job = job, job.for_whole_tiles()
         require_grid_of_image(job.analysis)
         if job.decision.kind == "values" or job.decision.leading:
             raise ValueError(NO_CLASSES)
-        self._job, self.analysis = job, job.analysis
+        self._job, self.analysis, self._evenly = job, job.analysis, job is not given
         self._factor = job.analysis.require().factor
         self._executor_or_none: Executor | None = None
 
@@ -163,7 +166,8 @@ class TilingErrors:
         independent of the rules. Otherwise only what the window depends on inside each tile is computed.
         """
         job, window = self._job, reference.box
-        tiling = Tiling(job.source.shape, self._factor, zone, radius, job.plan.tiling.region)
+        region, padded = job.plan.tiling.region, self.analysis.padded_shape
+        tiling = Tiling(job.source.shape, self._factor, zone, radius, region, padded)
         compute = self._executor.through_network if unchanged else self._executor.alone
         tiles = {part: tile for tile, part in tiling.parts(window)}
         found = self._scored(window, tiles, lambda part: compute(tiles[part], part, check))
@@ -173,7 +177,7 @@ class TilingErrors:
             tiling, window, job.plan.required_radius, sum(apart[1:], apart[0]),
             found.labels != reference.labels, _error_map(found, reference),
             one_class=bool((reference.labels == reference.labels.flat[0]).all()),
-            anchored=bool(self.analysis.anchors),
+            anchored=bool(self.analysis.anchors), evenly=self._evenly,
         )  # fmt: skip
 
     def _scored(self, window: Box, parts: Iterable[Box], scores: Callable[[Box], torch.Tensor]) -> Scored:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -118,12 +118,17 @@ class Executor:
 
     def _lone_cone(self, shape: tuple[int, ...]) -> Cone:
         if shape not in self._lone_cones:
-            graph = trace(self._module, (1, self._analysis.channels, *shape), self._analysis.output)
+            image, bound = (1, self._analysis.channels, *shape), self._analysis.require()
+            even = bound.like.graph if bound.like else None
+            graph = trace(self._module, image, self._analysis.output, even=even)
             self._lone_cones[shape] = Cone(graph.with_constants(self._placed))
         return self._lone_cones[shape]
 
     def whole(self) -> torch.Tensor:
-        """Return the reference: one forward pass of the unchanged network over the whole padded image."""
+        """Return the reference: one forward pass of the unchanged network over the whole image.
+
+        The image is padded along the axes where the analysis says so.
+        """
         padded, part = full_box(self._analysis.padded_shape), full_box(self._analysis.grid.shape)
         return self.through_network(padded, part, lambda: None)
 
@@ -132,14 +137,17 @@ class Executor:
         assert factor is not None
         return tuple(map(tile_around, zone, factor, radius, shape))
 
-    def through_network(self, tile: Box, part: Box, check: Check) -> torch.Tensor:
+    def through_network(
+        self, tile: Box, part: Box, check: Check, *, resizing: AbstractContextManager[None] | None = None
+    ) -> torch.Tensor:
         """Return the `part` of the output that sending the whole `tile` through the unchanged network gives.
 
-        The tile must start on an element of the output: on a multiple of F, it always does.
+        The tile must start on an element of the output: on a multiple of F, it always does. `resizing` is
+        around the pass.
         """
         check()
         image = self._image(tile)
-        with torch.no_grad(), module_calls(self._module, lambda _path: check()):
+        with torch.no_grad(), module_calls(self._module, lambda _path: check()), resizing or nullcontext():
             result = pick(self._network(image), self._analysis.output, image)
         if self._analysis.refusals:
             check_size(result, image)  # nothing is known of it but what one tile of zeros has shown

@@ -52,6 +52,7 @@ def identity(series: Series) -> Identity:
         "tile": settings.tile,
         "radius": list(job.plan.radius),
         "size factor": list(job.plan.factor),
+        "padding": list(job.analysis.padding),
         "region": settings.region and [[side.start, side.stop] for side in settings.region],
         "device": job.device.type,
     }
@@ -80,6 +81,8 @@ def differing(old: Identity, new: Identity) -> str:
     """
     # What one run did not know, such as the file of an image that came as an array, cannot differ.
     names = [name for name in old if name in new and old[name] != new[name]]
+    if "padding" in names:  # the model's trace has the size of the padded image
+        names = [name for name in names if name != "model"]
     return ", ".join(name + _change(old[name], new[name]) for name in names)
 
 
@@ -156,7 +159,9 @@ def settings_from_json(kept: dict[str, Any], device: Device = "auto") -> Setting
     """Return the settings of which `settings_as_json` kept what matters, for this device."""
     region, steps = kept["region"], kept["normalization"]
     return Settings(
-        **kept
+        # Before the image's own size was taken, all were padded.
+        **{"padding": "always"}
+        | kept
         | {
             "region": region and tuple(Interval(*side) for side in region),
             "ignore": None if kept["ignore"] is None else float(kept["ignore"]),
@@ -185,4 +190,5 @@ def settings_as_json(settings: Settings) -> dict[str, Any]:
         "together": settings.together,
         "ignore": _as_json(settings.ignore),
         "output_kind": settings.output_kind,
+        "padding": settings.padding,
     }

@@ -70,6 +70,8 @@ class Job:
     ) -> None:  # fmt: skip
         check_channels(source.channels, model.card.channels, getattr(source, "name", "image"))
         check_scores(analysis.scores_dtype)
+        if settings.method == "whole-tile":
+            analysis = analysis.for_whole_tiles
         self.source, self.model, self.analysis, self.settings = source, model, analysis, settings
         self.device = pick_device(settings.device)
         self.plan = plan or make_plan(analysis, settings, self.device)
@@ -154,6 +156,13 @@ class Job:
         part = self.analysis.part(zone)
         return part and moved(part, [-side.start for side in self.labelled])
 
+    def for_whole_tiles(self) -> Job:
+        """Return the job whose image whole tiles can be cut from: itself, or one that pads it evenly."""
+        even = self.analysis.for_whole_tiles
+        if even is self.analysis:
+            return self
+        return Job(self.source, self.model, even, self.settings, normalization=self._normalization)
+
     def forget(self) -> None:
         """Let go of what was kept between passes over the image; for a job that is complete."""
         self._survey.kept.keep_only(())
@@ -207,7 +216,7 @@ class Job:
             gives_words(self.decision, self.model.card, self.analysis, self.settings.output_kind),
             # Of labels that were computed here, and all of them: others have not been seen.
             self._odd() if self.complete and not self._remembered.near_ties else (),
-            left_out=self._left_out,
+            left_out=self._left_out, padding=self.analysis.padding,
         )  # fmt: skip
 
     def decided(self, scores: torch.Tensor, part: Box) -> Labelled:

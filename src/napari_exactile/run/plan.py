@@ -104,6 +104,7 @@ def plan_tiles(
     radius, which only the method "whole-tile" takes.
     """
     _refuse_approximate(method)
+    analysis = analysis.for_whole_tiles if method == "whole-tile" else analysis
     bound = analysis.require()
     required = analysis.radius
     assert required is not None
@@ -113,11 +114,11 @@ def plan_tiles(
     asked = region or full_box(analysis.shape)
     region = _with_output(analysis, asked)
     if tile == "auto":
-        whole = Tiling(analysis.shape, bound.factor, bound.factor, chosen, region)
+        whole = Tiling(analysis.shape, bound.factor, bound.factor, chosen, region, analysis.padded_shape)
         zone = _automatic_zone(analysis, whole, method, memory, SPEEDS[device])
     else:
         zone = zone_of_tile((tile,) * len(chosen), chosen, bound.factor)
-    tiling = Tiling(analysis.shape, bound.factor, zone, chosen, region)
+    tiling = Tiling(analysis.shape, bound.factor, zone, chosen, region, analysis.padded_shape)
     schedule = analysis.passes.within(scratch)
     cost = redundancy(analysis, tiling, asked, method, schedule)
     peak = predicted_bytes(bound, zone, chosen, method)
@@ -244,7 +245,8 @@ def redundancy(analysis: Analysis, tiling: Tiling, region: Box, method: Method, 
         return _work(bound, tiling, method) / whole
     # What operators must know of the image is gathered from all of it, whatever the region.
     axes = range(len(tiling.shape))
-    everywhere = Tiling(analysis.padded_shape, tiling.factor, tiling.zone, (0,) * len(axes))
+    seen = analysis.padded_shape
+    everywhere = Tiling(seen, tiling.factor, tiling.zone, (0,) * len(axes), padded_shape=seen)
     work, spans = analysis.passes.work_of, [everywhere.spans(axis) for axis in axes]
     surveys = sum(work(one, spans) for one in schedule.surveys)
     return (surveys + work(schedule.last, [tiling.spans(axis) for axis in axes])) / whole

@@ -66,7 +66,7 @@ class ErrorPreview:
     def sweep(self, tiling: Tiling, window: Box, is_cancelled: IsCancelled) -> Iterator[Sweep]:
         """Yield the errors in the window against the radius, 0 to required + 2 F, as they are measured."""
         subject = Subject(self._own_errors(is_cancelled), window)
-        steps = radius_steps(self._job.analysis, None, lambda _radius, _factor: tiling.zone)
+        steps = radius_steps(self._errors.analysis, None, lambda _radius, _factor: tiling.zone)
         return run_sweep("radius", [subject], steps, checker(is_cancelled))
 
     def _own_errors(self, is_cancelled: IsCancelled) -> TilingErrors:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from importlib import import_module
@@ -18,6 +18,7 @@ from napari_exactile import __version__
 from napari_exactile.images.journal import read_json, write_json
 from napari_exactile.images.normalization import steps_as_json
 from napari_exactile.images.store import OWN, LabelStore
+from napari_exactile.network.analysis import AS_IT_IS
 from napari_exactile.network.trace import dtype_of
 from napari_exactile.run.checked import SpotCheck
 from napari_exactile.run.events import Cancelled, Event
@@ -30,10 +31,7 @@ from napari_exactile.run.spot_check import check_of_run
 from napari_exactile.run.summary import exactness
 
 FORMAT = 1
-REFERENCE = (
-    "one forward pass of the unchanged network, in evaluation mode, over the whole image: normalised as a "
-    "whole, reflected at the bottom and right up to multiples of F, and what was added cropped off afterwards"
-)
+PADDED_THEN = "begun by an earlier version, which padded every image to multiples of F"
 # Begins the reasons for which a check is worth trying again.
 NOT_DONE = "not done"
 PACKAGES = ("torch", "numpy", "zarr")
@@ -59,7 +57,7 @@ def report_of(
         "reason": report.reason,
         "warnings": list(report.warnings),
         "notes": list(report.notes),
-        "reference": REFERENCE,
+        "reference": reference(report.padding),
         "image": origin["image"]
         | {
             "shape": list(series.planes.whole.shape),
@@ -78,6 +76,17 @@ def report_of(
     }
     plain: dict[str, Any] = json.loads(json.dumps(found))  # as it comes back from a file
     return plain
+
+
+def reference(padding: Sequence[str]) -> str:
+    """Return what labels are to be the same as, given what the image is padded to along each axis."""
+    words = "one forward pass of the unchanged network, in evaluation mode, over the whole image"
+    pass_ = f"{words}, normalised as a whole"
+    axes = "zyx"[-len(padding) :]
+    padded = [f"along {axis} {told}" for axis, told in zip(axes, padding, strict=True) if told != AS_IT_IS]
+    if not padded:
+        return f"{pass_} and otherwise as it is"
+    return f"{pass_} and {', '.join(padded)}, with what was added cropped off afterwards"
 
 
 def _versions() -> dict[str, str]:
@@ -100,6 +109,7 @@ def _tiling(series: Series, report: Report) -> dict[str, Any]:
     return {
         "method": report.method,
         "size_factor": list(report.factor),
+        "padding": list(report.padding),
         "context": None if report.context is None else [list(sides) for sides in report.context],
         "radius": list(report.radius),
         "zone": list(report.zone),
@@ -226,6 +236,8 @@ class ReportFile:
         report, before = report_of(self._series, self.check, self._known), self._earlier.get("dates", {})
         report["dates"]["begun"] = before.get("begun", report["dates"]["begun"])
         report["dates"]["runs"] += before.get("runs", 0)
+        if "padding" not in self._known:
+            report["notes"].append(PADDED_THEN)
         write_json(self._path, report)
 
 

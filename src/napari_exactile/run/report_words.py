@@ -9,7 +9,10 @@ from napari_exactile.geometry.grid import in_words
 from napari_exactile.geometry.interval import lengths
 from napari_exactile.geometry.words import counted
 from napari_exactile.run.checked import SpotCheck
-from napari_exactile.run.summary import missing_words, sides
+from napari_exactile.run.summary import missing_words, padding_words, sides
+
+# Reports from before the image's own size was taken.
+PADDED_THEN = "reflected up to multiples of F, as all images were"
 
 Facts = tuple[tuple[str, str], ...]
 
@@ -112,6 +115,7 @@ def _tiles(tiling: dict[str, Any]) -> Facts:
     return (
         ("method", tiling["method"]),
         ("size factor (F)", f"multiples of {lengths(tiling['size_factor'])} px"),
+        ("edges", padding_words(tiling["padding"]) if "padding" in tiling else PADDED_THEN),
         ("context", f"{context} px before + after a zone" if context else "unknown"),
         ("radius", f"{lengths(tiling['radius'])} px"),
         ("zone (ZoR)", f"{lengths(tiling['zone'])} px"),

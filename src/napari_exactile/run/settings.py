@@ -12,6 +12,7 @@ from napari_exactile.images.normalization import Step, steps_of
 Method = Literal["trimmed", "whole-tile", "approximate"]
 Device = Literal["auto", "cpu", "cuda"]
 NumberType = Literal["float32", "float16"]
+Padding = Literal["auto", "always"]
 OutputKind = Literal["auto", "classes", "logits", "probabilities", "values"]
 NormalizationChoice = str | tuple[Step, ...]
 
@@ -39,6 +40,10 @@ class Settings:
     last layers. `threshold` replaces the model's where its output says yes or no; `together` measures all
     planes of a stack as one image instead of each by itself.
 
+    `padding` "auto" takes the image as it is, and reflects it at the bottom or right up to multiples of F
+    only along axes where the network, or its package, does not take its size; "always" does so along all
+    axes, as the papers do.
+
     The method "approximate" is for models that cannot be exact. It needs a radius of one's own; `factor` is
     what sizes of its tiles are multiples of. Raises ValueError for values that no run can have.
     """
@@ -57,6 +62,7 @@ class Settings:
     together: bool = False
     ignore: float | None = None
     output_kind: OutputKind = "auto"
+    padding: Padding = "auto"
 
     def __post_init__(self) -> None:
         if self.tile != "auto" and self.tile < 1:
@@ -74,6 +80,7 @@ class Settings:
                 "Apple's GPU (mps) is not offered: its arithmetic has not been shown to be exact. Use the CPU"
             )
         _check_choice("device", self.device, get_args(Device))
+        _check_choice("padding", self.padding, get_args(Padding))
         _check_choice("the kind of output", self.output_kind, get_args(OutputKind))
         if self.memory_limit is not None and self.memory_limit < 1:
             raise ValueError(f"the memory limit must be positive, not {self.memory_limit}")

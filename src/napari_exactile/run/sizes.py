@@ -18,6 +18,21 @@ def size_notes(card: ModelCard, analysis: Analysis) -> tuple[str, ...]:
     return (*_sizes(card, analysis.factor), *_halo(card, analysis))
 
 
+def forbidden(card: ModelCard, shape: Sequence[int]) -> tuple[bool, ...]:
+    """Return, for each axis, whether a model's makers do not allow images of this size: they are padded.
+
+    >>> forbidden(ModelCard("a", "a", minimum=(64, 64), step=(16, 16)), (80, 70))
+    (False, True)
+    """
+    if len(card.minimum) != len(shape):
+        return (False,) * len(shape)
+    axes = zip(shape, card.minimum, card.step, strict=True)
+    return tuple(
+        length < low or (length != low if step == 0 else bool((length - low) % step))
+        for length, low, step in axes
+    )
+
+
 def _sizes(card: ModelCard, factor: Sequence[int]) -> tuple[str, ...]:
     free = max((*card.minimum, *card.step), default=1) == 1
     if free or len(card.minimum) != len(factor):

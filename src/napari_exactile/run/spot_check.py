@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from napari_exactile.geometry.interval import Box, Interval, box_shape, full_box, moved, round_up, slices
 from napari_exactile.geometry.tiling import tile_around
 from napari_exactile.network.memory import peak_whole_tile
+from napari_exactile.network.placed import only_resizes, resizing_as_in_whole
 from napari_exactile.run.checked import SpotCheck, Window
 from napari_exactile.run.devices import memory_budget
 from napari_exactile.run.events import Checking, Event, checker
@@ -37,6 +38,7 @@ SIDES = {1: 1024, 2: 64, 3: 32}
 # the whole image through the network where a crop would prove nothing.
 SHARE, SMALL = 0.05, 2**18
 CROPS = "crops of the image with more context than the network needs, in one pass of the unchanged network"
+RESIZED = f"{CROPS}, whose resizings go by index tables of the whole image"
 WHOLE = "one pass of the unchanged network over the whole image"
 
 
@@ -95,7 +97,7 @@ def check_windows(
         yield Checking(done, len(drawn))
         check()
         if again is None or number != plane:
-            plane, again = number, _Again(finished.job(number), how == WHOLE, check)
+            plane, again = number, _Again(finished.job(number), how, check)
         found.append(again.compare(box, finished.indices[number], finished.read))
     yield Checking(len(drawn), len(drawn))
     return SpotCheck(seed, how, tuple(found), "" if found else "not possible: no zone is finished")
@@ -110,6 +112,8 @@ def _way(job: Job, whole_pixels: int) -> tuple[str, str]:
         return "", "not possible: the model cannot be exact, so that no crop gives what one pass would"
     if not analysis.anchors:
         return (CROPS, "") if _side(job) else ("", "not possible: the memory is not enough for a crop")
+    if not analysis.statistics and only_resizes(analysis.require()) and _side(job):
+        return RESIZED, ""
     everything = full_box(_padded(job))
     if prod(box_shape(everything)) <= whole_pixels and _fits(job, everything):
         return WHOLE, ""
@@ -198,11 +202,11 @@ def _window(chance: np.random.Generator, job: Job, tile: int, size: tuple[int, .
 class _Again:
     """Computes windows of one plane once more, in both ways."""
 
-    def __init__(self, job: Job, whole: bool, check: Check) -> None:
-        self._job, self._check = job, check
+    def __init__(self, job: Job, how: str, check: Check) -> None:
+        self._job, self._how, self._check = job, how, check
         self._executor: Executor = job.executor()
         self._whole: torch.Tensor | None = None
-        if whole:
+        if how == WHOLE:
             with exact_arithmetic():
                 image, output = full_box(_padded(job)), full_box(job.analysis.grid.shape)
                 self._whole = self._executor.through_network(image, output, check)
@@ -228,7 +232,10 @@ class _Again:
         if self._whole is not None:
             index: Any = (..., *slices(part))
             return self._whole[index]
-        return self._executor.through_network(_crop(self._job, window), part, self._check)
+        crop, bound = _crop(self._job, window), self._job.analysis.require()
+        starts = [side.start for side in crop]
+        resizing = resizing_as_in_whole(bound, starts) if self._how == RESIZED else None
+        return self._executor.through_network(crop, part, self._check, resizing=resizing)
 
     def _apart(self, window: Box, chances: NDArray[np.float64]) -> Iterator[Any]:
         """Yield the number of probabilities, their RMSE and largest difference, if the run's are at hand."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from napari_exactile.geometry.interval import Box
+from napari_exactile.geometry.interval import Box, round_up
 from napari_exactile.images.layout import Zone, zone_of
 from napari_exactile.images.normalization import Normalization, steps_as_json, steps_from_json
 from napari_exactile.images.opened import Place
@@ -58,11 +58,14 @@ def stored(
     or cannot hold its axes, ChangedError where the image's file is not what was opened, InUseError where
     another run is writing the store, and OSError where the disk has no room.
     """
-    found = identity(series)
     if overwrite and is_complete(path):
         clear(path)
-    store = LabelStore(path) if is_complete(path) else _created(series, path, found, where)
+    found = None if is_complete(path) else identity(series)
+    store = LabelStore(path) if found is None else _created(series, path, found, where)
     try:
+        if found is None:
+            series = _as_then(series, store)
+            found = identity(series)
         _refuse_different(store, found)
         kept = _StoredPlanes(store, series.planes.indices)
         left = 1 - kept.done / series.tiles
@@ -76,6 +79,16 @@ def stored(
             kept.tidy()
     finally:
         store.close()
+
+
+def _as_then(series: Series, store: LabelStore) -> Series:
+    """Return a series as the version that began its store would run it: once, all images were padded."""
+    analysis, known = series.analysis, "padding" in store.about.get("identity", {})
+    even = tuple(round_up(n, f) for n, f in zip(analysis.shape, analysis.factor or (), strict=False))
+    if known or analysis.evenly is None or even == analysis.padded_shape:
+        return series
+    settings = replace(series.settings, padding="always")
+    return Series(series.planes, series.model, analysis.evenly(), settings)
 
 
 def _refuse_different(store: LabelStore, found: dict[str, Any]) -> None:

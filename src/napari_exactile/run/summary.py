@@ -9,7 +9,7 @@ from napari_exactile.geometry.equations import rounded_radius
 from napari_exactile.geometry.grid import in_words
 from napari_exactile.geometry.interval import lengths
 from napari_exactile.geometry.words import counted, part_of
-from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.analysis import AS_IT_IS, Analysis
 from napari_exactile.run.report import Report
 
 
@@ -21,6 +21,7 @@ def summary_lines(report: Report, image_name: str) -> list[tuple[str, str]]:
         ("model", report.model),
         *([("gives", report.gives)] if report.gives else []),
         ("size factor (F)", f"multiples of {lengths(report.factor)} px"),
+        *([("edges", edges)] if (edges := padding_words(report.padding)) else []),
         ("context (radius)", f"{_context(report)}, radius {lengths(report.radius)} px"),
         ("zone (ZoR)", f"{lengths(report.zone)} px"),
         ("tiles", _tiles(report)),
@@ -45,6 +46,7 @@ def analysis_lines(analysis: Analysis, model_name: str) -> list[tuple[str, str]]
         ("model", model_name),
         ("image", f"{' x '.join(map(str, analysis.shape))} px, channels: {analysis.channels}"),
         ("size factor (F)", f"multiples of {lengths(factor)} px"),
+        *([("edges", edges)] if (edges := padding_words(analysis.padding)) else []),
         ("context", f"{sides(context)} px before + after a zone"),
         ("radius", f"{lengths(radius)} px: the context, rounded up to a multiple of F"),
         *_whole_image(analysis),
@@ -73,6 +75,17 @@ def _whole_image(analysis: Analysis) -> list[tuple[str, str]]:
 def missing_words(count: int) -> str:
     """Return what became of so many pixels that were NaN."""
     return f"{count:,}: not measured, read as the mean of their channel, and labelled background"
+
+
+def padding_words(padding: Sequence[str]) -> str:
+    """Return what an image is padded to; nothing where it is taken as it is.
+
+    >>> padding_words(("as it is", "reflected to 160 px")), padding_words(("as it is", "as it is"))
+    ('y as it is, x reflected to 160 px', '')
+    """
+    if set(padding) <= {AS_IT_IS}:
+        return ""
+    return ", ".join(f"{axis} {told}" for axis, told in zip("zyx"[-len(padding) :], padding, strict=True))
 
 
 def passes_words(count: int) -> str:

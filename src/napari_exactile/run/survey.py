@@ -45,7 +45,7 @@ class Survey:
         self._known, self._tell = known, tell
         shape, factor = analysis.padded_shape, analysis.factor
         assert factor is not None
-        self._tiles = tuple(Tiling(shape, factor, zone, (0,) * len(shape)))
+        self._tiles = tuple(Tiling(shape, factor, zone, (0,) * len(shape), padded_shape=shape))
         self._number = 0
         self._gathered: list[dict[int, Partial]] = []
         self._tiles_done = 0

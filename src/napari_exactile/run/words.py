@@ -37,6 +37,11 @@ def error_remarks(error: TilingError) -> list[str]:
     if not error.on_grid:
         steps = lengths(error.tiling.factor)
         remarks.append(f"{lengths(error.radius)} px is no multiple of {steps}: tiles start off the grid")
+    if error.evenly:
+        remarks.append(
+            f"The image is padded to multiples of {lengths(error.tiling.factor)} px here: at its own size, "
+            "which a run takes, tiles of this model have no grid"
+        )
     if error.anchored:
         remarks.append(
             "No radius makes this exact: the model looks at the whole image, a tile sees itself alone"

@@ -102,6 +102,7 @@ class Planner:
         if analysis.bound is not None:
             # Choosing a tile, and what to keep between passes, takes a while; it is remembered.
             make_plan(analysis, Settings(), pick_device("auto"))
+            _ = analysis.for_whole_tiles  # so is the trace that tiles with too small a radius go by
         return model, analysis
 
     def _declare(self, name: str, shape: tuple[int, ...], factor: Factor | None) -> tuple[Model, Analysis]:

@@ -24,8 +24,9 @@ LINE = 3.0
 def planar(tiling: Tiling) -> Tiling:
     """Return the tiles of a volume as they lie in each of its planes."""
     return Tiling(
-        tiling.shape[-2:], tiling.factor[-2:], tiling.zone[-2:], tiling.radius[-2:], tiling.region[-2:]
-    )
+        tiling.shape[-2:], tiling.factor[-2:], tiling.zone[-2:], tiling.radius[-2:], tiling.region[-2:],
+        tiling.padded_shape[-2:],
+    )  # fmt: skip
 
 
 def slab_at(tiling: Tiling, place: float) -> int:

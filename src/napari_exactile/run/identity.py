@@ -26,6 +26,12 @@ from napari_exactile.run.settings import Device, Settings
 BLOCKS, SIDE = 32, 64
 
 Identity = dict[str, Any]
+# What `identity` has said from the beginning: a store that does not say it is damaged.
+ALWAYS = (
+    "image shape", "image content", "model", "decision", "type of probabilities or values", "normalization",
+    "normalization of the planes together", "value to ignore", "method", "tile", "radius", "size factor",
+    "region", "device",
+)  # fmt: skip
 
 
 def identity(series: Series) -> Identity:

@@ -31,19 +31,27 @@ class Series:
 
     The arrays are (*leading, *stack, *shape). Planes that are not asked for keep 0. As with a Job, one thread
     at a time may call `run`, which continues what was stopped. A `plan` is given where it is known already.
-    `spoilt` says, if so, that the image was changed during a run: nobody knows then what the labels are of.
+    `notes` are what its report is to say beside what the run finds. `spoilt` says, if so, that the image was
+    changed during a run: nobody knows then what the labels are of.
     """
 
     def __init__(
         self, planes: Planes, model: Model, analysis: Analysis, settings: Settings,
-        arrays: PlaneArrays | None = None, plan: Plan | None = None,
+        arrays: PlaneArrays | None = None, plan: Plan | None = None, notes: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         self.planes, self.model, self.analysis, self.settings = planes, model, analysis, settings
+        self.notes = notes
         self._shared: PlaneArrays = arrays or _Shared(planes, Memory())
         self._together: Normalization | None = None
         self._plan = plan
         self._unchanged, self.spoilt = Unchanged(planes.whole), ""
         self.jobs = [self._job(0)]
+
+    def in_store(self, arrays: PlaneArrays, plan: Plan, notes: tuple[str, ...]) -> Series:
+        """Return the same, begun anew with the arrays and the plan of a store, and with notes about it."""
+        return Series(
+            self.planes, self.model, self.analysis, self.settings, arrays, plan, (*self.notes, *notes)
+        )
 
     @property
     def job(self) -> Job:
@@ -138,6 +146,7 @@ class Series:
         whole = reports[0]
         if self.planes.shape:
             whole = replace(summed(reports, self.planes.shape), tiles=self.tiles)
+        whole = replace(whole, notes=(*self.notes, *whole.notes))
         reasons = "; ".join(filter(None, [whole.reason, self.spoilt]))
         return replace(whole, exact=False, reason=reasons) if self.spoilt else whole
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from napari_exactile.models.card import BUNDLED
+from napari_exactile.models.card import BUNDLED, ModelCard
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -89,6 +89,12 @@ def opened_image(path: Path, axes: str | None) -> OpenedImage:
     for note in opened.notes:
         typer.echo(f"Note: {note}.", err=True)
     return replace(opened, axes=axes.lower()) if axes else opened
+
+
+def tell_scale(card: ModelCard, sizes: Sequence[float] | None) -> None:
+    """Warn on stderr of an image whose pixels have another size than those that the model was trained on."""
+    if words := card.scale_warning(sizes):
+        typer.echo(f"Warning: {words}", err=True)
 
 
 def progress_bar() -> Progress:

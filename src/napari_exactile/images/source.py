@@ -182,7 +182,8 @@ class Planes:
     """The planes (or volumes) of a stack that are wanted: a source for each, and its index in the stack.
 
     `shape` is the stack's, empty for an image by itself; `axes` names all axes but the channels. `whole` is
-    the stack as one image.
+    the stack as one image. `pixel_size` is in micrometres along as many of the last axes, None where it is
+    not known.
     """
 
     sources: tuple[ImageSource, ...]
@@ -190,6 +191,7 @@ class Planes:
     shape: tuple[int, ...]
     axes: str
     whole: ImageSource
+    pixel_size: tuple[float, ...] | None = None
 
     @classmethod
     def single(cls, source: ImageSource) -> Planes:

@@ -146,7 +146,9 @@ class Series:
         whole = reports[0]
         if self.planes.shape:
             whole = replace(summed(reports, self.planes.shape), tiles=self.tiles)
-        whole = replace(whole, notes=(*self.notes, *whole.notes))
+        scale = self.model.card.scale_warning(self.planes.pixel_size)
+        warnings = tuple(filter(None, [scale, *whole.warnings]))
+        whole = replace(whole, warnings=warnings, notes=(*self.notes, *whole.notes))
         reasons = "; ".join(filter(None, [whole.reason, self.spoilt]))
         return replace(whole, exact=False, reason=reasons) if self.spoilt else whole
 

@@ -23,6 +23,7 @@ from napari_exactile.images.lock import Lock
 from napari_exactile.images.recovery import checksum, damage, holds_something, recover
 from napari_exactile.images.store_files import (
     ABOUT,
+    EVERYWHERE,
     FILES,
     RUN,
     Fault,
@@ -70,11 +71,15 @@ class LabelStore:
         try:
             self.journal = Journal(path / OWN / "journal", read_only)
             self.about, wrong = about_of(path, self.journal.records)
-            damaged = dict(file_faults(path, self.about.get(FILES, {})))
+            damaged = dict(file_faults(path, self.about.get(FILES, EVERYWHERE)))
             self.faults = (*wrong, *damaged.values(), *self._lost_lines())
             if not read_only:
                 self._write_again(bool(wrong), damaged)
-            self.images = {} if read_only and damaged else _images(path, self.about, read_only)
+            self.images = (
+                {}
+                if read_only and damaged.keys() - EVERYWHERE.keys()
+                else _images(path, self.about, read_only)
+            )
         except BaseException:
             self.close()
             raise
@@ -94,7 +99,7 @@ class LabelStore:
         if FILES in self.about and not _tells_what(self.journal.records):
             self.journal.append(_first_line(self.about))
         for name in damaged:
-            write_again(self.path, name, self.about[FILES][name])
+            write_again(self.path, name, self.about.get(FILES, EVERYWHERE)[name])
 
     @classmethod
     def create(cls, path: Path, images: Mapping[str, NewImage], about: dict[str, Any]) -> LabelStore:
@@ -117,6 +122,20 @@ class LabelStore:
         finally:
             lock.release()
         return cls(path)
+
+    def tell(self, about: Record) -> None:
+        """Say of a store of an earlier version what it was made of, in both places, and what its files are.
+
+        As much as `create` would have said of it; it must be sound.
+        """
+        self.about = about | {IMAGES: self.about[IMAGES], FILES: files_of(self.path)}
+        self.journal.append(_first_line(self.about))
+        write_json(self.path / RUN, self.about)
+
+    @property
+    def tells_of_itself(self) -> bool:
+        """Whether it says what its files are, as those of earlier versions do not."""
+        return FILES in self.about
 
     @property
     def levels(self) -> tuple[Any, ...]:

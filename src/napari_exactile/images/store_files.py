@@ -16,6 +16,8 @@ ABOUT, FILES, ATTRIBUTES = "about", "files", "attributes"
 CHANGED = "not as it was written"
 
 Files = Mapping[str, Record]
+# What is the same in every store, also in those of earlier versions, which say of no other file what it was.
+EVERYWHERE: Files = {f"{OWN}/zarr.json": {ATTRIBUTES: {}, "zarr_format": 3, "node_type": "group"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,9 @@ def _read(path: Path) -> tuple[Record | None, str]:
 
 
 def files_of(path: Path) -> dict[str, Record]:
-    """Return what the files of zarr say in a store that has just been made, by their names in it."""
-    names = sorted(file.relative_to(path).as_posix() for file in path.rglob("zarr.json"))
+    """Return what the files of zarr say in a sound store, by their names in it; kept tensors are none."""
+    files = (file.relative_to(path) for file in path.rglob("zarr.json"))
+    names = sorted(file.as_posix() for file in files if file.parts[0] != OWN or len(file.parts) == 2)
     return {name: read_json(path / name) for name in names}
 
 
@@ -94,7 +97,8 @@ def file_faults(path: Path, files: Files) -> Iterator[tuple[str, Fault]]:
 def _holds(found: Record, written: Record) -> bool:
     """Tell whether a file says what was written; attributes may have been added."""
     rest = all(key in found and found[key] == value for key, value in written.items() if key != ATTRIBUTES)
-    return rest and written.get(ATTRIBUTES, {}).items() <= _attributes(found).items()
+    has_some = isinstance(found.get(ATTRIBUTES), dict) or ATTRIBUTES not in written
+    return rest and has_some and written.get(ATTRIBUTES, {}).items() <= _attributes(found).items()
 
 
 def write_again(path: Path, name: str, written: Record) -> None:

@@ -13,7 +13,7 @@ from napari_exactile.images.journal import read_json
 from napari_exactile.images.layout import Layout, Zone
 from napari_exactile.images.opened import Place
 from napari_exactile.images.store import LabelStore
-from napari_exactile.images.store_files import CHANGED, FILES, OWN, RUN, Fault, damaged_beyond
+from napari_exactile.images.store_files import CHANGED, OWN, RUN, Fault, damaged_beyond
 from napari_exactile.images.stored_image import StoredImage
 from napari_exactile.run.identity import ALWAYS
 from napari_exactile.run.known_planes import Asked, KnownPlane, ReportSays, known_plane
@@ -59,7 +59,7 @@ def plan_of(series: Series, store: LabelStore) -> Plan:
         raise damaged_beyond(store.path, RUN, f"zones cannot be made of it: {error}") from error
     if not fits:
         raise damaged_beyond(store.path, RUN, "its zones are not as many as its tiles")
-    if FILES not in about:
+    if not store.tells_of_itself:
         _check_arrays(store, series)
     return plan
 
@@ -78,7 +78,8 @@ def _fits(image: StoredImage, level: int, layout: Layout) -> bool:
     same_fill = np.array_equal(array.fill_value, layout.unfinished, equal_nan=True)
     places = read_json(image.folder / str(level) / "zarr.json")["chunk_key_encoding"]
     same_places = places == {"name": "default", "configuration": {"separator": "/"}}
-    return (array.shape, str(array.dtype)) == (shape, layout.dtype) and same_fill and same_places
+    same_kind = (array.shape, str(array.dtype)) == (shape, layout.dtype)
+    return same_kind and same_fill and same_places and min(array.shards or array.chunks) > 0
 
 
 @dataclass(frozen=True, slots=True)

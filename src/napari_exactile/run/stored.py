@@ -13,7 +13,7 @@ from napari_exactile.images.store import LabelStore, check_room, clear, is_compl
 from napari_exactile.images.store_folder import free_bytes
 from napari_exactile.network.passes import Schedule
 from napari_exactile.run.identity import differing, identity, settings_as_json
-from napari_exactile.run.origin import origin_of
+from napari_exactile.run.origin import origin_of, without_files
 from napari_exactile.run.report_file import REPORT, ReportFile, reported
 from napari_exactile.run.series import Series
 from napari_exactile.run.store_reading import FORMAT, StoreReading, check_about, plan_of
@@ -56,6 +56,8 @@ def stored(
     try:
         _refuse_different(store, found)
         plan = plan_of(series, store)
+        if not store.tells_of_itself:
+            store.tell(store.about | _of_now(series, store.about))
         reading = StoreReading.of(store, series, plan)
         reading = reading.standing(store.recover(reading.zones))
         kept = StoredPlanes(store, reading.known, reading.records.seconds, len(plan))
@@ -82,6 +84,16 @@ def _refuse_different(store: LabelStore, found: dict[str, Any]) -> None:
         )
     if spoilt := StoreRecords.of(store.journal.records).spoilt:
         raise ValueError(f"{store.path} cannot be continued: {spoilt}. Begin anew and overwrite it")
+
+
+def _of_now(series: Series, about: dict[str, Any]) -> dict[str, Any]:
+    """Return what a store of an earlier version says of its run, by a run that is the same.
+
+    Files stay those of the first run: this one's image may have come as an array.
+    """
+    now, then = origin_of(series), about.get("origin")
+    same = isinstance(then, dict) and without_files(then) == without_files(now)
+    return {"settings": settings_as_json(series.settings), "origin": then if same else now}
 
 
 def _created(series: Series, path: Path, found: dict[str, Any], where: Place | None) -> LabelStore:

@@ -28,6 +28,7 @@ from napari_exactile.images.store_files import (
     RUN,
     Fault,
     about_of,
+    be,
     damaged_beyond,
     file_faults,
     files_of,
@@ -85,13 +86,11 @@ class LabelStore:
             raise
 
     def _lost_lines(self) -> Iterator[Fault]:
-        if self.journal.found.lost:
-            lines = counted(self.journal.found.lost, "line")
-            yield Fault(
-                f"{lines} of {OWN}/journal {{are}} damaged or missing", "what they told {be} done again"
-            )
+        if lost := self.journal.found.lost:
+            words = f"{counted(lost, 'line')} of {OWN}/journal {be(lost)} damaged or missing"
+            yield Fault(words, "what is lost {be} done again")
         elif FILES in self.about and not _tells_what(self.journal.records):
-            yield Fault(f"{OWN}/journal {{be}} empty or missing", "what it told {be} done again")
+            yield Fault(f"{OWN}/journal {{be}} empty or missing", "what is lost {be} done again")
 
     def _write_again(self, run: bool, damaged: Iterable[str]) -> None:
         if run:

@@ -42,6 +42,11 @@ class Fault:
         return f"{self.what}: {self.remedy}".format(be="was", are="were")
 
 
+def be(count: int) -> str:
+    """Return the verb of a `Fault` for so many things."""
+    return "{be}" if count == 1 else "{are}"
+
+
 def about_of(path: Path, records: Sequence[Record]) -> tuple[Record, list[Fault]]:
     """Return what a store was made of, and what is wrong with the file that says it.
 

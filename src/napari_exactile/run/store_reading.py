@@ -13,7 +13,7 @@ from napari_exactile.images.journal import read_json
 from napari_exactile.images.layout import Layout, Zone
 from napari_exactile.images.opened import Place
 from napari_exactile.images.store import LabelStore
-from napari_exactile.images.store_files import CHANGED, OWN, RUN, Fault, damaged_beyond
+from napari_exactile.images.store_files import CHANGED, OWN, RUN, Fault, be, damaged_beyond
 from napari_exactile.images.stored_image import StoredImage
 from napari_exactile.run.identity import ALWAYS
 from napari_exactile.run.known_planes import Asked, KnownPlane, ReportSays, known_plane
@@ -120,7 +120,7 @@ class StoreReading:
             plane: one.without(n for n, tile in one.tiles.items() if tile.zone in lost)
             for plane, one in self.known.items()
         }
-        words = f"{part_of(len(lost), len(self.zones), 'finished zone')} {{are}} not as written"
+        words = f"{part_of(len(lost), len(self.zones), 'finished zone')} {be(len(lost))} not as written"
         faults = (Fault(words, "what is damaged {be} computed anew"),) if lost else ()
         return replace(self, known=known, faults=(*self.faults, *faults))
 
@@ -150,26 +150,20 @@ def _fitting(series: Series, plan: Plan) -> Callable[[Plane, TileRecord], bool]:
 
 def _unfit(count: int) -> Iterator[Fault]:
     if count:
-        lines = counted(count, "line")
-        yield Fault(
-            f"{lines} of {JOURNAL} {{are}} about nothing that is known", "what is missing {be} done again"
-        )
+        words = f"{counted(count, 'line')} of {JOURNAL} {be(count)} about nothing that is known"
+        yield Fault(words, "what is missing {be} done again")
 
 
 def _fewer(more: int) -> Iterator[Fault]:
     if more > 0:
-        tiles = counted(more, "finished tile")
-        yield Fault(
-            f"{tiles} of the report {{are}} missing in {JOURNAL}", "what is missing {be} computed anew"
-        )
+        words = f"{counted(more, 'finished tile')} of the report {be(more)} missing in {JOURNAL}"
+        yield Fault(words, "what is missing {be} computed anew")
 
 
 def _stale(count: int) -> Iterator[Fault]:
     if count:
-        tiles = counted(count, "finished tile")
-        yield Fault(
-            f"{tiles} {{are}} of another normalisation than the rest", "what differs {be} computed anew"
-        )
+        words = f"{counted(count, 'finished tile')} {be(count)} of another normalisation than the rest"
+        yield Fault(words, "what differs {be} computed anew")
 
 
 def _report_fault(store: LabelStore, records: StoreRecords, tiles: int) -> Iterator[Fault]:

@@ -31,8 +31,8 @@ class Series:
 
     The arrays are (*leading, *stack, *shape). Planes that are not asked for keep 0. As with a Job, one thread
     at a time may call `run`, which continues what was stopped. A `plan` is given where it is known already.
-    `notes` are what its report is to say beside what the run finds. `spoilt` says, if so, that the image was
-    changed during a run: nobody knows then what the labels are of.
+    `notes` are what its report is to say beside what the run finds. `spoilt` says, if so, that image or
+    model were changed during a run: nobody knows then what the labels are of.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Series:
         self._shared: PlaneArrays = arrays or _Shared(planes, Memory())
         self._together: Normalization | None = None
         self._plan = plan
-        self._unchanged, self.spoilt = Unchanged(planes.whole), ""
+        self._unchanged, self.spoilt = Unchanged(planes.whole, model, analysis), ""
         self.jobs = [self._job(0)]
 
     def in_store(self, arrays: PlaneArrays, plan: Plan, notes: tuple[str, ...]) -> Series:
@@ -101,7 +101,7 @@ class Series:
     ) -> Iterator[Event]:
         """Do what is left of all planes; tells, raises and pauses as `Job.run` does, plane by plane.
 
-        Raises ChangedError, too, where the files of the image are not what they were.
+        Raises ChangedError, too, where the image or the model is not what it was.
         """
         self._unchanged.check()
         try:
@@ -115,13 +115,12 @@ class Series:
         yield events.Finished(cancelled=not self.complete)
 
     def _look_again(self) -> None:
-        """Raise ChangedError where the image was changed during the run: that explains any other error."""
-        try:
-            self._unchanged.check()
-        except ChangedError as error:
-            name = getattr(self.planes.whole, "name", "image")
-            self.spoilt = f"'{name}' was changed during the run, so labels may be of either version of it"
-            raise ChangedError(f"{self.spoilt}: open it again and begin anew") from error
+        """Raise ChangedError where image or model were changed during the run: that explains all errors."""
+        if change := self._unchanged.change():
+            self.spoilt = (
+                f"{change.what} was changed during the run, so labels may be of either version of it"
+            )
+            raise ChangedError(f"{self.spoilt}: {change.remedy}")
 
     def _run(self, is_cancelled: IsCancelled, control: Control) -> Iterator[Event]:
         yield from control.pausing(self._measure(is_cancelled), is_cancelled)

@@ -14,6 +14,7 @@ import zarr
 import napari_exactile as ex
 from command_line import MODEL, call, summary
 from napari_exactile.images import statistics
+from napari_exactile.images.fingerprint import ChangedError
 from napari_exactile.images.journal import Journal, lines_in
 from napari_exactile.images.normalization import Affine, Normalization
 from napari_exactile.run.events import Event, Measuring, Surveying, TileFinished
@@ -80,8 +81,8 @@ def test_zeros_and_an_empty_journal(store: Path) -> None:
     level[...] = 0
     (store / "exactile" / "journal").write_bytes(b"")
     said = faults(store)
-    assert (
-        "exactile/journal is empty or missing: what is lost is done again when the run is continued" in said
+    assert any(
+        one.startswith("exactile/journal is empty or missing: what is lost is taken from") for one in said
     )
     assert any(f"{TILES} finished tiles of the report are missing in exactile/journal" in one for one in said)
     assert any(f"there is something in {TILES} unfinished zones" in one for one in said)
@@ -102,6 +103,22 @@ def test_a_line_that_was_removed(store: Path, where: str) -> None:
     result, heard = run(store)
     assert computed(heard) == 1
     assert_right(store, result)
+
+
+def test_a_line_is_missed_by_the_numbers_of_the_others(tmp_path: Path) -> None:
+    """Where no report tells how many there were, as of a run that was killed, the numbers of lines do."""
+    path = tmp_path / "journal"
+    journal = Journal(path)
+    for number in range(5):
+        journal.append({"tile": number})
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], lines[3][:9] + b"?" + lines[3][10:], lines[4], lines[4]]))
+    found = lines_in(path)
+    assert found.records == ({"tile": 0}, {"tile": 1}, {"tile": 4})
+    assert (found.unreadable, found.missing, found.lost, found.doubled) == (1, 1, 2, 1)
+    Journal(path)
+    assert lines_in(path).records == found.records
+    assert not lines_in(path).lost, "what was lost is told once"
 
 
 def test_a_line_that_is_there_twice(store: Path) -> None:
@@ -131,6 +148,24 @@ def test_labels_where_nothing_is_finished(tmp_path: Path) -> None:
         "there is something in 1 unfinished zone: what is there is computed anew when the run is continued",
     )
     assert_right(path, run(path)[0])
+
+
+def test_labels_of_an_image_that_changed(tmp_path: Path) -> None:
+    """A run that its image spoilt says so in the store, to whoever verifies it or would continue it."""
+    path, pixels = tmp_path / "a.ome.zarr", image()
+
+    def hear(event: Event) -> None:
+        if isinstance(event, TileFinished):
+            pixels[:] = pixels[::-1].copy()
+
+    with pytest.raises(ChangedError):
+        ex.segment(pixels, network(), output=path, tile=TILE, on_event=hear)
+    found = ex.verify(path, image(), network(), seed=0)
+    assert any(one.startswith("'image' was changed during the run") for one in found.faults)
+    assert not found.agrees
+    with pytest.raises(ValueError, match="cannot be continued: 'image' was changed during the run"):
+        run(path)
+    assert_right(path, run(path, overwrite=True)[0])
 
 
 # --- what an image was normalised by

@@ -115,6 +115,8 @@ def _lines(found: Verification) -> list[tuple[str, str]]:
 
 
 def _damage(found: Verification) -> str:
+    if found.tiles and not found.zones:
+        return "nothing was read"
     if found.damaged:
         return f"{part_of(len(found.damaged), found.zones, 'finished zone')} NOT as written"
     zones = counted(found.zones, "finished zone is", "finished zones are")

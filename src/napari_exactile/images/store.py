@@ -88,9 +88,12 @@ class LabelStore:
     def _lost_lines(self) -> Iterator[Fault]:
         if lost := self.journal.found.lost:
             words = f"{counted(lost, 'line')} of {OWN}/journal {be(lost)} damaged or missing"
-            yield Fault(words, "what is lost {be} done again")
+            yield Fault(words, "what is lost {be} taken from elsewhere, or done again")
         elif FILES in self.about and not _tells_what(self.journal.records):
-            yield Fault(f"{OWN}/journal {{be}} empty or missing", "what is lost {be} done again")
+            yield Fault(
+                f"{OWN}/journal {{be}} empty or missing",
+                "what is lost {be} taken from elsewhere, or done again",
+            )
 
     def _write_again(self, run: bool, damaged: Iterable[str]) -> None:
         if run:

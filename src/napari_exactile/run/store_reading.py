@@ -151,7 +151,7 @@ def _fitting(series: Series, plan: Plan) -> Callable[[Plane, TileRecord], bool]:
 def _unfit(count: int) -> Iterator[Fault]:
     if count:
         words = f"{counted(count, 'line')} of {JOURNAL} {be(count)} about nothing that is known"
-        yield Fault(words, "what is missing {be} done again")
+        yield Fault(words, "what is missing {be} taken from elsewhere, or done again")
 
 
 def _fewer(more: int) -> Iterator[Fault]:

@@ -44,7 +44,7 @@ LOST = "what normalised it is lost, and measuring it again gives other values"
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What `verify` has found: of the finished `zones`, those that are damaged, and the check of windows.
+    """What `verify` has found: of the finished `zones` that were read, the damaged ones, and the windows.
 
     `faults` say in a sentence each what else is damaged or lost, and what continuing the run does about it.
     `tiles` of the store's `all_tiles` are done. `exact` says whether the labels are meant to be those of one
@@ -125,13 +125,14 @@ def _verification(
 ) -> Verification:  # fmt: skip
     reading, series = stored.reading, stored.series
     tiles = sum(len(one.tiles) for one in reading.known.values())
+    zones = len(reading.zones) if stored.store.images else 0
     words = [fault.found for fault in (*reading.faults, *faults)]
     if reading.records.spoilt:
         words.append(f"{reading.records.spoilt}: begin anew and overwrite the store")
     if doubled := stored.store.journal.found.doubled:
         notes += (f"{counted(doubled, 'line')} of the journal can be read twice, which changes nothing",)
     return Verification(
-        stored.store.path, len(reading.zones), damaged, tiles, series.tiles, stored.plan.exact, check, notes,
+        stored.store.path, zones, damaged, tiles, series.tiles, stored.plan.exact, check, notes,
         tuple(words),
     )  # fmt: skip
 

@@ -91,8 +91,10 @@ def opened_image(path: Path, axes: str | None) -> OpenedImage:
     return replace(opened, axes=axes.lower()) if axes else opened
 
 
-def tell_scale(card: ModelCard, sizes: Sequence[float] | None) -> None:
-    """Warn on stderr of an image whose pixels have another size than those that the model was trained on."""
+def tell_doubts(card: ModelCard, sizes: Sequence[float] | None) -> None:
+    """Say on stderr what came with a model and is not used, and whether it knows pixels of these sizes."""
+    for note in card.notes:
+        typer.echo(f"Note: {note}.", err=True)
     if words := card.scale_warning(sizes):
         typer.echo(f"Warning: {words}", err=True)
 

@@ -23,7 +23,7 @@ from napari_exactile.cli.common import (
     print_out,
     progress_bar,
     stoppable,
-    tell_scale,
+    tell_doubts,
 )
 from napari_exactile.cli.sweeps import save_sweep, sweep_remarks, sweep_table
 from napari_exactile.geometry.words import counted
@@ -132,7 +132,7 @@ def _opened(image: Path, model: str, axes: str | None) -> _Subject:
     analysis = analyse(loaded, source.shape)
     analysis.require()
     note = f" (the first of {counted(len(planes.sources), 'plane')})" if planes.shape else ""
-    tell_scale(loaded.card, opened.pixel_size)
+    tell_doubts(loaded.card, opened.pixel_size)
     return _Subject(source, getattr(source, "name", image.name), opened.pixel_size, loaded, analysis, note)
 
 

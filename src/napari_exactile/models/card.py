@@ -33,7 +33,8 @@ class ModelCard:
     follow it, for values. `pixel_size` is in micrometres, along y and x. `output` names the tensor to segment
     by where the network returns several: its position, key or field (None: "out" or the first that has the
     size of the image). `halo` is the context that its makers declare, `minimum` and `step` the sizes that
-    they allow, per spatial axis (a step of 0: just that size). `source` is where it came from.
+    they allow, per spatial axis (a step of 0: just that size). `source` is where it came from, `notes` say
+    what came with it and is not used.
     """
 
     name: str
@@ -56,6 +57,7 @@ class ModelCard:
     minimum: tuple[int, ...] = ()
     step: tuple[int, ...] = ()
     source: str = ""
+    notes: tuple[str, ...] = ()
     citation: str = ""
     licence: str = ""
     architecture: Mapping[str, Any] = field(default_factory=dict)

@@ -207,7 +207,7 @@ class Job:
             gives_words(self.decision, self.model.card, self.analysis, self.settings.output_kind),
             # Of labels that were computed here, and all of them: others have not been seen.
             self._odd() if len(self._here) == len(self.plan) else (),
-            left_out=self._left_out,
+            notes=self.model.card.notes, left_out=self._left_out,
         )  # fmt: skip
 
     def decided(self, scores: torch.Tensor, part: Box) -> Labelled:

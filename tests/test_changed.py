@@ -7,15 +7,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import dask.array
 import numpy as np
 import pytest
 import tifffile
+import torch
 import zarr
+from torch import nn
 
 import napari_exactile as ex
 from napari_exactile.images.fingerprint import ChangedError
+from napari_exactile.run.api import make_series
 from napari_exactile.run.events import Event, TileFinished
 from napari_exactile.run.report_file import earlier_report
+from napari_exactile.run.settings import Settings
 from slow_run import TILE, image, network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -121,3 +126,113 @@ def test_a_moved_image_continues(file: Path, tmp_path: Path) -> None:
     file.rename(moved / file.name)
     result = ex.segment(moved / file.name, network(), tile=TILE, output=out)
     np.testing.assert_array_equal(result.labels[...], ex.segment_whole(image(), network()).labels)
+
+
+def paint(array: np.ndarray) -> None:
+    array[-1, -1] += 1
+
+
+def add_to_data(net: nn.Module) -> None:
+    """Change weights behind the back of torch, which counts no version then."""
+    next(net.parameters()).data[0, 0, 0, 0] += 1
+
+
+def replace_bias(net: nn.Module) -> None:
+    layer = next(part for part in net.modules() if isinstance(part, nn.Conv2d) and part.bias is not None)
+    layer.bias = nn.Parameter(layer.bias.detach() + 1)  # type: ignore[union-attr]
+
+
+def move_a_mean(net: nn.Module) -> None:
+    next(part for part in net.modules() if isinstance(part, nn.BatchNorm2d)).running_mean += 1  # type: ignore[operator]
+
+
+MODEL_CHANGES = {
+    "weight": add_to_data, "replaced": replace_bias, "buffer": move_a_mean, "mode": lambda net: net.train(),
+}  # fmt: skip
+
+
+def batch_normed() -> nn.Module:
+    """A network with all that a network can hold."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 3, 3, padding=1), nn.BatchNorm2d(3), nn.ReLU(), nn.Conv2d(3, 2, 3, padding=1)
+    ).eval()
+
+
+@pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.parametrize("form", ["numpy", "zarr", "dask"])
+def test_an_array_that_changes_during_a_run_is_told(form: str, stored: bool, tmp_path: Path) -> None:
+    """Of an array that no file tells anything of, one pixel that is painted on ends the run with an error."""
+    pixels, out = image().copy(), tmp_path / "labels.ome.zarr"
+    in_memory = zarr.create_array({}, data=pixels)
+    lazy = dask.array.from_array(in_memory, chunks=64)
+    array, changed = {"numpy": (pixels, pixels), "zarr": (in_memory, in_memory), "dask": (lazy, in_memory)}[
+        form
+    ]
+    more = {"output": out} if stored else {}
+    with pytest.raises(ChangedError, match=r"'image' was changed during the run.*begin anew"):
+        ex.segment(array, network(), tile=TILE, on_event=after(2, lambda: paint(changed)), **more)
+    if stored:
+        report = earlier_report(out)
+        assert not report["exact"]
+        assert report["result"].startswith("NOT EXACT: 'image' was changed")
+        with pytest.raises(ValueError, match="egin anew"):
+            ex.segment(array, network(), tile=TILE, **more)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.parametrize("change", MODEL_CHANGES)
+def test_a_model_that_changes_during_a_run_is_told(change: str, stored: bool, tmp_path: Path) -> None:
+    """Weights, statistics and the mode count, in whatever way they were changed."""
+    net, out = batch_normed(), tmp_path / "labels.ome.zarr"
+    more = {"output": out} if stored else {}
+    with pytest.raises(
+        ChangedError, match=r"the model 'Sequential' \(.+\) was changed during the run.*begin anew"
+    ):
+        ex.segment(image(), net, tile=64, on_event=after(2, lambda: MODEL_CHANGES[change](net)), **more)
+    if stored:
+        assert earlier_report(out)["result"].startswith("NOT EXACT: the model 'Sequential'")
+
+
+def test_what_changes_between_two_runs_is_told() -> None:
+    """Who stops and goes on later does so with the image and the model that the run was begun with."""
+    pixels, net = image().copy(), batch_normed()
+    for act in lambda: paint(pixels), lambda: add_to_data(net):
+        series, finished = make_series(pixels, net, None, Settings(tile=64)), list[Event]()
+        for event in series.run(lambda: bool(finished)):  # noqa: B023  (it is used at once)
+            finished.extend([event] if isinstance(event, TileFinished) else [])
+        assert 0 < series.done < series.tiles
+        act()
+        with pytest.raises(ChangedError, match=r"has been changed meanwhile: .*begin anew"):
+            list(series.run())
+
+
+def test_a_network_that_counts_its_calls_is_no_other_one() -> None:
+    """A buffer that no output depends on may change."""
+
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = batch_normed()
+            self.register_buffer("calls", torch.zeros(1))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.calls += 1
+            scores: torch.Tensor = self.layers(x)
+            return scores
+
+    net = Counting().eval()
+    assert ex.segment(image(), net, tile=64, method="whole-tile").report.exact
+    assert net.calls > 1
+
+
+def test_large_arrays_are_watched_in_many_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an array that is too large to look at everywhere, a change of a part of it is seen."""
+    monkeypatch.setattr("napari_exactile.images.sample.LOOKED_AT", 2**13)
+    pixels = image().copy()
+
+    def darken() -> None:
+        pixels[: len(pixels) // 2] //= 2
+
+    with pytest.raises(ChangedError, match="was changed during the run"):
+        ex.segment(pixels, network(), tile=TILE, on_event=after(2, darken))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from napari.settings import get_settings
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint
@@ -394,3 +396,22 @@ def has_room(dialog: Any, part: Any) -> bool:
     if isinstance(part, QLabel) and part.wordWrap():
         return inside and part.height() >= part.heightForWidth(part.width())
     return inside and part.width() >= part.minimumSizeHint().width()
+
+
+def test_what_comes_with_a_model_and_is_not_used(
+    opened: Callable[..., Any], qtbot: QtBot, tmp_path: Path
+) -> None:
+    """It stands under the model as a warning, among what Details say, and in the report."""
+    _, dock = opened()
+    assert not dock.fields.model_note.styleSheet()
+    path = tmp_path / "bundle.ts"
+    network = torch.jit.script(nn.Conv2d(1, 2, 3, padding=1).eval())
+    torch.jit.save(network, path, _extra_files={"inference.json": "{}"})
+    dock.opener.open(path)
+    qtbot.waitUntil(lambda: dock.fields.model.value == "bundle" and dock.plan is not None, timeout=WAIT)
+    words = "extra/inference.json in the file is not used: if it says how images are prepared"
+    assert dock.fields.model_note.text().replace("\u200b", "").startswith(words)
+    assert dock.fields.model_note.styleSheet()
+    assert words in opened_details(qtbot, dock).facts.toPlainText()
+    finish(qtbot, dock)
+    assert dock.run.series.report().notes[0].startswith(words)

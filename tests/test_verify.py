@@ -24,6 +24,7 @@ import napari_exactile as ex
 from command_line import MODEL, assert_refused, call, summary
 from integer_nets import integer_unet
 from napari_exactile.geometry.interval import Interval
+from napari_exactile.images.journal import Journal, write_json, write_lines
 from napari_exactile.images.lock import InUseError
 from napari_exactile.images.store import LabelStore
 from napari_exactile.run import events, spot_check
@@ -372,12 +373,20 @@ def test_the_command_says_that_all_is_well(written: Path) -> None:
     assert said["seed"] == "5"
 
 
+def computed_on(path: Path, device: str) -> None:
+    """Let a store say that its labels were computed elsewhere, in both places where it says so."""
+    journal = Journal(path / "exactile" / "journal")
+    (about,) = (record["about"] for record in journal.records if "about" in record)
+    about["identity"]["device"] = device
+    write_lines(path / "exactile" / "journal", journal.records)
+    write_json(path / "exactile" / "run.json", about)
+
+
 def test_the_command_computes_where_it_is_told(written: Path) -> None:
     """--device says where windows are computed; what another one than that of the run means is noted."""
     assert "note" not in summary(call("verify", written, "--device", "cpu"))
     assert_refused(call("verify", written, "--device", "tpu"), "device is one of auto, cpu, cuda", code=2)
-    about = written / "exactile" / "run.json"
-    about.write_text(about.read_text().replace('"device": "cpu"', '"device": "cuda"'))
+    computed_on(written, "cuda")
     note = "the labels were computed on cuda, the windows on cpu: near-ties may differ"
     assert summary(call("verify", written, "--device", "cpu"))["note"] == note
     if not torch.cuda.is_available():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from napari_exactile.models.card import BUNDLED
+from napari_exactile.models.card import BUNDLED, ModelCard
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -89,6 +89,14 @@ def opened_image(path: Path, axes: str | None) -> OpenedImage:
     for note in opened.notes:
         typer.echo(f"Note: {note}.", err=True)
     return replace(opened, axes=axes.lower()) if axes else opened
+
+
+def tell_doubts(card: ModelCard, sizes: Sequence[float] | None) -> None:
+    """Say on stderr what came with a model and is not used, and whether it knows pixels of these sizes."""
+    for note in card.notes:
+        typer.echo(f"Note: {note}.", err=True)
+    if words := card.scale_warning(sizes):
+        typer.echo(f"Warning: {words}", err=True)
 
 
 def progress_bar() -> Progress:

@@ -35,6 +35,7 @@ def inspect(
         analysis = analyse(loaded, _shape(shape))
         print_out(_layer_table(analysis))
         notes = [("declared", note) for note in size_notes(loaded.card, analysis)]
+        notes += [("note", note) for note in loaded.card.notes]
         *facts, result = analysis_lines(analysis, loaded.name)
         print_out(pairs([*facts, ("gives", output_words(loaded.card, analysis)), *notes, result]))
         if check:

@@ -23,6 +23,7 @@ from napari_exactile.cli.common import (
     print_out,
     progress_bar,
     stoppable,
+    tell_doubts,
 )
 from napari_exactile.cli.sweeps import save_sweep, sweep_remarks, sweep_table
 from napari_exactile.geometry.words import counted
@@ -113,7 +114,9 @@ class _Subject:
         wanted = ("model", "size factor (F)", "context", "paper's Eq. 1")
         facts = [(name, known[name]) for name in wanted]
         facts.insert(3, ("radius needed", known["radius"]))
-        return [("image", f"{self.name}{self.note}, {size} px"), *facts]
+        scale = self.model.card.scale_warning(self.pixel_size)
+        warning = [("warning", scale)] if scale else []
+        return [("image", f"{self.name}{self.note}, {size} px"), *facts, *warning]
 
 
 def _opened(image: Path, model: str, axes: str | None) -> _Subject:
@@ -129,6 +132,7 @@ def _opened(image: Path, model: str, axes: str | None) -> _Subject:
     analysis = analyse(loaded, source.shape)
     analysis.require()
     note = f" (the first of {counted(len(planes.sources), 'plane')})" if planes.shape else ""
+    tell_doubts(loaded.card, opened.pixel_size)
     return _Subject(source, getattr(source, "name", image.name), opened.pixel_size, loaded, analysis, note)
 
 

@@ -23,17 +23,15 @@ def outcome_table(experiment: Experiment, outcome: Outcome) -> Table:
     """Return a row for each radius or offset: errors, cost against one pass, and what the papers report."""
     from rich.table import Table
 
-    published = experiment.published
-    names = ["RMSE", "ME", "near-ties", "exact?", "computing", "time"]
-    names += ["paper's ME"] * bool(published.misclassified) + ["paper's time"] * bool(published.times)
+    published = [column for paper in experiment.published for column in paper.columns]
+    names = ("RMSE", "ME", "near-ties", "exact?", "computing", "time")
     table = Table(experiment.kind)
-    for name in names:
+    for name in (*names, *(name for name, _ in published)):
         table.add_column(name, justify="right")
     for point, cost in zip(outcome.sweep.points, outcome.costs, strict=True):
         cells = [str(point.value), f"{point.rmse:.2g}", pixel_count(point), str(point.near_ties)]
         cells += ["yes" if point.exact else "no", f"{cost.computing:.2f}", f"{cost.time:.2f}"]
-        for column in filter(None, (published.misclassified, published.times)):
-            cells.append(f"{column[point.value]:g}" if point.value in column else "")
+        cells += [f"{column[point.value]:g}" if point.value in column else "" for _, column in published]
         table.add_row(*cells)
     return table
 
@@ -56,7 +54,7 @@ def outcome_lines(experiment: Experiment, scale: Scale, outcome: Outcome) -> Lin
         ("result", _result(outcome)),
         ("computing", "pixels of all tiles against those of the image; +x % is 100 (computing - 1)"),
         ("time", _time(outcome)),
-        ("paper's", experiment.published.note),
+        *(("paper's", paper.note) for paper in experiment.published),
     ]
 
 

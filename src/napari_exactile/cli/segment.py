@@ -21,6 +21,7 @@ from napari_exactile.cli.common import (
     plain_errors,
     print_out,
     progress_bar,
+    tell_doubts,
 )
 from napari_exactile.cli.objects import Labelled, Wanted
 from napari_exactile.cli.stored import ToStore
@@ -177,6 +178,7 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
         )
         opened = _measured(opened_image(image, axes), pixel_size)
         series = _series(opened, model, settings, trust_code)
+        tell_doubts(series.model.card, series.planes.pixel_size)
         if _is_store(out):
             ToStore(out, wanted, overwrite, check).segment(opened, series, image.name)
         else:

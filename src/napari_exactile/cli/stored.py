@@ -37,6 +37,8 @@ class ToStore:
         self.wanted.check_kind(series.job.decision)
         where = image.placed(series.planes.axes)
         with stored(series, self.out, self.overwrite, where) as kept:
+            for mended in kept.mended:
+                typer.echo(f"Note: {mended}.", err=True)
             self._run(kept, series.tiles)
             report, check = kept.series.report(), kept.report.check
         checked = [("check", check_line(check))] if check else []

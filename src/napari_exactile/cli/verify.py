@@ -104,6 +104,7 @@ def _lines(found: Verification) -> list[tuple[str, str]]:
         ("tiles", f"{tiles} finished"),
         ("on the disk", _damage(found)),
         *(("damaged", damage.describe()) for damage in found.damaged[:NAMED]),
+        *(("damaged", fault) for fault in found.faults),
         ("windows", check_line(check)),
         *([("against", check.how)] if check.how else []),
         *([("probabilities", _numbers(check.rmse, check.largest))] if check.rmse is not None else []),
@@ -114,9 +115,12 @@ def _lines(found: Verification) -> list[tuple[str, str]]:
 
 
 def _damage(found: Verification) -> str:
-    if not found.damaged:
-        return f"{counted(found.zones, 'finished zone is', 'finished zones are')} as written"
-    return f"{part_of(len(found.damaged), found.zones, 'finished zone')} NOT as written"
+    if found.tiles and not found.zones:
+        return "nothing was read"
+    if found.damaged:
+        return f"{part_of(len(found.damaged), found.zones, 'finished zone')} NOT as written"
+    zones = counted(found.zones, "finished zone is", "finished zones are")
+    return f"{zones} as written" if found.zones and not found.faults else f"{zones} sound"
 
 
 def _numbers(rmse: float, largest: float | None) -> str:
@@ -124,12 +128,20 @@ def _numbers(rmse: float, largest: float | None) -> str:
 
 
 def _result(found: Verification) -> str:
-    if found.damaged:
-        return "DAMAGED: the same `exactile segment` command computes damaged zones anew"
+    if not found.is_whole:
+        return f"DAMAGED: the same `exactile segment` command {_remedy(found)}"
     if not found.agrees and not found.exact:
         return "INEXACT, as the run said: its radius is smaller than the model needs"
     if not found.agrees:
         return "DIFFERENT: these are not the labels of one pass over the whole image"
+    if not found.tiles:
+        return "nothing is finished: there is nothing to verify"
     if not found.check.windows:
         return "as they were written; whether one pass gives the same could not be checked"
     return "verified"
+
+
+def _remedy(found: Verification) -> str:
+    if not found.faults:
+        return "computes damaged zones anew"
+    return "puts right what can be, and computes anew what is lost"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def counted(count: int, thing: str, several: str = "") -> str:
     """Return how many there are of a thing; `several` is its plural where an s is not enough.
@@ -19,3 +21,13 @@ def part_of(count: int, total: int, thing: str) -> str:
     ('3 of 15 tiles', '1 of 1 tile')
     """
     return f"{count:,} of {counted(total, thing)}"
+
+
+def joined(names: Sequence[str], most: int = 5) -> str:
+    """Return names in a row, of many the first ones.
+
+    >>> joined(["mean"]), joined(["mean", "std"]), joined("abcd", most=2)
+    ('mean', 'mean and std', 'a, b and 2 more')
+    """
+    shown = [*names[:most], *([f"{len(names) - most} more"] if len(names) > most else [])]
+    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))

@@ -62,6 +62,12 @@ class Place:
         scale = tuple(float(known.get(axis, 1.0)) for axis in axes)
         return cls(scale, (0.0,) * len(axes), tuple(axis in known for axis in axes))
 
+    @property
+    def pixel_size(self) -> tuple[float, ...] | None:
+        """Sizes of a pixel in micrometres along as many of the last axes as are measured; None for none."""
+        count = next((n for n, known in enumerate(reversed(self.measured)) if not known), len(self.scale))
+        return self.scale[len(self.scale) - count :] or None
+
     def along(self, own: str, wanted: str) -> Place:
         """Return the place along the `wanted` ones of its `own` axes; of others, nothing is known."""
         places = [own.find(axis) for axis in wanted]

@@ -10,6 +10,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_exactile.geometry.interval import Box
 from napari_exactile.images.layout import Zone
 from napari_exactile.images.pyramid import part_at, sampled
 from napari_exactile.images.stored_image import StoredImage
@@ -60,6 +61,23 @@ def _intact(images: Sequence[StoredImage], zone: Zone) -> list[NDArray[Any]] | N
     except Exception:  # a damaged file can make a codec raise anything
         return None
     return found if checksum(found) == zone.checksum else None
+
+
+def holds_something(images: Sequence[StoredImage], plane: tuple[int, ...], box: Box) -> bool:
+    """Tell whether any level holds more in a zone than what stands for pixels that are not done."""
+    levels = ((image, level) for image in images for level in range(len(image.levels)))
+    return any(_is_begun(image, level, plane, box) for image, level in levels)
+
+
+def _is_begun(image: StoredImage, level: int, plane: tuple[int, ...], box: Box) -> bool:
+    part, fill = part_at(level, box), image.levels[level].fill_value
+    if part is None or not any(path.exists() for path in image.shards(level, plane, box)):
+        return False
+    try:
+        found = image.read(plane, part, level)
+    except Exception:  # as above
+        return True
+    return not np.array_equal(found, np.full_like(found, fill), equal_nan=True)
 
 
 def wrong_levels(image: StoredImage, zone: Zone, pixels: NDArray[Any]) -> set[int]:

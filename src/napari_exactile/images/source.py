@@ -31,6 +31,16 @@ class ImageSource(Protocol):
         ...
 
 
+class MaskedError(ValueError):
+    """An array of numpy.ma has pixels that are masked: what a network is to see there, nobody has said."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"'{name}' has masked pixels, which a network cannot leave out: fill them with a value, as "
+            "image.filled(0) does, and pass ignore=0 to leave that value out of what is measured"
+        )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ArraySource:
     """A numpy, dask or zarr array, or one plane of it, without a copy.
@@ -38,7 +48,7 @@ class ArraySource:
     `channel_axis` is the axis of the channels, None for one channel; `keep_channels` keeps the first so many
     (3 of RGBA). `plane` fixes the leading ones of the other axes: the plane of a stack. What is left are the
     spatial axes. Raises ValueError for arrays that hold no image; `read` raises OSError where the pixels
-    cannot be had.
+    cannot be had, and ValueError where some are masked.
     """
 
     array: Any
@@ -98,10 +108,16 @@ class ArraySource:
     def _pixels(self, index: list[Any]) -> NDArray[Any]:
         """Read from the array; whatever goes wrong in its file or its graph, the pixels cannot be had."""
         try:
-            pixels = np.asarray(self.array[tuple(index)])
+            found = self.array[tuple(index)]
+            # Where an array of dask has masked pixels, numpy would not hear of them.
+            is_masked_dask = isinstance(getattr(found, "_meta", None), np.ma.MaskedArray)
+            found = found.compute() if is_masked_dask else found
+            if np.ma.is_masked(found):
+                raise MaskedError(self.name)
+            pixels = np.asarray(found)
             # Files of the other byte order come as they are; what follows computes with bits, or not at all.
             return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-        except MemoryError:
+        except (MemoryError, MaskedError):
             raise
         except Exception as error:
             raise OSError(f"the pixels of '{self.name}' cannot be read: {error}") from error
@@ -150,7 +166,7 @@ def source_of(
     (None: y and x) and, if there is one more, channels, in the order that fits. Raises ValueError where
     nothing fits, saying what to do.
     """
-    array = as_array(image)
+    array = as_array(image, name)
     if axes is None:
         axes = _guess_axes(array.shape, channels, name, space or "yx")
     if len(axes) != array.ndim or axes.replace("c", "") not in ("x", "yx", "zyx"):
@@ -161,16 +177,24 @@ def source_of(
     return source
 
 
-def as_array(image: Any) -> Any:
-    """Return what can be sliced as it is; numbers in lists become an array."""
-    return image if hasattr(image, "dtype") and hasattr(image, "shape") else np.asarray(image)
+def as_array(image: Any, name: str = "image") -> Any:
+    """Return what can be sliced as it is, and lists as arrays; raise ValueError where pixels are masked."""
+    array = image if hasattr(image, "dtype") and hasattr(image, "shape") else _array(image)
+    if np.ma.is_masked(array):
+        raise MaskedError(name)
+    return array
+
+
+def _array(numbers: Any) -> NDArray[Any]:
+    is_masked = isinstance(numbers, list | tuple) and any(map(np.ma.isMaskedArray, numbers))
+    return np.ma.array(numbers) if is_masked else np.asarray(numbers)
 
 
 def stack_of(
     image: Any, channels: int, axes: str | None = None, name: str = "image", space: str | None = None
 ) -> Planes:
     """Return an array's planes or volumes: as `source_of`, but other axes, named first, are a stack."""
-    array = as_array(image)
+    array = as_array(image, name)
     if axes is None:
         return Planes.single(source_of(array, channels, None, name, space))
     ends = (end for end in ("zyx", "yx", "x") if axes.replace("c", "").endswith(end))
@@ -182,7 +206,8 @@ class Planes:
     """The planes (or volumes) of a stack that are wanted: a source for each, and its index in the stack.
 
     `shape` is the stack's, empty for an image by itself; `axes` names all axes but the channels. `whole` is
-    the stack as one image.
+    the stack as one image. `pixel_size` is in micrometres along as many of the last axes, None where it is
+    not known.
     """
 
     sources: tuple[ImageSource, ...]
@@ -190,6 +215,7 @@ class Planes:
     shape: tuple[int, ...]
     axes: str
     whole: ImageSource
+    pixel_size: tuple[float, ...] | None = None
 
     @classmethod
     def single(cls, source: ImageSource) -> Planes:

@@ -9,17 +9,31 @@ labels.ome.zarr/
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box
-from napari_exactile.images.journal import Journal, read_json, write_json
+from napari_exactile.geometry.words import counted
+from napari_exactile.images.journal import Journal, Record, write_json, write_lines
 from napari_exactile.images.layout import Zone
 from napari_exactile.images.lock import Lock
-from napari_exactile.images.recovery import checksum, damage, recover
+from napari_exactile.images.recovery import checksum, damage, holds_something, recover
+from napari_exactile.images.store_files import (
+    ABOUT,
+    EVERYWHERE,
+    FILES,
+    RUN,
+    Fault,
+    about_of,
+    be,
+    damaged_beyond,
+    file_faults,
+    files_of,
+    write_again,
+)
 from napari_exactile.images.store_folder import (
     OWN,
     NewImage,
@@ -45,21 +59,49 @@ class LabelStore:
     `images` are known by these names; the first of them is the store itself, whose `levels` are zarr arrays,
     level 0 first. Anyone may read them while they grow. The store belongs to one run at a time: `about` is
     what `create` was told, `journal` what has been done since. One thread at a time calls the methods;
-    `close` lets other runs have the store. One that is opened `read_only` need not be writable, and nothing
-    in it is changed. Raises InUseError where another run has it, ValueError for a folder that is none,
-    OSError where the disk does not do what it should.
+    `close` lets other runs have the store. `faults` are what is damaged beside pixels and is said elsewhere,
+    too: it has been written again by the time that a store is open, and what its journal has lost counts as
+    not done. One that is opened `read_only` need not be writable, and nothing in it is changed; where zarr's
+    files are damaged, it has no images. Raises InUseError where another run has it, ValueError for a folder
+    that is none or is damaged beyond that, OSError where the disk does not do what it should.
     """
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         refuse_none(path)
         self.path, self._lock = path, Lock(path / OWN / "lock", reading=read_only)
         try:
-            self.about: dict[str, Any] = read_json(path / OWN / "run.json")
             self.journal = Journal(path / OWN / "journal", read_only)
-            self.images = _images(path, self.about, read_only)
+            self.about, wrong = about_of(path, self.journal.records)
+            damaged = dict(file_faults(path, self.about.get(FILES, EVERYWHERE)))
+            self.faults = (*wrong, *damaged.values(), *self._lost_lines())
+            if not read_only:
+                self._write_again(bool(wrong), damaged)
+            self.images = (
+                {}
+                if read_only and damaged.keys() - EVERYWHERE.keys()
+                else _images(path, self.about, read_only)
+            )
         except BaseException:
             self.close()
             raise
+
+    def _lost_lines(self) -> Iterator[Fault]:
+        if lost := self.journal.found.lost:
+            words = f"{counted(lost, 'line')} of {OWN}/journal {be(lost)} damaged or missing"
+            yield Fault(words, "what is lost {be} taken from elsewhere, or done again")
+        elif FILES in self.about and not _tells_what(self.journal.records):
+            yield Fault(
+                f"{OWN}/journal {{be}} empty or missing",
+                "what is lost {be} taken from elsewhere, or done again",
+            )
+
+    def _write_again(self, run: bool, damaged: Iterable[str]) -> None:
+        if run:
+            write_json(self.path / RUN, self.about)
+        if FILES in self.about and not _tells_what(self.journal.records):
+            self.journal.append(_first_line(self.about))
+        for name in damaged:
+            write_again(self.path, name, self.about.get(FILES, EVERYWHERE)[name])
 
     @classmethod
     def create(cls, path: Path, images: Mapping[str, NewImage], about: dict[str, Any]) -> LabelStore:
@@ -75,11 +117,27 @@ class LabelStore:
         try:
             remove_all(path)
             make_images(path, images)
-            # The last file: without it, there is no store yet.
-            write_json(path / OWN / "run.json", about | {IMAGES: _facts(images)})
+            whole = about | {IMAGES: _facts(images), FILES: files_of(path)}
+            # The last files: without one of them, there is no store yet.
+            write_lines(path / OWN / "journal", [_first_line(whole)])
+            write_json(path / RUN, whole)
         finally:
             lock.release()
         return cls(path)
+
+    def tell(self, about: Record) -> None:
+        """Say of a store of an earlier version what it was made of, in both places, and what its files are.
+
+        As much as `create` would have said of it; it must be sound.
+        """
+        self.about = about | {IMAGES: self.about[IMAGES], FILES: files_of(self.path)}
+        self.journal.append(_first_line(self.about))
+        write_json(self.path / RUN, self.about)
+
+    @property
+    def tells_of_itself(self) -> bool:
+        """Whether it says what its files are, as those of earlier versions do not."""
+        return FILES in self.about
 
     @property
     def levels(self) -> tuple[Any, ...]:
@@ -117,6 +175,10 @@ class LabelStore:
         """
         return tuple(sorted(damage(tuple(self.images.values()), zone)))
 
+    def holds_something(self, plane: tuple[int, ...], box: Box) -> bool:
+        """Tell whether there is anything in a zone, in any level, but what stands for unfinished pixels."""
+        return holds_something(tuple(self.images.values()), plane, box)
+
     def recover(self, zones: Iterable[Zone]) -> list[Zone]:
         """Return those finished zones that are on the disk as they were written; see `recovery.recover`."""
         return recover(tuple(self.images.values()), zones)
@@ -126,17 +188,29 @@ class LabelStore:
         return next(iter(self.images.values()))
 
 
+def _first_line(about: Record) -> Record:
+    return {"plane": [], ABOUT: about, "seconds": 0.0}
+
+
+def _tells_what(records: Sequence[Record]) -> bool:
+    return any(ABOUT in record for record in records)
+
+
 def _facts(images: Mapping[str, NewImage]) -> dict[str, Any]:
     """Return what must be known of each image to write it."""
     layouts = {name: image.layout for name, image in images.items()}
     return {name: {"spatial": len(one.shape), "channel": one.channel} for name, one in layouts.items()}
 
 
-def _images(path: Path, about: dict[str, Any], read_only: bool) -> dict[str, StoredImage]:
+def _images(path: Path, about: Record, read_only: bool) -> dict[str, StoredImage]:
     if IMAGES not in about:
         raise ValueError(f"{path} was written by another version of napari-exactile")
     facts = about[IMAGES]
-    return {
-        name: StoredImage(folder_of(path, name, facts), **fact, read_only=read_only)
-        for name, fact in facts.items()
-    }
+    try:
+        return {
+            name: StoredImage(folder_of(path, name, facts), **fact, read_only=read_only)
+            for name, fact in facts.items()
+        }
+    except Exception as error:  # whatever zarr makes of a damaged file
+        words = " ".join(str(error).split()) or type(error).__name__
+        raise damaged_beyond(path, f"a zarr.json, or {RUN}", words) from error

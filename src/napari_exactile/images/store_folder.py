@@ -12,13 +12,18 @@ import zarr
 
 from napari_exactile.images.layout import Layout
 from napari_exactile.images.lock import Lock
+from napari_exactile.images.store_files import OWN
 
-OWN = "exactile"
+__all__ = ["OWN"]
+
+# What only a store has that was whole once; the beginnings of one have none of it.
+MARKS = ("run.json", "journal", "report.json", "kept")
 
 
 def is_complete(path: Path) -> bool:
-    """Tell whether there is a label store, whole or still growing."""
-    return (path / OWN / "run.json").is_file()
+    """Tell whether there is a label store, whole or still growing, damaged or not."""
+    marked = any((path / OWN / name).exists() for name in MARKS)
+    return marked or ((path / OWN).is_dir() and any(path.glob("*/c")))
 
 
 def refuse_none(path: Path) -> None:
@@ -53,16 +58,21 @@ def clear(path: Path) -> None:
 
 
 def remove_all(path: Path) -> None:
-    """Remove what is in a store whose lock is held, but for the lock; the mark of a store goes first."""
-    (path / OWN / "run.json").unlink(missing_ok=True)
+    """Remove what is in a store whose lock is held, but for the lock.
+
+    The journal goes first and the file that says what the store is of last: at any moment, what is left is a
+    store of which nothing is finished.
+    """
+    (path / OWN / "journal").unlink(missing_ok=True)
     for folder in path, path / OWN:
         for item in folder.iterdir():
-            if item.name in {OWN, "lock"}:
+            if item.name in {OWN, "lock", "run.json"}:
                 continue
             if item.is_dir():
                 shutil.rmtree(item)
             else:
                 item.unlink()
+    (path / OWN / "run.json").unlink(missing_ok=True)
 
 
 def check_room(path: Path, needed: int) -> None:

@@ -20,6 +20,7 @@ from napari_exactile.models.bioimageio_steps import (
     postprocessing,
     preprocessing,
 )
+from napari_exactile.models.bioimageio_unused import notes_of_package
 from napari_exactile.models.bioimageio_weights import load_weights
 from napari_exactile.models.card import ModelCard
 
@@ -39,8 +40,8 @@ def load_package(
     no weights for PyTorch or asks for what cannot be done exactly; it names what.
     """
     with opened(what) as package:
-        card = replace(card_of(package, output), **facts)
-        return card, load_weights(package, trust_code)
+        card, network = card_of(package, output), load_weights(package, trust_code)
+        return replace(card, **({"notes": notes_of_package(package)} | facts)), network
 
 
 def card_of(package: Package, output: int | str | None = None) -> ModelCard:

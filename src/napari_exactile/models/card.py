@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -16,6 +16,9 @@ Kind = Literal["classes", "threshold", "values"]
 # Okabe and Ito's colours that the overlay of tiles does not use.
 CLASS_COLORS = ("#009E73", "#CC79A7", "#56B4E9", "#999999", "#E5C494", "#8DA0CB")
 
+# Networks are commonly trained on images enlarged and shrunk by about so much.
+TOLERATED = 0.25
+
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
@@ -27,10 +30,11 @@ class ModelCard:
     the class that is shown transparent, None if all are shown. `kind` says what the output is (None: as its
     last operators tell, or else yes and no for one channel and classes for several), `probabilities` whether
     it is probabilities already, or logits (None: as its last operators tell); `postprocessing` are steps that
-    follow it, for values. `pixel_size` is in micrometres. `output` names the tensor to segment by where the
-    network returns several: its position, key or field (None: "out" or the first that has the size of the
-    image). `halo` is the context that its makers declare, `minimum` and `step` the sizes that they allow, per
-    spatial axis (a step of 0: just that size). `source` is where it came from.
+    follow it, for values. `pixel_size` is in micrometres, along y and x. `output` names the tensor to segment
+    by where the network returns several: its position, key or field (None: "out" or the first that has the
+    size of the image). `halo` is the context that its makers declare, `minimum` and `step` the sizes that
+    they allow, per spatial axis (a step of 0: just that size). `source` is where it came from, `notes` say
+    what came with it and is not used.
     """
 
     name: str
@@ -53,6 +57,7 @@ class ModelCard:
     minimum: tuple[int, ...] = ()
     step: tuple[int, ...] = ()
     source: str = ""
+    notes: tuple[str, ...] = ()
     citation: str = ""
     licence: str = ""
     architecture: Mapping[str, Any] = field(default_factory=dict)
@@ -76,6 +81,27 @@ class ModelCard:
     def short_title(self) -> str:
         """The title without what stands in brackets behind it."""
         return self.title.split(" (")[0]
+
+    def scale_warning(self, sizes: Sequence[float] | None) -> str:
+        """Return what is wrong with pixels of these sizes for this model; "" where nothing is known to be.
+
+        `sizes` are in micrometres, along the last axes of an image; those along y and x count.
+
+        >>> COLONIES_DEMO.scale_warning((0.1, 0.1)).split("; ")[1]
+        'this image has 0.1: results may suffer. Rescale the image.'
+        >>> COLONIES_DEMO.scale_warning((2, 0.7, 0.7)), COLONIES_DEMO.scale_warning(None)
+        ('', '')
+        """
+        trained, sizes = self.pixel_size, tuple(sizes or ())[-2:]
+        if not trained or not sizes or not all(sizes):
+            return ""
+        other = max(sizes, key=lambda size: abs(size - trained))
+        if abs(other - trained) <= TOLERATED * trained:
+            return ""
+        return (
+            f"The model was trained at {trained:.3g} µm per px; this image has {other:.3g}: results may "
+            "suffer. Rescale the image."
+        )
 
     def class_names(self, count: int) -> tuple[str, ...]:
         """Return `count` class names, inventing "class 0", "class 1", ... where the card gives none."""

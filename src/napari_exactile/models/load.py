@@ -18,6 +18,7 @@ from napari_exactile.models.bioimageio_package import is_id, is_package
 from napari_exactile.models.card import BUNDLED, ModelCard
 from napari_exactile.models.files import FACTORY, is_path, made_by, network_in
 from napari_exactile.models.unet import UNet
+from napari_exactile.models.unused import notes_of_file
 from napari_exactile.torch_state import exact_arithmetic
 
 
@@ -72,12 +73,14 @@ def load_file(path: str | Path, architecture: str | None = None, **facts: Any) -
     Weights alone (a state dict, safetensors) are loaded into the built-in `architecture`, "unet" or
     "fc-densenet", with the parameters of its class; what is not given is found out from their shapes. Other
     `facts` are fields of ModelCard; the name is that of the file. Raises ModelFileError, a ValueError, with
-    one sentence for what is no model, is damaged, or could do more than compute.
+    one sentence for what is no model, is damaged, or could do more than compute. What is in the file or
+    beside it and is not used stands in the card's `notes`.
     """
     path = Path(path)
     card, parameters = _told_apart(facts)
+    network = network_in(path, architecture, **parameters)
     defaults: dict[str, Any] = {"name": path.stem, "title": path.stem, "source": str(path)}
-    return _own(network_in(path, architecture, **parameters), defaults | card)
+    return _own(network, defaults | {"notes": notes_of_file(path)} | card)
 
 
 def _told_apart(facts: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

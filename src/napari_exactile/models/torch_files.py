@@ -197,10 +197,26 @@ def _refuse_code(path: Path, found: Scan) -> None:
         raise ModelFileError(f"{path} is a pickle that runs code when it is loaded ({names}): {CONVERT}")
 
 
+def beside_tensors(path: Path) -> tuple[str, ...]:
+    """Return what else a file has in the dictionary that `load_state` found tensors in.
+
+    It was looked at by then: nothing is checked again.
+    """
+    found = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip(path))
+    if not isinstance(found, Mapping) or _is_state(found):
+        return ()
+    used = next((key for key in _WRAPPERS if key in found and _is_state(found[key])), None)
+    return tuple(str(key) for key in found if key != used)
+
+
+def _is_state(one: Any) -> bool:
+    return isinstance(one, Mapping) and bool(one) and all(isinstance(value, Tensor) for value in one.values())
+
+
 def _tensors_in(path: Path, found: Any) -> dict[str, Tensor]:
     inner = [found] + [found[key] for key in _WRAPPERS if isinstance(found, Mapping) and key in found]
     for one in inner:
-        if isinstance(one, Mapping) and one and all(isinstance(value, Tensor) for value in one.values()):
+        if _is_state(one):
             return {str(name): tensor.detach() for name, tensor in one.items()}
     kind = (
         f"a dictionary of {', '.join(map(str, list(found)[:5]))}"

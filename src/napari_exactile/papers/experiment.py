@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from napari_exactile.geometry.interval import Box, box_shape
 from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.models.load import Model
-from napari_exactile.papers.published import NOT_CONSULTED, Published
+from napari_exactile.papers.published import Published
 from napari_exactile.run.compare import Comparison
 from napari_exactile.run.devices import pick_device
 from napari_exactile.run.errors import Scored, TilingErrors
@@ -52,7 +52,8 @@ class Experiment:
     `make(base)` returns the network, `draw(shape, seed)` an image; `seed` is that of the first image.
     `values` are the radii or offsets in pixels. `network` and `data` say in words what they are, the latter
     after "4 images of 512 x 512 px: "; `papers_base` is the width of the papers' network. Images are square,
-    or strips no wider than `strip` pixels, which still show every seam along y.
+    or strips no wider than `strip` pixels, which still show every seam along y. `published` is what the
+    papers report, to stand beside it.
     """
 
     name: str
@@ -69,7 +70,7 @@ class Experiment:
     fixed_base: bool = False
     strip: int | None = None
     seed: int = 3_000_000
-    published: Published = NOT_CONSULTED
+    published: tuple[Published, ...] = ()
 
     def shape(self, scale: Scale) -> tuple[int, int]:
         """Return the images' (y, x) in pixels."""

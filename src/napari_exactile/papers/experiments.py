@@ -19,7 +19,14 @@ from napari_exactile.models.load import Model, load_model
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.models.unet import UNet
 from napari_exactile.papers.experiment import Experiment, Scale
-from napari_exactile.papers.published import DENSENET_2021, UNET_2021
+from napari_exactile.papers.published import (
+    DENSENET_2021,
+    FIGURE_7,
+    TABLE_1,
+    TABLE_2,
+    TABLE_3,
+    UNET_2021,
+)
 
 COLONIES = "synthetic phase contrast of colonies, drawn from seeds that training has not seen"
 NOISE = "independent normal noise of mean 0 and variance 1 in every pixel"
@@ -71,31 +78,31 @@ EXPERIMENTS = {
             "table1", "Table 1: errors of a trained U-Net against the radius, tile 512",
             "U-Net M=4 n=2, 2 classes, trained (the bundled model colonies-demo)", COLONIES,
             trained_unet, colonies, tile=512, values=range(0, 129, 16), scale=Scale(768, 4, 8),
-            papers_base=64, fixed_base=True, published=UNET_2021,
+            papers_base=64, fixed_base=True, published=(UNET_2021, TABLE_1),
         ),
         Experiment(
             "table2", "Table 2: errors of an untrained U-Net against the radius, tile 1024",
             f"U-Net M=4 n=2, 4 classes, {LIVELY}", NOISE,
             unet_4_classes, noise, tile=1024, values=range(0, 129, 16), scale=Scale(1280, 2, 4),
-            papers_base=64,
+            papers_base=64, published=(TABLE_2,),
         ),
         Experiment(
             "table3", "Table 3: errors of a modified U-Net against the radius, tile 1032",
             f"U-Net M=3 n=3, 4 classes, {LIVELY}", NOISE,
             unet_modified, noise, tile=1032, values=range(0, 73, 8), scale=Scale(1280, 2, 4),
-            papers_base=64,
+            papers_base=64, published=(TABLE_3,),
         ),
         Experiment(
             "fig7", "Figure 7: errors of a U-Net against where its tiles start, tile 512",
             "U-Net M=4 n=2, 2 classes, trained (the bundled model colonies-demo)", COLONIES,
             trained_unet, colonies, tile=512, values=range(33), scale=Scale(640, 1, 8),
-            papers_base=64, kind="offset", fixed_base=True,
+            papers_base=64, kind="offset", fixed_base=True, published=(FIGURE_7,),
         ),
         Experiment(
             "densenet", "FC-DenseNet-56: errors against the radius, tile 1152",
             f"FC-DenseNet-56, 2 classes, {LIVELY}", NOISE,
             densenet_56, noise, tile=1152, values=range(0, 417, 32), scale=Scale(1536, 1, 2),
-            papers_base=12, strip=256, published=DENSENET_2021,
+            papers_base=12, strip=256, published=(DENSENET_2021,),
         ),
     )
 }  # fmt: skip

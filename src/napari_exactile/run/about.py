@@ -35,6 +35,7 @@ def about(model: Model, analysis: Analysis) -> Facts:
         ("gives", output_words(card, analysis)),
         ("afterwards", "; ".join(step.describe() for step in card.postprocessing)),
         *(("declared", note) for note in size_notes(card, analysis)),
+        *(("note", note) for note in card.notes),
         ("licence", card.licence),
         ("please cite", card.citation),
     )

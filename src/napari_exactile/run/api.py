@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,21 +92,30 @@ def segment(  # noqa: PLR0913  (what most people need of a run, by name)
     and TileError where a tile fails.
     """
     image = opened(image)
-    series = make_series(image, model, axes, Settings(**settings))
+    series = make_series(image, model, axes, Settings(**settings), pixel_size=pixel_size)
+    warn_of_scale(series.model, series.planes.pixel_size)
     if output is None:
         return _run(series, on_event, cancel)
-    with stored(series, Path(output), overwrite, _place(image, axes, series, pixel_size)) as kept:
+    where = place_of(image, axes, series.planes.axes, pixel_size)
+    with stored(series, Path(output), overwrite, where) as kept:
         result = _run(kept.series, on_event, cancel)
         for event in kept.report.checking(check, cancel):
             on_event(event)
         return result
 
 
-def _place(image: Any, axes: str | None, series: Series, sizes: Sequence[float] | None) -> Place:
-    """Return where an image lies along the axes of its series, as its file or the person says."""
+def place_of(image: Any, axes: str | None, along: str, sizes: Sequence[float] | None = None) -> Place:
+    """Return where an image lies along some axes, as its file or the person says; `axes` are the image's."""
     if isinstance(image, OpenedImage) and sizes is None and axes in {None, image.axes}:
-        return image.placed(series.planes.axes)
-    return Place.of(series.planes.axes, sizes or getattr(image, "pixel_size", None))
+        return image.placed(along)
+    return Place.of(along, sizes or getattr(image, "pixel_size", None))
+
+
+def warn_of_scale(model: Model, sizes: Sequence[float] | None, stacklevel: int = 3) -> str:
+    """Warn who called the function that calls this of pixels of another size; return the words, or ""."""
+    if words := model.card.scale_warning(sizes):
+        warnings.warn(words, stacklevel=stacklevel)
+    return words
 
 
 def _run(series: Series, on_event: Callable[[Event], None], cancel: Callable[[], bool]) -> Result:
@@ -122,17 +133,29 @@ def segment_whole(image: Any, model: ModelLike, *, axes: str | None = None, **se
     its size, it is reflected at the bottom or right up to a multiple of F, and the result cropped. Tiling
     must reproduce exactly this.
     """
-    return make_job(image, model, axes, Settings(**settings)).run_whole()
+    image = opened(image)
+    job = make_job(image, model, axes, Settings(**settings))
+    words = warn_of_scale(job.model, pixel_size_of(image, axes, job))
+    result = job.run_whole()
+    found = tuple(filter(None, [words, *result.report.warnings]))
+    return replace(result, report=replace(result.report, warnings=found))
+
+
+def pixel_size_of(image: Any, axes: str | None, job: Job) -> tuple[float, ...] | None:
+    """Return the sizes of an opened image's pixels along the axes of its job, as far as its file says."""
+    return place_of(image, axes, "zyx"[-len(job.source.shape) :]).pixel_size
 
 
 def make_series(
-    image: Any, model: ModelLike, axes: str | None, settings: Settings, name: str = "image"
-) -> Series:
+    image: Any, model: ModelLike, axes: str | None, settings: Settings, name: str = "image",
+    pixel_size: Sequence[float] | None = None,
+) -> Series:  # fmt: skip
     """Return what `segment` runs, a job for each plane of a stack; nothing is read yet."""
-    loaded = load_model(model)
+    loaded, whole = load_model(model), opened(image)
     channels, space = loaded.card.channels, loaded.card.axes
-    image, axes, name = as_opened(image, axes, name)
-    planes = Planes.single(image) if hasattr(image, "read") else stack_of(image, channels, axes, name, space)
+    array, own, name = as_opened(whole, axes, name)
+    planes = Planes.single(array) if hasattr(array, "read") else stack_of(array, channels, own, name, space)
+    planes = replace(planes, pixel_size=place_of(whole, axes, planes.axes, pixel_size).pixel_size)
     analysis = analysis_for(loaded, planes.sources[0].shape, settings)
     return Series(planes, loaded, analysis, settings)
 

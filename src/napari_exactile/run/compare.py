@@ -8,9 +8,10 @@ from typing import Any
 
 from napari_exactile.geometry.interval import Box, Interval, full_box
 from napari_exactile.geometry.tiling import zone_of_tile
+from napari_exactile.images.open import opened
 from napari_exactile.models.load import load_model
 from napari_exactile.network.analysis import Analysis
-from napari_exactile.run.api import ModelLike, make_job
+from napari_exactile.run.api import ModelLike, make_job, pixel_size_of, warn_of_scale
 from napari_exactile.run.errors import TilingError, TilingErrors
 from napari_exactile.run.events import checker
 from napari_exactile.run.settings import Device, NormalizationChoice, Padding, Settings
@@ -60,7 +61,9 @@ class Comparison:
         settings = Settings(
             normalization=self.normalization, ignore=self.ignore, device=self.device, padding=self.padding
         )
+        image = opened(image)
         job = make_job(image, model, self.axes, settings)
+        warn_of_scale(job.model, pixel_size_of(image, self.axes, job), stacklevel=4)
         window = window_in(job.source.shape, self.window)
         errors = TilingErrors(job)
         errors.prepare(cancel)

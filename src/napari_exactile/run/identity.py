@@ -5,14 +5,13 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils._pytree import tree_map
 
-from napari_exactile.geometry.interval import Box, Interval
+from napari_exactile.geometry.interval import Interval
 from napari_exactile.images.fingerprint import stamp_of
 from napari_exactile.images.normalization import steps_as_json, steps_from_json, steps_of
-from napari_exactile.images.source import ImageSource
+from napari_exactile.images.sample import image_hash
 from napari_exactile.images.statistics import is_missing
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
@@ -22,10 +21,13 @@ from napari_exactile.run.scores import Decision
 from napari_exactile.run.series import Series
 from napari_exactile.run.settings import Device, Settings
 
-# Places of the image that are looked at, with a side of so many pixels.
-BLOCKS, SIDE = 32, 64
-
 Identity = dict[str, Any]
+# What `identity` has said from the beginning: a store that does not say it is damaged.
+ALWAYS = (
+    "image shape", "image content", "model", "decision", "type of probabilities or values", "normalization",
+    "normalization of the planes together", "value to ignore", "method", "tile", "radius", "size factor",
+    "region", "device",
+)  # fmt: skip
 
 
 def identity(series: Series) -> Identity:
@@ -89,28 +91,6 @@ def differing(old: Identity, new: Identity) -> str:
 def _change(old: Any, new: Any) -> str:
     words = f" ({old}, now {new})"
     return words if len(words) < 60 else ""
-
-
-def image_hash(source: ImageSource) -> str:
-    """Return a hash of the type and of some places of an image, always the same ones."""
-    found = sha256()
-    for box in _places(source.shape):
-        block = source.read(box)
-        found.update(f"{block.dtype} {block.shape}".encode())
-        found.update(np.ascontiguousarray(block).data)
-    return found.hexdigest()
-
-
-def _places(shape: tuple[int, ...]) -> list[Box]:
-    size = tuple(min(n, SIDE if axis >= len(shape) - 2 else 1) for axis, n in enumerate(shape))
-    free = np.subtract(shape, size)
-    shares = np.random.default_rng(0).random((BLOCKS, len(shape)))
-    shares[0], shares[-1] = 0, 1
-    starts = (share * free for share in shares)
-    return [
-        tuple(Interval(int(n), int(n) + side) for n, side in zip(start, size, strict=True))
-        for start in starts
-    ]
 
 
 def model_hash(model: Model, analysis: Analysis) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -79,8 +79,8 @@ class Job:
         self.labelled = self._part(self.plan.tiling.region)
         self._arrays = arrays or Memory()
         self._remembered = remembered = self._arrays.remembered()
-        self.done = set(remembered.near_ties)
-        self.near_ties = sum(remembered.near_ties.values())
+        self._here: dict[int, int] = {}  # near-ties of the tiles that were finished here
+        self._count(remembered.near_ties)
         self._clock = Clock(remembered.seconds)
         self.begun: datetime | None = None
         self.ended: datetime | None = None
@@ -215,8 +215,8 @@ class Job:
             "; ".join(map(str, self.analysis.refusals)), self.settings.ignore,
             gives_words(self.decision, self.model.card, self.analysis, self.settings.output_kind),
             # Of labels that were computed here, and all of them: others have not been seen.
-            self._odd() if self.complete and not self._remembered.near_ties else (),
-            left_out=self._left_out, padding=self.analysis.padding,
+            self._odd() if len(self._here) == len(self.plan) else (),
+            notes=self.model.card.notes, left_out=self._left_out, padding=self.analysis.padding,
         )  # fmt: skip
 
     def decided(self, scores: torch.Tensor, part: Box) -> Labelled:
@@ -260,6 +260,13 @@ class Job:
         self._arrays.measured(self._known_normalization(), self.seconds)
         if not self._survey.complete:
             yield from self._survey.run(self.executor(), self._pieces, events.checker(is_cancelled))
+        # Of tiles that were finished before, it may be known only now which ones count.
+        self._count(self._arrays.remembered().near_ties)
+
+    def _count(self, before: Mapping[int, int]) -> None:
+        """Take as done what was finished before, given its near-ties, and what was finished here."""
+        ties = {**before, **self._here}
+        self.done, self.near_ties = set(ties), sum(ties.values())
 
     def _make_arrays(self) -> None:
         if self.started:
@@ -310,6 +317,7 @@ class Job:
     def _finish(self, tile: Tile, near_ties: int) -> TileFinished:
         """Let the arrays know of a tile that is written; only then does it count as done."""
         self._arrays.finished(tile.index, self.place(tile.zone), near_ties, self.seconds)
+        self._here[tile.index] = near_ties
         self.near_ties += near_ties
         self.done.add(tile.index)
         return TileFinished(tile.index, tile.zone, near_ties)

@@ -61,7 +61,7 @@ class _OnDisk:
 
     def is_whole(self, check: Callable[[], None]) -> bool:
         """Return whether every chunk is there, and as it was written; fill the copy."""
-        if self.array.nchunks_initialized < self.array.nchunks:
+        if not self._has_all:
             return False
         for place in np.ndindex(self.array.cdata_shape):
             check()
@@ -75,6 +75,13 @@ class _OnDisk:
             if self.copy is not None:
                 self.copy[index] = found.to(self.dtype)
         return True
+
+    @property
+    def _has_all(self) -> bool:
+        try:
+            return bool(self.array.nchunks_initialized == self.array.nchunks)
+        except Exception:  # as above
+            return False
 
 
 def _stored(dtype: torch.dtype) -> torch.dtype:
@@ -146,7 +153,7 @@ class KeptTensors:
             folder = one.folder.rename(one.folder.with_suffix(""))
             self._tensors[key] = replace(one, folder=folder, array=_opened(folder))
 
-    def recall(self, key: int, dtype: torch.dtype, check: Callable[[], None]) -> bool:
+    def recall(self, key: int, shape: Sequence[int], dtype: torch.dtype, check: Callable[[], None]) -> bool:
         """Take over a tensor that an earlier run has completed, if it is there and undamaged.
 
         All of it is read; `check` is called often and may raise to stop.
@@ -156,6 +163,9 @@ class KeptTensors:
         folder = self._room() / str(key)
         try:
             array = _opened(folder)
+            wanted = tuple(shape), str(_stored(dtype)).removeprefix("torch.")
+            if (array.shape, str(array.dtype)) != wanted:
+                return False
         except Exception:  # there is none, or its description is damaged
             return False
         one = _OnDisk(folder, array, dtype, self._in_memory(array.shape, dtype))

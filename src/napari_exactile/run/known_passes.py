@@ -25,12 +25,13 @@ def record_of(number: int, values: Values) -> Record:
     return {"pass": number, "values": {str(key): [*map(_packed, one)] for key, one in values.items()}}
 
 
-def known_passes(records: Iterable[Record]) -> tuple[Values, ...]:
+def known_passes(records: Iterable[Record], before: Iterable[Values] = ()) -> tuple[Values, ...]:
     """Return what the first passes have found, in order, as far as there are records of all of them.
 
-    A pass that was done again makes those after it void, which were made from what it had found before.
+    A pass that was done again makes those after it void, which were made from what it had found before. The
+    records come after those of which `before` is what they gave.
     """
-    known: list[Values] = []
+    known: list[Values] = list(before)
     for record in records:
         if record["pass"] <= len(known):
             known[record["pass"] :] = [_values(record)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,17 @@ def origin_of(series: Series) -> Origin:
     several arrays, that hold the image; `plane` is the only one of a stack that was segmented, if it was one.
     """
     return {"image": _image(series.planes), "model": _model(series.model.card)}
+
+
+def without_files(origin: Mapping[str, Any]) -> Any:
+    """Return how an image was taken apart, whatever its names and files are; None where that is not said."""
+    try:
+        image, sources = origin["image"], [origin["image"].get("path"), origin["model"].get("source")]
+        parts = [(part["part"], isinstance(part["path"], str | None)) for part in image["arrays"]]
+        texts = [isinstance(source, str | None) for source in sources]
+        return [image["axes"], image["plane"], image["dtype"], parts, texts]
+    except (KeyError, TypeError, AttributeError):
+        return None
 
 
 def _image(planes: Planes) -> dict[str, Any]:

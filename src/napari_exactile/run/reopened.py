@@ -9,6 +9,7 @@ from typing import Any
 
 from napari_exactile.images.open import as_opened
 from napari_exactile.images.source import LayeredSource, Planes, as_array, check_channels, stack_of
+from napari_exactile.images.store_files import RUN, damaged_beyond
 from napari_exactile.images.view import View
 from napari_exactile.models.card import ModelCard
 
@@ -35,6 +36,25 @@ def planes_again(
     else:
         arrays, axes = _named(image, axes, [one["part"] for one in parts], origin.get("axes"))
     return _only(_planes(arrays, axes, card), tuple(origin.get("plane", ())))
+
+
+def checked_origin(store: Path, about: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what `origin_of` said when a store was begun; raise ValueError where that is damaged."""
+    found = about.get("origin", {"image": {}, "model": {}})
+    try:
+        image, source = found["image"], found["model"].get("source")
+        arrays = image.get("arrays") or ()
+        parts = [part for one in arrays for part in one["part"]]
+        texts = [source, image.get("path"), image.get("axes"), *(one["path"] for one in arrays)]
+        numbers = [*(part for part in parts if part is not None), *image.get("plane", ())]
+        is_sound = all(text is None or isinstance(text, str) for text in texts)
+        is_sound = is_sound and all(isinstance(number, int) for number in numbers)
+    except (KeyError, TypeError, AttributeError):
+        is_sound = False
+    if not is_sound:
+        raise damaged_beyond(store, RUN, "it does not say where image and model came from")
+    origin: dict[str, dict[str, Any]] = found
+    return origin
 
 
 def _path(store: Path, path: str | None) -> str:

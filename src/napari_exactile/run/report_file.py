@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from secrets import randbits
 from typing import Any
+from zlib import crc32
 
 import torch
 
@@ -26,11 +27,13 @@ from napari_exactile.run.identity import Identity, identity
 from napari_exactile.run.job import IsCancelled
 from napari_exactile.run.origin import origin_of
 from napari_exactile.run.report import Report
+from napari_exactile.run.report_words import report_sections
 from napari_exactile.run.series import Series
 from napari_exactile.run.spot_check import check_of_run
 from napari_exactile.run.summary import exactness
 
 FORMAT = 1
+REPORT = f"{OWN}/report.json"
 PADDED_THEN = "begun by an earlier version, which padded every image to multiples of F"
 # Begins the reasons for which a check is worth trying again.
 NOT_DONE = "not done"
@@ -186,20 +189,25 @@ def _dates(series: Series) -> dict[str, Any]:
 def earlier_report(path: Path) -> dict[str, Any]:
     """Return the report that lies in a store; empty where there is none that can be read."""
     try:
-        found = read_json(path / OWN / "report.json")
-    except (OSError, ValueError):
+        found = read_json(path / REPORT)
+        report_sections(found)
+        is_known = found["format"] == FORMAT and found["dates"]["runs"] + found["tiling"]["tiles_done"] >= 0
+    except Exception:  # there is none, or a damaged one, which can be wrong in every way
         return {}
-    return found if isinstance(found, dict) and found.get("format") == FORMAT else {}
+    return found if is_known else {}
 
 
 class ReportFile:
-    """Keeps the report of a store: earlier runs count, too. `check` is what this one's has found."""
+    """Keeps the report of a store: earlier runs count, too. `check` is what this one's has found.
 
-    def __init__(self, store: LabelStore, series: Series) -> None:
-        self._path, self._known = store.path / OWN / "report.json", store.about["identity"]
+    `is_sound` says that the report which is there is as it was written.
+    """
+
+    def __init__(self, store: LabelStore, series: Series, is_sound: bool = True) -> None:
+        self._path, self._known = store.path / REPORT, store.about["identity"]
         self._series, self._journal, self._read = series, store.journal, store.read
         self._records = len(store.journal.records)
-        self._earlier = earlier_report(store.path)
+        self._earlier, self._is_sound = earlier_report(store.path), is_sound
         self.check: SpotCheck | None = None
 
     def checking(self, windows: int, is_cancelled: IsCancelled) -> Generator[Event, None, None]:
@@ -225,26 +233,36 @@ class ReportFile:
 
     @property
     def _has_computed(self) -> bool:
-        return len(self._journal.records) > self._records
+        return not self._is_sound or len(self._journal.records) > self._records
 
     def write(self) -> None:
-        """Write the file; where this run has added nothing, what is there stays."""
-        if not self._series.jobs[0].started:
+        """Write the file, and its checksum into the journal; where this run has added nothing, both stay."""
+        series = self._series
+        if series.spoilt:
+            self._tell({"spoilt": series.spoilt})
+        if not series.jobs[0].started:
             return
         if self._earlier and not self._has_computed and self.check is None:
             return
-        report, before = report_of(self._series, self.check, self._known), self._earlier.get("dates", {})
+        report, before = report_of(series, self.check, self._known), self._earlier.get("dates", {})
         report["dates"]["begun"] = before.get("begun", report["dates"]["begun"])
         report["dates"]["runs"] += before.get("runs", 0)
+        notes = [*self._earlier.get("notes", ()), *report["notes"]]
         if "padding" not in self._known:
-            report["notes"].append(PADDED_THEN)
+            notes.append(PADDED_THEN)
+        report["notes"] = list(dict.fromkeys(notes))
         write_json(self._path, report)
+        self._tell({"report": crc32(self._path.read_bytes())})
+
+    def _tell(self, record: dict[str, Any]) -> None:
+        seconds = round(self._series.job.seconds, 3)
+        self._journal.append({"plane": self._series.index} | record | {"seconds": seconds})
 
 
 @contextmanager
-def reported(store: LabelStore, series: Series) -> Iterator[ReportFile]:
-    """Yield what writes the report of a run when this ends, whatever ends it."""
-    file = ReportFile(store, series)
+def reported(store: LabelStore, series: Series, is_sound: bool = True) -> Iterator[ReportFile]:
+    """Yield what writes the report of a run when this ends, whatever ends it; see `ReportFile`."""
+    file = ReportFile(store, series, is_sound)
     try:
         yield file
     except BaseException:

@@ -31,19 +31,27 @@ class Series:
 
     The arrays are (*leading, *stack, *shape). Planes that are not asked for keep 0. As with a Job, one thread
     at a time may call `run`, which continues what was stopped. A `plan` is given where it is known already.
-    `spoilt` says, if so, that the image was changed during a run: nobody knows then what the labels are of.
+    `notes` are what its report is to say beside what the run finds. `spoilt` says, if so, that image or
+    model were changed during a run: nobody knows then what the labels are of.
     """
 
     def __init__(
         self, planes: Planes, model: Model, analysis: Analysis, settings: Settings,
-        arrays: PlaneArrays | None = None, plan: Plan | None = None,
+        arrays: PlaneArrays | None = None, plan: Plan | None = None, notes: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         self.planes, self.model, self.analysis, self.settings = planes, model, analysis, settings
+        self.notes = notes
         self._shared: PlaneArrays = arrays or _Shared(planes, Memory())
         self._together: Normalization | None = None
         self._plan = plan
-        self._unchanged, self.spoilt = Unchanged(planes.whole), ""
+        self._unchanged, self.spoilt = Unchanged(planes.whole, model, analysis), ""
         self.jobs = [self._job(0)]
+
+    def in_store(self, arrays: PlaneArrays, plan: Plan, notes: tuple[str, ...]) -> Series:
+        """Return the same, begun anew with the arrays and the plan of a store, and with notes about it."""
+        return Series(
+            self.planes, self.model, self.analysis, self.settings, arrays, plan, (*self.notes, *notes)
+        )
 
     @property
     def job(self) -> Job:
@@ -93,7 +101,7 @@ class Series:
     ) -> Iterator[Event]:
         """Do what is left of all planes; tells, raises and pauses as `Job.run` does, plane by plane.
 
-        Raises ChangedError, too, where the files of the image are not what they were.
+        Raises ChangedError, too, where the image or the model is not what it was.
         """
         self._unchanged.check()
         try:
@@ -107,13 +115,12 @@ class Series:
         yield events.Finished(cancelled=not self.complete)
 
     def _look_again(self) -> None:
-        """Raise ChangedError where the image was changed during the run: that explains any other error."""
-        try:
-            self._unchanged.check()
-        except ChangedError as error:
-            name = getattr(self.planes.whole, "name", "image")
-            self.spoilt = f"'{name}' was changed during the run, so labels may be of either version of it"
-            raise ChangedError(f"{self.spoilt}: open it again and begin anew") from error
+        """Raise ChangedError where image or model were changed during the run: that explains all errors."""
+        if change := self._unchanged.change():
+            self.spoilt = (
+                f"{change.what} was changed during the run, so labels may be of either version of it"
+            )
+            raise ChangedError(f"{self.spoilt}: {change.remedy}")
 
     def _run(self, is_cancelled: IsCancelled, control: Control) -> Iterator[Event]:
         yield from control.pausing(self._measure(is_cancelled), is_cancelled)
@@ -138,6 +145,9 @@ class Series:
         whole = reports[0]
         if self.planes.shape:
             whole = replace(summed(reports, self.planes.shape), tiles=self.tiles)
+        scale = self.model.card.scale_warning(self.planes.pixel_size)
+        warnings = tuple(filter(None, [scale, *whole.warnings]))
+        whole = replace(whole, warnings=warnings, notes=(*self.notes, *whole.notes))
         reasons = "; ".join(filter(None, [whole.reason, self.spoilt]))
         return replace(whole, exact=False, reason=reasons) if self.spoilt else whole
 

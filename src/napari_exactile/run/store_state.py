@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_exactile.geometry.words import part_of
-from napari_exactile.images.journal import read_json, records_in
+from napari_exactile.images.journal import records_in
 from napari_exactile.images.store import OWN, is_complete
+from napari_exactile.images.store_files import about_of
+from napari_exactile.run.store_records import StoreRecords
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ def state_of(path: Path) -> State | None:
     """
     if not is_complete(path):
         return None
-    about = read_json(path / OWN / "run.json")
-    done = {(tuple(r["plane"]), r["tile"]) for r in records_in(path / OWN / "journal") if "tile" in r}
-    return State(len(done), int(about.get("tiles", len(done))))
+    records = records_in(path / OWN / "journal")
+    about, _faults = about_of(path, records)
+    done, tiles = StoreRecords.of(records).count, about.get("tiles")
+    return State(done, tiles if isinstance(tiles, int) else done)

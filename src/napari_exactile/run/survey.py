@@ -87,7 +87,8 @@ class Survey:
         self._known = ()
 
     def _is_kept(self, index: int, check: Check) -> bool:
-        return self.kept.recall(index, self.analysis.graph.nodes[index].dtype, check)
+        node = self.analysis.graph.nodes[index]
+        return self.kept.recall(index, node.shape, node.dtype, check)
 
     def _progress(self) -> Event:
         return events.Surveying(

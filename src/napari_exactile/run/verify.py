@@ -2,60 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import randbits
-from typing import Any
+from typing import Any, TypeVar
 
-from napari_exactile.images.layout import Zone, zone_of
-from napari_exactile.images.normalization import Normalization, steps_from_json
+from napari_exactile.geometry.words import counted
+from napari_exactile.images.layout import Zone
+from napari_exactile.images.normalization import Normalization
 from napari_exactile.images.store import LabelStore
+from napari_exactile.images.store_files import RUN, Fault, damaged_beyond
 from napari_exactile.images.work import Work
 from napari_exactile.models.files import FACTORY
 from napari_exactile.models.load import Model, load_model
 from napari_exactile.run.api import ModelLike, analysis_for
 from napari_exactile.run.checked import SpotCheck
 from napari_exactile.run.devices import pick_device
-from napari_exactile.run.events import Checking, Event, checker
+from napari_exactile.run.events import Event, checker
 from napari_exactile.run.identity import differing, identity, settings_from_json
 from napari_exactile.run.job import IsCancelled, Job
-from napari_exactile.run.plan import Plan
-from napari_exactile.run.reopened import planes_again
+from napari_exactile.run.known_planes import KnownPlane
+from napari_exactile.run.measuring import measured
+from napari_exactile.run.reopened import checked_origin, planes_again
 from napari_exactile.run.series import Series
 from napari_exactile.run.settings import Device, Settings
 from napari_exactile.run.spot_check import WINDOWS, Finished, check_windows
-from napari_exactile.run.stored import FORMAT, plan_of
+from napari_exactile.run.store_damage import Damage, Stored
+from napari_exactile.run.store_reading import StoreReading, check_about, plan_of
+from napari_exactile.run.store_records import Plane
+
+R = TypeVar("R")
 
 # What may differ without other labels: where it was computed, and when the file was written.
 FREE = {"device", "image file"}
 # One pass over images of up to so many pixels is tried where a crop would prove nothing.
 WHOLE_PIXELS = 2**26
-
-
-Tiles = dict[tuple[tuple[int, ...], int], dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """A finished zone that is not what was written: its box in the labels of its plane, and the levels."""
-
-    zone: Zone
-    levels: tuple[int, ...]
-
-    def describe(self) -> str:
-        """Return where it is, in words."""
-        plane = f"plane {', '.join(map(str, self.zone.plane))}, " if self.zone.plane else ""
-        box = " x ".join(f"{side.start}..{side.stop}" for side in self.zone.box)
-        levels = ", ".join(map(str, self.levels))
-        return f"{plane}labels {box}, level{'s' if len(self.levels) > 1 else ''} {levels}"
+LOST = "what normalised it is lost, and measuring it again gives other values"
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What `verify` has found: of the finished `zones`, those that are damaged, and the check of windows.
+    """What `verify` has found: of the finished `zones` that were read, the damaged ones, and the windows.
 
+    `faults` say in a sentence each what else is damaged or lost, and what continuing the run does about it.
     `tiles` of the store's `all_tiles` are done. `exact` says whether the labels are meant to be those of one
     pass: with an undersized radius, the check shows by how much they are not. `notes` are worth knowing.
     """
@@ -68,11 +59,17 @@ class Verification:
     exact: bool
     check: SpotCheck
     notes: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that is there is as it was written."""
+        return not self.damaged and not self.faults
 
     @property
     def agrees(self) -> bool:
         """Whether nothing differs, but for near-ties; where windows could not be compared, by checksums."""
-        return not self.damaged and self.check.differing == self.check.near_ties
+        return self.is_whole and self.check.differing == self.check.near_ties
 
 
 def verify(  # noqa: PLR0913  (what most people need of a check, by name)
@@ -104,76 +101,90 @@ def verify(  # noqa: PLR0913  (what most people need of a check, by name)
     if windows < 1:
         raise ValueError(f"at least one window is compared, not {windows}")
     with closing(LabelStore(Path(store), read_only=True)) as opened:
-        _refuse_other_version(opened)
-        settings, notes = _settings(opened.about, device)
+        check_about(opened)
+        settings, notes = _settings(opened, device)
         series = _series(opened, (image, axes), model, settings, trust_code)
-        plan, tiles = plan_of(series, opened), _tiles(opened)
-        damaged = tuple(_damage(opened, tiles, on_event, cancel))
-        sound = _sound(tiles, damaged)
+        plan = plan_of(series, opened)
+        reading = StoreReading.of(opened, series, plan)
+        stored = Stored(opened, series, plan, reading, on_event, checker(cancel))
         chosen = randbits(32) if seed is None else seed
-        check = SpotCheck(chosen, reason="not possible: no zone is finished and whole")
-        if sound:
-            finished = _finished(opened, series, plan, sound)
+        if not opened.images:
+            reason = "not possible: the labels cannot be read before the files of zarr are written again"
+            return _verification(stored, (), SpotCheck(chosen, reason=reason), notes, ())
+        damaged, (begun, usual) = tuple(stored.damaged()), stored.begun()
+        finished, lost = _finished(stored, reading.standing(_good(stored, damaged)), cancel)
+        check = SpotCheck(chosen, reason="; ".join(lost) or "not possible: no zone is finished and whole")
+        if finished.indices:
             check = _told(on_event, check_windows(finished, windows, chosen, cancel, WHOLE_PIXELS))
-    count = len(plan) * len(series.planes.indices)
-    zones = sum(bool(record["box"]) for record in tiles.values())
-    return Verification(opened.path, zones, damaged, len(tiles), count, plan.exact, check, notes)
+        return _verification(stored, damaged, check, (*notes, *usual, *lost), (*begun, *stored.kept()))
 
 
-def _told(on_event: Callable[[Event], None], steps: Generator[Event, None, SpotCheck]) -> SpotCheck:
+def _verification(
+    stored: Stored, damaged: tuple[Damage, ...], check: SpotCheck, notes: tuple[str, ...],
+    faults: tuple[Fault, ...],
+) -> Verification:  # fmt: skip
+    reading, series = stored.reading, stored.series
+    tiles = sum(len(one.tiles) for one in reading.known.values())
+    zones = len(reading.zones) if stored.store.images else 0
+    words = [fault.found for fault in (*reading.faults, *faults)]
+    if reading.records.spoilt:
+        words.append(f"{reading.records.spoilt}: begin anew and overwrite the store")
+    if doubled := stored.store.journal.found.doubled:
+        notes += (f"{counted(doubled, 'line')} of the journal can be read twice, which changes nothing",)
+    return Verification(
+        stored.store.path, zones, damaged, tiles, series.tiles, stored.plan.exact, check, notes,
+        tuple(words),
+    )  # fmt: skip
+
+
+def _told(on_event: Callable[[Event], None], steps: Generator[Event, None, R]) -> R:
     """Tell every step, and return what comes of them."""
-    checking = Work(steps)
-    for event in checking:
+    work = Work(steps)
+    for event in work:
         on_event(event)
-    return checking.made
+    return work.made
 
 
-def _tiles(store: LabelStore) -> Tiles:
-    """Return the records of finished tiles, by plane and number; of one that was written twice, the last."""
-    return {(tuple(r["plane"]), r["tile"]): r for r in store.journal.records if "tile" in r}
-
-
-def _damage(
-    store: LabelStore, tiles: Tiles, on_event: Callable[[Event], None], cancel: IsCancelled
-) -> Iterator[Damage]:
-    """Yield the finished zones that are not as they were written."""
-    for number, record in enumerate(tiles.values()):
-        checker(cancel)()
-        on_event(Checking(number, len(tiles), "zones"))
-        zone = zone_of(record["plane"], record["box"], record["crc"])
-        if record["box"] and (levels := store.wrong_levels(zone)):
-            yield Damage(zone, levels)
-    on_event(Checking(len(tiles), len(tiles), "zones"))
-
-
-def _sound(tiles: Tiles, damaged: Sequence[Damage]) -> dict[tuple[int, ...], set[int]]:
-    """Return the finished tiles of each plane whose labels are as they were written."""
-    lost, sound = {damage.zone for damage in damaged if 0 in damage.levels}, dict[tuple[int, ...], set[int]]()
-    for (plane, tile), record in tiles.items():
-        if zone_of(record["plane"], record["box"], record["crc"]) not in lost:
-            sound.setdefault(plane, set()).add(tile)
-    return sound
+def _good(stored: Stored, damaged: Sequence[Damage]) -> list[Zone]:
+    """Return the finished zones whose labels are as they were written."""
+    lost = {damage.zone for damage in damaged if 0 in damage.levels}
+    return [zone for zone in stored.reading.zones if zone not in lost]
 
 
 def _finished(
-    store: LabelStore, series: Series, plan: Plan, sound: dict[tuple[int, ...], set[int]]
-) -> Finished:
-    """Return those tiles with jobs that know what the run measured."""
-    indices = tuple(sound)
-    steps = {tuple(r["plane"]): r["steps"] for r in store.journal.records if "steps" in r}
+    stored: Stored, standing: StoreReading, cancel: IsCancelled
+) -> tuple[Finished, tuple[str, ...]]:
+    """Return good tiles with jobs that know what the run measured, and what cannot be known any more."""
+    series, known = stored.series, dict[Plane, Normalization]()
+    begun = {plane: one for plane, one in standing.known.items() if one.tiles}
+    for plane, one in begun.items():
+        found = one.normalization or _measured_again(stored, plane, one, cancel)
+        if found is not None:
+            known[plane] = found
+    indices = tuple(known)
 
     def job(number: int) -> Job:
-        index = indices[number]
-        source = series.planes.sources[series.planes.indices.index(index)]
-        normalization = Normalization(steps_from_json(steps[index]))
-        return Job(source, series.model, series.analysis, series.settings, None, plan, normalization)
+        source = series.planes.sources[series.planes.indices.index(indices[number])]
+        normalization = known[indices[number]]
+        return Job(source, series.model, series.analysis, series.settings, None, stored.plan, normalization)
 
-    return Finished(store.read, indices, tuple(sound.values()), job)
+    lost = tuple(f"{_whose(plane)}: {LOST}" for plane in begun if plane not in known)
+    return Finished(stored.store.read, indices, [set(begun[one].tiles) for one in indices], job), lost
 
 
-def _refuse_other_version(store: LabelStore) -> None:
-    if store.about.get("format") != FORMAT:
-        raise ValueError(f"{store.path} was written by another version of napari-exactile")
+def _measured_again(
+    stored: Stored, plane: Plane, one: KnownPlane, cancel: IsCancelled
+) -> Normalization | None:
+    """Return what normalised a plane, by measuring it, if that is what made its tiles."""
+    series = stored.series
+    number = series.planes.indices.index(plane)
+    source = series.planes.whole if series.settings.together else series.planes.sources[number]
+    found = _told(stored.on_event, measured(source, series.model, series.settings, cancel))
+    return found if one.could_be(found) else None
+
+
+def _whose(plane: Plane) -> str:
+    return f"plane {', '.join(map(str, plane))}" if plane else "the image"
 
 
 def _series(
@@ -181,7 +192,7 @@ def _series(
     trust_code: bool,
 ) -> Series:  # fmt: skip
     """Return the series that the store is of; raise ValueError where this is another one."""
-    origin = store.about.get("origin", {"image": {}, "model": {}})
+    origin = checked_origin(store.path, store.about)
     loaded = _model(store.path, model, origin["model"].get("source"), trust_code)
     planes = planes_again(store.path, *named, origin["image"], loaded.card)
     analysis = analysis_for(loaded, planes.sources[0].shape, settings)
@@ -194,20 +205,23 @@ def _series(
     return series
 
 
-def _settings(about: dict[str, Any], wanted: Device | None) -> tuple[Settings, tuple[str, ...]]:
+def _settings(store: LabelStore, wanted: Device | None) -> tuple[Settings, tuple[str, ...]]:
     """Return the settings of the run, on the device that is wanted, and what is worth knowing of it.
 
     If none is, it is that of the run, or the CPU where that is not here.
     """
-    then, now = about["identity"]["device"], wanted or about["identity"]["device"]
-    missing = ""
+    then = store.about["identity"]["device"]
+    now, missing = wanted or then, ""
     try:
         here = pick_device(now)
     except ValueError:
         if wanted:
             raise
         now, here, missing = "cpu", pick_device("cpu"), ", which is not here"
-    settings = settings_from_json(about["settings"], now)
+    try:
+        settings = settings_from_json(store.about["settings"], now)
+    except Exception as error:  # what is damaged can be wrong in every way
+        raise damaged_beyond(store.path, RUN, f"its settings cannot be used: {error}") from error
     if here.type == then:
         return settings, ()
     words = f"the labels were computed on {then}{missing}, the windows on {here.type}: near-ties may differ"

@@ -132,7 +132,9 @@ class Chooser:
     def _analysis(self, plane: Plane) -> tuple[Model, Analysis]:
         """Return model and analysis; the first time, they are asked for in the background."""
         name, fields = self._fields.model.value, self._fields
-        fields.model_note.say(self._planner.cards[name].summary)
+        card = self._planner.cards[name]
+        words = filter(None, [card.summary, *(f"{note}." for note in card.notes)])
+        fields.model_note.say("\n".join(words), warning=bool(card.notes))
         self.known = self._planner.known(name, plane.shape)
         fields.offer_approximation(self.known is not None and bool(self.known[1].refusals))
         if self.known is None:

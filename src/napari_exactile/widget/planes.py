@@ -59,9 +59,10 @@ class Plane:
         """Return the plane in sight, or all planes of the stack."""
         shape, axes = self.stack_shape, "tqrsuvw"[: len(self.stack)] + "zyx"[-len(self.spatial) :]
         if not everything or not shape:
-            return Planes((self.source,), (self.index,), shape, axes, self.source)
+            return Planes((self.source,), (self.index,), shape, axes, self.source, self.pixel_size)
         indices = tuple(np.ndindex(*shape))
-        return Planes(tuple(map(self.source.at, indices)), indices, shape, axes, self.whole)
+        sources = tuple(map(self.source.at, indices))
+        return Planes(sources, indices, shape, axes, self.whole, self.pixel_size)
 
     @property
     def pixel_size(self) -> tuple[float, ...] | None:

@@ -9,10 +9,6 @@ import numpy as np
 from napari_exactile.models.card import ModelCard
 from napari_exactile.widget.planes import Plane, data_of
 
-# Networks are commonly trained on images enlarged and shrunk by about so much.
-TOLERATED = 0.25
-
-
 # Of larger images, and of those that are not in memory, a look at all pixels would be felt.
 LOOKED_AT = 2**22
 MISSING = (
@@ -28,7 +24,8 @@ def described(plane: Plane, card: ModelCard, everything: bool, leaves_out: bool 
     these.
     """
     missing = "" if leaves_out or not _has_missing(data_of(plane.layer)) else f"{MISSING}."
-    warnings = scale_warning(card.pixel_size, plane.pixel_size), missing
+    scale = card.scale_warning(plane.pixel_size).replace(" µm per px", "\u00a0µm\u00a0per\u00a0px")
+    warnings = scale, missing
     return "\n".join(filter(None, [plane.describe(everything), *warnings])), any(warnings)
 
 
@@ -36,22 +33,3 @@ def _has_missing(data: Any) -> bool:
     """Tell whether an array has NaN, where that is cheap to know."""
     cheap = isinstance(data, np.ndarray) and data.dtype.kind == "f" and 0 < data.size <= LOOKED_AT
     return cheap and bool(np.isnan(data.min()))
-
-
-def scale_warning(trained: float | None, sizes: tuple[float, ...] | None) -> str:
-    """Return what is wrong with pixels of these sizes, in micrometres; "" where nothing is, or none is known.
-
-    >>> scale_warning(0.65, (1.3, 1.3)).split("; ")[1]
-    'this image has 1.3: results may suffer. Rescale the image.'
-    >>> scale_warning(0.65, (0.7, 0.7)), scale_warning(None, (1.3, 1.3)), scale_warning(0.65, None)
-    ('', '', '')
-    """
-    if not trained or not sizes or not all(sizes):
-        return ""
-    other = max(sizes, key=lambda size: abs(size - trained))
-    if abs(other - trained) <= TOLERATED * trained:
-        return ""
-    return (
-        f"The model was trained at {trained:.3g}\u00a0µm\u00a0per\u00a0px; this image has {other:.3g}: "
-        "results may suffer. Rescale the image."
-    )

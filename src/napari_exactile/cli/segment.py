@@ -209,7 +209,7 @@ def _measured(image: OpenedImage, sizes: str | None) -> OpenedImage:
     """Return the image with pixels of these sizes, such as "0.5" or "2 0.5 0.5"."""
     from dataclasses import replace
 
-    from napari_exactile.images.opened import micrometres
+    from napari_exactile.images.units import micrometres
 
     if sizes is None:
         return image

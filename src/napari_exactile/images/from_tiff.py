@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_exactile.images.cached import CachedArray
-from napari_exactile.images.opened import FileVersion, OpenedImage, micrometres, remember
+from napari_exactile.images.opened import FileVersion, OpenedImage, remember
 from napari_exactile.images.tifffile_forms import all_series, array_of, shape_and_axes
+from napari_exactile.images.units import Said, pixel_size, wrong_sizes
 
 # What is decoded at once, in bytes: windows of files in larger pieces would decode them over and over.
 LARGEST_SEGMENT = 1 << 24
@@ -53,10 +55,12 @@ def _first_image(file: Any, name: str) -> OpenedImage:
     _refuse_unknown_compression(series.keyframe)
     axes = shape_and_axes(series)[1].lower().replace("s", "c")
     arrays = [_array(file, level) for level in series.levels]
-    notes = _notes(file, name, series, isinstance(arrays[0], CachedArray))
+    lengths = _lengths(file)
+    said = {axis: lengths[axis] for axis in "zyx" if axis in axes and axis in lengths}
+    notes = *_notes(file, name, series, isinstance(arrays[0], CachedArray)), *wrong_sizes(said, name)
     return OpenedImage(
-        name, arrays[0], axes, _pixel_size(file, axes), _channel_names(file, axes, arrays[0].shape),
-        tuple(arrays[1:]), tuple(notes),
+        name, arrays[0], axes, pixel_size(said, "zyx"), _channel_names(file, axes, arrays[0].shape),
+        tuple(arrays[1:]), notes,
     )  # fmt: skip
 
 
@@ -133,16 +137,16 @@ def _unreadable(path: Path, error: Exception) -> ValueError:
     return ValueError(f"{path} cannot be opened as a TIFF file: {reason or error}")
 
 
-def _pixel_size(file: Any, axes: str) -> tuple[float, ...] | None:
-    """Return the size along (z,) y, x in micrometres from what OME, ImageJ or a scanner wrote."""
+def _lengths(file: Any) -> dict[str, Said]:
+    """Return what OME, ImageJ or a scanner wrote of the length of a pixel along z, y and x."""
     try:
         if file.ome_metadata:
-            return _ome_pixel_size(_ome_pixels(file), "zyx" if "z" in axes else "yx")
+            return _ome_lengths(_ome_pixels(file))
         if file.imagej_metadata:
-            return _imagej_pixel_size(file, "z" in axes)
-        return _svs_pixel_size(file) if file.is_svs else _resolution(file.pages[0])
-    except (KeyError, ValueError, TypeError, ZeroDivisionError):
-        return None  # the pixels can be read all the same
+            return _imagej_lengths(file.imagej_metadata, file.pages[0].tags)
+        return _svs_lengths(file) if file.is_svs else _resolution(file.pages[0].tags)
+    except (KeyError, ValueError, TypeError):
+        return {}  # the pixels can be read all the same
 
 
 def _ome_pixels(file: Any) -> Any:
@@ -152,38 +156,44 @@ def _ome_pixels(file: Any) -> Any:
     return (image[0] if isinstance(image, list) else image)["Pixels"]
 
 
-def _ome_pixel_size(pixels: Any, space: str) -> tuple[float, ...]:
-    if f"PhysicalSize{space[0].upper()}" not in pixels:
-        space = "yx"
-    names = [f"PhysicalSize{axis.upper()}" for axis in space]
-    return tuple(micrometres(pixels[name], pixels.get(f"{name}Unit", "µm")) for name in names)
+def _ome_lengths(pixels: Any) -> dict[str, Said]:
+    names = {axis: f"PhysicalSize{axis.upper()}" for axis in "zyx"}
+    return {
+        axis: Said(pixels[name], str(pixels.get(f"{name}Unit", "µm")))
+        for axis, name in names.items()
+        if name in pixels
+    }
 
 
-def _imagej_pixel_size(file: Any, volume: bool) -> tuple[float, ...]:
-    """ImageJ writes the pixels per unit as a fraction, and the distance of planes as it is."""
-    unit = file.imagej_metadata["unit"].replace(r"\u00B5", "µ")
-    tags = file.pages[0].tags
-    plane = tuple(_per_unit(tags[f"{axis}Resolution"].value, unit) for axis in "YX")
-    spacing = file.imagej_metadata.get("spacing") if volume else None
-    return plane if spacing is None else (micrometres(abs(spacing), unit), *plane)
+def _imagej_lengths(about: Any, tags: Any) -> dict[str, Said]:
+    """ImageJ writes the pixels per unit as a fraction, and the distance of planes as it is.
+
+    The unit is that of x, and of other axes that have none of their own. Inches are the printer's.
+    """
+    units = {axis: str(about.get(f"{axis}unit", about["unit"])) for axis in "zy"} | {"x": str(about["unit"])}
+    if units["x"] in {"inch", "inches", "in"}:
+        return {}
+    found = {axis: Said(_each(tags[f"{axis.upper()}Resolution"].value), units[axis]) for axis in "yx"}
+    return found | ({"z": Said(abs(about["spacing"]), units["z"])} if "spacing" in about else {})
 
 
-def _svs_pixel_size(file: Any) -> tuple[float, ...]:
+def _svs_lengths(file: Any) -> dict[str, Said]:
     import tifffile
 
-    size = micrometres(tifffile.tifffile.svs_description_metadata(file.pages[0].description)["MPP"], "um")
-    return size, size
+    size = Said(tifffile.tifffile.svs_description_metadata(file.pages[0].description)["MPP"], "um")
+    return {"y": size, "x": size}
 
 
-def _resolution(page: Any) -> tuple[float, ...] | None:
+def _resolution(tags: Any) -> dict[str, Said]:
     """Take pixels per centimetre, as microscopes and scanners write them; those per inch are for printers."""
-    if "ResolutionUnit" not in page.tags or page.tags["ResolutionUnit"].value != 3:
-        return None
-    return tuple(_per_unit(page.tags[f"{axis}Resolution"].value, "cm") for axis in "YX")
+    if "ResolutionUnit" not in tags or tags["ResolutionUnit"].value != 3:
+        return {}
+    return {axis: Said(_each(tags[f"{axis.upper()}Resolution"].value), "cm") for axis in "yx"}
 
 
-def _per_unit(fraction: tuple[int, int], unit: str) -> float:
-    return micrometres(fraction[1] / fraction[0], unit)
+def _each(fraction: tuple[int, int]) -> float:
+    """Return the length of a pixel of so many per unit."""
+    return fraction[1] / fraction[0] if fraction[0] else inf
 
 
 def _channel_names(file: Any, axes: str, shape: Sequence[int]) -> tuple[str, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from math import inf
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
-from napari_exactile.images.opened import FileVersion, OpenedImage, Place, micrometres, remember
+from napari_exactile.images.opened import FileVersion, OpenedImage, Place, remember
+from napari_exactile.images.units import Said, micrometres, wrong_sizes
 
 # The axes before OME-NGFF 0.3, which named none.
 OLD_AXES = "tczyx"
@@ -102,7 +103,7 @@ def _multiscale(name: str, group: Any, about: Mapping[str, Any]) -> OpenedImage:
     place, named = place_of(image, axes), _letters([str(axis["name"]) for axis in axes])
     return OpenedImage(
         name, arrays[0], named, _pixel_size(axes, place), _channel_names(about, named, arrays[0].shape),
-        tuple(arrays[1:]), place=place,
+        tuple(arrays[1:]), tuple(_wrong_scales(name, image, axes)), place,
     )  # fmt: skip
 
 
@@ -120,9 +121,24 @@ def axes_of(image: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def place_of(image: Mapping[str, Any], axes: Sequence[Mapping[str, Any]]) -> Place:
     """Return where level 0 lies: its own transformations come before those of the whole image.
 
-    Raises KeyError, TypeError or ValueError where these are not as they should be.
+    Elements that would all lie in one place are one apart. Raises KeyError, TypeError or ValueError where
+    transformations are not as they should be.
     """
-    scale, translation = [1.0] * len(axes), [0.0] * len(axes)
+    scale, translation = _transformed(image, len(axes))
+    found = [
+        (size, start, _micrometres(axis)) if _is_distance(size) and isfinite(start) else (1.0, 0.0, None)
+        for size, start, axis in zip(scale, translation, axes, strict=True)
+    ]
+    return Place(
+        tuple(size * (unit or 1.0) for size, _start, unit in found),
+        tuple(start * (unit or 1.0) for _size, start, unit in found),
+        tuple(unit is not None for _size, _start, unit in found),
+    )
+
+
+def _transformed(image: Mapping[str, Any], axes: int) -> tuple[list[float], list[float]]:
+    """Return scale and translation of level 0 along each axis, in the units of the file."""
+    scale, translation = [1.0] * axes, [0.0] * axes
     for described in image["datasets"][0], image:
         for step in described.get("coordinateTransformations", ()):
             if step.get("type") == "scale":
@@ -130,12 +146,11 @@ def place_of(image: Mapping[str, Any], axes: Sequence[Mapping[str, Any]]) -> Pla
                 translation = [a * b for a, b in zip(translation, step["scale"], strict=True)]
             elif step.get("type") == "translation":
                 translation = [a + b for a, b in zip(translation, step["translation"], strict=True)]
-    units = [_micrometres(axis) for axis in axes]
-    return Place(
-        tuple(size * (unit or 1.0) for size, unit in zip(scale, units, strict=True)),
-        tuple(start * (unit or 1.0) for start, unit in zip(translation, units, strict=True)),
-        tuple(unit is not None for unit in units),
-    )
+    return scale, translation
+
+
+def _is_distance(size: float) -> bool:
+    return isfinite(size) and size != 0  # what counts backwards is below 0
 
 
 def _micrometres(axis: Mapping[str, Any]) -> float | None:
@@ -144,6 +159,16 @@ def _micrometres(axis: Mapping[str, Any]) -> float | None:
         return micrometres(1.0, str(axis["unit"])) if axis["name"] in {*"zyx"} else None
     except (KeyError, ValueError):
         return None
+
+
+def _wrong_scales(name: str, image: Mapping[str, Any], axes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield notes on elements at no distance of each other, and on units of length that are not known."""
+    scale, _translation = _transformed(image, len(axes))
+    for size, axis in zip(scale, axes, strict=True):
+        if not _is_distance(size):
+            yield f"'{name}' gives its elements a distance of {size:g} along {axis['name']}: it is left out"
+    units = {str(axis["name"]): str(axis.get("unit", "")) for axis in axes if axis["name"] in {*"zyx"}}
+    yield from wrong_sizes({axis: Said(1, unit) for axis, unit in units.items()}, name)
 
 
 def _pixel_size(axes: Sequence[Mapping[str, Any]], place: Place) -> tuple[float, ...] | None:

@@ -9,33 +9,6 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-# Units of length as OME, OME-Zarr and ImageJ write them, in micrometres.
-_MICROMETRES = {
-    "angstrom": 1e-4,
-    "nm": 1e-3,
-    "nanometer": 1e-3,
-    "µm": 1.0,
-    "um": 1.0,
-    "micron": 1.0,
-    "microns": 1.0,
-    "micrometer": 1.0,
-    "mm": 1e3,
-    "millimeter": 1e3,
-    "cm": 1e4,
-    "centimeter": 1e4,
-    "m": 1e6,
-    "meter": 1e6,
-}
-
-
-def micrometres(value: Any, unit: str) -> float:
-    """Return a length in micrometres; raise KeyError for unknown units and ValueError for no length."""
-    # The sign of micro has two code points.
-    length = float(value) * _MICROMETRES[unit.replace("\u03bc", "\u00b5")]
-    if not (isfinite(length) and length > 0):
-        raise ValueError(f"a pixel is not {value} {unit} long")
-    return length
-
 
 @dataclass(frozen=True, slots=True)
 class Place:

@@ -1,12 +1,14 @@
-"""Images from files of numpy arrays, mapped into memory."""
+"""Images from files of numpy arrays."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from napari_exactile.images.opened import FileVersion, OpenedImage, remember
+from napari_exactile.images.raw import RawArray
 
 
 def open_npy(path: Path) -> OpenedImage:
@@ -15,7 +17,8 @@ def open_npy(path: Path) -> OpenedImage:
     Raises ValueError for what is not a readable array.
     """
     try:
-        version, array = FileVersion.of(path), np.load(path, mmap_mode="r", allow_pickle=False)
+        version = FileVersion.of(path)
+        array = _unmapped(path, np.load(path, mmap_mode="r", allow_pickle=False))
     except (ValueError, OSError, EOFError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or str(error)
         if "greater than file size" in reason:
@@ -24,3 +27,9 @@ def open_npy(path: Path) -> OpenedImage:
     image = OpenedImage(path.name, array, None)
     remember(array, version)
     return image
+
+
+def _unmapped(path: Path, mapped: np.memmap[Any, Any]) -> RawArray:
+    """Return what reads the file of a mapped array, of which nothing has been touched."""
+    fortran = mapped.flags.f_contiguous and not mapped.flags.c_contiguous
+    return RawArray(path, mapped.dtype, mapped.shape, mapped.offset, fortran=fortran)

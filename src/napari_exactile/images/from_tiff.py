@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_exactile.images.cached import CachedArray
 from napari_exactile.images.opened import FileVersion, OpenedImage, remember
+from napari_exactile.images.raw import RawArray
 from napari_exactile.images.tifffile_forms import all_series, array_of, shape_and_axes
 from napari_exactile.images.units import Said, pixel_size, wrong_sizes
 
@@ -65,15 +66,21 @@ def _first_image(file: Any, name: str) -> OpenedImage:
 
 
 def _array(file: Any, level: Any) -> Any:
-    """Return what slices one resolution: mapped where pixels lie as in an array, else piece by piece."""
+    """Return what slices one resolution: byte by byte where pixels lie as in an array, else in pieces."""
     page, (shape, _axes) = level.keyframe, shape_and_axes(level)
-    in_one_piece = level.dataoffset is not None and page.is_contiguous and not level.is_multifile
-    if in_one_piece and page.dtype is not None:
+    if _lies_together(level) and page.dtype is not None:
         dtype = np.dtype(file.byteorder + page.dtype.char)
-        return np.memmap(file.filehandle.path, dtype, "r", level.dataoffset, shape)
+        return RawArray(Path(file.filehandle.path), dtype, shape, level.dataoffset)
     if _segment_bytes(page) > LARGEST_SEGMENT:
         return CachedArray(shape, level.dtype, lambda out: file.asarray(series=level, squeeze=True, out=out))
     return array_of(level)
+
+
+def _lies_together(level: Any) -> bool:
+    """Tell whether pixels lie in the file as in an array; one strip that is not stored has no place there."""
+    page, first = level.keyframe, next(iter(level))
+    together = level.dataoffset and page.is_contiguous and not level.is_multifile
+    return bool(together and first is not None and first.databytecounts[0])
 
 
 def _segment_bytes(page: Any) -> int:

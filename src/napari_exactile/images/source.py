@@ -9,8 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_exactile.geometry.interval import Box, Interval, full_box, slices
+from napari_exactile.geometry.interval import Box, Interval, box_shape, full_box, slices
 from napari_exactile.geometry.words import counted
+from napari_exactile.images.reading import OtherShapeError, check_shape, pixels
 
 
 class ImageSource(Protocol):
@@ -98,13 +99,44 @@ class ArraySource:
     def _pixels(self, index: list[Any]) -> NDArray[Any]:
         """Read from the array; whatever goes wrong in its file or its graph, the pixels cannot be had."""
         try:
-            pixels = np.asarray(self.array[tuple(index)])
+            found = pixels(self.array, tuple(index))
             # Files of the other byte order come as they are; what follows computes with bits, or not at all.
-            return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+            return found.astype(found.dtype.newbyteorder("="), copy=False)
         except MemoryError:
             raise
         except Exception as error:
             raise OSError(f"the pixels of '{self.name}' cannot be read: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnSource:
+    """A source that somebody has written, whose boxes have the shape that was asked for, or are refused."""
+
+    source: ImageSource
+
+    @property
+    def name(self) -> str:
+        """Its name, if it has one."""
+        return getattr(self.source, "name", "image")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Spatial shape in pixels."""
+        return self.source.shape
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return self.source.channels
+
+    def read(self, box: Box) -> NDArray[Any]:
+        """Return the pixels in `box`, channels first; raise OSError where something else is read."""
+        found = self.source.read(box)
+        try:
+            check_shape(found.shape, (self.channels, *box_shape(box)))
+        except OtherShapeError as error:
+            raise OSError(f"the pixels of '{self.name}' cannot be read: {error}") from error
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,6 +191,13 @@ def source_of(
     source = ArraySource(array, channel_axis, keep_channels=_kept(array, channel_axis, channels), name=name)
     check_channels(source.channels, channels, name)
     return source
+
+
+def own_source(image: Any) -> ImageSource | None:
+    """Return what somebody has written to read an image box by box; None for arrays."""
+    if not hasattr(image, "read"):
+        return None
+    return image if isinstance(image, ArraySource | LayeredSource | OwnSource) else OwnSource(image)
 
 
 def as_array(image: Any) -> Any:

@@ -10,7 +10,7 @@ from torch import nn
 
 from napari_exactile.images.open import as_opened, opened
 from napari_exactile.images.opened import OpenedImage, Place
-from napari_exactile.images.source import ImageSource, Planes, source_of, stack_of
+from napari_exactile.images.source import Planes, own_source, source_of, stack_of
 from napari_exactile.models.load import Model, load_model
 from napari_exactile.network import probe
 from napari_exactile.network.analysis import Analysis, analyse_module
@@ -129,7 +129,8 @@ def make_series(
     loaded = load_model(model)
     channels, space = loaded.card.channels, loaded.card.axes
     image, axes, name = as_opened(image, axes, name)
-    planes = Planes.single(image) if hasattr(image, "read") else stack_of(image, channels, axes, name, space)
+    own = own_source(image)
+    planes = Planes.single(own) if own else stack_of(image, channels, axes, name, space)
     analysis = analysis_for(loaded, planes.sources[0].shape, settings)
     return Series(planes, loaded, analysis, settings)
 
@@ -139,9 +140,7 @@ def make_job(image: Any, model: ModelLike, axes: str | None, settings: Settings)
     loaded = load_model(model)
     channels, space = loaded.card.channels, loaded.card.axes
     image, axes, name = as_opened(image, axes)
-    source: ImageSource = (
-        image if hasattr(image, "read") else source_of(image, channels, axes, name, space)
-    )  # fmt: skip
+    source = own_source(image) or source_of(image, channels, axes, name, space)
     return Job(source, loaded, analysis_for(loaded, source.shape, settings), settings)
 
 

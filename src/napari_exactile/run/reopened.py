@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from napari_exactile.images.open import as_opened
-from napari_exactile.images.source import LayeredSource, Planes, as_array, check_channels, stack_of
+from napari_exactile.images.source import (
+    LayeredSource,
+    Planes,
+    as_array,
+    check_channels,
+    own_source,
+    stack_of,
+)
 from napari_exactile.images.view import View
 from napari_exactile.models.card import ModelCard
 
@@ -24,8 +31,8 @@ def planes_again(
     axes of all that it is. Raises ValueError where the image is not known, is not there any more or does not
     fit, saying what to do.
     """
-    if hasattr(image, "read"):
-        return Planes.single(image)
+    if own := own_source(image):
+        return Planes.single(own)
     parts = origin.get("arrays") or [{"path": origin.get("path"), "part": ()}]
     if image is None and axes is not None:
         image = _path(store, parts[0]["path"])

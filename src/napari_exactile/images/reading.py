@@ -1,0 +1,56 @@
+"""The one place where pixels are read off arrays of any kind: what comes has the shape that was asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_exactile.images.slicing import Part
+
+
+class OtherShapeError(ValueError):
+    """An array gives something else than it has announced."""
+
+
+def pixels(array: Any, index: tuple[Part, ...]) -> NDArray[Any]:
+    """Return what an index takes of an array: an integer or a slice with steps forwards for each axis.
+
+    Raises OtherShapeError where that has not the shape and type that the array has announced, and what the
+    array raises.
+    """
+    if isinstance(array, np.memmap):
+        _refuse_shorter(array)
+    found = np.asarray(array[index])
+    _check(found, array, index)
+    return found
+
+
+def _check(found: NDArray[Any], array: Any, index: tuple[Part, ...]) -> None:
+    sides = zip(index, array.shape, strict=True)
+    shape = tuple(len(range(*part.indices(length))) for part, length in sides if isinstance(part, slice))
+    check_shape(found.shape, shape)
+    if found.dtype.newbyteorder("=") != np.dtype(array.dtype).newbyteorder("="):
+        raise OtherShapeError(f"it gives {found.dtype} where it has announced {array.dtype}")
+
+
+def check_shape(given: tuple[int, ...], announced: tuple[int, ...]) -> None:
+    """Raise OtherShapeError where these differ."""
+    if tuple(given) != announced:
+        here, there = (" x ".join(map(str, sizes)) or "one pixel" for sizes in (given, announced))
+        raise OtherShapeError(f"it gives {here} where it has announced {there}")
+
+
+def _refuse_shorter(mapped: np.memmap[Any, Any]) -> None:
+    """Raise OSError where the file of a mapped array has become shorter: reading it would end the process."""
+    whole: Any = mapped
+    while isinstance(whole.base, np.memmap):
+        whole = whole.base
+    try:
+        size = Path(whole.filename).stat().st_size if whole.filename else None
+    except FileNotFoundError:  # what is mapped stays readable
+        return
+    if size is not None and size < whole.offset + whole.nbytes:
+        raise OSError(f"{whole.filename} has become shorter since it was mapped")

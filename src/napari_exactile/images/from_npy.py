@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from napari_exactile.images.opened import FileVersion, OpenedImage, remember
+from napari_exactile.images.chosen import Images, Wanted
+from napari_exactile.images.opened import FileVersion, OpenedFiles, OpenedImage, remember
 from napari_exactile.images.raw import RawArray
 
 
-def open_npy(path: Path) -> OpenedImage:
+def open_npy(path: Path, wanted: Wanted = None) -> OpenedImage:
     """Open a .npy file, which names no axes; pixels are read when they are asked for.
 
-    Raises ValueError for what is not a readable array.
+    Raises ValueError for what is not a readable array, and for another image than the first that is `wanted`.
     """
     try:
         version = FileVersion.of(path)
@@ -24,8 +25,9 @@ def open_npy(path: Path) -> OpenedImage:
         if "greater than file size" in reason:
             reason = "it ends before its pixels do, as if it had been cut off"
         raise ValueError(f"{path} cannot be opened as a numpy array: {reason}") from error
+    Images.of_one(path.name, array.shape).chosen(wanted)
     image = OpenedImage(path.name, array, None)
-    remember(array, version)
+    remember(array, OpenedFiles(path.resolve(), (version,)))
     return image
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_exactile.images.gaps import GAPS
 from napari_exactile.images.slicing import Part
 
 
@@ -25,7 +26,22 @@ def pixels(array: Any, index: tuple[Part, ...]) -> NDArray[Any]:
         _refuse_shorter(array)
     found = np.asarray(array[index])
     _check(found, array, index)
+    gaps = GAPS.of(array)
+    if gaps is not None:
+        gaps.look(bounds(index, array.shape))
     return found
+
+
+def bounds(index: tuple[Part, ...], shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Return from where to where an index reaches along each axis."""
+    whole = (_bounds(part, length) for part, length in zip(index, shape, strict=True))
+    return tuple(slice(start, max(start, stop)) for start, stop in whole)
+
+
+def _bounds(part: Part, length: int) -> tuple[int, int]:
+    if isinstance(part, slice):
+        return part.indices(length)[:2]
+    return part % length, part % length + 1
 
 
 def _check(found: NDArray[Any], array: Any, index: tuple[Part, ...]) -> None:

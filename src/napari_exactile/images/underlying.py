@@ -1,0 +1,37 @@
+"""What lies under a source: arrays, the files that they read, and what is worth knowing of these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from napari_exactile.images.gaps import gap_words
+from napari_exactile.images.opened import opened_files
+from napari_exactile.images.source import ArraySource, LayeredSource
+from napari_exactile.images.view import View
+from napari_exactile.images.zarr_gaps import count_gaps
+
+
+def arrays_under(source: Any) -> Iterator[Any]:
+    """Yield the arrays that a source reads, which may be parts of each other: a channel, and its image."""
+    for one in source.sources if isinstance(source, LayeredSource) else (source,):
+        array = one.array if isinstance(one, ArraySource) else None
+        while array is not None:
+            yield array
+            array = array.array if isinstance(array, View) else None
+
+
+def look_for_gaps(source: Any) -> None:
+    """Find out what of the arrays under a source is not stored, where that is not known by now."""
+    for array in arrays_under(source):
+        count_gaps(array)
+
+
+def notes_on(source: Any) -> tuple[str, ...]:
+    """Return in sentences what of an image is missing, or not stored, and is read as something else."""
+    notes = list[str]()
+    for array in arrays_under(source):
+        known = opened_files(array)
+        notes += [f"the image is incomplete: {words}" for words in (known.missing if known else ())]
+        notes += filter(None, [gap_words(array)])
+    return tuple(dict.fromkeys(notes))

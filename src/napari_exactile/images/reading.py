@@ -25,7 +25,7 @@ def pixels(array: Any, index: tuple[Part, ...]) -> NDArray[Any]:
     if isinstance(array, np.memmap):
         _refuse_shorter(array)
     found = np.asarray(array[index])
-    _check(found, array, index)
+    check(found, array, index)
     gaps = GAPS.of(array)
     if gaps is not None:
         gaps.look(bounds(index, array.shape))
@@ -44,7 +44,8 @@ def _bounds(part: Part, length: int) -> tuple[int, int]:
     return part % length, part % length + 1
 
 
-def _check(found: NDArray[Any], array: Any, index: tuple[Part, ...]) -> None:
+def check(found: NDArray[Any], array: Any, index: tuple[Part, ...]) -> None:
+    """Raise OtherShapeError where what was found at an index is not what an array has announced."""
     sides = zip(index, array.shape, strict=True)
     shape = tuple(len(range(*part.indices(length))) for part, length in sides if isinstance(part, slice))
     check_shape(found.shape, shape)

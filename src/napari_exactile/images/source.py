@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box, Interval, box_shape, full_box, slices
 from napari_exactile.geometry.words import counted
+from napari_exactile.images.blocks import blocks_of, is_dask
 from napari_exactile.images.reading import OtherShapeError, check_shape, pixels
 
 
@@ -64,7 +65,7 @@ class ArraySource:
     @property
     def shape(self) -> tuple[int, ...]:
         """Spatial shape: without channel axis and fixed axes."""
-        return tuple(self.array.shape[axis] for axis in self._spatial_axes)
+        return tuple(self.array.shape[axis] for axis in self.spatial_axes)
 
     @property
     def channels(self) -> int:
@@ -82,7 +83,8 @@ class ArraySource:
         return tuple(axis for axis in range(self.array.ndim) if axis != self._channel)
 
     @property
-    def _spatial_axes(self) -> tuple[int, ...]:
+    def spatial_axes(self) -> tuple[int, ...]:
+        """The spatial axes of the array."""
         return self._other_axes[len(self.plane) :]
 
     def read(self, box: Box) -> NDArray[Any]:
@@ -182,7 +184,7 @@ def source_of(
     (None: y and x) and, if there is one more, channels, in the order that fits. Raises ValueError where
     nothing fits, saying what to do.
     """
-    array = as_array(image)
+    array = as_array(image, name)
     if axes is None:
         axes = _guess_axes(array.shape, channels, name, space or "yx")
     if len(axes) != array.ndim or axes.replace("c", "") not in ("x", "yx", "zyx"):
@@ -200,8 +202,13 @@ def own_source(image: Any) -> ImageSource | None:
     return image if isinstance(image, ArraySource | LayeredSource | OwnSource) else OwnSource(image)
 
 
-def as_array(image: Any) -> Any:
-    """Return what can be sliced as it is; numbers in lists become an array."""
+def as_array(image: Any, name: str = "image") -> Any:
+    """Return what can be sliced as it is; dask arrays by their blocks, and numbers in lists, become arrays.
+
+    Raises ValueError for dask arrays whose shape is not known.
+    """
+    if is_dask(image):
+        return blocks_of(image, name)
     return image if hasattr(image, "dtype") and hasattr(image, "shape") else np.asarray(image)
 
 
@@ -209,7 +216,7 @@ def stack_of(
     image: Any, channels: int, axes: str | None = None, name: str = "image", space: str | None = None
 ) -> Planes:
     """Return an array's planes or volumes: as `source_of`, but other axes, named first, are a stack."""
-    array = as_array(image)
+    array = as_array(image, name)
     if axes is None:
         return Planes.single(source_of(array, channels, None, name, space))
     ends = (end for end in ("zyx", "yx", "x") if axes.replace("c", "").endswith(end))
@@ -242,7 +249,7 @@ def planes_of(array: Any, axes: str, channels: int, name: str = "image", space: 
     A single plane has an empty stack shape. Raises ValueError for axes that do not fit, or where an image has
     not the `channels` that the model takes.
     """
-    stack = axes.replace("c", "").removesuffix(space)
+    array, stack = as_array(array, name), axes.replace("c", "").removesuffix(space)
     if len(set(axes)) != array.ndim or len(axes) != array.ndim or not axes.replace("c", "").endswith(space):
         last = " and ".join((", ".join(space[:-1]), space[-1])) if len(space) > 1 else space
         raise ValueError(f"axes {axes!r} do not fit '{name}' of shape {tuple(array.shape)}: {last} come last")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from napari_exactile.images.blocks import Blocks
 from napari_exactile.images.gaps import gap_words
 from napari_exactile.images.opened import opened_files
 from napari_exactile.images.source import ArraySource, LayeredSource
@@ -21,6 +22,33 @@ def arrays_under(source: Any) -> Iterator[Any]:
             array = array.array if isinstance(array, View) else None
 
 
+def begin_reading(source: Any) -> None:
+    """Let nothing that was kept of an earlier run, as dask blocks are, stand for what is there now."""
+    for blocks in _blocks_under(source):
+        blocks.begin()
+
+
+def end_reading(source: Any) -> None:
+    """Let go of what is kept to be read again."""
+    for blocks in _blocks_under(source):
+        blocks.release()
+
+
+def costs_of(source: Any) -> tuple[str, ...]:
+    """Return in sentences what reading a source zone by zone will cost beyond reading it once."""
+    sources = source.sources if isinstance(source, LayeredSource) else (source,)
+    return tuple(
+        f"'{one.name}' is read slowly: {cost}"
+        for one in sources
+        if isinstance(one, ArraySource) and isinstance(one.array, Blocks)
+        if (cost := one.array.cost(one.spatial_axes))
+    )
+
+
+def _blocks_under(source: Any) -> Iterator[Blocks]:
+    return (array for array in arrays_under(source) if isinstance(array, Blocks))
+
+
 def look_for_gaps(source: Any) -> None:
     """Find out what of the arrays under a source is not stored, where that is not known by now."""
     for array in arrays_under(source):
@@ -28,10 +56,11 @@ def look_for_gaps(source: Any) -> None:
 
 
 def notes_on(source: Any) -> tuple[str, ...]:
-    """Return in sentences what of an image is missing, or not stored, and is read as something else."""
+    """Return in sentences what of an image is missing, or not stored, and is read as something else, and what
+    took longer than it had to."""
     notes = list[str]()
     for array in arrays_under(source):
         known = opened_files(array)
         notes += [f"the image is incomplete: {words}" for words in (known.missing if known else ())]
-        notes += filter(None, [gap_words(array)])
+        notes += filter(None, [gap_words(array), array.describe() if isinstance(array, Blocks) else ""])
     return tuple(dict.fromkeys(notes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from napari_exactile.images.chosen import Wanted
 from napari_exactile.images.open import as_opened, opened, opened_all
 from napari_exactile.images.opened import OpenedImage, Place
 from napari_exactile.images.source import Planes, own_source, source_of, stack_of
+from napari_exactile.images.underlying import costs_of
 from napari_exactile.models.load import Model, load_model
 from napari_exactile.network import probe
 from napari_exactile.network.analysis import Analysis, analyse_module
@@ -119,6 +121,8 @@ def _segmented(  # noqa: PLR0913  (one image, with all that `segment` was told)
 ) -> Result:  # fmt: skip
     """Segment one image that has been opened."""
     series = make_series(image, model, axes, settings)
+    for words in costs_of(series.planes.whole):
+        warnings.warn(words, stacklevel=3)
     if output is None:
         return _run(series, on_event, cancel)
     with stored(series, Path(output), overwrite, _place(image, axes, series, pixel_size)) as kept:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from napari_exactile.images.fingerprint import ChangedError
 from napari_exactile.images.normalization import Normalization
 from napari_exactile.images.source import Planes
+from napari_exactile.images.underlying import begin_reading, end_reading
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.run import events
@@ -44,6 +45,7 @@ class Series:
         self._plan = plan
         self._unchanged, self.spoilt = Unchanged(planes.whole), ""
         self.jobs = [self._job(0)]
+        begin_reading(planes.whole)
 
     @property
     def job(self) -> Job:
@@ -104,6 +106,8 @@ class Series:
                 raise
         else:
             self._look_again()
+        finally:
+            end_reading(self.planes.whole)
         yield events.Finished(cancelled=not self.complete)
 
     def _look_again(self) -> None:

@@ -13,6 +13,7 @@ import zarr
 
 import napari_exactile as ex
 import ome_files
+from command_line import MODEL, assert_refused, call, summary
 from image_files import pixels, write_ngff
 from napari_exactile.images.chosen import NoSuchImageError
 from ome_files import planes
@@ -220,3 +221,56 @@ def test_many_images_are_counted(tmp_path: Path) -> None:
     note = ex.open_image(tmp_path / "a.ome.tif").notes[0]
     assert "holds 12 images: 0 'Image0' (20 x 30), " in note
     assert "7 'Image7' (20 x 30), and 4 more; the first one" in note
+
+
+# --- the command line ---------------------------------------------------------------------------------------
+
+
+def three_images(path: Path) -> Path:
+    with tifffile.TiffWriter(path, ome=True) as file:
+        for number, side in enumerate((90, 100, 80)):
+            file.write(pixels(side, 90), metadata={"Name": f"Pos {number}", "axes": "YX"})
+    return path
+
+
+def test_the_command_line_names_images(tmp_path: Path) -> None:
+    """`exactile segment` takes the largest with a note, or the one of --series; `preview` likewise."""
+    path, model = three_images(tmp_path / "a.ome.tif"), ("--model", MODEL, "--device", "cpu")
+    done = call("segment", path, *model)
+    assert "Note: 'a.ome.tif' holds 3 images: 0 'Pos 0' (90 x 90), 1 'Pos 1' (100 x 90)" in done.stderr
+    assert summary(done)["image"].startswith("a.ome.tif: Pos 1, 100 x 90 px")
+    done = call("segment", path, *model, "--series", "Pos 2", "--out", tmp_path / "two.tif")
+    assert (summary(done)["image"], "Note" in done.stderr) == ("a.ome.tif: Pos 2, 80 x 90 px", False)
+    done = call("preview", path, *model, "--series", 0, "--radius", 16, "--tile", 64)
+    assert summary(done)["image"].startswith("a.ome.tif: Pos 0, 90 x 90 px")
+    refused = call("preview", path, *model, "--series", "all", "--radius", 16)
+    assert_refused(refused, "only segment takes all images of a file: choose one")
+    refused = call("segment", path, *model, "--series", 3, "--out", tmp_path / "three.tif")
+    assert_refused(refused, "'a.ome.tif' has no image 3: it holds 3 images")
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".ome.zarr"])
+def test_the_command_line_takes_all_images(tmp_path: Path, suffix: str) -> None:
+    """With --series all, every image gets files of its own, whose names have its number."""
+    path = three_images(tmp_path / "a.ome.tif")
+    out, table = tmp_path / f"labels{suffix}", tmp_path / "objects.csv"
+    options = ("--model", MODEL, "--device", "cpu", "--out", out, "--table", table)
+    done = call("segment", path, *options, "--series", "all")
+    assert done.exit_code == 0, done.stderr
+    for number in range(3):
+        assert (tmp_path / f"labels_{number}{suffix}").exists()
+        assert (tmp_path / f"objects_{number}.csv").exists()
+    again = call("segment", path, *options, "--series", "all")
+    if suffix == ".tif":
+        assert_refused(again, r"labels_0\.tif exists already")
+
+
+def test_the_command_line_allows_what_is_missing(tmp_path: Path) -> None:
+    """--allow-missing takes what there is, and a line says what was missing; without it, nothing is done."""
+    path = ome_files.one_file(tmp_path / "a.ome.tif", planes(1), SizeT=3)
+    options = ("--model", MODEL, "--device", "cpu")
+    assert_refused(
+        call("segment", path, *options), r"2 of 3 planes \(t 1, t 2\) are missing.*--allow-missing"
+    )
+    done = call("segment", path, *options, "--allow-missing", columns=300)
+    assert "2 of 3 planes (t 1, t 2) are missing; they read as 0" in summary(done)["note"]

@@ -40,7 +40,11 @@ def compare(
 ) -> None:
     """Compare labels to manual ones of the same size: Dice and IoU of each class."""
     with plain_errors():
+        from napari_exactile.images.guard import refuse_over
+
         check_file(csv, CSV, "the table is", overwrite)
+        if csv is not None:
+            refuse_over(csv, (labels, manual), "the table")
         names = tuple(name.strip() for name in classes.split(",")) if classes else ()
         with stoppable():
             found = _compared(labels, manual, names, background, ignore)

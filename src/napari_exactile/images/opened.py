@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_exactile.images.chosen import Images, Wanted
 from napari_exactile.images.known import KnownOf
+from napari_exactile.images.zarr_folders import outermost_zarr
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,17 @@ def file_of(array: Any) -> Path | None:
     if known and known.versions:
         return known.path
     return zarr_folder(array) or mapped_file(array)
+
+
+def files_of(array: Any) -> tuple[Path, ...]:
+    """Return all files that hold pixels of an array, or its folder; that of a zarr is the outermost one."""
+    known, folder = _OPENED.of(array), zarr_folder(array)
+    if known and known.versions:
+        return tuple(version.path for version in known.versions)
+    if folder is not None:
+        return (outermost_zarr(folder),)
+    file = mapped_file(array)
+    return (*getattr(array, "files", ()), *([file] if file else []))
 
 
 def zarr_folder(array: Any) -> Path | None:

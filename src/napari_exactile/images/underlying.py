@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from napari_exactile.images.blocks import Blocks
 from napari_exactile.images.gaps import gap_words
-from napari_exactile.images.opened import opened_files
+from napari_exactile.images.opened import files_of, opened_files
 from napari_exactile.images.source import ArraySource, LayeredSource
 from napari_exactile.images.view import View
 from napari_exactile.images.zarr_gaps import count_gaps
@@ -47,6 +48,11 @@ def costs_of(source: Any) -> tuple[str, ...]:
 
 def _blocks_under(source: Any) -> Iterator[Blocks]:
     return (array for array in arrays_under(source) if isinstance(array, Blocks))
+
+
+def files_under(source: Any) -> tuple[Path, ...]:
+    """Return all files and folders, as far as they are known, that a source reads."""
+    return tuple(dict.fromkeys(file for array in arrays_under(source) for file in files_of(array)))
 
 
 def look_for_gaps(source: Any) -> None:

@@ -12,12 +12,14 @@ from typing import Any
 from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box
+from napari_exactile.images.guard import refuse_over
 from napari_exactile.images.layout import Zone, zone_of
 from napari_exactile.images.normalization import Normalization, steps_as_json, steps_from_json
 from napari_exactile.images.opened import Place
 from napari_exactile.images.store import OWN, LabelStore, check_room, clear, is_complete
 from napari_exactile.images.store_folder import free_bytes
 from napari_exactile.images.stored_image import StoredImage
+from napari_exactile.images.underlying import files_under
 from napari_exactile.network.passes import Schedule
 from napari_exactile.run.arrays import Remembered
 from napari_exactile.run.identity import differing, identity, settings_as_json
@@ -55,9 +57,10 @@ def stored(
     A store that is there is continued, or replaced where `overwrite` says so; its finished zones are checked
     first. `where` is the place of the image along the axes of the series, and so says where a new store lies.
     Raises ValueError where the store holds something else than this series would give, saying what differs,
-    or cannot hold its axes, ChangedError where the image's file is not what was opened, InUseError where
-    another run is writing the store, and OSError where the disk has no room.
+    cannot hold its axes, or would replace the image, ChangedError where the image's file is not what was
+    opened, InUseError where another run is writing the store, and OSError where the disk has no room.
     """
+    refuse_over(path, files_under(series.planes.whole), "the labels")
     found = identity(series)
     if overwrite and is_complete(path):
         clear(path)

@@ -32,6 +32,7 @@ from napari_exactile.widget.results import Results
 if TYPE_CHECKING:
     from napari_exactile.models.load import Model
     from napari_exactile.run.plan import Plan
+    from napari_exactile.widget.chooser import Choice
     from napari_exactile.widget.runner import Run
 
 
@@ -100,7 +101,7 @@ class ExactileDock(QWidget):
         if self.run is None or not self._continues():
             from napari_exactile.widget.runner import Run
 
-            overwrite = self._overwrites(choice.output)
+            overwrite = self._overwrites(choice)
             if overwrite is None:
                 return
             self._before = None if overwrite else self.run
@@ -115,16 +116,22 @@ class ExactileDock(QWidget):
         self.run.start()
         self.results.choose(self.run)
 
-    def _overwrites(self, path: Path | None) -> bool | None:
+    def _overwrites(self, choice: Choice) -> bool | None:
         """Tell whether a store that is there is replaced; None where the person does not want either."""
+        from napari_exactile.images.guard import refuse_over
+        from napari_exactile.images.underlying import files_under
         from napari_exactile.run.store_state import state_of
 
+        path = choice.output
+        if path is None:
+            return False
         try:
-            state = path and state_of(path)
+            refuse_over(path, files_under(choice.planes.whole), "the labels")
+            state = state_of(path)
         except (OSError, ValueError) as error:
             self.footer.show_result(f"Not started: {error}", can_save=False)
             return None
-        return ask_about(self, path, state) if path and state else False
+        return ask_about(self, path, state) if state else False
 
     def cancel(self) -> None:
         """Stop the run; what is done is kept."""

@@ -17,7 +17,8 @@ from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QDropEvent, QGuiApplication
 from qtpy.QtWidgets import QMainWindow, QWidget
 
-from napari_exactile.widget.image_reader import SLIDES, ZARR_FILES, add_image_or_say
+from napari_exactile.images.zarr_folders import ZARR_FILES, is_zarr
+from napari_exactile.widget.image_reader import SLIDES, add_image_or_say
 
 # Larger images cannot be drawn at once, or take long to read: the side in pixels, and the bytes.
 LARGEST_SIDE, LARGEST_BYTES = 16384, 2**30
@@ -79,11 +80,6 @@ def is_for_us(path: Path) -> bool:
     if path.is_dir():
         return is_zarr(path)
     return path.name in ZARR_FILES or path.suffix.lower() in SLIDES or is_large(path)
-
-
-def is_zarr(path: Path) -> bool:
-    """Tell whether a folder is a zarr array or group."""
-    return any((path / name).is_file() for name in ZARR_FILES)
 
 
 def is_large(path: Path) -> bool:

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Layer
 
+from napari_exactile.images.zarr_folders import ZARR_FILES
+
 LayerData = tuple[Any, dict[str, Any], str]
-ZARR_FILES = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
-"""Files that stand for the zarr folder in which they lie."""
 SLIDES = (".svs", ".ndpi", ".scn", ".bif", ".qptiff", ".btf", ".tf8")
 """Endings of files that are large by their kind; the manifest names these and the files of zarr."""
 

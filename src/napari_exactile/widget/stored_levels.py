@@ -15,6 +15,7 @@ from napari_exactile.images.opened import file_of
 from napari_exactile.images.pyramid import part_at
 from napari_exactile.images.slicing import Part, Sliced
 from napari_exactile.images.view import View
+from napari_exactile.images.zarr_folders import outermost_zarr
 
 if TYPE_CHECKING:
     from napari_exactile.images.stored_image import StoredImage
@@ -71,6 +72,11 @@ class Level:
     def dtype(self) -> np.dtype[Any]:
         """Type of its elements."""
         return np.dtype(self.image.levels[self.level].dtype)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The folder of the store."""
+        return (outermost_zarr(self.image.folder.resolve()),)
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
         return self.image.get(self.level, index)

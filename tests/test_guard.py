@@ -169,6 +169,29 @@ def test_tables_and_maps_never_replace_the_image(tmp_path: Path) -> None:
     assert content(tmp_path) == before
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_comparison_replaces_none_of_what_it_compares(tmp_path: Path, which: int) -> None:
+    """Its table is written over no file of the labels, nor of those drawn by hand."""
+    labels = pixels(64, 72) % 3
+    tifffile.imwrite(tmp_path / "one.tif", labels)
+    path = ome_files.positions(tmp_path, [labels] * 2)
+    (tmp_path / "table.csv").symlink_to(("one.tif", path.name)[which])
+    before = content(tmp_path)
+    done = call("compare", tmp_path / "one.tif", path, "--csv", tmp_path / "table.csv", "--overwrite")
+    assert_refused(done, "the table would replace the image")
+    assert content(tmp_path) == before
+
+
+def test_what_is_not_complete_replaces_nothing(tmp_path: Path) -> None:
+    """Labels have another name while they are written: an image that is called so is left alone."""
+    path = tmp_path / "labels.tif.part"
+    tifffile.imwrite(path, image())
+    before = content(tmp_path)
+    done = call("segment", path, "--model", MODEL, "--out", tmp_path / "labels.tif", "--device", "cpu")
+    assert_refused(done, "the labels would replace the image .*part: choose another name")
+    assert content(tmp_path) == before
+
+
 def test_labels_of_an_array_in_a_group_go_beside_it(tmp_path: Path) -> None:
     """Without a name, labels of a part of a zarr go beside the whole of it, not into it."""
     write_ngff(tmp_path / "image.ome.zarr", pixels(90, 100), "0.5", axes="yx")

@@ -159,6 +159,13 @@ def test_a_member_of_a_group_can_be_named(tmp_path: Path) -> None:
         ex.open_image(tmp_path / "a.zarr", series="c")
 
 
+def test_a_comparison_says_what_it_reads(tmp_path: Path) -> None:
+    """`exactile compare` notes that a file holds several images, and which of them it takes."""
+    path, _images = thumbnail_first(tmp_path)
+    done = call("compare", path, path)
+    assert "Note: 'a.tif' holds 2 images: 0 (40 x 50 x 3), 1 (60 x 70); the largest" in done.stderr
+
+
 def test_each_image_has_its_own_sizes_and_channels(tmp_path: Path) -> None:
     """The size of a pixel and the names of channels are those of the image that is read."""
     with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as file:

@@ -14,13 +14,13 @@ def refuse_over(out: Path, files: Iterable[Path], what: str) -> None:
     """Raise ValueError where writing `what` to `out` would change one of the files or folders of an image.
 
     That is where it is one of them, by whatever name, where it lies in one, or where one lies in it. `out`
-    need not exist. The labels of a zarr have a place in it.
+    need not exist; until it is complete, it has another name. The labels of a zarr have a place in it.
     """
     chain = _chain(out.resolve())
-    own = chain[0]
+    own, partial = chain[0], _identity(partial_of(out))
     for file in dict.fromkeys(files):
         above = _chain(file.resolve())
-        if above[0] == own:
+        if above[0] in {own, partial}:
             raise ValueError(f"{what} would replace the image {file}: choose another name")
         if own in above:
             raise ValueError(
@@ -28,6 +28,11 @@ def refuse_over(out: Path, files: Iterable[Path], what: str) -> None:
             )
         if above[0] in chain and not _among_labels(out.resolve(), file.resolve()):
             raise ValueError(f"{what} would lie in the image {file}: choose a name outside")
+
+
+def partial_of(path: Path) -> Path:
+    """Return the name that a file has as long as it is not complete."""
+    return path.with_name(f"{path.name}.part")
 
 
 def _chain(path: Path) -> list[Hashable]:

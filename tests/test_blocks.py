@@ -117,6 +117,20 @@ def test_blocks_that_are_not_what_was_announced(
     assert not (tmp_path / "a.ome.zarr").exists()
 
 
+@pytest.mark.parametrize("lying", [0, 1])
+def test_labels_are_held_to_what_was_announced_too(lying: int) -> None:
+    """Neither objects nor agreement are found in labels of which a block is not what was announced."""
+    labels = (image() % 3).astype(np.uint8)
+    wrong = Files(labels, {(0, 1): lambda block: np.pad(block, ((0, 3), (0, 0)))}).array
+    with pytest.raises(ValueError, match="in its dask block 0, 1, it gives 103 x 100 where"):
+        ex.agreement(*((wrong, labels) if lying else (labels, wrong)))
+    with pytest.raises(ValueError, match="in its dask block 0, 1, it gives 103 x 100 where"):
+        ex.find_objects(wrong)
+    right = Files(labels)
+    assert len(ex.find_objects(right.array)) == len(ex.find_objects(labels))
+    assert set(right.read.values()) == {1}
+
+
 @pytest.mark.parametrize("segment", [ex.segment, ex.segment_whole])
 def test_blocks_of_unknown_size_are_refused(segment: Any) -> None:
     """An array that does not know its shape, as after a choice of rows, is refused with what to do."""

@@ -28,6 +28,7 @@ from napari_exactile.widget.region import Region
 from napari_exactile.widget.remembered import recall, remember
 from napari_exactile.widget.result_actions import ResultActions
 from napari_exactile.widget.results import Results
+from napari_exactile.widget.series import SeriesChooser
 
 if TYPE_CHECKING:
     from napari_exactile.models.load import Model
@@ -52,6 +53,7 @@ class ExactileDock(QWidget):
         self._before: Run | None = None
         self._region = Region(napari_viewer, self.fields, self.update_plan)
         self._chooser = Chooser(napari_viewer, self.fields, self.planner, self._region, self.update_plan)
+        self._series = SeriesChooser(napari_viewer, self.fields, self.update_plan)
         self.preview = PreviewSection(napari_viewer, self.fields.preview, self.overlay)
         self.results = Results(napari_viewer, self.fields.results, self)
         self.details = DetailsDialog(self, self.planner.classes, self._show_classes)
@@ -150,6 +152,7 @@ class ExactileDock(QWidget):
             return
         self.fields.lock(False)
         self._watch(self.fields.image.value)
+        self._series.offer(self.fields.image.value)
         reason = self._chooser.update()
         self.details.choose(self._chooser.known)
         self.fields.details.enabled = self._chooser.known is not None
@@ -251,6 +254,7 @@ class ExactileDock(QWidget):
             self.run.leave()
         self.planner.forget()
         self.opener.forget()
+        self._series.forget()
         for emitter in self._viewer_events():
             emitter.disconnect(self._on_viewer_change)
         for emitter in self._camera_events():

@@ -89,7 +89,7 @@ def is_large(path: Path) -> bool:
     try:
         if path.stat().st_size < SMALLEST_FILE:
             return False
-        array = open_image(path).array
+        array = open_image(path, allow_missing=True).array  # what is missing is told when it is opened
     except (ValueError, OSError):
         return False
     too_wide = array.ndim > 1 and max(array.shape) > LARGEST_SIDE

@@ -31,7 +31,7 @@ WINDOWS, SIDE = 5, 128
 LITTLE = 2**22
 
 
-def layers_of(path: Path) -> list[LayerData]:
+def layers_of(path: Path, series: int | str | None = None) -> list[LayerData]:
     """Return layers for the image at `path`, one for each channel, and for the labels beside it.
 
     Pixels are read in a few windows, for the contrast, where there is no small level. Raises ValueError for
@@ -40,7 +40,7 @@ def layers_of(path: Path) -> list[LayerData]:
     labels = open_labels(path) if path.is_dir() else []
     if labels and _holds_labels_only(path):
         return [_labels_layer(one) for one in labels]
-    image = open_image(path)
+    image = open_image(path, series=series)
     for note in image.notes:
         show_warning(f"{note}.")
     return [*_image_layers(image), *(_labels_layer(one) for one in labels)]

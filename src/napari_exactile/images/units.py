@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from math import isfinite
 from typing import Any
@@ -42,7 +43,11 @@ def micrometres(value: Any, unit: str) -> float:
     >>> micrometres(2, "nm"), micrometres("5", "Å"), micrometres(0.001, "inch")
     (0.002, 0.0005, 25.4)
     """
-    length = float(value) * _table()[_written(unit)]
+    # In decimals, as people write them: a thousandth of 25,400 is 25.4 then, to the last digit.
+    try:
+        length = float(Decimal(str(value)) * Decimal(str(_table()[_written(unit)])))
+    except InvalidOperation as error:
+        raise ValueError(f"a pixel is not {value} {unit} long") from error
     if not (isfinite(length) and length > 0):
         raise ValueError(f"a pixel is not {value} {unit} long")
     return length

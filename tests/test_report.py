@@ -379,7 +379,7 @@ def test_a_check_can_be_stopped(tmp_path: Path) -> None:
 def test_a_check_that_fails_leaves_the_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Labels are complete by then: the report says why they were not checked."""
 
-    def fails(*arguments: Any) -> Any:
+    def fails(*arguments: Any, **options: Any) -> Any:
         raise MemoryError("no room")
 
     monkeypatch.setattr(Executor, "through_network", fails)

@@ -28,6 +28,10 @@ MODEL_HELP = (
 IMAGE_HELP = (
     "A TIFF file of any kind, slides too, a zarr array or OME-Zarr (folder or zip file), or a .npy file."
 )
+SERIES_HELP = (
+    "Of a file with several images, the one of this number, from 0 on, or name; by default the largest."
+)
+MISSING_HELP = "Read planes and files that the image should have and has not as 0."
 TIFF, CSV, PICTURE = (".tif", ".tiff"), (".csv",), (".png", ".svg", ".pdf")
 
 
@@ -73,22 +77,39 @@ def check_file(out: Path | None, suffixes: Sequence[str], what: str, overwrite: 
         raise ValueError(f"the folder {out.parent} cannot be written to: {error.strerror}") from error
 
 
-def check_not_image(out: Path | None, image: Path, what: str) -> None:
-    """Refuse a file that would replace the image, --overwrite or not."""
-    if out is not None and out.exists() and image.exists() and out.samefile(image):
-        raise ValueError(f"{what} would replace the image {image}: choose another name")
+def check_not_image(out: Path | None, image: OpenedImage, what: str) -> None:
+    """Refuse a file or a folder that would replace one of those of the image, --overwrite or not."""
+    from napari_exactile.images.guard import refuse_over
+    from napari_exactile.images.opened import files_of
+
+    if out is not None:
+        refuse_over(out, files_of(image.array), what)
 
 
-def opened_image(path: Path, axes: str | None) -> OpenedImage:
+def opened_image(
+    path: Path, axes: str | None, series: str | None = None, allow_missing: bool = False
+) -> OpenedImage:
     """Open an image, with `axes` instead of the file's own if given; its notes go to stderr."""
-    from dataclasses import replace
-
     from napari_exactile.images.open import open_image
 
-    opened = open_image(path)
-    for note in opened.notes:
+    if series == "all":
+        raise ValueError("only segment takes all images of a file: choose one")
+    return _noted(open_image(path, series=series, allow_missing=allow_missing), axes)
+
+
+def opened_images(path: Path, axes: str | None, allow_missing: bool) -> tuple[OpenedImage, ...]:
+    """Open all images of a file likewise."""
+    from napari_exactile.images.open import open_image
+
+    return tuple(_noted(one, axes) for one in open_image(path, series="all", allow_missing=allow_missing))
+
+
+def _noted(image: OpenedImage, axes: str | None) -> OpenedImage:
+    from dataclasses import replace
+
+    for note in image.notes:
         typer.echo(f"Note: {note}.", err=True)
-    return replace(opened, axes=axes.lower()) if axes else opened
+    return replace(image, axes=axes.lower()) if axes else image
 
 
 def tell_doubts(card: ModelCard, sizes: Sequence[float] | None) -> None:

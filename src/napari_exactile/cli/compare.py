@@ -10,6 +10,8 @@ import typer
 from napari_exactile.cli.common import (
     CSV,
     check_file,
+    check_not_image,
+    opened_image,
     pairs,
     plain_errors,
     print_out,
@@ -43,7 +45,7 @@ def compare(
         check_file(csv, CSV, "the table is", overwrite)
         names = tuple(name.strip() for name in classes.split(",")) if classes else ()
         with stoppable():
-            found = _compared(labels, manual, names, background, ignore)
+            found = _compared(labels, manual, names, background, ignore, csv)
             if csv is not None:
                 found.to_csv(csv)
         print_out(_table(found))
@@ -53,12 +55,13 @@ def compare(
 
 
 def _compared(
-    labels: Path, manual: Path, names: tuple[str, ...], background: int, ignore: int | None
+    labels: Path, manual: Path, names: tuple[str, ...], background: int, ignore: int | None, csv: Path | None
 ) -> Agreement:
-    from napari_exactile.images.tiff import open_tiff
     from napari_exactile.run.agreement import agreement
 
-    one, other = open_tiff(labels), open_tiff(manual)
+    one, other = opened_image(labels, None), opened_image(manual, None)
+    check_not_image(csv, one, "the table")
+    check_not_image(csv, other, "the table")
     _check_pixel_sizes(one, other)
     with progress_bar() as progress:
         task = progress.add_task("Comparing", total=1.0)

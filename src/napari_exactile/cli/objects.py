@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from napari_exactile.cli.common import CSV, TIFF, check_file, check_not_image, p
 
 if TYPE_CHECKING:
     from napari_exactile.images.objects import Objects
+    from napari_exactile.images.opened import OpenedImage
     from napari_exactile.run.scores import Decision
 
 
@@ -37,12 +38,20 @@ class Wanted:
     connectivity: int | None
     min_size: int | None
 
-    def check(self, image: Path, labels: Path, overwrite: bool) -> None:
+    def numbered(self, number: int) -> Wanted:
+        """Return what is wanted of one of several images: its number is in the names of the files."""
+        from napari_exactile.run.api import numbered
+
+        objects, table = (path and numbered(path, number) for path in (self.objects, self.table))
+        return replace(self, objects=objects, table=table)
+
+    def check(self, image: OpenedImage, labels: Path, overwrite: bool) -> None:
         """Refuse, before anything is computed, files that cannot or must not be written."""
         for value, option in ((self.connectivity, "--connectivity"), (self.min_size, "--min-size")):
             if value is not None and self.objects is None and self.table is None:
                 raise ValueError(f"{option} is of objects: add --objects or --table")
         check_not_image(self.objects, image, "the objects")
+        check_not_image(self.table, image, "the table")
         if self.objects is not None and self.objects.absolute() == labels.absolute():
             raise ValueError(f"the labels and the objects are two files, not {labels} both")
         check_file(self.objects, TIFF, "objects are", overwrite)

@@ -12,8 +12,10 @@ import typer
 from napari_exactile.cli.common import (
     CSV,
     IMAGE_HELP,
+    MISSING_HELP,
     MODEL_HELP,
     PICTURE,
+    SERIES_HELP,
     TIFF,
     check_file,
     check_not_image,
@@ -29,6 +31,7 @@ from napari_exactile.cli.sweeps import save_sweep, sweep_remarks, sweep_table
 from napari_exactile.geometry.words import counted
 
 if TYPE_CHECKING:
+    from napari_exactile.images.opened import OpenedImage
     from napari_exactile.images.source import ImageSource
     from napari_exactile.models.load import Model
     from napari_exactile.network.analysis import Analysis
@@ -65,6 +68,8 @@ def preview(  # noqa: PLR0913, PLR0917  (one argument is one option)
     axes: Annotated[
         str | None, typer.Option(metavar="zcyx", help="The file's axes, where it names them wrongly.")
     ] = None,
+    series: Annotated[str | None, typer.Option(metavar="N|NAME", help=SERIES_HELP)] = None,
+    allow_missing: Annotated[bool, typer.Option("--allow-missing", help=MISSING_HELP)] = False,
     csv: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Write the sweep's table.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw the sweep.")] = None,
     error_map: Annotated[
@@ -83,11 +88,13 @@ def preview(  # noqa: PLR0913, PLR0917  (one argument is one option)
         check_file(csv, CSV, "the table is", overwrite)
         check_file(plot, PICTURE, "the plot is", overwrite)
         check_file(error_map, TIFF, "the map is", overwrite)
-        check_not_image(error_map, image, "the map")
         _check_use(sweep, csv or plot, error_map)
         settings: dict[str, Any] = {"normalization": normalization, "ignore": ignore, "device": device}
         settings |= {"tile": DEFAULT_TILE if tile is None else tile, "zone": zone, "window": _window(window)}
-        subject = _opened(image, model, axes)
+        opened = opened_image(image, axes, series, allow_missing)
+        for file, what in ((csv, "the table"), (plot, "the plot"), (error_map, "the map")):
+            check_not_image(file, opened, what)
+        subject = _subject(opened, model)
         if radius is not None:
             _preview_radius(subject, radius, settings, error_map)
         else:
@@ -119,21 +126,20 @@ class _Subject:
         return [("image", f"{self.name}{self.note}, {size} px"), *facts, *warning]
 
 
-def _opened(image: Path, model: str, axes: str | None) -> _Subject:
-    """Open the image and the model, and find out what the model needs."""
+def _subject(image: OpenedImage, model: str) -> _Subject:
+    """Open the model, and find out what it needs for an image."""
     from napari_exactile.images.source import stack_of
     from napari_exactile.models.load import load_model
     from napari_exactile.run.api import analyse
 
-    opened = opened_image(image, axes)
     loaded = load_model(model)
-    planes = stack_of(opened.array, loaded.card.channels, opened.axes, image.name, "yx")
+    planes = stack_of(image.array, loaded.card.channels, image.axes, image.name, "yx")
     source = planes.sources[0]
     analysis = analyse(loaded, source.shape)
     analysis.require()
     note = f" (the first of {counted(len(planes.sources), 'plane')})" if planes.shape else ""
-    tell_doubts(loaded.card, opened.pixel_size)
-    return _Subject(source, getattr(source, "name", image.name), opened.pixel_size, loaded, analysis, note)
+    tell_doubts(loaded.card, image.pixel_size)
+    return _Subject(source, getattr(source, "name", image.name), image.pixel_size, loaded, analysis, note)
 
 
 def _preview_radius(subject: _Subject, radius: int, settings: dict[str, Any], out: Path | None) -> None:

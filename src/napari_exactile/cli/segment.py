@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,12 +12,15 @@ import typer
 
 from napari_exactile.cli.common import (
     IMAGE_HELP,
+    MISSING_HELP,
     MODEL_HELP,
+    SERIES_HELP,
     TIFF,
     check_file,
     check_not_image,
     follow,
     opened_image,
+    opened_images,
     pairs,
     plain_errors,
     print_out,
@@ -29,6 +33,7 @@ from napari_exactile.geometry.words import part_of
 
 if TYPE_CHECKING:
     from napari_exactile.images.opened import OpenedImage
+    from napari_exactile.models.load import Model
     from napari_exactile.run.series import Series
     from napari_exactile.run.settings import Settings
 
@@ -124,6 +129,10 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     axes: Annotated[
         str | None, typer.Option(metavar="zcyx", help="The file's axes, where it names them wrongly.")
     ] = None,
+    series: Annotated[
+        str | None, typer.Option(metavar="N|NAME|all", help=f"{SERIES_HELP} all: each, to files of its own.")
+    ] = None,
+    allow_missing: Annotated[bool, typer.Option("--allow-missing", help=MISSING_HELP)] = False,
     pixel_size: Annotated[
         str | None,
         typer.Option(metavar="UM", help="Micrometres along y and x, or 'Z Y X'; instead of the file's own."),
@@ -152,14 +161,12 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     of volumes takes z, y and x as one image. Values, of a regression say, are written as they are.
     """
     with plain_errors():
-        out = out or image.with_name(f"{image.stem}_labels.tif")
-        check_not_image(out, image, "the labels")
-        if not _is_store(out):
-            check_file(out, TIFF, "labels are", overwrite)
-            if probabilities is not None:
-                raise ValueError("probabilities are kept in a store: let --out end in .ome.zarr")
-        wanted = Wanted(objects, table, connectivity, min_size)
-        wanted.check(image, out, overwrite)
+        target = Target(
+            out or _beside(image), Wanted(objects, table, connectivity, min_size), overwrite, check
+        )
+        jobs = _jobs(image, axes, series, allow_missing, target)
+        for one, where in jobs:
+            where.check(one, probabilities is not None)
         settings = _settings(
             tile=_number("--tile", tile),
             radius=_number("--radius", radius),
@@ -176,17 +183,68 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
             memory_limit=_bytes("--memory-limit", memory_limit),
             scratch_limit=_bytes("--scratch-limit", scratch_limit),
         )
-        opened = _measured(opened_image(image, axes), pixel_size)
-        series = _series(opened, model, settings, trust_code)
+        loaded = _loaded(model, trust_code)
+        for one, where in jobs:
+            where.segment(_measured(one, pixel_size), loaded, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the labels of an image go, and what else is wanted of them."""
+
+    out: Path
+    wanted: Wanted
+    overwrite: bool
+    verifies: bool
+
+    def numbered(self, number: int) -> Target:
+        """Return the target for one of several images: its number is in all names."""
+        from napari_exactile.run.api import numbered
+
+        return replace(self, out=numbered(self.out, number), wanted=self.wanted.numbered(number))
+
+    @property
+    def _is_store(self) -> bool:
+        return self.out.suffix.lower() == ".zarr"
+
+    def check(self, image: OpenedImage, probabilities: bool) -> None:
+        """Refuse, before anything is computed, what cannot or must not be written."""
+        check_not_image(self.out, image, "the labels")
+        if not self._is_store:
+            check_file(self.out, TIFF, "labels are", self.overwrite)
+            if probabilities:
+                raise ValueError("probabilities are kept in a store: let --out end in .ome.zarr")
+        self.wanted.check(image, self.out, self.overwrite)
+
+    def segment(self, image: OpenedImage, model: Model, settings: Settings) -> None:
+        """Segment one image, and print what came out."""
+        from napari_exactile.run.api import make_series
+
+        series = make_series(image, model, None, settings)
         tell_doubts(series.model.card, series.planes.pixel_size)
-        if _is_store(out):
-            ToStore(out, wanted, overwrite, check).segment(opened, series, image.name)
+        if self._is_store:
+            ToStore(self.out, self.wanted, self.overwrite, self.verifies).segment(image, series, image.name)
         else:
-            _segment_file(opened, series, out, image.name, wanted)
+            _segment_file(image, series, self.out, image.name, self.wanted)
 
 
-def _is_store(out: Path) -> bool:
-    return out.suffix.lower() == ".zarr"
+def _jobs(
+    path: Path, axes: str | None, series: str | None, allow_missing: bool, target: Target
+) -> list[tuple[OpenedImage, Target]]:
+    """Return the images that are wanted of a file, each with where its labels go."""
+    if series != "all":
+        return [(opened_image(path, axes, series, allow_missing), target)]
+    images = opened_images(path, axes, allow_missing)
+    return [(image, target.numbered(image.number)) for image in images]
+
+
+def _beside(image: Path) -> Path:
+    """Return where labels go if nobody says: beside the image, or beside the zarr that it is a part of."""
+    from napari_exactile.images.zarr_folders import outermost_zarr
+
+    whole = outermost_zarr(image)
+    part = "" if whole == image else f"_{image.stem}"
+    return whole.with_name(f"{whole.stem}{part}_labels.tif")
 
 
 def _settings(**values: Any) -> Settings:
@@ -218,9 +276,7 @@ def _bytes(option: str, text: str | None) -> int | None:
 
 def _measured(image: OpenedImage, sizes: str | None) -> OpenedImage:
     """Return the image with pixels of these sizes, such as "0.5" or "2 0.5 0.5"."""
-    from dataclasses import replace
-
-    from napari_exactile.images.opened import micrometres
+    from napari_exactile.images.units import micrometres
 
     if sizes is None:
         return image
@@ -233,11 +289,10 @@ def _measured(image: OpenedImage, sizes: str | None) -> OpenedImage:
     return replace(image, pixel_size=size * 2 if len(size) == 1 else size, place=None)
 
 
-def _series(image: OpenedImage, model: str, settings: Settings, trust_code: bool) -> Series:
+def _loaded(model: str, trust_code: bool) -> Model:
     from napari_exactile.models.load import load_model
-    from napari_exactile.run.api import make_series
 
-    return make_series(image, load_model(model, trust_code=trust_code), None, settings)
+    return load_model(model, trust_code=trust_code)
 
 
 def _segment_file(image: OpenedImage, series: Series, out: Path, name: str, wanted: Wanted) -> None:

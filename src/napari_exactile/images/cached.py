@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -41,6 +42,8 @@ class CachedArray:
             raise OSError(f"decoding takes {needed:,} bytes in {tempfile.gettempdir()}, which has {free:,}")
         # Whether the program ends well or not, no file stays behind; the mapping outlives its handle.
         with tempfile.TemporaryFile(prefix="exactile-") as file:
+            if hasattr(os, "posix_fallocate"):  # a mapped file that finds no room ends the process
+                os.posix_fallocate(file.fileno(), 0, needed)
             pixels: NDArray[Any] = np.memmap(file, self.dtype, "w+", shape=self.shape)
         self._decode(pixels)
         return pixels

@@ -16,6 +16,8 @@ from scipy.sparse.csgraph import connected_components
 
 from napari_exactile.geometry.interval import Box, Interval, slices
 from napari_exactile.images.objects import Objects, spatial
+from napari_exactile.images.reading import pixels
+from napari_exactile.images.source import as_array
 
 # What is measured of one block takes about 50 bytes for each of these pixels.
 BLOCK_PIXELS = 1 << 22
@@ -45,11 +47,12 @@ def label_objects(
     `out`, memory is taken for a block and for the pieces of objects in all blocks. Raises ValueError for what
     cannot be labelled, and where `out` has too small a type.
     """
+    labels = as_array(labels, "labels")
     blocks = _Blocks.of(labels, axes, zone, connectivity)
     target = _checked(np.zeros(blocks.shape, np.uint32) if out is None else out, blocks.shape)
     pieces = _Pieces(blocks, np.iinfo(target.dtype).max)
     for number, box in enumerate(blocks, start=1):
-        _label_block(np.asarray(labels[slices(box)]), background, box, pieces, target)
+        _label_block(pixels(labels, slices(box)), background, box, pieces, target)
         yield number / (2 * len(blocks))
     merged = _merged(pieces, min_size)
     for number, box in enumerate(blocks, start=1):

@@ -9,7 +9,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from napari_exactile.images.opened import FileVersion, opened_version, version_of
+from napari_exactile.images.opened import (
+    FileVersion,
+    OpenedFiles,
+    mapped_file,
+    opened_files,
+    version_of,
+    zarr_folder,
+)
 from napari_exactile.images.source import ArraySource, LayeredSource
 from napari_exactile.images.view import View
 
@@ -20,8 +27,9 @@ SETTLED_NS = 2 * 10**9
 def fingerprint(source: Any) -> Hashable | None:
     """Return what stays equal while the files under a source stay as they are; None where nobody can tell.
 
-    It knows files by name, time and size: TIFF and .npy files that were opened by `open_image`, and zarr
-    folders, file by file. Arrays in memory have none: a checksum of them takes as long as measuring them.
+    It knows files by name, time and size: all those of a TIFF, and .npy files, that were opened by
+    `open_image`, and zarr folders, file by file. Arrays in memory have none: a checksum of them takes as long
+    as measuring them.
     """
     if isinstance(source, LayeredSource):
         parts = tuple(map(fingerprint, source.sources))
@@ -36,12 +44,12 @@ def fingerprint(source: Any) -> Hashable | None:
 def _of(array: Any) -> Hashable | None:
     known = version_of(array)
     if known is not None:
-        version, part = known
-        return (version, repr(part)) if _settled(version.modified) else None
+        settled = _settled(max(version.modified for version in known.versions))
+        return (known.versions, known.series, bool(known.missing), repr(known.part)) if settled else None
     if isinstance(array, View):
         pixels = _of(array.array)
         return None if pixels is None else (pixels, repr(array.parts))
-    folder = _zarr_folder(array)
+    folder = zarr_folder(array)
     return None if folder is None else _settled_folder(folder)
 
 
@@ -62,13 +70,15 @@ class ChangedError(ValueError):
 
 
 def _stamp(array: Any) -> str:
-    version = opened_version(array)
-    if version is not None:
-        _refuse_changed(version)
-        return f"{version.size} bytes, {version.modified}"
+    known = opened_files(array)
+    if known is not None and known.versions:
+        _refuse_changed(known)
+        return _stamp_of_files(known)
     if isinstance(array, View):
         return _stamp(array.array)
-    folder = _zarr_folder(array)
+    if (file := mapped_file(array)) is not None and file.exists():
+        return _stamp_of_files(OpenedFiles(file, (FileVersion.of(file),)))
+    folder = zarr_folder(array)
     try:
         return "" if folder is None else f"folder {_listed(folder)[0][:16]}"
     except OSError as error:
@@ -76,19 +86,22 @@ def _stamp(array: Any) -> str:
         raise ChangedError(f"{folder} cannot be read any more: {error.strerror}") from error
 
 
-def _refuse_changed(version: FileVersion) -> None:
-    try:
-        now = FileVersion.of(version.path)
-    except FileNotFoundError:
-        return
-    if now != version:
-        raise ChangedError(f"{version.path} has been changed since it was opened: open it again")
+def _stamp_of_files(files: OpenedFiles) -> str:
+    """Return sizes and times: of one file as they are, of several as a checksum with their names."""
+    if len(files.versions) == 1:
+        (version,) = files.versions
+        return f"{version.size} bytes, {version.modified}"
+    found, folder = sha256(), files.path.resolve().parent
+    for version in sorted(files.versions, key=lambda one: one.path):
+        name = Path(os.path.relpath(version.path, folder)).as_posix()
+        found.update(f"{name} {version.modified} {version.size}\n".encode())
+    return f"{len(files.versions)} files {found.hexdigest()[:16]}"
 
 
-def _zarr_folder(array: Any) -> Path | None:
-    """Return the folder of a zarr array in local files; other stores and other arrays have no such root."""
-    root = getattr(getattr(array, "store", None), "root", None)
-    return root / array.path if isinstance(root, Path) else None
+def _refuse_changed(files: OpenedFiles) -> None:
+    for version, now in files.changed():
+        if now is not None:
+            raise ChangedError(f"{version.path} has been changed since it was opened: open it again")
 
 
 def _settled_folder(folder: Path) -> tuple[Path, str] | None:

@@ -10,66 +10,107 @@ from typing import Any
 import numpy as np
 
 from napari_exactile.images.cached import CachedArray
-from napari_exactile.images.opened import FileVersion, OpenedImage, micrometres, remember
-from napari_exactile.images.tifffile_forms import all_series, array_of, shape_and_axes
+from napari_exactile.images.chosen import NoSuchImageError, Wanted
+from napari_exactile.images.gaps import GAPS, gap_words
+from napari_exactile.images.ome_xml import OmeImage
+from napari_exactile.images.opened import OpenedFiles, OpenedImage, remember
+from napari_exactile.images.raw import RawArray
+from napari_exactile.images.tiff_file import TiffFiles
+from napari_exactile.images.tiff_parts import CUT_OFF, IncompleteError, Parts, parts_of
+from napari_exactile.images.tifffile_forms import array_of, pages_of, shape_and_axes
+from napari_exactile.images.units import pixel_size, wrong_sizes
+from napari_exactile.images.zarr_gaps import count_as_read
 
 # What is decoded at once, in bytes: windows of files in larger pieces would decode them over and over.
 LARGEST_SEGMENT = 1 << 24
 
 
-def open_tiff(path: Path) -> OpenedImage:
-    """Open the first series of a TIFF at full resolution; pixels are read when they are asked for.
+def open_tiff(path: Path, wanted: Wanted = None, allow_missing: bool = False) -> OpenedImage:
+    """Open an image of a TIFF at full resolution; pixels are read when they are asked for.
 
-    In files of scanners that begin with a picture of the whole glass, the largest series is the slide.
-    Axes of length 1 are dropped, except y and x; samples and channels are both called "c". The file is closed
+    Of several, it is the `wanted` one, by default the largest; of slides, only what was scanned counts. Axes
+    of length 1 are dropped, except y and x; samples and channels are both called "c". What the file announces
+    and has not is refused by name, unless `allow_missing` has it read as the fill value. The file is closed
     when nobody has its arrays any more. Raises ValueError for what is not a readable TIFF.
     """
-    import tifffile
-
     if path.suffix.lower() == ".vsi":
         raise ValueError(
             f"{path} holds a thumbnail only, and its slide lies in .ets files, which cannot be opened: "
             "export it as OME-TIFF"
         )
     try:
-        version, file = FileVersion.of(path), tifffile.TiffFile(path)
-    except (tifffile.TiffFileError, OSError) as error:
+        files = TiffFiles(path)
+    except Exception as error:  # a file that is cut off in the middle of its header can raise anything
         raise _unreadable(path, error) from error
     try:
-        image = _first_image(file, path.name)
+        image = _image(files, wanted, allow_missing)
+    except (IncompleteError, NoSuchImageError):
+        files.close()
+        raise
     except Exception as error:
-        file.close()
+        files.close()
         raise _unreadable(path, error) from error
-    _close_after(file, image.levels)
-    remember(image.array, version)
+    _close_after(files, image.levels)
     return image
 
 
-def _first_image(file: Any, name: str) -> OpenedImage:
-    # The XML of Leica's SCN files lists the picture of the glass first, and then the areas that were scanned.
-    every = all_series(file)
-    series = max(every, key=lambda one: one.size) if file.is_scn else every[0]
-    _refuse_truncated(file, series)
+def _image(files: TiffFiles, wanted: Wanted, allow_missing: bool) -> OpenedImage:
+    number = files.images.chosen(wanted)
+    series, name = files.series[number], files.images.called(number)
     _refuse_unknown_compression(series.keyframe)
+    pages = [next(iter(series))] if _lies_together(series) else pages_of(series)
+    parts = parts_of(pages, series)
+    _refuse_truncated(series)
+    missing = (*files.missing(number, pages), *parts.missing)
+    missing += tuple(files.missing_images()) if wanted is None else ()
+    if missing and not allow_missing:
+        raise IncompleteError(files.path, missing)
     axes = shape_and_axes(series)[1].lower().replace("s", "c")
-    arrays = [_array(file, level) for level in series.levels]
-    notes = _notes(file, name, series, isinstance(arrays[0], CachedArray))
+    arrays = [_array(files.file, level) for level in series.levels]
+    told, versions = tuple(map(str, missing)), files.versions(pages)
+    remember(arrays[0], OpenedFiles(files.path.resolve(), versions, None, number, files.images, told))
+    _note_gaps(arrays[0], parts)
+    lengths = files.lengths(number)
+    said = {axis: lengths[axis] for axis in "zyx" if axis in axes and axis in lengths}
+    notes = (
+        *filter(None, [files.images.note(number) if wanted is None else ""]),
+        *(f"'{name}' is incomplete: {words}" for words in told),
+        *([] if missing else files.notes),
+        *([f"of '{name}', {words}"] if (words := gap_words(arrays[0])) else []),
+        *_notes(files.file, series, isinstance(arrays[0], CachedArray), name),
+        *wrong_sizes(said, name),
+    )
+    channels = _channel_names(files.described(number), axes, arrays[0].shape)
     return OpenedImage(
-        name, arrays[0], axes, _pixel_size(file, axes), _channel_names(file, axes, arrays[0].shape),
-        tuple(arrays[1:]), tuple(notes),
+        name, arrays[0], axes, pixel_size(said, "zyx"), channels, tuple(arrays[1:]), notes, None, number,
+        files.images,
     )  # fmt: skip
 
 
+def _note_gaps(array: Any, parts: Parts) -> None:
+    """Keep what is not stored; where that is not known by now, it is counted as it is read."""
+    if parts.gaps is not None:
+        GAPS.keep(array, parts.gaps)
+    else:
+        count_as_read(array)
+
+
 def _array(file: Any, level: Any) -> Any:
-    """Return what slices one resolution: mapped where pixels lie as in an array, else piece by piece."""
+    """Return what slices one resolution: byte by byte where pixels lie as in an array, else in pieces."""
     page, (shape, _axes) = level.keyframe, shape_and_axes(level)
-    in_one_piece = level.dataoffset is not None and page.is_contiguous and not level.is_multifile
-    if in_one_piece and page.dtype is not None:
-        dtype = np.dtype(file.byteorder + page.dtype.char)
-        return np.memmap(file.filehandle.path, dtype, "r", level.dataoffset, shape)
+    if _lies_together(level) and page.dtype is not None:
+        dtype = np.dtype(page.parent.byteorder + page.dtype.char)
+        return RawArray(Path(page.parent.filehandle.path), dtype, shape, level.dataoffset)
     if _segment_bytes(page) > LARGEST_SEGMENT:
         return CachedArray(shape, level.dtype, lambda out: file.asarray(series=level, squeeze=True, out=out))
     return array_of(level)
+
+
+def _lies_together(level: Any) -> bool:
+    """Tell whether pixels lie in the file as in an array; one strip that is not stored has no place there."""
+    page, first = level.keyframe, next(iter(level))
+    together = level.dataoffset and page.is_contiguous and not level.is_multifile
+    return bool(together and first is not None and first.databytecounts[0])
 
 
 def _segment_bytes(page: Any) -> int:
@@ -77,15 +118,12 @@ def _segment_bytes(page: Any) -> int:
     return int(np.prod(page.chunks, dtype=np.int64)) * int(page.dtype.itemsize)
 
 
-def _notes(file: Any, name: str, series: Any, cached: bool) -> Iterator[str]:
+def _notes(file: Any, series: Any, cached: bool, name: str) -> Iterator[str]:
     """Yield what a person should know of a file before it is read."""
     if cached:
         yield _cost(name, series)
     if file.is_bif:
         yield f"'{name}' is read as its tiles lie in the file: where they overlap on the slide, pixels repeat"
-    others = sum(len(one.levels) > 1 for one in all_series(file)) - 1 if file.is_scn else 0
-    if others > 0:
-        yield f"'{name}' has several scanned areas: only the largest one is read"
 
 
 def _cost(name: str, series: Any) -> str:
@@ -96,14 +134,10 @@ def _cost(name: str, series: Any) -> str:
     )
 
 
-def _refuse_truncated(file: Any, series: Any) -> None:
-    """Raise ValueError where the file ends before its pixels do, as after a broken copy."""
-    ends = [series.dataoffset + series.nbytes] if series.dataoffset is not None else []
-    for page in filter(None, (series.pages[0], series.pages[-1])):
-        segments = zip(page.dataoffsets, page.databytecounts, strict=True)
-        ends += [offset + count for offset, count in segments]
-    if max(ends, default=0) > file.filehandle.size:
-        raise ValueError("it ends before its pixels do, as if it had been cut off")
+def _refuse_truncated(series: Any) -> None:
+    """Raise ValueError where the file ends before pixels that lie together do, as after a broken copy."""
+    if series.dataoffset and series.dataoffset + series.nbytes > series.keyframe.parent.filehandle.size:
+        raise ValueError(CUT_OFF)
 
 
 def _refuse_unknown_compression(page: Any) -> None:
@@ -115,7 +149,7 @@ def _refuse_unknown_compression(page: Any) -> None:
         raise ValueError(f"no codec for its compression ({name}) is installed, neither is one in imagecodecs")
 
 
-def _close_after(file: Any, arrays: Sequence[Any]) -> None:
+def _close_after(file: TiffFiles, arrays: Sequence[Any]) -> None:
     """Close the file once all its arrays are gone: they read from it as long as somebody has one."""
     alive = set(map(id, arrays))
 
@@ -133,65 +167,7 @@ def _unreadable(path: Path, error: Exception) -> ValueError:
     return ValueError(f"{path} cannot be opened as a TIFF file: {reason or error}")
 
 
-def _pixel_size(file: Any, axes: str) -> tuple[float, ...] | None:
-    """Return the size along (z,) y, x in micrometres from what OME, ImageJ or a scanner wrote."""
-    try:
-        if file.ome_metadata:
-            return _ome_pixel_size(_ome_pixels(file), "zyx" if "z" in axes else "yx")
-        if file.imagej_metadata:
-            return _imagej_pixel_size(file, "z" in axes)
-        return _svs_pixel_size(file) if file.is_svs else _resolution(file.pages[0])
-    except (KeyError, ValueError, TypeError, ZeroDivisionError):
-        return None  # the pixels can be read all the same
-
-
-def _ome_pixels(file: Any) -> Any:
-    import tifffile
-
-    image = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]
-    return (image[0] if isinstance(image, list) else image)["Pixels"]
-
-
-def _ome_pixel_size(pixels: Any, space: str) -> tuple[float, ...]:
-    if f"PhysicalSize{space[0].upper()}" not in pixels:
-        space = "yx"
-    names = [f"PhysicalSize{axis.upper()}" for axis in space]
-    return tuple(micrometres(pixels[name], pixels.get(f"{name}Unit", "µm")) for name in names)
-
-
-def _imagej_pixel_size(file: Any, volume: bool) -> tuple[float, ...]:
-    """ImageJ writes the pixels per unit as a fraction, and the distance of planes as it is."""
-    unit = file.imagej_metadata["unit"].replace(r"\u00B5", "µ")
-    tags = file.pages[0].tags
-    plane = tuple(_per_unit(tags[f"{axis}Resolution"].value, unit) for axis in "YX")
-    spacing = file.imagej_metadata.get("spacing") if volume else None
-    return plane if spacing is None else (micrometres(abs(spacing), unit), *plane)
-
-
-def _svs_pixel_size(file: Any) -> tuple[float, ...]:
-    import tifffile
-
-    size = micrometres(tifffile.tifffile.svs_description_metadata(file.pages[0].description)["MPP"], "um")
-    return size, size
-
-
-def _resolution(page: Any) -> tuple[float, ...] | None:
-    """Take pixels per centimetre, as microscopes and scanners write them; those per inch are for printers."""
-    if "ResolutionUnit" not in page.tags or page.tags["ResolutionUnit"].value != 3:
-        return None
-    return tuple(_per_unit(page.tags[f"{axis}Resolution"].value, "cm") for axis in "YX")
-
-
-def _per_unit(fraction: tuple[int, int], unit: str) -> float:
-    return micrometres(fraction[1] / fraction[0], unit)
-
-
-def _channel_names(file: Any, axes: str, shape: Sequence[int]) -> tuple[str, ...]:
+def _channel_names(image: OmeImage | None, axes: str, shape: Sequence[int]) -> tuple[str, ...]:
     """Return the names that OME gives the channels; none where it does not name all of them."""
-    try:
-        found = _ome_pixels(file)["Channel"] if file.ome_metadata and "c" in axes else []
-        channels = found if isinstance(found, list) else [found]
-        names = tuple(str(channel["Name"]) for channel in channels)
-    except (KeyError, ValueError, TypeError):
-        return ()
+    names = image.channels if image and "c" in axes else ()
     return names if names and len(names) == shape[axes.index("c")] else ()

@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-# Units of length as OME, OME-Zarr and ImageJ write them, in micrometres.
-_MICROMETRES = {
-    "angstrom": 1e-4,
-    "nm": 1e-3,
-    "nanometer": 1e-3,
-    "µm": 1.0,
-    "um": 1.0,
-    "micron": 1.0,
-    "microns": 1.0,
-    "micrometer": 1.0,
-    "mm": 1e3,
-    "millimeter": 1e3,
-    "cm": 1e4,
-    "centimeter": 1e4,
-    "m": 1e6,
-    "meter": 1e6,
-}
+import numpy as np
 
-
-def micrometres(value: Any, unit: str) -> float:
-    """Return a length in micrometres; raise KeyError for unknown units and ValueError for no length."""
-    # The sign of micro has two code points.
-    length = float(value) * _MICROMETRES[unit.replace("\u03bc", "\u00b5")]
-    if not (isfinite(length) and length > 0):
-        raise ValueError(f"a pixel is not {value} {unit} long")
-    return length
+from napari_exactile.images.chosen import Images, Wanted
+from napari_exactile.images.known import KnownOf
+from napari_exactile.images.zarr_folders import outermost_zarr
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +63,8 @@ class OpenedImage:
     `axes` has a letter for each axis of the array, "c" for channels and colours; None where the file names
     none. `pixel_size` is in micrometres along as many of the last spatial axes, None where it is unknown.
     `channels` are names. `coarser` are smaller versions of the same image, the largest first; `notes` say
-    what costs more than one would think. `place` is known where a file says it of every axis. Raises
-    ValueError for axes that do not fit.
+    what costs more than one would think. `place` is known where a file says it of every axis. `number` is
+    that of the image among all `images` of the file. Raises ValueError for axes that do not fit.
     """
 
     name: str
@@ -97,6 +75,8 @@ class OpenedImage:
     coarser: tuple[Any, ...] = ()
     notes: tuple[str, ...] = ()
     place: Place | None = None
+    number: int = 0
+    images: Images | None = None
 
     def __post_init__(self) -> None:
         axes, shape = self.axes, tuple(self.array.shape)
@@ -130,35 +110,79 @@ class FileVersion:
         return cls(path.resolve(), stat.st_mtime_ns, stat.st_size)
 
 
-_VERSIONS: dict[int, tuple[FileVersion, Any]] = {}
+@dataclass(frozen=True, slots=True)
+class OpenedFiles:
+    """What an array reads: files as they were when they were opened, all those that its image is made of.
+
+    `path` is what was opened, and `part` what of the image the array is. `versions` may be empty: of the
+    folder of a zarr, all files are looked at. `series` chooses the image among the `images` in the file. What
+    of it is `missing`, in sentences, was allowed to be.
+    """
+
+    path: Path
+    versions: tuple[FileVersion, ...] = ()
+    part: Any = None
+    series: Wanted = 0
+    images: Images | None = None
+    missing: tuple[str, ...] = ()
+
+    def changed(self) -> Iterator[tuple[FileVersion, FileVersion | None]]:
+        """Yield the files that are not what was opened any more, with what is there now: None if gone."""
+        for version in self.versions:
+            try:
+                now = FileVersion.of(version.path)
+            except OSError:
+                yield version, None
+            else:
+                if now != version:
+                    yield version, now
 
 
-def remember(array: Any, version: FileVersion, part: Any = None) -> None:
-    """Note which file, and which `part` of it, an array reads, for as long as the array lives."""
-    _VERSIONS[id(array)] = version, part
-    weakref.finalize(array, _VERSIONS.pop, id(array), None)
+_OPENED: KnownOf[OpenedFiles] = KnownOf()
+
+
+def remember(array: Any, files: OpenedFiles) -> None:
+    """Note what an array reads, for as long as the array lives."""
+    _OPENED.keep(array, files)
+
+
+def opened_files(array: Any) -> OpenedFiles | None:
+    """Return what was opened for an array, whatever has become of it; None where nobody knows."""
+    return _OPENED.of(array)
+
+
+def version_of(array: Any) -> OpenedFiles | None:
+    """Return what an array reads; None where nobody knows, or a file is no longer what was opened."""
+    known = _OPENED.of(array)
+    return known if known and known.versions and not any(known.changed()) else None
 
 
 def file_of(array: Any) -> Path | None:
     """Return the file or folder that an array reads, whatever has become of it; None where nobody knows."""
-    if known := _VERSIONS.get(id(array)):
-        return known[0].path
-    root = getattr(getattr(array, "store", None), "root", None)  # an array of zarr in a folder
-    return None if root is None else (Path(root) / getattr(array, "path", "")).resolve()
+    known = _OPENED.of(array)
+    if known and known.versions:
+        return known.path
+    return zarr_folder(array) or mapped_file(array)
 
 
-def opened_version(array: Any) -> FileVersion | None:
-    """Return the version of the file that was opened for an array; None where nobody knows."""
-    known = _VERSIONS.get(id(array))
-    return known and known[0]
+def files_of(array: Any) -> tuple[Path, ...]:
+    """Return all files that hold pixels of an array, or its folder; that of a zarr is the outermost one."""
+    known, folder = _OPENED.of(array), zarr_folder(array)
+    if known and known.versions:
+        return tuple(version.path for version in known.versions)
+    if folder is not None:
+        return (outermost_zarr(folder),)
+    file = mapped_file(array)
+    return (*getattr(array, "files", ()), *([file] if file else []))
 
 
-def version_of(array: Any) -> tuple[FileVersion, Any] | None:
-    """Return what file an array reads; None where nobody knows, or the file is no longer what was opened."""
-    known = _VERSIONS.get(id(array))
-    if known is None:
-        return None
-    try:
-        return known if FileVersion.of(known[0].path) == known[0] else None
-    except OSError:
-        return None
+def zarr_folder(array: Any) -> Path | None:
+    """Return the folder of a zarr array in local files; other stores and other arrays have no such root."""
+    root = getattr(getattr(array, "store", None), "root", None)
+    return (root / array.path).resolve() if isinstance(root, Path) else None
+
+
+def mapped_file(array: Any) -> Path | None:
+    """Return the file that an array of numpy is mapped to."""
+    name = array.filename if isinstance(array, np.memmap) else None
+    return Path(name).resolve() if name else None

@@ -9,8 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_exactile.geometry.interval import Box, Interval, full_box, slices
+from napari_exactile.geometry.interval import Box, Interval, box_shape, full_box, slices
 from napari_exactile.geometry.words import counted
+from napari_exactile.images.blocks import blocks_of, is_dask
+from napari_exactile.images.reading import MaskedError, OtherShapeError, check_shape, pixels
 
 
 class ImageSource(Protocol):
@@ -29,16 +31,6 @@ class ImageSource(Protocol):
     def read(self, box: Box) -> NDArray[Any]:
         """Return the pixels in `box`: (channels, *spatial). Nothing outside is read."""
         ...
-
-
-class MaskedError(ValueError):
-    """An array of numpy.ma has pixels that are masked: what a network is to see there, nobody has said."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"'{name}' has masked pixels, which a network cannot leave out: fill them with a value, as "
-            "image.filled(0) does, and pass ignore=0 to leave that value out of what is measured"
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +65,7 @@ class ArraySource:
     @property
     def shape(self) -> tuple[int, ...]:
         """Spatial shape: without channel axis and fixed axes."""
-        return tuple(self.array.shape[axis] for axis in self._spatial_axes)
+        return tuple(self.array.shape[axis] for axis in self.spatial_axes)
 
     @property
     def channels(self) -> int:
@@ -91,7 +83,8 @@ class ArraySource:
         return tuple(axis for axis in range(self.array.ndim) if axis != self._channel)
 
     @property
-    def _spatial_axes(self) -> tuple[int, ...]:
+    def spatial_axes(self) -> tuple[int, ...]:
+        """The spatial axes of the array."""
         return self._other_axes[len(self.plane) :]
 
     def read(self, box: Box) -> NDArray[Any]:
@@ -108,19 +101,46 @@ class ArraySource:
     def _pixels(self, index: list[Any]) -> NDArray[Any]:
         """Read from the array; whatever goes wrong in its file or its graph, the pixels cannot be had."""
         try:
-            found = self.array[tuple(index)]
-            # Where an array of dask has masked pixels, numpy would not hear of them.
-            is_masked_dask = isinstance(getattr(found, "_meta", None), np.ma.MaskedArray)
-            found = found.compute() if is_masked_dask else found
-            if np.ma.is_masked(found):
-                raise MaskedError(self.name)
-            pixels = np.asarray(found)
+            found = pixels(self.array, tuple(index))
             # Files of the other byte order come as they are; what follows computes with bits, or not at all.
-            return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-        except (MemoryError, MaskedError):
+            return found.astype(found.dtype.newbyteorder("="), copy=False)
+        except MaskedError:
+            raise MaskedError(self.name) from None
+        except MemoryError:
             raise
         except Exception as error:
             raise OSError(f"the pixels of '{self.name}' cannot be read: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnSource:
+    """A source that somebody has written, whose boxes have the shape that was asked for, or are refused."""
+
+    source: ImageSource
+
+    @property
+    def name(self) -> str:
+        """Its name, if it has one."""
+        return getattr(self.source, "name", "image")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Spatial shape in pixels."""
+        return self.source.shape
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return self.source.channels
+
+    def read(self, box: Box) -> NDArray[Any]:
+        """Return the pixels in `box`, channels first; raise OSError where something else is read."""
+        found = self.source.read(box)
+        try:
+            check_shape(found.shape, (self.channels, *box_shape(box)))
+        except OtherShapeError as error:
+            raise OSError(f"the pixels of '{self.name}' cannot be read: {error}") from error
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,8 +197,20 @@ def source_of(
     return source
 
 
+def own_source(image: Any) -> ImageSource | None:
+    """Return what somebody has written to read an image box by box; None for arrays."""
+    if not hasattr(image, "read"):
+        return None
+    return image if isinstance(image, ArraySource | LayeredSource | OwnSource) else OwnSource(image)
+
+
 def as_array(image: Any, name: str = "image") -> Any:
-    """Return what can be sliced as it is, and lists as arrays; raise ValueError where pixels are masked."""
+    """Return what can be sliced as it is; dask arrays by their blocks, and numbers in lists, become arrays.
+
+    Raises ValueError for dask arrays whose shape is not known, and for arrays with masked pixels.
+    """
+    if is_dask(image):
+        return blocks_of(image, name)
     array = image if hasattr(image, "dtype") and hasattr(image, "shape") else _array(image)
     if np.ma.is_masked(array):
         raise MaskedError(name)
@@ -229,7 +261,7 @@ def planes_of(array: Any, axes: str, channels: int, name: str = "image", space: 
     A single plane has an empty stack shape. Raises ValueError for axes that do not fit, or where an image has
     not the `channels` that the model takes.
     """
-    stack = axes.replace("c", "").removesuffix(space)
+    array, stack = as_array(array, name), axes.replace("c", "").removesuffix(space)
     if len(set(axes)) != array.ndim or len(axes) != array.ndim or not axes.replace("c", "").endswith(space):
         last = " and ".join((", ".join(space[:-1]), space[-1])) if len(space) > 1 else space
         raise ValueError(f"axes {axes!r} do not fit '{name}' of shape {tuple(array.shape)}: {last} come last")

@@ -18,6 +18,8 @@ __all__ = ["OWN"]
 
 # What only a store has that was whole once; the beginnings of one have none of it.
 MARKS = ("run.json", "journal", "report.json", "kept")
+# What lies in a store, beside its levels, and what systems leave in every folder.
+PARTS = {OWN, "zarr.json", "labels", "probabilities", "values", ".DS_Store", "Thumbs.db", "desktop.ini"}
 
 
 def is_complete(path: Path) -> bool:
@@ -43,13 +45,32 @@ def refuse_other(path: Path) -> None:
         raise ValueError(f"{path} is a file: choose another name for the labels")
     if path.is_dir() and any(path.iterdir()) and not (path / OWN / "lock").exists():
         raise ValueError(f"{path} holds something else: choose another name for the labels")
+    if path.is_dir():
+        refuse_foreign(path)
     if not path.parent.is_dir():
         raise ValueError(f"there is no folder {path.parent} for the labels")
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raise ValueError where a folder that is to be emptied holds more than a store does."""
+    foreign = sorted(item.name for item in path.iterdir() if not _is_part(item.name))
+    if foreign:
+        more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
+        raise ValueError(
+            f"{path} holds {', '.join(foreign[:3])}{more} beside labels: move that away, or choose another "
+            "name"
+        )
+
+
+def _is_part(name: str) -> bool:
+    """Tell whether a store may hold what is called so; a crash can leave files that are not complete."""
+    return name in PARTS or name.isdigit() or name.endswith(".partial")
 
 
 def clear(path: Path) -> None:
     """Remove the labels of a store, so that `create` can begin anew; raises InUseError while a run has it."""
     refuse_none(path)
+    refuse_foreign(path)
     lock = Lock(path / OWN / "lock")
     try:
         remove_all(path)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_exactile.images.from_tiff import open_tiff
+from napari_exactile.images.guard import partial_of
 from napari_exactile.images.pyramid import level_shapes
 
 __all__ = ["open_tiff", "save_labels", "save_values"]
@@ -86,7 +87,7 @@ def _write(path: Path, levels: Sequence[Any], metadata: dict[str, Any], on_progr
     """Write a tiled, compressed OME-TIFF that appears under its name only when it is complete."""
     import tifffile
 
-    partial, whole = path.with_name(path.name + ".part"), levels[0]
+    partial, whole = partial_of(path), levels[0]
     tiles = _LevelTiles(levels, on_progress)
     options: dict[str, Any] = {"tile": (FILE_TILE, FILE_TILE), "compression": "zlib"}
     options |= {"photometric": "minisblack", "dtype": whole.dtype}

@@ -7,6 +7,8 @@ a file lists its series in one of the two forms.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from math import prod
 from typing import Any
 
 
@@ -25,6 +27,23 @@ def shape_and_axes(series: Any) -> tuple[tuple[int, ...], str]:
 
     shape, axes, _kept = tifffile.tifffile.squeeze_axes(series.shape, series.axes)
     return shape, axes
+
+
+def pages_of(series: Any) -> list[Any]:
+    """Return the page of each plane that a series announces; None for those that are not there.
+
+    A series without as many pages gets as many, so that what is missing reads as nothing stored.
+    """
+    if series.is_truncated:
+        return list(series)
+    announced = prod(series.shape) // prod(series.keyframe.shape)
+    pages: list[Any] = []
+    with suppress(IndexError):
+        pages.extend(series)
+    if len(pages) < announced:
+        pages += [None] * (announced - len(pages))
+        series._pages[:], series._len = pages, announced
+    return pages
 
 
 def array_of(level: Any) -> Any:

@@ -2,71 +2,40 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Part = int | slice
+from napari_exactile.images.reading import pixels
+from napari_exactile.images.slicing import Part, Sliced
 
 
-class View:
+class View(Sliced):
     """One place along some axes of an array, and every so many elements along others, without a copy.
 
-    `parts` has an integer or a slice from 0 on for each axis of `array`. Slicing gives numpy arrays in the
-    machine's byte order, and reads what the slice touches.
+    `parts` has an integer or a slice from 0 on for each axis of `array`. What is read is in the machine's
+    byte order.
     """
 
     def __init__(self, array: Any, parts: tuple[Part, ...]) -> None:
         self.array, self.parts = array, parts
-        lengths = [
-            len(range(*part.indices(length)))
-            for part, length in zip(parts, array.shape, strict=True)
-            if isinstance(part, slice)
-        ]
-        self.shape, self.ndim, self.size = tuple(lengths), len(lengths), prod(lengths)
-        self.dtype = np.dtype(array.dtype).newbyteorder("=")
+        sides = zip(parts, array.shape, strict=True)
+        shape = tuple(len(range(*part.indices(n))) for part, n in sides if isinstance(part, slice))
+        super().__init__(shape, np.dtype(array.dtype).newbyteorder("="))
 
-    def __getitem__(self, index: Any) -> NDArray[Any]:
-        index = index if isinstance(index, tuple) else (index,)
-        if not all(_is_plain(part) for part in index):
-            everything: NDArray[Any] = np.asarray(self)[index]
-            return everything
-        wanted = iter(full_index(index, self.ndim))
-        lengths = iter(self.shape)
+    def _read(self, parts: tuple[Part, ...]) -> NDArray[Any]:
+        wanted = iter(parts)
         inner = tuple(
-            part if isinstance(part, int) else _through(part.step or 1, next(wanted), next(lengths))
-            for part in self.parts
+            part if isinstance(part, int) else _through(part.step or 1, next(wanted)) for part in self.parts
         )
-        return np.asarray(self.array[inner]).astype(self.dtype, copy=False)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.asarray(self[...], dtype)
+        return pixels(self.array, inner).astype(self.dtype, copy=False)
 
 
-def _is_plain(part: Any) -> bool:
-    """Tell whether every array takes this: files do not take steps backwards, nor lists of places."""
-    if isinstance(part, slice):
-        return part.step is None or part.step > 0
-    return part is Ellipsis or isinstance(part, int | np.integer)
-
-
-def full_index(index: tuple[Any, ...], axes: int) -> list[Any]:
-    """Return an index with an entry for each axis."""
-    if Ellipsis not in index:
-        index = (*index, Ellipsis)
-    at = index.index(Ellipsis)
-    rest = (slice(None),) * (axes - len(index) + 1)
-    return [*index[:at], *rest, *index[at + 1 :]]
-
-
-def _through(step: int, part: Any, length: int) -> Part:
+def _through(step: int, part: Part) -> Part:
     """Return which elements of the array are a part of every `step`th of them."""
-    if isinstance(part, slice):
-        start, stop, inner = part.indices(length)
-        return slice(start * step, (stop - 1) * step + 1, inner * step) if stop > start else slice(0, 0)
-    place = int(part)
-    if not -length <= place < length:
-        raise IndexError(f"there is no element {place} of {length}")
-    return place % length * step
+    if isinstance(part, int):
+        return part * step
+    if part.stop == part.start:
+        return slice(0, 0)
+    return slice(part.start * step, (part.stop - 1) * step + 1, part.step * step)

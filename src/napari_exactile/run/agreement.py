@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import slices
-from napari_exactile.images.source import row_blocks
+from napari_exactile.images.reading import pixels
+from napari_exactile.images.source import as_array, row_blocks
 from napari_exactile.images.work import Work
 from napari_exactile.run.events import Cancelled
 from napari_exactile.run.objects import labels_of
@@ -143,15 +144,16 @@ def compare_labels(
     labels: Any, manual: Any, classes: Sequence[str], background: int | None, ignore: int | None
 ) -> Comparing:
     """Do what `agreement` says, yielding the fraction done; memory is taken for a block only."""
+    labels, manual = as_array(labels, "labels"), as_array(manual, "manual")
     _check(labels, manual)
     counts = _Counts(Counter(), Counter(), Counter())
     boxes = row_blocks(tuple(labels.shape), BLOCK_PIXELS)
     for number, box in enumerate(boxes, start=1):
-        counts.add(np.asarray(labels[slices(box)]), np.asarray(manual[slices(box)]), ignore)
+        counts.add(pixels(labels, slices(box)), pixels(manual, slices(box)), ignore)
         yield number / len(boxes)
     found = counts.classes(classes, ignore)
-    pixels = counts.manual.total()
-    return Agreement(found, background, pixels, int(np.prod(labels.shape, dtype=np.int64)) - pixels)
+    compared = counts.manual.total()
+    return Agreement(found, background, compared, int(np.prod(labels.shape, dtype=np.int64)) - compared)
 
 
 def _check(labels: Any, manual: Any) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 from torch import nn
 
-from napari_exactile.images.open import as_opened, opened
+from napari_exactile.images.chosen import Wanted
+from napari_exactile.images.open import as_opened, opened, opened_all
 from napari_exactile.images.opened import OpenedImage, Place
-from napari_exactile.images.source import ImageSource, Planes, source_of, stack_of
+from napari_exactile.images.source import Planes, own_source, source_of, stack_of
+from napari_exactile.images.underlying import costs_of
 from napari_exactile.models.load import Model, load_model
 from napari_exactile.network import probe
 from napari_exactile.network.analysis import Analysis, analyse_module
@@ -53,11 +56,21 @@ def measure_context(
     return probe.measure_context(loaded.module, loaded.card.channels, shape, factor, loaded.card.output)
 
 
+@overload
+def segment(image: Any, model: ModelLike, *, series: Literal["all"], **more: Any) -> tuple[Result, ...]: ...
+
+
+@overload
+def segment(image: Any, model: ModelLike, *, series: Wanted = None, **more: Any) -> Result: ...
+
+
 def segment(  # noqa: PLR0913  (what most people need of a run, by name)
     image: Any,
     model: ModelLike,
     *,
     axes: str | None = None,
+    series: Wanted = None,
+    allow_missing: bool = False,
     on_event: Callable[[Event], None] = lambda event: None,
     cancel: Callable[[], bool] = lambda: False,
     output: str | Path | None = None,
@@ -65,16 +78,17 @@ def segment(  # noqa: PLR0913  (what most people need of a run, by name)
     pixel_size: Sequence[float] | None = None,
     check: int = WINDOWS,
     **settings: Any,
-) -> Result:
+) -> Result | tuple[Result, ...]:
     """Segment an image of any size: the same labels as one pass of the network over the whole image.
 
     `image` is a numpy, dask or zarr array, an ImageSource, or the path of a file as `open_image` takes it, or
     what that returns; `axes` names its axes where they are not clear ("cyx", "yxc"). Axes before the last
     ones that the network takes ("tzyx" for one of planes) are a stack, segmented plane by plane; `together`
-    normalises it as one image. `settings` are the fields of Settings: tile, radius, method, region,
-    normalization, ignore, together, threshold, probabilities, device, memory_limit,
-    factor. `on_event` hears of every step; when `cancel()` is true,
-    what is done is returned and the rest of the labels is the number of classes.
+    normalises it as one image. Of a file with several images, `series` chooses as for `open_image`, and "all"
+    gives a result for each, in a tuple; `allow_missing` is that of `open_image`. `settings` are the fields of
+    Settings: tile, radius, method, region, normalization, ignore, together, threshold, probabilities, device,
+    memory_limit, factor. `on_event` hears of every step; when `cancel()` is true, what is done is returned
+    and the rest of the labels is the number of classes.
 
     With `output`, results are written to an OME-Zarr store of this name instead of memory, and the result's
     labels (and probabilities or values) are its arrays. `pixel_size` is kept with it, in micrometres along as
@@ -91,9 +105,28 @@ def segment(  # noqa: PLR0913  (what most people need of a run, by name)
     Raises NotExactError where the model is refused, ValueError for images and settings that cannot be used,
     and TileError where a tile fails.
     """
-    image = opened(image)
-    series = make_series(image, model, axes, Settings(**settings), pixel_size=pixel_size)
-    warn_of_scale(series.model, series.planes.pixel_size)
+    chosen = Settings(**settings)
+    one = partial(_segmented, model=load_model(model), axes=axes, settings=chosen, on_event=on_event,
+                  cancel=cancel, overwrite=overwrite, pixel_size=pixel_size, check=check)  # fmt: skip
+    if series != "all":
+        return one(opened(image, series, allow_missing), output=output)
+    results = list[Result]()
+    for each in opened_all(image, allow_missing):
+        if not results or not cancel():
+            results.append(one(each, output=output and numbered(output, each.number)))
+    return tuple(results)
+
+
+def _segmented(  # noqa: PLR0913  (one image, with all that `segment` was told)
+    image: Any, *, model: Model, axes: str | None, settings: Settings, on_event: Callable[[Event], None],
+    cancel: Callable[[], bool], output: str | Path | None, overwrite: bool,
+    pixel_size: Sequence[float] | None, check: int,
+) -> Result:  # fmt: skip
+    """Segment one image that has been opened."""
+    series = make_series(image, model, axes, settings, pixel_size=pixel_size)
+    warn_of_scale(series.model, series.planes.pixel_size, stacklevel=4)
+    for words in costs_of(series.planes.whole):
+        warnings.warn(words, stacklevel=3)
     if output is None:
         return _run(series, on_event, cancel)
     where = place_of(image, axes, series.planes.axes, pixel_size)
@@ -102,6 +135,17 @@ def segment(  # noqa: PLR0913  (what most people need of a run, by name)
         for event in kept.report.checking(check, cancel):
             on_event(event)
         return result
+
+
+def numbered(path: str | Path, number: int) -> Path:
+    """Return the name of a file for one of several images.
+
+    >>> numbered("out/labels.ome.zarr", 2).as_posix()
+    'out/labels_2.ome.zarr'
+    """
+    path = Path(path)
+    stem, dot, suffix = path.name.partition(".")
+    return path.with_name(f"{stem}_{number}{dot}{suffix}")
 
 
 def place_of(image: Any, axes: str | None, along: str, sizes: Sequence[float] | None = None) -> Place:
@@ -154,7 +198,8 @@ def make_series(
     loaded, whole = load_model(model), opened(image)
     channels, space = loaded.card.channels, loaded.card.axes
     array, own, name = as_opened(whole, axes, name)
-    planes = Planes.single(array) if hasattr(array, "read") else stack_of(array, channels, own, name, space)
+    source = own_source(array)
+    planes = Planes.single(source) if source else stack_of(array, channels, own, name, space)
     planes = replace(planes, pixel_size=place_of(whole, axes, planes.axes, pixel_size).pixel_size)
     analysis = analysis_for(loaded, planes.sources[0].shape, settings)
     return Series(planes, loaded, analysis, settings)
@@ -165,9 +210,7 @@ def make_job(image: Any, model: ModelLike, axes: str | None, settings: Settings)
     loaded = load_model(model)
     channels, space = loaded.card.channels, loaded.card.axes
     image, axes, name = as_opened(image, axes)
-    source: ImageSource = (
-        image if hasattr(image, "read") else source_of(image, channels, axes, name, space)
-    )  # fmt: skip
+    source = own_source(image) or source_of(image, channels, axes, name, space)
     return Job(source, loaded, analysis_for(loaded, source.shape, settings), settings)
 
 

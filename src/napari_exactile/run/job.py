@@ -19,6 +19,7 @@ from napari_exactile.geometry.tiling import Tile
 from napari_exactile.images.normalization import Fill, Normalization
 from napari_exactile.images.source import ImageSource, check_channels
 from napari_exactile.images.statistics import is_missing
+from napari_exactile.images.underlying import look_for_gaps, notes_on
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.run import events
@@ -136,6 +137,7 @@ class Job:
         fails. Finished tiles are kept in any case, and running again continues.
         """
         control = control or Control()
+        look_for_gaps(self.source)
         self.begun = self.begun or datetime.now(UTC)
         try:
             with self._clock.running(control):
@@ -187,6 +189,7 @@ class Job:
     def run_whole(self) -> Result:
         """Return the reference instead: one pass of the unchanged network over the whole image at once."""
         started = time.perf_counter()
+        look_for_gaps(self.source)
         for _event in self.measure():
             pass
         scores = self.executor().whole()
@@ -216,7 +219,8 @@ class Job:
             gives_words(self.decision, self.model.card, self.analysis, self.settings.output_kind),
             # Of labels that were computed here, and all of them: others have not been seen.
             self._odd() if len(self._here) == len(self.plan) else (),
-            notes=self.model.card.notes, left_out=self._left_out, padding=self.analysis.padding,
+            notes=(*self.model.card.notes, *notes_on(self.source)),
+            left_out=self._left_out, padding=self.analysis.padding,
         )  # fmt: skip
 
     def decided(self, scores: torch.Tensor, part: Box) -> Labelled:

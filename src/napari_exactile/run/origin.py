@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from napari_exactile.images.opened import file_of
+from napari_exactile.images.opened import file_of, opened_files
 from napari_exactile.images.source import Planes
 from napari_exactile.images.view import View
 from napari_exactile.models.card import BUNDLED, ModelCard
@@ -52,15 +52,19 @@ def _image(planes: Planes) -> dict[str, Any]:
 def _part(array: Any) -> dict[str, Any]:
     """Return the file that an array reads, and which part of it: a place, or None for all, along each axis.
 
-    What reads something else of a file, such as every second pixel, has no file.
+    What reads something else of a file, such as every second pixel, has no file. Of several images in a file,
+    `series` chooses one.
     """
     if not isinstance(array, View):
-        path = file_of(array)
-        return {"path": path and str(path), "part": [None] * array.ndim}
+        path, known = file_of(array), opened_files(array)
+        part = {"path": path and str(path), "part": [None] * array.ndim}
+        if known is None or not known.versions:  # an array in a folder is an image by itself
+            return part
+        return part | {"series": known.series, "allow_missing": bool(known.missing)}
     whole, own = _part(array.array), iter(array.parts)
     parts = [next(own) if place is None else place for place in whole["part"]]
     path = None if any(isinstance(part, slice) and part != slice(None) for part in parts) else whole["path"]
-    return {"path": path, "part": [part if isinstance(part, int) else None for part in parts]}
+    return whole | {"path": path, "part": [part if isinstance(part, int) else None for part in parts]}
 
 
 def _axes(axes: str, channel: int | None) -> str:

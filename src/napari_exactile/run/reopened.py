@@ -7,8 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from napari_exactile.images.chosen import NoSuchImageError
 from napari_exactile.images.open import as_opened
-from napari_exactile.images.source import LayeredSource, Planes, as_array, check_channels, stack_of
+from napari_exactile.images.source import (
+    LayeredSource,
+    Planes,
+    as_array,
+    check_channels,
+    own_source,
+    stack_of,
+)
 from napari_exactile.images.store_files import RUN, damaged_beyond
 from napari_exactile.images.view import View
 from napari_exactile.models.card import ModelCard
@@ -25,16 +33,16 @@ def planes_again(
     axes of all that it is. Raises ValueError where the image is not known, is not there any more or does not
     fit, saying what to do.
     """
-    if hasattr(image, "read"):
-        return Planes.single(image)
+    if own := own_source(image):
+        return Planes.single(own)
     parts = origin.get("arrays") or [{"path": origin.get("path"), "part": ()}]
     if image is None and axes is not None:
         image = _path(store, parts[0]["path"])
     if image is None:
-        arrays = [_taken(as_opened(_path(store, one["path"]))[0], one["part"]) for one in parts]
+        arrays = [_taken(_again(_path(store, one["path"]), one)[0], one["part"]) for one in parts]
         axes = origin.get("axes")
     else:
-        arrays, axes = _named(image, axes, [one["part"] for one in parts], origin.get("axes"))
+        arrays, axes = _named(image, axes, parts, origin.get("axes"))
     return _only(_planes(arrays, axes, card), tuple(origin.get("plane", ())))
 
 
@@ -65,15 +73,26 @@ def _path(store: Path, path: str | None) -> str:
     return path
 
 
+def _again(image: Any, of_run: dict[str, Any], axes: str | None = None) -> tuple[Any, str | None, str]:
+    """Open a file as that of the run was: the same one of several images, and what was missing."""
+    if not isinstance(image, str | Path):
+        return as_opened(image, axes)
+    series, missing = of_run.get("series"), of_run.get("allow_missing", False)
+    try:
+        return as_opened(image, axes, series=series, allow_missing=missing)
+    except NoSuchImageError:  # the one image may have been written to a file of its own
+        return as_opened(image, axes, allow_missing=missing)
+
+
 def _named(
-    image: Any, axes: str | None, parts: Sequence[Part], known: str | None
+    image: Any, axes: str | None, of_run: Sequence[dict[str, Any]], known: str | None
 ) -> tuple[list[Any], str | None]:
     """Return the arrays of an image that somebody names, and their axes: what the run took of it, if it fits.
 
     `known` are the axes that the run's had.
     """
-    opened, own, _name = as_opened(image, axes)
-    whole = as_array(opened)
+    opened, own, _name = _again(image, of_run[0], axes)
+    whole, parts = as_array(opened), [one["part"] for one in of_run]
     if axes is not None or known is None:
         return [whole], own
     if all(len(part) == whole.ndim for part in parts):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from napari_exactile.images.fingerprint import ChangedError
 from napari_exactile.images.normalization import Normalization
 from napari_exactile.images.source import Planes
+from napari_exactile.images.underlying import begin_reading, end_reading
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.run import events
@@ -46,6 +47,7 @@ class Series:
         self._plan = plan
         self._unchanged, self.spoilt = Unchanged(planes.whole, model, analysis), ""
         self.jobs = [self._job(0)]
+        begin_reading(planes.whole)
 
     def in_store(self, arrays: PlaneArrays, plan: Plan, notes: tuple[str, ...]) -> Series:
         """Return the same, begun anew with the arrays and the plan of a store, and with notes about it."""
@@ -112,6 +114,8 @@ class Series:
                 raise
         else:
             self._look_again()
+        finally:
+            end_reading(self.planes.whole)
         yield events.Finished(cancelled=not self.complete)
 
     def _look_again(self) -> None:

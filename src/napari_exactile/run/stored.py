@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from napari_exactile.geometry.interval import round_up
+from napari_exactile.images.guard import refuse_over
 from napari_exactile.images.opened import Place
 from napari_exactile.images.store import LabelStore, check_room, clear, is_complete
 from napari_exactile.images.store_folder import free_bytes
+from napari_exactile.images.underlying import files_under
 from napari_exactile.network.passes import Schedule
 from napari_exactile.run.identity import differing, identity, settings_as_json
 from napari_exactile.run.origin import origin_of, without_files
@@ -47,9 +49,10 @@ def stored(
     A store that is there is continued, or replaced where `overwrite` says so; its finished zones are checked
     first. `where` is the place of the image along the axes of the series, and so says where a new store lies.
     Raises ValueError where the store holds something else than this series would give, saying what differs,
-    or cannot hold its axes, ChangedError where the image's file is not what was opened, InUseError where
-    another run is writing the store, and OSError where the disk has no room.
+    cannot hold its axes, or would replace the image, ChangedError where the image's file is not what was
+    opened, InUseError where another run is writing the store, and OSError where the disk has no room.
     """
+    refuse_over(path, files_under(series.planes.whole), "the labels")
     if overwrite and is_complete(path):
         clear(path)
     found = None if is_complete(path) else identity(series)

@@ -28,10 +28,12 @@ from napari_exactile.widget.region import Region
 from napari_exactile.widget.remembered import recall, remember
 from napari_exactile.widget.result_actions import ResultActions
 from napari_exactile.widget.results import Results
+from napari_exactile.widget.series import SeriesChooser
 
 if TYPE_CHECKING:
     from napari_exactile.models.load import Model
     from napari_exactile.run.plan import Plan
+    from napari_exactile.widget.chooser import Choice
     from napari_exactile.widget.runner import Run
 
 
@@ -51,6 +53,7 @@ class ExactileDock(QWidget):
         self._before: Run | None = None
         self._region = Region(napari_viewer, self.fields, self.update_plan)
         self._chooser = Chooser(napari_viewer, self.fields, self.planner, self._region, self.update_plan)
+        self._series = SeriesChooser(napari_viewer, self.fields, self.update_plan)
         self.preview = PreviewSection(napari_viewer, self.fields.preview, self.overlay)
         self.results = Results(napari_viewer, self.fields.results, self)
         self.details = DetailsDialog(self, self.planner.classes, self._show_classes)
@@ -100,7 +103,7 @@ class ExactileDock(QWidget):
         if self.run is None or not self._continues():
             from napari_exactile.widget.runner import Run
 
-            overwrite = self._overwrites(choice.output)
+            overwrite = self._overwrites(choice)
             if overwrite is None:
                 return
             self._before = None if overwrite else self.run
@@ -115,16 +118,22 @@ class ExactileDock(QWidget):
         self.run.start()
         self.results.choose(self.run)
 
-    def _overwrites(self, path: Path | None) -> bool | None:
+    def _overwrites(self, choice: Choice) -> bool | None:
         """Tell whether a store that is there is replaced; None where the person does not want either."""
+        from napari_exactile.images.guard import refuse_over
+        from napari_exactile.images.underlying import files_under
         from napari_exactile.run.store_state import state_of
 
+        path = choice.output
+        if path is None:
+            return False
         try:
-            state = path and state_of(path)
+            refuse_over(path, files_under(choice.planes.whole), "the labels")
+            state = state_of(path)
         except (OSError, ValueError) as error:
             self.footer.show_result(f"Not started: {error}", can_save=False)
             return None
-        return ask_about(self, path, state) if path and state else False
+        return ask_about(self, path, state) if state else False
 
     def cancel(self) -> None:
         """Stop the run; what is done is kept."""
@@ -143,6 +152,7 @@ class ExactileDock(QWidget):
             return
         self.fields.lock(False)
         self._watch(self.fields.image.value)
+        self._series.offer(self.fields.image.value)
         reason = self._chooser.update()
         self.details.choose(self._chooser.known)
         self.fields.details.enabled = self._chooser.known is not None
@@ -244,6 +254,7 @@ class ExactileDock(QWidget):
             self.run.leave()
         self.planner.forget()
         self.opener.forget()
+        self._series.forget()
         for emitter in self._viewer_events():
             emitter.disconnect(self._on_viewer_change)
         for emitter in self._camera_events():

@@ -17,7 +17,8 @@ from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QDropEvent, QGuiApplication
 from qtpy.QtWidgets import QMainWindow, QWidget
 
-from napari_exactile.widget.image_reader import SLIDES, ZARR_FILES, add_image_or_say
+from napari_exactile.images.zarr_folders import ZARR_FILES, is_zarr
+from napari_exactile.widget.image_reader import SLIDES, add_image_or_say
 
 # Larger images cannot be drawn at once, or take long to read: the side in pixels, and the bytes.
 LARGEST_SIDE, LARGEST_BYTES = 16384, 2**30
@@ -81,11 +82,6 @@ def is_for_us(path: Path) -> bool:
     return path.name in ZARR_FILES or path.suffix.lower() in SLIDES or is_large(path)
 
 
-def is_zarr(path: Path) -> bool:
-    """Tell whether a folder is a zarr array or group."""
-    return any((path / name).is_file() for name in ZARR_FILES)
-
-
 def is_large(path: Path) -> bool:
     """Tell whether a file is an image that is too large to be read and drawn at once; reads no pixels."""
     from napari_exactile.images.open import open_image
@@ -93,7 +89,7 @@ def is_large(path: Path) -> bool:
     try:
         if path.stat().st_size < SMALLEST_FILE:
             return False
-        array = open_image(path).array
+        array = open_image(path, allow_missing=True).array  # what is missing is told when it is opened
     except (ValueError, OSError):
         return False
     too_wide = array.ndim > 1 and max(array.shape) > LARGEST_SIDE

@@ -39,6 +39,7 @@ class Fields:
     def __init__(self, images: Choices, models: Choices, on_change: Callable[[], None]) -> None:
         self._threshold_of: str | None = None
         self._channels_out = 2
+        self._images_in_file: tuple[str, ...] = ()
         self._make_image_fields(images)
         self._make_model_fields(models)
         self._make_tile_fields()
@@ -52,6 +53,9 @@ class Fields:
 
     def _make_image_fields(self, images: Choices) -> None:
         self.image = ComboBox(choices=images, nullable=True, tooltip="The Image layer to segment")
+        self.series = ComboBox(
+            choices=self._series_choices, tooltip="Which image of the file; another one is opened beside it"
+        )  # fmt: skip
         self.image_note = Note()
         self.sample = PushButton(text="Load sample", tooltip="Open a synthetic image of colonies")
         self.region = RadioButtons(
@@ -74,6 +78,18 @@ class Fields:
         )  # fmt: skip
         self.output_note = Note()
         self.image.changed.connect(lambda _layer: self._reset_channels())
+
+    def _series_choices(self, _field: Any) -> list[tuple[str, int]]:
+        return [(words, number) for number, words in enumerate(self._images_in_file or ("0",))]
+
+    def offer_series(self, words: tuple[str, ...], number: int) -> None:
+        """Let the person pick among the images of the file, which are called so; `number` is shown."""
+        self.series_row.setVisible(len(words) > 1)
+        with self.series.changed.blocked():
+            if words != self._images_in_file:
+                self._images_in_file = words
+                self.series.reset_choices()
+            self.series.value = number
 
     def _channel_choices(self, _field: Any) -> list[tuple[str, Any]]:
         """Offer the axes of the picked image."""
@@ -207,6 +223,7 @@ class Fields:
             field.enabled = not locked
         self.open_model.setEnabled(not locked)
         self.output_path.setEnabled(not locked)
+        self.series.enabled = not locked
         self.draw.enabled = not locked
         self.normalizing.lock(locked)
         if not locked:
@@ -252,12 +269,17 @@ class Fields:
         self.approximation.row("Multiples of", self.factor)
         self.approximation.setVisible(False)
         form.heading("Image")
-        self.channels_row, self.planes_row, self.threshold_row, self.kind_row = (Form() for _ in range(4))
+        self.series_row, self.channels_row, self.planes_row = (Form() for _ in range(3))
+        self.threshold_row, self.kind_row = Form(), Form()
+        self.series_row.row("Series", self.series)
+        self.series_row.setVisible(False)
         self.channels_row.row("Channels", self.channels)
         self.planes_row.row("Planes", self.planes, self.together)
         self.threshold_row.row("Threshold", self.threshold)
         self.kind_row.row("Output", self.kind, self.kind_note)
-        form.wide(self.image, self.image_note, self.sample, self.channels_row, self.planes_row)
+        form.wide(
+            self.image, self.series_row, self.image_note, self.sample, self.channels_row, self.planes_row
+        )  # fmt: skip
         form.row("Segment", self.region, self.draw)
         form.wide(self.output_note)
         form.heading("Model")

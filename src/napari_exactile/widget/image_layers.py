@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from napari_exactile.images.cached import CachedArray
 from napari_exactile.images.from_labels import OpenedLabels, open_labels
 from napari_exactile.images.open import open_image
-from napari_exactile.images.opened import OpenedImage, remember, version_of
+from napari_exactile.images.opened import OpenedImage, opened_files, remember
 from napari_exactile.images.overview import Overview
 from napari_exactile.images.view import View
 from napari_exactile.widget.layers import class_colors
@@ -30,7 +31,7 @@ WINDOWS, SIDE = 5, 128
 LITTLE = 2**22
 
 
-def layers_of(path: Path) -> list[LayerData]:
+def layers_of(path: Path, series: int | str | None = None) -> list[LayerData]:
     """Return layers for the image at `path`, one for each channel, and for the labels beside it.
 
     Pixels are read in a few windows, for the contrast, where there is no small level. Raises ValueError for
@@ -39,7 +40,7 @@ def layers_of(path: Path) -> list[LayerData]:
     labels = open_labels(path) if path.is_dir() else []
     if labels and _holds_labels_only(path):
         return [_labels_layer(one) for one in labels]
-    image = open_image(path)
+    image = open_image(path, series=series)
     for note in image.notes:
         show_warning(f"{note}.")
     return [*_image_layers(image), *(_labels_layer(one) for one in labels)]
@@ -84,9 +85,9 @@ def _channel_layers(
     rest = axes[:split] + axes[split + 1 :]
     for number in range(count):
         parts = [_channel(level, split, number) for level in levels]
-        version = version_of(image.array)
-        if version is not None:
-            remember(parts[0], version[0], ("channel", number))
+        files = opened_files(image.array)
+        if files is not None:
+            remember(parts[0], replace(files, part=("channel", number)))
         own = {"name": _name(image, number, count), "colormap": colors[number], "blending": "additive"}
         yield _layer(parts, image, rest, {**own, **about})
 
@@ -120,9 +121,9 @@ def _native(level: Any) -> Any:
     if np.dtype(level.dtype).isnative:
         return level
     view = View(level, (slice(None),) * level.ndim)
-    version = version_of(level)
-    if version is not None:
-        remember(view, *version)
+    files = opened_files(level)
+    if files is not None:
+        remember(view, files)
     return view
 
 

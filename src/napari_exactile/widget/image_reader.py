@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Layer
 
+from napari_exactile.images.zarr_folders import ZARR_FILES
+
 LayerData = tuple[Any, dict[str, Any], str]
-ZARR_FILES = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
-"""Files that stand for the zarr folder in which they lie."""
 SLIDES = (".svs", ".ndpi", ".scn", ".bif", ".qptiff", ".btf", ".tf8")
 """Endings of files that are large by their kind; the manifest names these and the files of zarr."""
 
@@ -25,24 +25,25 @@ def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None
     return read if isinstance(path, str) else None
 
 
-def read(path: str) -> list[LayerData]:
+def read(path: str, series: int | str | None = None) -> list[LayerData]:
     """Return the layers of an image of any kind that `open_image` takes, with the labels beside it.
 
-    Raises ValueError, in a sentence that names the file, for what is no image.
+    Of several images in a file, `series` chooses one. Raises ValueError, in a sentence that names the file,
+    for what is no image.
     """
     from napari_exactile.widget.image_layers import layers_of
 
-    return layers_of(_meant(Path(path)))
+    return layers_of(_meant(Path(path)), series)
 
 
-def add_image(viewer: Viewer, path: str | Path) -> list[Layer]:
+def add_image(viewer: Viewer, path: str | Path, series: int | str | None = None) -> list[Layer]:
     """Open an image of any kind that `open_image` takes in a viewer, and return its layers.
 
     Raises ValueError as `read` does.
     """
     from napari.layers import Layer
 
-    return [viewer.add_layer(Layer.create(*data)) for data in read(str(path))]
+    return [viewer.add_layer(Layer.create(*data)) for data in read(str(path), series)]
 
 
 def open_file() -> None:
@@ -70,14 +71,15 @@ def _open(pick: Callable[[Any], str]) -> None:
         add_image_or_say(viewer, path)
 
 
-def add_image_or_say(viewer: Viewer, path: str | Path) -> None:
-    """Open an image; what is wrong with it is shown, not raised."""
+def add_image_or_say(viewer: Viewer, path: str | Path, series: int | str | None = None) -> list[Layer]:
+    """Open an image, and return its layers; what is wrong with it is shown, not raised."""
     from napari.utils.notifications import show_error
 
     try:
-        add_image(viewer, path)
+        return add_image(viewer, path, series)
     except ValueError as error:
         show_error(f"{error}.")
+        return []
 
 
 def _meant(path: Path) -> Path:

@@ -14,8 +14,8 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_exactile.geometry.interval import Box, box_shape
 from napari_exactile.images.opened import file_of
+from napari_exactile.images.zarr_folders import outermost_zarr
 from napari_exactile.widget.fields import AUTOMATIC, IN_MEMORY, ON_DISK, Fields
-from napari_exactile.widget.image_reader import ZARR_FILES
 from napari_exactile.widget.planes import data_of
 
 if TYPE_CHECKING:
@@ -87,17 +87,10 @@ def is_large(shape: Sequence[int], each: int = 1) -> bool:
 def beside(layer: Image, name: str) -> Path:
     """Return a store called `name` beside the layer's file; in the home folder where it has none."""
     source = layer.source.path or file_of(data_of(layer))
-    folder = _outside(Path(source)) if source else Path.home()
+    folder = outermost_zarr(Path(source)).parent if source else Path.home()
     if not os.access(folder, os.W_OK):
         folder = Path.home()
     return folder / (_as_file(name) + SUFFIX)
-
-
-def _outside(path: Path) -> Path:
-    """Return the folder in which an image lies that a file, or an array of a zarr group, belongs to."""
-    while any((path.parent / name).is_file() for name in ZARR_FILES):
-        path = path.parent
-    return path.parent
 
 
 def _as_file(name: str) -> str:

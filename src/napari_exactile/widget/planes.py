@@ -14,7 +14,14 @@ from napari.layers import Image, Layer
 from napari_exactile.geometry.interval import Box, full_box
 from napari_exactile.geometry.words import counted
 from napari_exactile.images.opened import Place
-from napari_exactile.images.source import ArraySource, ImageSource, LayeredSource, Planes, check_channels
+from napari_exactile.images.source import (
+    ArraySource,
+    ImageSource,
+    LayeredSource,
+    Planes,
+    as_array,
+    check_channels,
+)
 from napari_exactile.widget.in_view import NotInSightError, box_in_view, displayed_axes
 from napari_exactile.widget.world import data_at
 
@@ -116,7 +123,7 @@ def plane_of(
     show a single plane. Raises ValueError, in words for the person, where the layer holds nothing that the
     model can take.
     """
-    data = data_of(layer)
+    data = as_array(data_of(layer), layer.name)
     if layer.rgb and channels == 1:
         raise ValueError(
             f"'{layer.name}' is a colour image, but this model takes 1 channel. "
@@ -135,10 +142,8 @@ def plane_of(
     if where == "selected layers":
         layers = _selected(layer, viewer)
         names = tuple(one.name for one in layers)
-        source = LayeredSource(
-            tuple(ArraySource(data_of(one), None, index, None, one.name) for one in layers)
-        )
-        whole = LayeredSource(tuple(ArraySource(data_of(one), name=one.name) for one in layers))
+        whole = LayeredSource(tuple(ArraySource(as_array(data_of(one)), name=one.name) for one in layers))
+        source = whole.at(index)
     check_channels(source.channels, channels, " + ".join(names) or layer.name)
     if not everything:
         _check_view(layer, viewer, spatial, bool(stack))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_exactile.images.underlying import costs_of
 from napari_exactile.models.card import ModelCard
 from napari_exactile.widget.planes import Plane, data_of
 
@@ -20,12 +21,13 @@ MISSING = (
 def described(plane: Plane, card: ModelCard, everything: bool, leaves_out: bool = False) -> tuple[str, bool]:
     """Return a plane in words, and whether they are a warning.
 
-    That is where the model was trained at another scale, and where pixels are NaN, unless a run `leaves_out`
-    these.
+    That is where the model was trained at another scale, where pixels are NaN, unless a run `leaves_out`
+    these, and where reading them takes longer than it has to.
     """
     missing = "" if leaves_out or not _has_missing(data_of(plane.layer)) else f"{MISSING}."
     scale = card.scale_warning(plane.pixel_size).replace(" µm per px", "\u00a0µm\u00a0per\u00a0px")
-    warnings = scale, missing
+    costs = (f"{words}." for words in costs_of(plane.source))
+    warnings = scale, missing, *costs
     return "\n".join(filter(None, [plane.describe(everything), *warnings])), any(warnings)
 
 

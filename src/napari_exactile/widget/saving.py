@@ -93,10 +93,13 @@ class Saver:
 
 def write(run: Run, path: Path, on_progress: Callable[[float], None]) -> None:
     """Write the labels as they are, with class names and pixel size; runs in any thread."""
+    from napari_exactile.images.guard import refuse_over
     from napari_exactile.images.tiff import save_labels, save_values
+    from napari_exactile.images.underlying import files_under
     from napari_exactile.run.summary import description
 
     series, size = run.series, run.plane.pixel_size
+    refuse_over(path, files_under(series.planes.whole), "the labels")
     written, axes = run.written, series.planes.axes
     assert written is not None
     size = size and series.analysis.grid.pixel_size(size)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,9 @@ from numpy.typing import NDArray
 from napari_exactile.geometry.interval import Box, slices
 from napari_exactile.images.opened import file_of
 from napari_exactile.images.pyramid import part_at
-from napari_exactile.images.view import View, full_index
+from napari_exactile.images.slicing import Part, Sliced
+from napari_exactile.images.view import View
+from napari_exactile.images.zarr_folders import outermost_zarr
 
 if TYPE_CHECKING:
     from napari_exactile.images.stored_image import StoredImage
@@ -72,6 +73,11 @@ class Level:
         """Type of its elements."""
         return np.dtype(self.image.levels[self.level].dtype)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The folder of the store."""
+        return (outermost_zarr(self.image.folder.resolve()),)
+
     def __getitem__(self, index: Any) -> NDArray[Any]:
         return self.image.get(self.level, index)
 
@@ -83,17 +89,15 @@ def folder_of(array: Any) -> Path | None:
     return array.image.folder.resolve() if isinstance(array, Level) else file_of(array)
 
 
-class Repeated:
+class Repeated(Sliced):
     """An array on disk, the same at `length` places along a new `axis`, sliced like numpy's arrays."""
 
     def __init__(self, array: Any, axis: int, length: int) -> None:
+        super().__init__((*array.shape[:axis], length, *array.shape[axis:]), array.dtype)
         self.array, self._axis = array, axis
-        self.shape = (*array.shape[:axis], length, *array.shape[axis:])
-        self.ndim, self.size, self.dtype = len(self.shape), prod(self.shape), array.dtype
 
-    def __getitem__(self, index: Any) -> NDArray[Any]:
-        keys = full_index(index if isinstance(index, tuple) else (index,), self.ndim)
-        along = keys.pop(self._axis)
+    def _read(self, parts: tuple[Part, ...]) -> NDArray[Any]:
+        keys, along = [*parts[: self._axis], *parts[self._axis + 1 :]], parts[self._axis]
         found = np.asarray(self.array[tuple(keys)])
         if not isinstance(along, slice):
             return found
@@ -101,6 +105,3 @@ class Repeated:
         count = len(range(*along.indices(self.shape[self._axis])))
         shape = (*found.shape[:place], count, *found.shape[place:])
         return np.broadcast_to(np.expand_dims(found, place), shape)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.asarray(self[...], dtype)

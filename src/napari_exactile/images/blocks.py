@@ -59,13 +59,13 @@ class Blocks(Sliced):
     def begin(self) -> None:
         """Begin another run: what blocks are made of may have changed since the last one."""
         self.release()
-        self._again, self._dropped = 0, set()
+        self._again = 0
 
     def release(self) -> None:
         """Let go of all blocks, to have their memory back."""
         with self._lock:
             self._kept.clear()
-            self._bytes = 0
+            self._bytes, self._dropped = 0, set()
 
     def describe(self) -> str:
         """Return in words what it has cost that not all blocks could be kept; nothing where they could."""

@@ -120,6 +120,7 @@ class Series:
 
     def _look_again(self) -> None:
         """Raise ChangedError where image or model were changed during the run: that explains all errors."""
+        end_reading(self.planes.whole)  # what was kept of the image would be compared with itself
         if change := self._unchanged.change():
             self.spoilt = (
                 f"{change.what} was changed during the run, so labels may be of either version of it"

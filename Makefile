@@ -1,9 +1,11 @@
 # make install   .venv with napari-exactile and all it needs      make lint   style, types, import rules
 # make demo      the demonstration                                make docs   the pages, into site/
 # make test      the tests                                        make clean  remove what these wrote
+# make prove     long proofs: the tests' fuzzers in thousands, kills in dozens
+# make test-bare images, stores and command line with the newest Python and no torch
 # make models    the table of networks in docs/models.md
 
-.PHONY: install demo test lint docs models clean
+.PHONY: install demo test test-bare prove lint docs models clean
 
 BIN = .venv/bin
 # napari needs a real window; where no screen is connected, it opens on a virtual one.
@@ -21,6 +23,12 @@ demo: install
 test: install
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
+prove: install
+	@$(BIN)/python -m pytest -n 2 -m prove
+
+test-bare: install
+	@scripts/test_bare.sh
+
 lint: install
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -35,5 +43,5 @@ models: install
 	$(BIN)/python scripts/model_table.py --write
 
 clean:
-	rm -rf build dist site demo .tox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	rm -rf build dist site demo .tox .venv-bare .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

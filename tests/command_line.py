@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
-from torch import nn
 from typer.testing import CliRunner, Result
 
 from napari_exactile.cli import app
-from napari_exactile.models import load
+
+if TYPE_CHECKING:
+    from torch import nn
 
 MODEL = "colonies-demo"
 
@@ -39,5 +41,7 @@ def summary(result: Result) -> dict[str, str]:
 
 def use_model(monkeypatch: pytest.MonkeyPatch, module: nn.Module) -> None:
     """Let the bundled name stand for another network."""
+    from napari_exactile.models import load
+
     model = load.load_model(module, name=MODEL)
     monkeypatch.setattr(load, "_bundled", lambda card: model)

@@ -1,88 +1,36 @@
-"""What the tests with a viewer share."""
+"""What all tests share; where torch or napari are not installed, tests that import them are skipped."""
 
 from __future__ import annotations
 
-import gc
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
-from types import SimpleNamespace
+import sys
+from collections.abc import Collection
+from importlib.abc import MetaPathFinder
+from importlib.util import find_spec
+from typing import Any
 
-import numpy as np
 import pytest
-import torch
 from hypothesis import HealthCheck, settings
-from napari import Viewer
-from napari.components import ViewerModel
 
-from docks import model, opened, own_settings
-
-__all__ = ["model", "opened", "own_settings"]  # fixtures, found here by their names
+# Images, label stores and much of the command line need none of these, and `make test-bare` installs none.
+HEAVY = ("torch", "napari", "qtpy", "pytestqt", "magicgui", "superqt", "monai", "bioimageio", "ruyaml")
 
 # A deadline would be a stopwatch: on a busy machine it fails tests of what is right.
 settings.register_profile("no stopwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no stopwatch")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _keep_deleted_programs() -> Iterator[None]:
-    """Let removed layers' shader programs live: Mesa's software renderer crashes when one is deleted."""
-    from vispy.gloo.glir import GlirProgram
+class Skipping(MetaPathFinder):
+    """Skips the test, or the file of tests, that imports a package which is not there."""
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(GlirProgram, "delete", lambda self: None)
-        yield
+    def __init__(self, names: Collection[str]) -> None:
+        self.names = names
 
-
-@pytest.fixture(scope="session", autouse=True)
-def _keep_filters_of_warnings() -> Iterator[None]:
-    """Let napari's workers treat warnings as the tests do.
-
-    They would set the filters of the whole process, and set them back as each ends: what warns in one
-    worker would be an error or not by whether another has just ended.
-    """
-    from superqt.utils import _qthreading
-
-    kept = SimpleNamespace(
-        catch_warnings=nullcontext, filterwarnings=lambda _action: None, warn=warnings.warn
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_qthreading, "warnings", kept)
-        yield
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
+        if fullname.partition(".")[0] in self.names:
+            pytest.skip(f"{fullname} is not installed", allow_module_level=True)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _freeze_what_lives() -> None:
-    """Leave what is alive now out of later searches for garbage: napari's tests make one for every viewer."""
-    gc.collect()
-    gc.freeze()
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Compute with one thread: images this thin or small take longer when threads wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
-def open_viewer(make_napari_viewer: Callable[..., Viewer]) -> Callable[..., Viewer]:
-    """Return a function that opens a viewer with a grey image called 'image'; `show` it to see pixels."""
-
-    def opened(shape: tuple[int, ...], *, show: bool = False, **image: object) -> Viewer:
-        return with_image(make_napari_viewer(show=show), shape, **image)
-
-    return opened
-
-
-@pytest.fixture
-def viewer_model(qapp: object) -> Callable[..., ViewerModel]:
-    """Return a function that makes a viewer without a window, which is a hundred times faster."""
-    return lambda shape, **image: with_image(ViewerModel(), shape, **image)
-
-
-def with_image(viewer: ViewerModel, shape: tuple[int, ...], **image: object) -> ViewerModel:
-    viewer.add_image(np.full(shape, 100, np.uint8), name="image", contrast_limits=(0, 255), **image)
-    return viewer
+if find_spec("torch") and find_spec("napari"):
+    pytest_plugins = ["viewers"]
+else:
+    sys.meta_path.insert(0, Skipping({name for name in HEAVY if find_spec(name) is None}))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_exactile.models.random_weights import randomise
-from napari_exactile.models.unet import UNet
-from napari_exactile.run import events
-from napari_exactile.run.job import Job
+if TYPE_CHECKING:
+    from napari_exactile.models.unet import UNet
+    from napari_exactile.run import events
+    from napari_exactile.run.job import Job
 
 # levels, convolutions, kernel; their radii are 6, 24 and 8.
 SMALL = [(1, 1, 3), (2, 2, 3), (1, 1, 5)]
@@ -18,6 +18,9 @@ SMALL = [(1, 1, 3), (2, 2, 3), (1, 1, 5)]
 
 def network(levels: int = 1, convolutions: int = 1, kernel: int = 3, **more: Any) -> UNet:
     """A U-Net whose output varies from pixel to pixel; by default with a radius of 6 px, in float64."""
+    from napari_exactile.models.random_weights import randomise
+    from napari_exactile.models.unet import UNet
+
     parameters = {"base": 4, "softmax": False} | more
     net = UNet(levels=levels, convolutions=convolutions, kernel=kernel, **parameters)
     randomise(net, seed=35)  # one of those with which all networks here give both labels often

@@ -14,14 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from torch import nn
 
 import napari_exactile as ex
 from command_line import MODEL, assert_refused, call, summary, use_model
 from napari_exactile.images.colonies import draw_colonies
 from napari_exactile.images.tiff import open_tiff
-from napari_exactile.models import load
-from napari_exactile.run.executor import Executor
 
 COMMANDS = ("segment", "inspect", "preview", "compare", "reproduce")
 
@@ -86,6 +83,8 @@ def test_inspect_says_what_a_model_needs() -> None:
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_inspect_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     """In a narrow terminal long places are shortened and columns left out; every layer has one line."""
+    from torch import nn
+
     deep = nn.Sequential(nn.ReLU(), nn.Conv2d(1, 2, 3, padding=1))
     for name in ("convolutions", "third_of_the_blocks", "encoder", "the_whole_network"):
         deep = nn.Sequential(OrderedDict([(name, deep)]))
@@ -99,6 +98,8 @@ def test_inspect_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, width: int) 
 
 def test_inspect_takes_the_shape_of_a_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three lengths are depth, height and width; a network for planes says what to do with a stack."""
+    from torch import nn
+
     use_model(monkeypatch, nn.Conv3d(1, 2, (1, 3, 5), padding=(0, 1, 2)).eval())
     facts = summary(call("inspect", MODEL, "--shape", "8,64,64"))
     assert facts["context"] == "0 + 0, 1 + 1, 2 + 2 px before + after a zone"
@@ -108,18 +109,24 @@ def test_inspect_takes_the_shape_of_a_stack(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_inspect_says_where_the_papers_radius_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """For networks whose radius the papers' equation misses, that is said."""
+    from napari_exactile.models import load
+
     use_model(monkeypatch, load.UNet(levels=1, convolutions=1, base=2).eval())
     assert summary(call("inspect", MODEL))["paper's Eq. 1"] == "4 px, rounded up 4 px: too small"
 
 
 def test_inspect_refuses_what_cannot_be_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     """A refused model gives exit code 1 and a sentence with operator, place and reason."""
+    from torch import nn
+
     use_model(monkeypatch, nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Softmax(-1)).eval())
     assert_refused(call("inspect", MODEL), "Error: this model cannot be exact in tiles: .+ at '1': .+")
 
 
 def test_passes_over_the_image_are_told(monkeypatch: pytest.MonkeyPatch, image: Path) -> None:
     """`inspect` says how many come before the labels, and `segment` how many there were."""
+    from torch import nn
+
     use_model(monkeypatch, nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.InstanceNorm2d(2)).eval())
     told = summary(call("inspect", MODEL))["whole image"]
     assert told == "1 operator looks at all of it: 1 pass before the last"
@@ -186,6 +193,8 @@ def test_stacks_are_segmented_plane_by_plane(tmp_path: Path, axes: str) -> None:
 
 def test_channels_go_to_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The axis c holds the model's channels; an image with others is refused by name and number."""
+    from torch import nn
+
     use_model(monkeypatch, nn.Conv2d(3, 2, 3, padding=1).eval())
     path, pixels = (
         tmp_path / "rgb.tif",
@@ -202,6 +211,8 @@ def test_channels_go_to_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_axes_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the file does not say that an axis holds channels, --axes does."""
+    from torch import nn
+
     use_model(monkeypatch, nn.Conv2d(2, 2, 3, padding=1).eval())
     path, pixels = tmp_path / "two.tif", np.random.default_rng(0).random((2, 20, 30), np.float32)
     tifffile.imwrite(path, pixels, photometric="minisblack")
@@ -236,6 +247,8 @@ def test_settings_reach_the_run(image: Path) -> None:
 @pytest.fixture
 def no_computing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail where a test gets as far as computing."""
+    from napari_exactile.run.executor import Executor
+
     monkeypatch.setattr(Executor, "scores", lambda *_: pytest.fail("it computes"))
 
 
@@ -328,6 +341,8 @@ def test_demo_is_the_widgets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, na
 
 
 def raise_at_second_tile(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    from napari_exactile.run.executor import Executor
+
     scores, calls = Executor.scores, iter(range(1000))
 
     def stopped(*arguments: Any) -> Any:
@@ -364,6 +379,7 @@ def test_programming_errors_keep_their_traceback(image: Path, monkeypatch: pytes
 
 def test_the_installed_command(image: Path) -> None:
     """The command `exactile` itself writes the labels, and ends mistakes with code 1 and one line."""
+    pytest.importorskip("torch")
     exactile = Path(sys.executable).with_name("exactile")
     command = [exactile, "segment", image, "--model", MODEL]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -10,9 +10,7 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 import tifffile
-import torch
 import zarr
-from torch import nn
 
 import napari_exactile as ex
 from command_line import MODEL, assert_refused, call, summary
@@ -303,16 +301,14 @@ def test_versions_tell_files_apart(tmp_path: Path) -> None:
 # --- segmentation ----------------------------------------------------------------------------------------
 
 
-class Edges(nn.Module):
-    """Two classes by differences of neighbours, over both channels."""
+def edges() -> ex.Model:
+    """A network of two channels that finds two classes by differences of neighbours."""
+    import torch
+    from torch import nn
 
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.one, self.two = nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(4, 2, 3, padding=1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.two(torch.relu(self.one(x)))
+    torch.manual_seed(0)
+    layers = nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 3, padding=1)
+    return ex.load_model(nn.Sequential(*layers).eval(), channels=2)
 
 
 def test_files_are_segmented_as_arrays_are(tmp_path: Path) -> None:
@@ -322,7 +318,7 @@ def test_files_are_segmented_as_arrays_are(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", image, bigtiff=True, photometric="minisblack", **kind)
     write_ngff(tmp_path / "a.zarr", image, "0.5")
     np.save(tmp_path / "a.npy", image)
-    model = ex.load_model(Edges().eval(), channels=2)
+    model = edges()
     expected = ex.segment(image, model, tile=64, device="cpu").labels
     assert len(np.unique(expected)) > 1
     for name in ("a.tif", "a.zarr", "a.npy"):
@@ -339,7 +335,7 @@ def test_scripts_are_warned_of_what_costs_more(tmp_path: Path, monkeypatch: pyte
         path, image, rowsperstrip=40, compression="zlib", metadata={"axes": "CYX"}, photometric="minisblack"
     )
     monkeypatch.setattr(from_tiff, "LARGEST_SEGMENT", 1000)
-    model = ex.load_model(Edges().eval(), channels=2)
+    model = edges()
     with pytest.warns(UserWarning, match="can only be decoded as a whole"):
         found = ex.segment(path, model, device="cpu")
     np.testing.assert_array_equal(found.labels, ex.segment(image, model, device="cpu").labels)

@@ -15,7 +15,7 @@ from napari_exactile.geometry.interval import Box
 from napari_exactile.images.layout import Zone, zone_of
 from napari_exactile.images.normalization import Normalization, steps_as_json, steps_from_json
 from napari_exactile.images.opened import Place
-from napari_exactile.images.store import OWN, LabelStore, check_room, clear, is_complete
+from napari_exactile.images.store import OWN, LabelStore, check_room, clear, is_complete, telling_gone
 from napari_exactile.images.store_folder import free_bytes
 from napari_exactile.images.stored_image import StoredImage
 from napari_exactile.network.passes import Schedule
@@ -56,7 +56,8 @@ def stored(
     first. `where` is the place of the image along the axes of the series, and so says where a new store lies.
     Raises ValueError where the store holds something else than this series would give, saying what differs,
     or cannot hold its axes, ChangedError where the image's file is not what was opened, InUseError where
-    another run is writing the store, and OSError where the disk has no room.
+    another run is writing the store, StoreGoneError where it is removed meanwhile, and OSError where the disk
+    has no room.
     """
     found = identity(series)
     if overwrite and is_complete(path):
@@ -69,7 +70,7 @@ def stored(
         check_room(path, int(left * store.nbytes))
         plan = plan_of(series, store)
         own = Series(series.planes, series.model, series.analysis, series.settings, kept, plan)
-        with reported(store, own) as report:
+        with telling_gone(path), reported(store, own) as report:
             yield StoredSeries(own, store, kept.done, report)
         if own.complete:
             own.job.forget()

@@ -114,6 +114,8 @@ class ExactileDock(QWidget):
             if overwrite is None:
                 return
             self._before = None if overwrite else self.run
+            if self.run is not None:
+                self.run.has_footer = False
             self.run = Run(
                 self.viewer, self.overlay, self.footer, choice, self._on_end, self._draw_overlay, overwrite
             )
@@ -159,6 +161,8 @@ class ExactileDock(QWidget):
         self._show_overlay()
         self.preview.choose(self._chooser.choice)
         self.results.choose(self.run)
+        if self.run is not None:
+            self.run.tell_if_replaced()
         run = "Run approximately" if self.plan is not None and self.plan.approximate else "Run"
         self.footer.idle(reason, "Continue" if self._continues() else run)
 
@@ -222,7 +226,7 @@ class ExactileDock(QWidget):
         if refused is None or before is None or refused.begun:
             return
         if before.plane.layer is refused.plane.layer:
-            self.run = before
+            self.run, before.has_footer = before, True
             before.show_result(refused.summary())
 
     def _show_classes(self) -> None:

@@ -88,4 +88,5 @@ def _report(run: Run) -> dict[str, Any]:
     """Return the report that lies in the store, or what is known of labels in memory; in any thread."""
     from napari_exactile.run.report_file import earlier_report, report_of
 
+    run.look()
     return (run.path and earlier_report(run.path)) or report_of(run.series)

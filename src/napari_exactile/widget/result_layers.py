@@ -87,6 +87,11 @@ class ResultLayers:
             fixed = {} if alone else {written.channel: i}
             layer.data = layer_data(self._plane, written.main, fixed)["data"]
 
+    def remove(self) -> None:
+        """Remove the layers: what they show is gone."""
+        for layer in self.left:
+            self._viewer.layers.remove(layer)
+
     def refresh(self) -> None:
         """Show new pixels, and nothing else that costs time."""
         for layer in self.left:

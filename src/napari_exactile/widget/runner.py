@@ -12,6 +12,7 @@ from napari.utils.notifications import show_error
 from superqt.utils import qthrottled
 
 from napari_exactile.geometry.interval import overlap
+from napari_exactile.images.store import StoreGoneError, refuse_gone
 from napari_exactile.run import events
 from napari_exactile.run.events import Event
 from napari_exactile.run.job import Job
@@ -29,12 +30,14 @@ from napari_exactile.widget.result_layers import ResultLayers, remove_layers_ove
 from napari_exactile.widget.run_words import CHECK_FAILED, inexact_words, outcome
 from napari_exactile.widget.tile_shapes import TileStatus
 from napari_exactile.widget.view_order import ViewOrder
+from napari_exactile.widget.watched import WatchedPixels
 
 
 class Run:
     """A job and the layer that shows it; it can be started, cancelled and started again to continue.
 
     All methods belong to the GUI thread. `on_end` is called after the worker has stopped, however it did.
+    `has_footer` until another run gets it: only one can have its result there.
     """
 
     def __init__(
@@ -57,8 +60,11 @@ class Run:
         self._image_name = choice.plane.layer.name
         name = f"{inexact_words(self.job.plan)}{self._image_name} - {choice.model.name}"
         self._shown = ResultLayers(viewer, choice.plane, self.series, name, choice.classes)
+        self._pixels = WatchedPixels(self.plane.layers, self._on_replaced)
+        self._told_replaced = ""
         self.error = ""
-        self.saved = False
+        self.saved = self._is_gone = False
+        self.has_footer = True
         self._running = False
         self._current = -1
         self._fresh: list[int] = []
@@ -118,12 +124,15 @@ class Run:
 
     @property
     def can_continue(self) -> bool:
-        """Whether something is done, something is left, and the layer is still there."""
-        return bool(self.series.done) and not self.series.complete and self.layer in self._viewer.layers
+        """Whether something is done, something is left, both of one image, and the layer is still there."""
+        left = bool(self.series.done) and not self.series.complete
+        lost = self._is_gone or bool(self.series.spoilt)
+        return left and not lost and self.layer in self._viewer.layers
 
     def start(self) -> None:
         """Begin, or continue with the tiles that are left."""
-        self._running, self.error, self.saved = True, "", False
+        self._running, self.error, self.saved, self._is_gone = True, "", False, False
+        self._pixels.follow()
         self._order.follow()
         self._overlay.start_status()
         self._overlay.set_status(self.job.done, TileStatus.DONE)
@@ -155,6 +164,7 @@ class Run:
     def abandon(self) -> None:
         """Stop without showing anything any more: the viewer is going away."""
         self.cancel()
+        self._disconnect()
         self._running = False
         self._progress.stop()
         self._order.leave()
@@ -177,8 +187,7 @@ class Run:
             case events.Ready():
                 if self.path is not None:
                     self._show_plan()
-                assert self.written is not None
-                self._shown.show(self.series, self.written)
+                self._show_layers()
             case events.TileStarted(index):
                 self._current = index
                 self._show_soon()
@@ -187,6 +196,12 @@ class Run:
                 self._show_soon()
             case Exception():
                 self._on_error(event)
+
+    def _show_layers(self) -> None:
+        """Show what is written, unless the person has just removed everything that it could lie on."""
+        assert self.written is not None
+        if self.begun or self.plane.layer in self._viewer.layers:
+            self._shown.show(self.series, self.written)
 
     def _show_plan(self) -> None:
         """Show the zones of the store, which may have been begun with others, and which of them are done."""
@@ -216,25 +231,49 @@ class Run:
         return any(overlap(tiling.tile(index).zone, view) for index in tiles)
 
     def _on_removed(self, event: Any) -> None:
-        if event.value in self.layers and not self._shown.left:
+        """Stop where nothing is left to be seen of the run: its labels or, before these, its image."""
+        if not self._shown.left and (self.begun or self.plane.layer not in self._viewer.layers):
             self.cancel()
 
+    def _on_replaced(self, name: str) -> None:
+        """Stop: the labels would lie on other pixels than they are of."""
+        if not self._pixels.replaced:  # the same array, whose pixels can be others
+            self.series.spoilt = f"the pixels of '{name}' were changed during the run"
+        self.cancel()
+
+    def tell_if_replaced(self) -> None:
+        """Say so in the footer where the image shows other pixels than before, or the same again."""
+        if not self._running and self._pixels.replaced != self._told_replaced:
+            self.show_result()
+
+    def _disconnect(self) -> None:
+        self._viewer.layers.events.removed.disconnect(self._on_removed)
+        self._pixels.leave()
+
     def _on_error(self, error: Exception) -> None:
-        self.error = events.words_of(error)
+        self.error, self._is_gone = events.words_of(error), isinstance(error, StoreGoneError)
         show_error(self.error)
+
+    def look(self) -> None:
+        """Raise StoreGoneError where labels on disk are gone; call it in a thread."""
+        if self.path is not None:
+            refuse_gone(self.path)
 
     def _on_finished(self) -> None:
         if not self._running:
             return
         self._running = False
         self._order.leave()
-        self._viewer.layers.events.removed.disconnect(self._on_removed)
+        self._disconnect()
         self._show_soon.cancel()
         self._progress.stop()
         self._show_tiles()
         if self._current not in self.job.done:
             failed = TileStatus.FAILED if self.error else TileStatus.WAITING
             self._overlay.set_status([self._current], failed)
+        if self._is_gone and self.path is not None:
+            self._shown.remove()
+            remove_layers_over(self._viewer, self.path)
         self._shown.finish(self.series, on_disk=self.path is not None)
         if self.series.complete and self._shown.left:
             self._overlay.clear_status()
@@ -245,7 +284,7 @@ class Run:
     @property
     def can_save(self) -> bool:
         """Whether there is something to write."""
-        return bool(self.series.done)
+        return bool(self.series.done) and not self._is_gone
 
     @property
     def can_rethreshold(self) -> bool:
@@ -270,6 +309,9 @@ class Run:
 
     def show_result(self, words: str = "") -> None:
         """Say in the footer what came out, or `words`, and offer what can be done with it."""
+        if not self.has_footer:
+            return
+        self._told_replaced = self._pixels.replaced
         on_disk = self.path is not None and isinstance(self.layer, Labels)
         self._footer.show_result(words or self.summary(), can_save=self.can_save, can_copy=on_disk)
 
@@ -278,7 +320,9 @@ class Run:
         kept = "saved" if self.saved else f"in {self.path}" if self.path is not None else "unsaved"
         if self.error and not self.begun:
             return f"Not started: {self.error}"
-        words = outcome(self.series, self.error, kept)
+        if self._is_gone:
+            return f"Failed: {self.error}"
+        words = outcome(self.series, self.error, kept, self._pixels.replaced)
         check = self._computation.check
         failed = check is not None and check.disagrees and self.job.plan.exact
         return f"{words}. {CHECK_FAILED}" if failed else words

@@ -96,6 +96,7 @@ def write(run: Run, path: Path, on_progress: Callable[[float], None]) -> None:
     from napari_exactile.images.tiff import save_labels, save_values
     from napari_exactile.run.summary import description
 
+    run.look()
     series, size = run.series, run.plane.pixel_size
     written, axes = run.written, series.planes.axes
     assert written is not None

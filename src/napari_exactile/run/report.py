@@ -19,7 +19,7 @@ class Report:
     Pixels of the value `ignore` were left out of the statistics. `seconds` are those of all runs that
     contributed. `gives` says in words what the network's numbers were taken for, and by what; `warnings` are
     what looks like a mistake, `notes` what one should know of the image and the model. `left_out` pixels were
-    NaN: they are background.
+    NaN: they are background. `edited` labels were changed by hand after they were computed.
     """
 
     model: str
@@ -48,6 +48,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     left_out: int = 0
+    edited: bool = False
 
     @property
     def megapixels_per_second(self) -> float:

@@ -32,6 +32,7 @@ class Series:
     The arrays are (*leading, *stack, *shape). Planes that are not asked for keep 0. As with a Job, one thread
     at a time may call `run`, which continues what was stopped. A `plan` is given where it is known already.
     `spoilt` says, if so, that the image was changed during a run: nobody knows then what the labels are of.
+    `edited` tells whether labels were changed by hand since; whoever shows them sets it.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Series:
         self._shared: PlaneArrays = arrays or _Shared(planes, Memory())
         self._together: Normalization | None = None
         self._plan = plan
-        self._unchanged, self.spoilt = Unchanged(planes.whole), ""
+        self._unchanged, self.spoilt, self.edited = Unchanged(planes.whole), "", False
         self.jobs = [self._job(0)]
 
     @property
@@ -139,6 +140,7 @@ class Series:
         if self.planes.shape:
             whole = replace(summed(reports, self.planes.shape), tiles=self.tiles)
         reasons = "; ".join(filter(None, [whole.reason, self.spoilt]))
+        whole = replace(whole, exact=whole.exact and not self.edited, edited=self.edited)
         return replace(whole, exact=False, reason=reasons) if self.spoilt else whole
 
     def result(self) -> Result:

@@ -63,7 +63,10 @@ class ExactileDock(QWidget):
             self.fields.open_model, self.fields.open_note, lambda: self.planner.cards, self.add_model,
             remembers=remembers,
         )  # fmt: skip
-        self.result = ResultActions(napari_viewer, self.footer, self, lambda: self.run)
+        self.result = ResultActions(
+            napari_viewer, self.footer, self, lambda: self.run,
+            lambda threshold: setattr(self.fields.threshold, "value", threshold),
+        )  # fmt: skip
         self.drops = Drops(self, napari_viewer)
         self._watched: Image | None = None
         # Not at once: new figures are painted first, as drawing the zones takes longer than computing them.
@@ -107,7 +110,10 @@ class ExactileDock(QWidget):
         choice = self._chooser.choice
         if self.running or choice is None:
             return
-        if self.run is None or not self._continues():
+        if self._continues():
+            if not self.result.may_continue():
+                return
+        else:
             from napari_exactile.widget.runner import Run
 
             overwrite = self._overwrites(choice.output)
@@ -124,6 +130,7 @@ class ExactileDock(QWidget):
         self.fields.lock(True)
         self.preview.choose(None, "The preview waits until the run has ended")
         self.details.check.lock(True)
+        assert self.run is not None
         self.run.start()
         self.results.choose(self.run)
 

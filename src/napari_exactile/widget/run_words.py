@@ -46,10 +46,13 @@ def outcome(series: Series, error: str, kept: str, replaced: str = "") -> str:
         return f"Failed: {error}. {tiles} kept"
     if not series.done:
         return f"{stopped or 'Cancelled'}: nothing was done"
+    edited = ", edited by hand since" if series.edited else ""
     if not series.complete:
-        return f"{stopped or 'Incomplete'}: {tiles} ({percent(series)} %) - {kept}"
+        return f"{stopped or 'Incomplete'}: {tiles} ({percent(series)} %){edited} - {kept}"
     of = f", for pixels that '{replaced}' no longer shows" if replaced else ""
-    return f"Done{of}: {_exactness(series)}, {_ties(series)} - {kept}"
+    if edited and series.job.plan.exact and not series.spoilt:
+        return f"Done{of}{edited} - {kept}"
+    return f"Done{of}: {_exactness(series)}{edited}, {_ties(series)} - {kept}"
 
 
 def _ties(series: Series) -> str:

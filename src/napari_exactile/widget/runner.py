@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from napari.components import ViewerModel
@@ -16,13 +17,13 @@ from napari_exactile.images.store import StoreGoneError, refuse_gone
 from napari_exactile.run import events
 from napari_exactile.run.events import Event
 from napari_exactile.run.job import Job
-from napari_exactile.run.scores import thresholded
 from napari_exactile.run.series import Series
 from napari_exactile.widget.chooser import Choice
 from napari_exactile.widget.classes import Classes, ClassMemory
 from napari_exactile.widget.computation import Computation
+from napari_exactile.widget.edits import Edits
 from napari_exactile.widget.footer import Footer
-from napari_exactile.widget.layers import Written
+from napari_exactile.widget.layers import Levels, Written
 from napari_exactile.widget.overlay import TilingOverlay
 from napari_exactile.widget.planes import region_in_view
 from napari_exactile.widget.progress import REFRESH_MS, Progress
@@ -60,11 +61,13 @@ class Run:
         self._image_name = choice.plane.layer.name
         name = f"{inexact_words(self.job.plan)}{self._image_name} - {choice.model.name}"
         self._shown = ResultLayers(viewer, choice.plane, self.series, name, choice.classes)
+        self._edits = Edits(lambda: self.series, self._on_edit)
         self._pixels = WatchedPixels(self.plane.layers, self._on_replaced)
         self._told_replaced = ""
         self.error = ""
         self.saved = self._is_gone = False
         self.has_footer = True
+        self.threshold, self._thresholding = self.job.decision.threshold, Lock()
         self._running = False
         self._current = -1
         self._fresh: list[int] = []
@@ -132,6 +135,7 @@ class Run:
     def start(self) -> None:
         """Begin, or continue with the tiles that are left."""
         self._running, self.error, self.saved, self._is_gone = True, "", False, False
+        self._edits.take_back()
         self._pixels.follow()
         self._order.follow()
         self._overlay.start_status()
@@ -165,6 +169,7 @@ class Run:
         """Stop without showing anything any more: the viewer is going away."""
         self.cancel()
         self._disconnect()
+        self._edits.leave()
         self._running = False
         self._progress.stop()
         self._order.leave()
@@ -254,10 +259,29 @@ class Run:
         self.error, self._is_gone = events.words_of(error), isinstance(error, StoreGoneError)
         show_error(self.error)
 
-    def look(self) -> None:
-        """Raise StoreGoneError where labels on disk are gone; call it in a thread."""
-        if self.path is not None:
-            refuse_gone(self.path)
+    def _on_edit(self) -> None:
+        self.saved = False
+        self._shown.mark(self.series)
+        self.show_result()
+
+    @property
+    def edited(self) -> bool:
+        """Whether labels in memory were edited since, as far as that was noticed; see `look`."""
+        return self.series.edited
+
+    def look(self) -> Any:
+        """Find out whether labels in memory were edited; call it in a thread. Return what tells them apart.
+
+        Raises StoreGoneError where labels on disk are gone.
+        """
+        if self.path is None:
+            return self._edits.look()
+        refuse_gone(self.path)
+        return None
+
+    def levels(self) -> Levels:
+        """Return the arrays that the layers show; raises ValueError where these are not the run's to save."""
+        return self._shown.levels(self._edits.swapped)
 
     def _on_finished(self) -> None:
         if not self._running:
@@ -274,7 +298,11 @@ class Run:
         if self._is_gone and self.path is not None:
             self._shown.remove()
             remove_layers_over(self._viewer, self.path)
+        computed = self._computation
+        self.series.edited = computed.keeps_edits
         self._shown.finish(self.series, on_disk=self.path is not None)
+        if self.path is None:
+            self._edits.follow(self._shown.left, computed.fingerprint, computed.keeps_edits)
         if self.series.complete and self._shown.left:
             self._overlay.clear_status()
             self._shown.add_probabilities()
@@ -293,18 +321,23 @@ class Run:
         kept = kept and self.job.decision.kind == "threshold"
         return kept and self.series.complete and not self._running
 
-    def rethreshold(self, threshold: float) -> None:
-        """Write the labels of another threshold; call it in a thread, then `refresh`."""
-        labels, chances = self.series.labels, self.series.probabilities
-        assert labels is not None
-        assert chances is not None
-        labels[...] = thresholded(chances if labels.ndim == chances.ndim else chances[0], threshold)
+    def rethreshold(self) -> Any:
+        """Write the labels of another `threshold`, in a thread; `refresh` takes what this returns."""
+        from napari_exactile.run.edited import fingerprint
+        from napari_exactile.run.rethreshold import rethreshold
 
-    def refresh(self) -> None:
-        """Show what has changed in the arrays."""
+        with self._thresholding:
+            rethreshold(self.series, self.threshold)
+            return fingerprint(self.series)
+
+    def refresh(self, before: Any) -> None:
+        """Show what has changed in the arrays, which are unedited as they were `before`."""
         self.saved = False
+        self._edits.take_back()
         for layer in self._shown.left:
             layer.refresh()
+        self._edits.follow(self._shown.left, before, kept=False)
+        self._shown.mark(self.series)
         self.show_result()
 
     def show_result(self, words: str = "") -> None:

@@ -324,18 +324,19 @@ def test_large_labels_have_levels(tmp_path: Path, shape: tuple[int, ...], known:
     assert opened.pixel_size == (0.5, 0.5)
 
 
-def test_a_failed_write_leaves_no_file(tmp_path: Path) -> None:
-    """Where writing fails halfway, the file that was there before stays, and no part of the new one does."""
+@pytest.mark.parametrize(("shape", "when"), [((1100, 600), 0.4), ((1100, 600), 1.0), ((40, 30), 1.0)])
+def test_a_failed_write_leaves_no_file(tmp_path: Path, shape: tuple[int, int], when: float) -> None:
+    """Where writing fails, even at the end, the file from before stays, and no part of the new one does."""
 
     def full_disk(fraction: float) -> None:
         assert (tmp_path / "labels.tif.part").exists()
-        if fraction > 0.4:
+        if fraction >= when:
             raise OSError("No space left on device")
 
     path = tmp_path / "labels.tif"
     path.write_bytes(b"from before")
     with pytest.raises(OSError, match="No space left"):
-        save_labels(path, some_labels(1100, 600), ["a", "b"], on_progress=full_disk)
+        save_labels(path, some_labels(*shape), ["a", "b"], on_progress=full_disk)
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("labels.tif", b"from before")]
 
 

@@ -16,9 +16,9 @@ from napari_exactile.images.pyramid import part_at, sampled
 from napari_exactile.images.stored_image import StoredImage
 
 
-def checksum(images: Iterable[NDArray[Any]]) -> int:
-    """Return one checksum of what a zone holds in all images of a store."""
-    found = 0
+def checksum(images: Iterable[NDArray[Any]], before: int = 0) -> int:
+    """Return one checksum of what a zone holds in all images of a store, and of what had that of `before`."""
+    found = before
     for pixels in images:
         found = crc32(np.ascontiguousarray(pixels).data, found)
     return found

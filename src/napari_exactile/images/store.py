@@ -37,18 +37,24 @@ from napari_exactile.images.store_files import (
 from napari_exactile.images.store_folder import (
     OWN,
     NewImage,
+    StoreGoneError,
     check_room,
     clear,
     folder_of,
     is_complete,
     make_images,
+    refuse_gone,
     refuse_none,
     refuse_other,
     remove_all,
+    telling_gone,
 )
 from napari_exactile.images.stored_image import StoredImage
 
-__all__ = ["OWN", "LabelStore", "check_room", "clear", "is_complete"]
+__all__ = [
+    "OWN", "LabelStore", "StoreGoneError", "check_room", "clear", "is_complete", "refuse_gone",
+    "telling_gone",
+]  # fmt: skip
 
 IMAGES = "images"
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +24,41 @@ MARKS = ("run.json", "journal", "report.json", "kept")
 PARTS = {OWN, "zarr.json", "labels", "probabilities", "values", ".DS_Store", "Thumbs.db", "desktop.ini"}
 
 
+class StoreGoneError(OSError):
+    """A store was removed, or moved away, and the labels in it with it."""
+
+
 def is_complete(path: Path) -> bool:
     """Tell whether there is a label store, whole or still growing, damaged or not."""
     marked = any((path / OWN / name).exists() for name in MARKS)
     return marked or ((path / OWN).is_dir() and any(path.glob("*/c")))
+
+
+def refuse_gone(path: Path) -> None:
+    """Raise StoreGoneError where a store is not there any more."""
+    if not is_complete(path):
+        raise StoreGoneError(f"{path} was removed, and the labels in it with it: run again")
+
+
+@contextmanager
+def telling_gone(path: Path) -> Iterator[None]:
+    """Raise StoreGoneError for whatever is raised in this block because its store was removed."""
+    try:
+        yield
+    except Exception as error:
+        if not is_complete(path):
+            _sweep(path)
+            raise StoreGoneError(
+                f"{path} was removed during the run, and the labels in it with it: nothing is kept, run again"
+            ) from error
+        raise
+
+
+def _sweep(path: Path) -> None:
+    """Remove chunks that were written after their store was gone; where anything else is there, nothing."""
+    files = [file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir()]
+    if all(re.fullmatch(r"(\w+/)?\d+/c(/\d+)+", file) for file in files):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def refuse_none(path: Path) -> None:

@@ -44,7 +44,8 @@ def save_labels(
     of the one before; `coarser` are those that are there already, the largest first. `pixel_size` is in
     micrometres, along the last axes; `axes` names the axes, by default "yx", "zyx" or "tzyx"; `note` says in
     the description, before the class names, what a reader must know of the labels. The file appears under its
-    name only when it is complete. Raises ValueError for stacks that OME cannot hold.
+    name only when it is complete, and not where `on_progress`, which gets a fraction, raises: 1 is the last,
+    when all was read. Raises ValueError for stacks that OME cannot hold.
     """
     words = [f"{i} = {name}" for i, name in enumerate(class_names)]
     metadata = {
@@ -98,6 +99,7 @@ def _write(path: Path, levels: Sequence[Any], metadata: dict[str, Any], on_progr
                 first: dict[str, Any] = {"metadata": metadata, "subifds": len(tiles.shapes) - 1}
                 kind = {"subfiletype": 1} if level else first
                 file.write(tiles.of(level), shape=shape, **kind, **options)
+        on_progress(1.0)  # tifffile asks for no more than it needs, so that nothing is told of the last tile
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -19,7 +19,8 @@ class Report:
     Pixels of the value `ignore` were left out of the statistics. `seconds` are those of all runs that
     contributed. `gives` says in words what the network's numbers were taken for, and by what; `warnings` are
     what looks like a mistake, `notes` what one should know of the image and the model. `left_out` pixels were
-    NaN: they are background. `padding` says in words, for each axis, what the image was padded to.
+    NaN: they are background. `padding` says in words, for each axis, what the image was padded to. `edited`
+    labels were changed by hand after they were computed.
     """
 
     model: str
@@ -49,6 +50,7 @@ class Report:
     notes: tuple[str, ...] = ()
     left_out: int = 0
     padding: tuple[str, ...] = ()
+    edited: bool = False
 
     @property
     def megapixels_per_second(self) -> float:

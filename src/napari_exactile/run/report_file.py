@@ -57,6 +57,7 @@ def report_of(
         "complete": series.complete,
         "exact": report.exact,
         "result": exactness(report),
+        **({"edited": True} if report.edited else {}),
         "reason": report.reason,
         "warnings": list(report.warnings),
         "notes": list(report.notes),

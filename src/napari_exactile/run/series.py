@@ -33,7 +33,8 @@ class Series:
     The arrays are (*leading, *stack, *shape). Planes that are not asked for keep 0. As with a Job, one thread
     at a time may call `run`, which continues what was stopped. A `plan` is given where it is known already.
     `notes` are what its report is to say beside what the run finds. `spoilt` says, if so, that image or
-    model were changed during a run: nobody knows then what the labels are of.
+    model were changed during a run: nobody knows then what the labels are of. `edited` tells whether labels
+    were changed by hand since; whoever shows them sets it.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Series:
         self._shared: PlaneArrays = arrays or _Shared(planes, Memory())
         self._together: Normalization | None = None
         self._plan = plan
-        self._unchanged, self.spoilt = Unchanged(planes.whole, model, analysis), ""
+        self._unchanged, self.spoilt, self.edited = Unchanged(planes.whole, model, analysis), "", False
         self.jobs = [self._job(0)]
         begin_reading(planes.whole)
 
@@ -154,6 +155,7 @@ class Series:
         warnings = tuple(filter(None, [scale, *whole.warnings]))
         whole = replace(whole, warnings=warnings, notes=(*self.notes, *whole.notes))
         reasons = "; ".join(filter(None, [whole.reason, self.spoilt]))
+        whole = replace(whole, exact=whole.exact and not self.edited, edited=self.edited)
         return replace(whole, exact=False, reason=reasons) if self.spoilt else whole
 
     def result(self) -> Result:

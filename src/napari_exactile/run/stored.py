@@ -11,7 +11,7 @@ from typing import Any
 from napari_exactile.geometry.interval import round_up
 from napari_exactile.images.guard import refuse_over
 from napari_exactile.images.opened import Place
-from napari_exactile.images.store import LabelStore, check_room, clear, is_complete
+from napari_exactile.images.store import LabelStore, check_room, clear, is_complete, telling_gone
 from napari_exactile.images.store_folder import free_bytes
 from napari_exactile.images.underlying import files_under
 from napari_exactile.network.passes import Schedule
@@ -50,7 +50,8 @@ def stored(
     first. `where` is the place of the image along the axes of the series, and so says where a new store lies.
     Raises ValueError where the store holds something else than this series would give, saying what differs,
     cannot hold its axes, or would replace the image, ChangedError where the image's file is not what was
-    opened, InUseError where another run is writing the store, and OSError where the disk has no room.
+    opened, InUseError where another run is writing the store, StoreGoneError where it is removed meanwhile,
+    and OSError where the disk has no room.
     """
     refuse_over(path, files_under(series.planes.whole), "the labels")
     if overwrite and is_complete(path):
@@ -74,7 +75,7 @@ def stored(
         mended = tuple(fault.mended for fault in reading.faults)
         own = series.in_store(kept, plan, mended)
         is_sound = not any(REPORT in fault.what for fault in reading.faults)
-        with reported(store, own, is_sound) as report:
+        with telling_gone(path), reported(store, own, is_sound) as report:
             yield StoredSeries(own, store, done, report, mended)
         if own.complete:
             own.job.forget()

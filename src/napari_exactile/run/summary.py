@@ -149,12 +149,25 @@ def _grid(report: Report) -> str:
     return in_words(report.output_shape, report.stride, report.offset)
 
 
+EDITED = "edited by hand since"
+
+
 def exactness(report: Report) -> str:
     """Return whether the labels are those of one pass, and if not, why."""
     if report.tiles_done < report.tiles:
         done = part_of(report.tiles_done, report.tiles, "tile")
-        return f"INCOMPLETE: {done} done; these are {_zones_exactness(report)}"
-    return _zones_exactness(report)
+        return f"INCOMPLETE: {done} done; these are {_as_they_are(report)}"
+    return _as_they_are(report)
+
+
+def _as_they_are(report: Report) -> str:
+    """Return what is to be said of the labels of finished tiles."""
+    if not report.edited:
+        return _zones_exactness(report)
+    small = any(r < needed for r, needed in zip(report.radius, needed_radius(report), strict=False))
+    inexact = small or report.reason or report.method == "approximate"
+    before = f"; before that, {_zones_exactness(report)}" if inexact else ""
+    return f"{EDITED}, so no longer the labels of one pass over the whole image{before}"
 
 
 def _zones_exactness(report: Report) -> str:

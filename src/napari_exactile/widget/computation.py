@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import create_worker
 
@@ -18,12 +18,16 @@ from napari_exactile.widget.chooser import Choice
 from napari_exactile.widget.layers import Written, prepare_colors
 from napari_exactile.widget.stored_levels import StoredLevels
 
+if TYPE_CHECKING:
+    from napari_exactile.run.edited import Fingerprint
+
 
 class Computation:
     """Computes the labels of a choice in another thread; `start` again continues what was cancelled.
 
     The GUI reads `series`, what is `written`, and the `check` at the end; only small values cross to it.
-    With a store, `series` becomes another: the store may have been begun with other zones.
+    With a store, `series` becomes another: the store may have been begun with other zones. In memory,
+    `fingerprint` is that of the labels at the end; it `keeps_edits` where finished tiles were edited before.
     """
 
     def __init__(self, choice: Choice, order: Order, overwrite: bool) -> None:
@@ -32,6 +36,8 @@ class Computation:
         self._overwrite = overwrite
         self.written: Written | None = None
         self.check: SpotCheck | None = None
+        self.fingerprint: Fingerprint | None = None
+        self.keeps_edits = False
         self.control = Control(order)
         self._cancelled, self._stopped = threading.Event(), threading.Event()
         self._worker: Any = None
@@ -70,10 +76,18 @@ class Computation:
             self._stopped.set()
 
     def _in_memory(self) -> Iterator[Event]:
-        for event in self._labels():
-            if isinstance(event, events.Ready):
-                self.written = self.written or Written.in_memory(self.series)
-            yield event
+        from napari_exactile.run.edited import fingerprint
+
+        before, found = self.fingerprint, fingerprint(self.series)
+        if before is not None and found is not None and before.done != found.done:
+            self.keeps_edits = True
+        try:
+            for event in self._labels():
+                if isinstance(event, events.Ready):
+                    self.written = self.written or Written.in_memory(self.series)
+                yield event
+        finally:
+            self.fingerprint = fingerprint(self.series)
 
     def _on_disk(self, path: Path) -> Iterator[Event]:
         """Run in a store, which nobody else can write meanwhile; what it holds already is kept."""

@@ -21,7 +21,8 @@ from napari_exactile.widget.form import scrolled
 from napari_exactile.widget.open_model import ModelOpener
 from napari_exactile.widget.output import ask_about
 from napari_exactile.widget.overlay import TilingOverlay
-from napari_exactile.widget.own_layer import OWN, Frame
+from napari_exactile.widget.own_layer import OWN, Frame, follow_units, raise_over
+from napari_exactile.widget.picture import keep_context
 from napari_exactile.widget.planner import Planner
 from napari_exactile.widget.preview import PreviewSection
 from napari_exactile.widget.region import Region
@@ -29,6 +30,7 @@ from napari_exactile.widget.remembered import recall, remember
 from napari_exactile.widget.result_actions import ResultActions
 from napari_exactile.widget.results import Results
 from napari_exactile.widget.series import SeriesChooser
+from napari_exactile.widget.settled import Settled
 
 if TYPE_CHECKING:
     from napari_exactile.models.load import Model
@@ -48,20 +50,26 @@ class ExactileDock(QWidget):
         self.destroyed.connect(self.planner.forget)
         self.fields = Fields(self._images, self._models, self.update_plan)
         self.footer = Footer()
-        self.overlay = TilingOverlay(napari_viewer)
+        self._settled = Settled(napari_viewer)
+        self.destroyed.connect(self._settled.leave)
+        self.overlay = TilingOverlay(napari_viewer, self._settled)
+        self._drawn_on: Image | None = None
         self.run: Run | None = None
         self._before: Run | None = None
         self._region = Region(napari_viewer, self.fields, self.update_plan)
         self._chooser = Chooser(napari_viewer, self.fields, self.planner, self._region, self.update_plan)
         self._series = SeriesChooser(napari_viewer, self.fields, self.update_plan)
-        self.preview = PreviewSection(napari_viewer, self.fields.preview, self.overlay)
+        self.preview = PreviewSection(napari_viewer, self.fields.preview, self.overlay, self._settled)
         self.results = Results(napari_viewer, self.fields.results, self)
         self.details = DetailsDialog(self, self.planner.classes, self._show_classes)
         self.opener = ModelOpener(
             self.fields.open_model, self.fields.open_note, lambda: self.planner.cards, self.add_model,
             remembers=remembers,
         )  # fmt: skip
-        self.result = ResultActions(napari_viewer, self.footer, self, lambda: self.run)
+        self.result = ResultActions(
+            napari_viewer, self.footer, self, lambda: self.run,
+            lambda threshold: setattr(self.fields.threshold, "value", threshold),
+        )  # fmt: skip
         self.drops = Drops(self, napari_viewer)
         self._watched: Image | None = None
         # Not at once: new figures are painted first, as drawing the zones takes longer than computing them.
@@ -78,10 +86,15 @@ class ExactileDock(QWidget):
 
     def reset_choices(self, event: Any = None) -> None:
         """Follow the layer list; napari calls this whenever it changes."""
-        self.fields.image.reset_choices()
-        if self.fields.image.value is None:
-            self._pick_active_image()
-        self.results.update()
+        with self._settled.waiting():
+            if self._drawn_on is not None and self._drawn_on not in self.viewer.layers:
+                self._drawn_on = None
+                self.overlay.forget()
+                self._show_overlay()
+            self.fields.image.reset_choices()
+            if self.fields.image.value is None:
+                self._pick_active_image()
+            self.results.update()
 
     def add_model(self, model: Model) -> None:
         """Offer a model made by a script (see `load_model`) and pick it."""
@@ -100,13 +113,18 @@ class ExactileDock(QWidget):
         choice = self._chooser.choice
         if self.running or choice is None:
             return
-        if self.run is None or not self._continues():
+        if self._continues():
+            if not self.result.may_continue():
+                return
+        else:
             from napari_exactile.widget.runner import Run
 
             overwrite = self._overwrites(choice)
             if overwrite is None:
                 return
             self._before = None if overwrite else self.run
+            if self.run is not None:
+                self.run.has_footer = False
             self.run = Run(
                 self.viewer, self.overlay, self.footer, choice, self._on_end, self._draw_overlay, overwrite
             )
@@ -115,6 +133,7 @@ class ExactileDock(QWidget):
         self.fields.lock(True)
         self.preview.choose(None, "The preview waits until the run has ended")
         self.details.check.lock(True)
+        assert self.run is not None
         self.run.start()
         self.results.choose(self.run)
 
@@ -159,6 +178,8 @@ class ExactileDock(QWidget):
         self._show_overlay()
         self.preview.choose(self._chooser.choice)
         self.results.choose(self.run)
+        if self.run is not None:
+            self.run.tell_if_replaced()
         run = "Run approximately" if self.plan is not None and self.plan.approximate else "Run"
         self.footer.idle(reason, "Continue" if self._continues() else run)
 
@@ -172,8 +193,12 @@ class ExactileDock(QWidget):
     # --- overlay
 
     def _draw_overlay(self) -> None:
+        self._draw_tiling()
+        follow_units(self.viewer)
+
+    def _draw_tiling(self) -> None:
         choice = self._chooser.choice
-        if choice is None or not self.isVisible():
+        if choice is None or choice.plane.layer not in self.viewer.layers or not self.isVisible():
             self.overlay.hide()
             return
         try:
@@ -186,6 +211,9 @@ class ExactileDock(QWidget):
             return
         # A run that is continued keeps its plan, even if memory has become scarcer since.
         run = self.run if self.running or self._continues() else None
+        if self._drawn_on is not choice.plane.layer:
+            self._drawn_on = choice.plane.layer
+            raise_over(self.viewer, self._drawn_on)
         self.overlay.show(frame, (run.job.plan if run else choice.plan).tiling)
 
     def _apply_switches(self) -> None:
@@ -215,7 +243,7 @@ class ExactileDock(QWidget):
         if refused is None or before is None or refused.begun:
             return
         if before.plane.layer is refused.plane.layer:
-            self.run = before
+            self.run, before.has_footer = before, True
             before.show_result(refused.summary())
 
     def _show_classes(self) -> None:
@@ -229,6 +257,7 @@ class ExactileDock(QWidget):
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Show the tiling together with the dock."""
         super().showEvent(event)
+        keep_context(self.viewer, self)
         self._show_overlay()
         self.preview.update()
 
@@ -296,7 +325,7 @@ class ExactileDock(QWidget):
         self._watched = layer
 
     def _on_viewer_change(self, event: Any = None) -> None:
-        self.update_plan()
+        self._settled.call(self.update_plan)
 
     def _on_camera(self, event: Any = None) -> None:
         self._region.view_moved()

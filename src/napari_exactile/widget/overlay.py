@@ -22,6 +22,7 @@ from napari_exactile.widget.layer_paint import (
     paint_zones,
 )
 from napari_exactile.widget.own_layer import Frame, OwnLayer
+from napari_exactile.widget.settled import Settled
 from napari_exactile.widget.tile_shapes import TileStatus, in_image
 from napari_exactile.widget.volume import VolumeBox, planar, slab_at
 
@@ -39,11 +40,12 @@ class TilingOverlay:
 
     The layers are two-dimensional: napari shows them in every plane of a stack. They are drawn only while
     the last two axes, and no others, are displayed: in a 3D view, or with the axes rolled, they are empty.
-    Layers that a person deletes come back with the next `show`. All methods belong to the GUI thread.
+    Layers that a person deletes come back with the next `show`. What follows napari's events waits while
+    napari adds or removes layers. All methods belong to the GUI thread.
     """
 
-    def __init__(self, viewer: ViewerModel) -> None:
-        self._viewer = viewer
+    def __init__(self, viewer: ViewerModel, settled: Settled | None = None) -> None:
+        self._viewer, self._settled = viewer, settled or Settled(viewer)
         self._frame = Frame()
         self._tiling: Tiling | None = None
         self._whole_frame = self._frame
@@ -84,6 +86,12 @@ class TilingOverlay:
         """Hide every layer; the tiling is remembered, and the status of its tiles goes on changing."""
         self._shown = False
         self._refresh()
+
+    def forget(self) -> None:
+        """Hide every layer once napari is done, and forget the tiling: its image is gone."""
+        self._shown, self._status = False, None
+        self._whole_frame, self._whole = self._frame, self._tiling = Frame(), None
+        self._settled.call(self._refresh)
 
     @property
     def visible(self) -> bool:
@@ -151,12 +159,13 @@ class TilingOverlay:
         """Let go of the viewer: hear no more events, leave the layers hidden for the next overlay there."""
         for emitter, callback in self._connections():
             emitter.disconnect(callback)
+        self._settled.leave()
         for throttled in (self._follow_soon, self._grow_soon, self._restyle_soon, self._update_status_soon):
             throttled.cancel()
         self._shown, self._status = False, None
         for own in self._layers:
             own.release()
-        self._box.release()
+        self._box.remove()
 
     def _connections(self) -> list[tuple[Any, Callable[..., None]]]:
         viewer, camera, dims = self._viewer, self._viewer.scene.camera, self._viewer.dims
@@ -165,13 +174,19 @@ class TilingOverlay:
             (viewer.events.mouse_over_canvas, self._on_move),
             (camera.events.center, self._on_move),
             (camera.events.zoom, self._on_zoom),
-            (dims.events.order, self._refresh),
-            (dims.events.ndisplay, self._refresh),
-            (dims.events.ndim, self._refresh),
+            (dims.events.order, self._on_axes),
+            (dims.events.ndisplay, self._on_axes),
+            (dims.events.ndim, self._on_axes),
             (dims.events.current_step, self._on_step),
         ]
 
+    def _on_axes(self, event: Any = None) -> None:
+        self._settled.call(self._refresh)
+
     def _on_step(self, event: Any = None) -> None:
+        self._settled.call(self._follow_slab)
+
+    def _follow_slab(self) -> None:
         if self._slab is not None and self._slab != self._slab_shown:
             self._update_status_soon()
 
@@ -184,10 +199,10 @@ class TilingOverlay:
         return slab_at(self._whole, frame.pixel(self._viewer.dims.point)[0])
 
     def _on_move(self, event: Any = None) -> None:
-        self._follow_soon()
+        self._settled.call(self._follow_soon)
 
     def _on_zoom(self, event: Any = None) -> None:
-        self._restyle_soon()
+        self._settled.call(self._restyle_soon)
 
     def _drawn_tiling(self) -> Tiling | None:
         """Return the tiling if it is to be seen now."""
@@ -197,8 +212,10 @@ class TilingOverlay:
         dims = self._viewer.dims
         return dims.ndisplay == 2 and set(dims.displayed) == {dims.ndim - 2, dims.ndim - 1}
 
-    def _refresh(self, event: Any = None) -> None:
+    def _refresh(self) -> None:
         """Draw or hide everything, making the layers that are missing."""
+        if self._whole is None or len(self._whole.shape) < 3:
+            self._box.remove()
         if (tiling := self._drawn_tiling()) is None:
             # Shapes start half a pixel before the first plane, so in a stack with rolled axes their extent
             # alone would shift the slider and skip planes: empty them.

@@ -118,13 +118,14 @@ class OwnLayer:
     def draw(self, frame: Frame, key: Hashable, paint: Callable[[Layer], None]) -> None:
         """Show the layer in its frame; call `paint` only where what it shows (`key`) has changed."""
         layer = self.layer or self._take_over() or self._add(frame)
+        wanted = self._wanted if self._hidden else layer.visible
         frame.apply(layer)
         if key != self._drawn:
+            # napari keeps the extent of a hidden layer whose data change.
+            layer.visible = True
             paint(layer)
             self._drawn = key
-        if self._hidden:
-            layer.visible = self._wanted
-            self._hidden = False
+        layer.visible, self._hidden = wanted, False
 
     def restyle(self, width: float) -> None:
         """Change the line width of a layer of shapes, where the difference can be seen."""
@@ -141,10 +142,15 @@ class OwnLayer:
         if self._optional and not self._hidden:
             self._wanted = layer.visible
         if erase and self._drawn is not None:
-            # While it is visible: napari keeps the extent of a hidden layer whose data change.
-            layer.visible, layer.data = True, self._make(self._name).data
+            layer.visible, layer.data = True, self._make(self._name).data  # visible: see above
             self._drawn = None
         layer.visible, self._hidden = False, True
+
+    def remove(self) -> None:
+        """Take the layer out of the viewer: hidden, it would still keep the viewer's axes."""
+        if (layer := self.layer) is not None:
+            self._viewer.layers.remove(layer)
+        self._layer = None
 
     def release(self) -> None:
         """Leave the layer to the next overlay, empty and hidden.
@@ -182,6 +188,30 @@ class OwnLayer:
 
 def _keep_fixed(event: Any) -> None:
     event.source.editable = False
+
+
+def follow_units(viewer: ViewerModel) -> None:
+    """Give hidden layers of ours the units of the others: beside one of unlike units, napari heeds none."""
+    theirs = max((one for one in viewer.layers if OWN not in one.metadata), key=_axes, default=None)
+    for layer in viewer.layers if theirs is not None else ():
+        if OWN in layer.metadata and not layer.visible:
+            units = theirs.units[-layer.ndim :]
+            whole = (*layer.units[: layer.ndim - len(units)], *units)
+            if whole != tuple(layer.units):
+                layer.units = whole
+
+
+def raise_over(viewer: ViewerModel, image: Layer) -> None:
+    """Move layers of ours that lie under an image onto the top, as they would not be seen."""
+    place = viewer.layers.index(image)
+    under = [i for i, layer in enumerate(viewer.layers) if i < place and OWN in layer.metadata]
+    if under:
+        with selection_kept(viewer):
+            viewer.layers.move_multiple(under, len(viewer.layers))
+
+
+def _axes(layer: Layer) -> int:
+    return int(layer.ndim)
 
 
 @contextmanager

@@ -35,7 +35,8 @@ class Plane:
     """The plane or volume of an Image layer that is in sight: its source, and where it lies in a stack.
 
     `spatial` are the layer's axes that the model takes, `stack` those before them, `channel_axis` that of the
-    channels (None: none, or the colours of an RGB image). `index` is the place in the stack.
+    channels (None: none, or the colours of an RGB image). `index` is the place in the stack. `layers` are all
+    that the pixels are taken from, `names` theirs where the channels lie in several.
     """
 
     layer: Image
@@ -46,6 +47,7 @@ class Plane:
     channel_axis: int | None
     whole: ImageSource
     names: tuple[str, ...] = ()
+    layers: tuple[Image, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -106,7 +108,8 @@ class Plane:
     @property
     def identity(self) -> tuple[Any, ...]:
         """Return what must stay the same for a run to be continued."""
-        return id(self.layer), id(self.layer.data), self.index, self.channel_axis, self.names
+        pixels = tuple(id(data_of(layer)) for layer in self.layers)
+        return id(self.layer), pixels, self.index, self.channel_axis, self.names
 
 
 def plane_of(
@@ -138,7 +141,7 @@ def plane_of(
     kept, data_axis = (3, -1) if layer.rgb else (None, axis)
     source: ImageSource = ArraySource(data, data_axis, index, kept, layer.name)
     whole: ImageSource = ArraySource(data, data_axis, (), kept, layer.name)
-    names: tuple[str, ...] = ()
+    layers, names = [layer], tuple[str, ...]()
     if where == "selected layers":
         layers = _selected(layer, viewer)
         names = tuple(one.name for one in layers)
@@ -147,7 +150,7 @@ def plane_of(
     check_channels(source.channels, channels, " + ".join(names) or layer.name)
     if not everything:
         _check_view(layer, viewer, spatial, bool(stack))
-    return Plane(layer, source, index, stack, spatial, axis, whole, names)
+    return Plane(layer, source, index, stack, spatial, axis, whole, names, tuple(layers))
 
 
 def micrometres(layer: Layer, axes: Sequence[int]) -> tuple[float, ...] | None:

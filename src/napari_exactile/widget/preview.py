@@ -23,6 +23,7 @@ from napari_exactile.widget.own_layer import Frame
 from napari_exactile.widget.planes import region_in_view
 from napari_exactile.widget.preview_fields import DRAWN, SEAM, PreviewFields
 from napari_exactile.widget.preview_layers import PreviewLayers
+from napari_exactile.widget.settled import Settled
 
 if TYPE_CHECKING:
     from napari_exactile.run.errors import TilingError
@@ -45,8 +46,10 @@ class PreviewSection:
     to the GUI thread.
     """
 
-    def __init__(self, viewer: ViewerModel, fields: PreviewFields, overlay: TilingOverlay) -> None:
-        self._viewer, self._fields, self._overlay = viewer, fields, overlay
+    def __init__(
+        self, viewer: ViewerModel, fields: PreviewFields, overlay: TilingOverlay, settled: Settled
+    ) -> None:
+        self._viewer, self._fields, self._overlay, self._settled = viewer, fields, overlay, settled
         self._layers = PreviewLayers(viewer)
         self._drawn = DrawnRectangle(viewer, NAME, AGAIN, self.update)
         self._choice: Choice | None = None
@@ -79,7 +82,13 @@ class PreviewSection:
         self.update()
 
     def update(self, _value: Any = None) -> None:
-        """Show the error for the place and context of now: at once if it is known, else when computed."""
+        """Show the error for the place and context of now: at once if it is known, else when computed.
+
+        Where napari is adding or removing layers, that waits until it is done.
+        """
+        self._settled.call(self._update)
+
+    def _update(self) -> None:
         if self._gone:
             return  # a throttled call can come late
         if not self._fields.form.isVisible():

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_exactile.widget.background import Latest
 from napari_exactile.widget.editable import box_to_copy, layer_of, read_labels
+from napari_exactile.widget.edits import ask_to_lose
 from napari_exactile.widget.footer import Footer
 from napari_exactile.widget.report_dialog import ReportDialog
 from napari_exactile.widget.saving import Saver
@@ -20,16 +21,28 @@ if TYPE_CHECKING:
     from napari_exactile.widget.runner import Run
 
 
+THRESHOLD_LOSES = "Another threshold labels all pixels anew, and the edits are lost."
+CONTINUE_LOSES = (
+    "Continuing labels the tiles that are left, and edits there are lost. Those in finished tiles stay, and "
+    "the labels are no longer those of one pass."
+)
+
+
 class ResultActions:
-    """Acts on the last run, which `run` gives. All methods belong to the GUI thread."""
+    """Acts on the last run, which `run` gives. All methods belong to the GUI thread.
+
+    `show_threshold` is called with the one that stays where a person thinks better of another.
+    """
 
     def __init__(
-        self, viewer: ViewerModel, footer: Footer, parent: QWidget, run: Callable[[], Run | None]
-    ) -> None:
-        self._viewer, self._footer, self._run = viewer, footer, run
+        self, viewer: ViewerModel, footer: Footer, parent: QWidget, run: Callable[[], Run | None],
+        show_threshold: Callable[[float], None],
+    ) -> None:  # fmt: skip
+        self._viewer, self._footer, self._parent, self._run = viewer, footer, parent, run
+        self._show_threshold = show_threshold
         self.saver = Saver(parent, footer)
         self.dialog = ReportDialog(parent)
-        self._reporting, self._copying = Latest(), Latest()
+        self._reporting, self._copying, self._looking = Latest(), Latest(), Latest()
         footer.save.clicked.connect(lambda _checked: self.save())
         footer.report.clicked.connect(lambda _checked: self.report())
         footer.copy.clicked.connect(lambda _checked: self.copy())
@@ -64,10 +77,25 @@ class ResultActions:
         )
 
     def rethreshold(self, threshold: float) -> None:
-        """Label anew with another threshold, where the last run has kept its probabilities."""
+        """Label anew with another threshold, where the last run has kept its probabilities.
+
+        Where labels were edited by hand, that is asked first.
+        """
         run = self._run()
-        if run is not None and run.can_rethreshold:
+        self._looking.forget()
+        if run is not None and run.can_rethreshold and threshold != run.threshold:
+            self._looking.ask(run.look, lambda _: self._decide(run, threshold), self._failed)
+
+    def _decide(self, run: Run, threshold: float) -> None:
+        if run.edited and not ask_to_lose(self._parent, THRESHOLD_LOSES, "Label anew"):
+            self._show_threshold(run.threshold)
+        elif run.can_rethreshold:
             self.saver.rethreshold(run, threshold)
+
+    def may_continue(self) -> bool:
+        """Ask whether the last run may go on where that overwrites edits."""
+        run = self._run()
+        return run is None or not run.edited or ask_to_lose(self._parent, CONTINUE_LOSES, "Continue")
 
     def close(self) -> None:
         """Close the windows: the dock is hidden."""
@@ -76,6 +104,7 @@ class ResultActions:
     def leave(self) -> None:
         """Stop: the dock is going away."""
         self._reporting.forget()
+        self._looking.forget()
         self._copying.forget()
         self.saver.stop()
         self.dialog.close()
@@ -88,4 +117,5 @@ def _report(run: Run) -> dict[str, Any]:
     """Return the report that lies in the store, or what is known of labels in memory; in any thread."""
     from napari_exactile.run.report_file import earlier_report, report_of
 
+    run.look()
     return (run.path and earlier_report(run.path)) or report_of(run.series)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
 
 from napari_exactile.widget.classes import Classes, ClassMemory
 from napari_exactile.widget.finished import MARK
 from napari_exactile.widget.layers import (
+    Levels,
     Written,
     add_probabilities,
     finish_layer,
@@ -44,6 +47,18 @@ def _folders(layer: Labels | Image) -> set[Path]:
     return {folder for file in files for folder in (file, *file.parents)}
 
 
+def changes_of(layer: Labels | Image) -> list[Any]:
+    """Return the events that tell of edits: strokes, and another array."""
+    return [layer.events.data, *([layer.events.paint] if isinstance(layer, Labels) else [])]
+
+
+def _mark_edited(event: Any) -> None:
+    # A function of no run: layers outlive the runs that made them, and the dock.
+    layer = event.source
+    if MARK in layer.metadata:
+        layer.metadata = {**layer.metadata, MARK: {**layer.metadata[MARK], "exact": False, "edited": True}}
+
+
 class ResultLayers:
     """What shows the results of a series on the image of `plane`; none before `show`.
 
@@ -57,6 +72,7 @@ class ResultLayers:
         self._where = placement(plane, series.analysis.grid, series.job.labelled)
         self._leading = bool(series.job.decision.leading)
         self._written: Written | None = None
+        self._locked = False
         self.all: list[Labels | Image] = []
 
     @property
@@ -75,17 +91,35 @@ class ResultLayers:
             self.all = result_layers(
                 self._viewer, series, written, self._plane, self._where, self.name, self.classes
             )
+            for layer in self.all:
+                layer.events.editable.connect(self._keep_locked)
+                for emitter in changes_of(layer):
+                    emitter.connect(_mark_edited)
         elif self._written is not None and written is not self._written:
             self._point_at(written)
         self._written = written
-        for layer in self.all:
-            layer.editable = False
+        self._lock(True)
+
+    def _lock(self, locked: bool) -> None:
+        self._locked = locked
+        for layer in self.left:
+            layer.editable = not locked
+
+    def _keep_locked(self, event: Any) -> None:
+        # napari makes a layer editable again whenever its data or the number of displayed axes change.
+        if self._locked:
+            event.source.editable = False
 
     def _point_at(self, written: Written) -> None:
         alone = written.labels is not None and not self._leading
         for i, layer in enumerate(self.all):
             fixed = {} if alone else {written.channel: i}
             layer.data = layer_data(self._plane, written.main, fixed)["data"]
+
+    def remove(self) -> None:
+        """Remove the layers: what they show is gone."""
+        for layer in self.left:
+            self._viewer.layers.remove(layer)
 
     def refresh(self) -> None:
         """Show new pixels, and nothing else that costs time."""
@@ -97,9 +131,29 @@ class ResultLayers:
         for layer in self.left:
             name = layer.name.split(INCOMPLETE)[0]
             layer.name = name if series.complete else f"{name}{INCOMPLETE}{percent(series)} %)"
-            layer.metadata = {**layer.metadata, MARK: asdict(series.report())}
-            layer.editable = not on_disk
             finish_layer(layer)
+        self._lock(on_disk)
+        self.mark(series)
+
+    def mark(self, series: Series) -> None:
+        """Let the layers' metadata say how the labels came about."""
+        for layer in self.left:
+            layer.metadata = {**layer.metadata, MARK: asdict(series.report())}
+
+    def levels(self, swapped: Sequence[Labels | Image]) -> Levels:
+        """Return what was written, or the labels that a person has put into the one layer instead.
+
+        Raises ValueError where these are not in their place.
+        """
+        assert self._written is not None
+        if not swapped:
+            return self._written.main
+        data, axis, main = swapped[0].data, self._plane.channel_axis, self._written.main[0]
+        if axis is not None:
+            data = data[(slice(None),) * axis + (0,)]
+        if len(self.all) > 1 or data.shape != main.shape:
+            raise ValueError(f"'{swapped[0].name}' shows other labels now: save it by File > Save")
+        return (data.astype(np.min_scalar_type(data.max()), copy=False),)
 
     def add_probabilities(self) -> None:
         """Add the probabilities beside the labels, where they were kept."""

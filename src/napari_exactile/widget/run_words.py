@@ -34,16 +34,25 @@ def inexact_words(plan: Plan) -> str:
     return "" if plan.exact else f"{word} radius {max(plan.radius)}: "
 
 
-def outcome(series: Series, error: str, kept: str) -> str:
-    """Return the result of a run that has ended in one line; `kept` says where it is ("unsaved")."""
+def outcome(series: Series, error: str, kept: str, replaced: str = "") -> str:
+    """Return the result of a run that has ended in one line; `kept` says where it is ("unsaved").
+
+    `replaced` is the layer, if there is one, that shows other pixels than those that were segmented.
+    """
     tiles = part_of(series.done, series.tiles, "tile")
+    reason = f"'{replaced}' shows other pixels now" if replaced else series.spoilt
+    stopped = f"Stopped, as {reason}" if reason else ""
     if error:
         return f"Failed: {error}. {tiles} kept"
     if not series.done:
-        return "Cancelled: nothing was done"
+        return f"{stopped or 'Cancelled'}: nothing was done"
+    edited = ", edited by hand since" if series.edited else ""
     if not series.complete:
-        return f"Incomplete: {tiles} ({percent(series)} %) - {kept}"
-    return f"Done: {_exactness(series.job.plan)}, {_ties(series)} - {kept}"
+        return f"{stopped or 'Incomplete'}: {tiles} ({percent(series)} %){edited} - {kept}"
+    of = f", for pixels that '{replaced}' no longer shows" if replaced else ""
+    if edited and series.job.plan.exact and not series.spoilt:
+        return f"Done{of}{edited} - {kept}"
+    return f"Done{of}: {_exactness(series)}{edited}, {_ties(series)} - {kept}"
 
 
 def _ties(series: Series) -> str:
@@ -52,7 +61,10 @@ def _ties(series: Series) -> str:
     return counted(series.near_ties, "near-tie")
 
 
-def _exactness(plan: Plan) -> str:
+def _exactness(series: Series) -> str:
+    plan = series.job.plan
+    if series.spoilt:
+        return f"not exact, as {series.spoilt}"
     if plan.exact:
         return "exact"
     if plan.approximate:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from napari.components import ViewerModel
@@ -12,16 +13,17 @@ from napari.utils.notifications import show_error
 from superqt.utils import qthrottled
 
 from napari_exactile.geometry.interval import overlap
+from napari_exactile.images.store import StoreGoneError, refuse_gone
 from napari_exactile.run import events
 from napari_exactile.run.events import Event
 from napari_exactile.run.job import Job
-from napari_exactile.run.scores import thresholded
 from napari_exactile.run.series import Series
 from napari_exactile.widget.chooser import Choice
 from napari_exactile.widget.classes import Classes, ClassMemory
 from napari_exactile.widget.computation import Computation
+from napari_exactile.widget.edits import Edits
 from napari_exactile.widget.footer import Footer
-from napari_exactile.widget.layers import Written
+from napari_exactile.widget.layers import Levels, Written
 from napari_exactile.widget.overlay import TilingOverlay
 from napari_exactile.widget.planes import region_in_view
 from napari_exactile.widget.progress import REFRESH_MS, Progress
@@ -29,12 +31,14 @@ from napari_exactile.widget.result_layers import ResultLayers, remove_layers_ove
 from napari_exactile.widget.run_words import CHECK_FAILED, inexact_words, outcome
 from napari_exactile.widget.tile_shapes import TileStatus
 from napari_exactile.widget.view_order import ViewOrder
+from napari_exactile.widget.watched import WatchedPixels
 
 
 class Run:
     """A job and the layer that shows it; it can be started, cancelled and started again to continue.
 
     All methods belong to the GUI thread. `on_end` is called after the worker has stopped, however it did.
+    `has_footer` until another run gets it: only one can have its result there.
     """
 
     def __init__(
@@ -57,8 +61,13 @@ class Run:
         self._image_name = choice.plane.layer.name
         name = f"{inexact_words(self.job.plan)}{self._image_name} - {choice.model.name}"
         self._shown = ResultLayers(viewer, choice.plane, self.series, name, choice.classes)
+        self._edits = Edits(lambda: self.series, self._on_edit)
+        self._pixels = WatchedPixels(self.plane.layers, self._on_replaced)
+        self._told_replaced = ""
         self.error = ""
-        self.saved = False
+        self.saved = self._is_gone = False
+        self.has_footer = True
+        self.threshold, self._thresholding = self.job.decision.threshold, Lock()
         self._running = False
         self._current = -1
         self._fresh: list[int] = []
@@ -118,12 +127,16 @@ class Run:
 
     @property
     def can_continue(self) -> bool:
-        """Whether something is done, something is left, and the layer is still there."""
-        return bool(self.series.done) and not self.series.complete and self.layer in self._viewer.layers
+        """Whether something is done, something is left, both of one image, and the layer is still there."""
+        left = bool(self.series.done) and not self.series.complete
+        lost = self._is_gone or bool(self.series.spoilt)
+        return left and not lost and self.layer in self._viewer.layers
 
     def start(self) -> None:
         """Begin, or continue with the tiles that are left."""
-        self._running, self.error, self.saved = True, "", False
+        self._running, self.error, self.saved, self._is_gone = True, "", False, False
+        self._edits.take_back()
+        self._pixels.follow()
         self._order.follow()
         self._overlay.start_status()
         self._overlay.set_status(self.job.done, TileStatus.DONE)
@@ -155,6 +168,8 @@ class Run:
     def abandon(self) -> None:
         """Stop without showing anything any more: the viewer is going away."""
         self.cancel()
+        self._disconnect()
+        self._edits.leave()
         self._running = False
         self._progress.stop()
         self._order.leave()
@@ -177,8 +192,7 @@ class Run:
             case events.Ready():
                 if self.path is not None:
                     self._show_plan()
-                assert self.written is not None
-                self._shown.show(self.series, self.written)
+                self._show_layers()
             case events.TileStarted(index):
                 self._current = index
                 self._show_soon()
@@ -187,6 +201,12 @@ class Run:
                 self._show_soon()
             case Exception():
                 self._on_error(event)
+
+    def _show_layers(self) -> None:
+        """Show what is written, unless the person has just removed everything that it could lie on."""
+        assert self.written is not None
+        if self.begun or self.plane.layer in self._viewer.layers:
+            self._shown.show(self.series, self.written)
 
     def _show_plan(self) -> None:
         """Show the zones of the store, which may have been begun with others, and which of them are done."""
@@ -216,26 +236,73 @@ class Run:
         return any(overlap(tiling.tile(index).zone, view) for index in tiles)
 
     def _on_removed(self, event: Any) -> None:
-        if event.value in self.layers and not self._shown.left:
+        """Stop where nothing is left to be seen of the run: its labels or, before these, its image."""
+        if not self._shown.left and (self.begun or self.plane.layer not in self._viewer.layers):
             self.cancel()
 
+    def _on_replaced(self, name: str) -> None:
+        """Stop: the labels would lie on other pixels than they are of."""
+        if not self._pixels.replaced:  # the same array, whose pixels can be others
+            self.series.spoilt = f"the pixels of '{name}' were changed during the run"
+        self.cancel()
+
+    def tell_if_replaced(self) -> None:
+        """Say so in the footer where the image shows other pixels than before, or the same again."""
+        if not self._running and self._pixels.replaced != self._told_replaced:
+            self.show_result()
+
+    def _disconnect(self) -> None:
+        self._viewer.layers.events.removed.disconnect(self._on_removed)
+        self._pixels.leave()
+
     def _on_error(self, error: Exception) -> None:
-        self.error = events.words_of(error)
+        self.error, self._is_gone = events.words_of(error), isinstance(error, StoreGoneError)
         show_error(self.error)
+
+    def _on_edit(self) -> None:
+        self.saved = False
+        self._shown.mark(self.series)
+        self.show_result()
+
+    @property
+    def edited(self) -> bool:
+        """Whether labels in memory were edited since, as far as that was noticed; see `look`."""
+        return self.series.edited
+
+    def look(self) -> Any:
+        """Find out whether labels in memory were edited; call it in a thread. Return what tells them apart.
+
+        Raises StoreGoneError where labels on disk are gone.
+        """
+        if self.path is None:
+            return self._edits.look()
+        refuse_gone(self.path)
+        return None
+
+    def levels(self) -> Levels:
+        """Return the arrays that the layers show; raises ValueError where these are not the run's to save."""
+        return self._shown.levels(self._edits.swapped)
 
     def _on_finished(self) -> None:
         if not self._running:
             return
         self._running = False
         self._order.leave()
-        self._viewer.layers.events.removed.disconnect(self._on_removed)
+        self._disconnect()
         self._show_soon.cancel()
         self._progress.stop()
         self._show_tiles()
         if self._current not in self.job.done:
             failed = TileStatus.FAILED if self.error else TileStatus.WAITING
             self._overlay.set_status([self._current], failed)
+        if self._is_gone and self.path is not None:
+            self._shown.remove()
+            remove_layers_over(self._viewer, self.path)
+        computed = self._computation
+        self.series.edited = computed.keeps_edits
         self._shown.finish(self.series, on_disk=self.path is not None)
+        if self.path is None:
+            self._edits.follow(self._shown.left, computed.fingerprint, computed.keeps_edits)
         if self.series.complete and self._shown.left:
             self._overlay.clear_status()
             self._shown.add_probabilities()
@@ -245,7 +312,7 @@ class Run:
     @property
     def can_save(self) -> bool:
         """Whether there is something to write."""
-        return bool(self.series.done)
+        return bool(self.series.done) and not self._is_gone
 
     @property
     def can_rethreshold(self) -> bool:
@@ -254,22 +321,30 @@ class Run:
         kept = kept and self.job.decision.kind == "threshold"
         return kept and self.series.complete and not self._running
 
-    def rethreshold(self, threshold: float) -> None:
-        """Write the labels of another threshold; call it in a thread, then `refresh`."""
-        labels, chances = self.series.labels, self.series.probabilities
-        assert labels is not None
-        assert chances is not None
-        labels[...] = thresholded(chances if labels.ndim == chances.ndim else chances[0], threshold)
+    def rethreshold(self) -> Any:
+        """Write the labels of another `threshold`, in a thread; `refresh` takes what this returns."""
+        from napari_exactile.run.edited import fingerprint
+        from napari_exactile.run.rethreshold import rethreshold
 
-    def refresh(self) -> None:
-        """Show what has changed in the arrays."""
+        with self._thresholding:
+            rethreshold(self.series, self.threshold)
+            return fingerprint(self.series)
+
+    def refresh(self, before: Any) -> None:
+        """Show what has changed in the arrays, which are unedited as they were `before`."""
         self.saved = False
+        self._edits.take_back()
         for layer in self._shown.left:
             layer.refresh()
+        self._edits.follow(self._shown.left, before, kept=False)
+        self._shown.mark(self.series)
         self.show_result()
 
     def show_result(self, words: str = "") -> None:
         """Say in the footer what came out, or `words`, and offer what can be done with it."""
+        if not self.has_footer:
+            return
+        self._told_replaced = self._pixels.replaced
         on_disk = self.path is not None and isinstance(self.layer, Labels)
         self._footer.show_result(words or self.summary(), can_save=self.can_save, can_copy=on_disk)
 
@@ -278,7 +353,9 @@ class Run:
         kept = "saved" if self.saved else f"in {self.path}" if self.path is not None else "unsaved"
         if self.error and not self.begun:
             return f"Not started: {self.error}"
-        words = outcome(self.series, self.error, kept)
+        if self._is_gone:
+            return f"Failed: {self.error}"
+        words = outcome(self.series, self.error, kept, self._pixels.replaced)
         check = self._computation.check
         failed = check is not None and check.disagrees and self.job.plan.exact
         return f"{words}. {CHECK_FAILED}" if failed else words

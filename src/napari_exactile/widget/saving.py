@@ -75,9 +75,8 @@ class Saver:
 
     def rethreshold(self, run: Run, threshold: float) -> None:
         """Label anew with another threshold, from the probabilities that `run` has kept."""
-        self._thresholding.ask(
-            lambda: run.rethreshold(threshold), lambda _: run.refresh(), lambda e: self._failed(run, e)
-        )
+        run.threshold = threshold
+        self._thresholding.ask(run.rethreshold, run.refresh, lambda e: self._failed(run, e))
 
     def _saved(self, run: Run) -> None:
         self._timer.stop()
@@ -92,20 +91,31 @@ class Saver:
 
 
 def write(run: Run, path: Path, on_progress: Callable[[float], None]) -> None:
-    """Write the labels as they are, with class names and pixel size; runs in any thread."""
+    """Write the labels as they are, with class names and pixel size; runs in any thread.
+
+    The file says where they were edited by hand. Raises ValueError where that goes on meanwhile, and where
+    the file is one of the image's.
+    """
     from napari_exactile.images.guard import refuse_over
     from napari_exactile.images.tiff import save_labels, save_values
     from napari_exactile.images.underlying import files_under
     from napari_exactile.run.summary import description
 
-    series, size = run.series, run.plane.pixel_size
+    found, series, size = run.look(), run.series, run.plane.pixel_size
     refuse_over(path, files_under(series.planes.whole), "the labels")
+
+    def still_the_same(fraction: float) -> None:
+        on_progress(fraction)
+        # The file appears under its name after this.
+        if fraction >= 1 and run.look() != found:
+            raise ValueError("the labels were edited while they were written: save them again")
+
     written, axes = run.written, series.planes.axes
     assert written is not None
     size = size and series.analysis.grid.pixel_size(size)
     with_channels = f"{axes[: written.channel]}c{axes[written.channel :]}"
-    options: dict[str, Any] = {"note": description(series.report()), "on_progress": on_progress}
-    level, *options["coarser"] = written.main
+    options: dict[str, Any] = {"note": description(series.report()), "on_progress": still_the_same}
+    level, *options["coarser"] = run.levels()
     if written.labels is None:
         save_values(path, level, size, axes=with_channels, **options)
         return

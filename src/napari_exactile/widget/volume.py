@@ -53,9 +53,9 @@ class VolumeBox:
         """Hide the box."""
         self._own.hide(erase=True)
 
-    def release(self) -> None:
-        """Let go of the layer."""
-        self._own.release()
+    def remove(self) -> None:
+        """Remove the box: in a viewer of planes it would be an axis too many."""
+        self._own.remove()
 
     def _current(self, frame: Frame, tiling: Tiling) -> int:
         centre = frame.shown_in(self._viewer).pixel(self._viewer.scene.camera.center)

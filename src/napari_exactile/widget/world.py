@@ -7,6 +7,7 @@ chosen; a layer's own `world_to_data` and `data_to_world` do not know of that.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,19 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def factors(viewer: ViewerModel, units: Sequence[Any]) -> tuple[float, ...]:
-    """Return how many units of the viewer's world one of each of `units` is, along the last axes."""
-    world = viewer.layers.units
-    if world is None:  # units that cannot be compared are shown as if they were the same
-        return (1.0,) * len(units)
-    pairs = zip(units, world[-len(units) :], strict=True)
-    return tuple(1.0 if unit == shown else float((1 * unit).to(shown).magnitude) for unit, shown in pairs)
+    """Return how many units of the viewer's world one of each of `units` is, along the last axes.
+
+    Units that cannot be compared, or that the world has no axis for, count as the same, as napari shows them.
+    """
+    world = viewer.layers.units or ()
+    pairs = list(zip_longest(units[::-1], world[-len(units) :][::-1]))
+    return tuple(_factor(unit, shown) for unit, shown in pairs[::-1])
+
+
+def _factor(unit: Any, shown: Any) -> float:
+    if shown is None or unit == shown or unit.dimensionality != shown.dimensionality:
+        return 1.0
+    return float((1 * unit).to(shown).magnitude)
 
 
 def data_at(layer: Layer, viewer: ViewerModel, place: ArrayLike) -> NDArray[np.float64]:

@@ -41,7 +41,7 @@ def found() -> list[str]:
     asked = [re.match(r"[\w.-]+", line)[0] for line in project["dependencies"]]
     extra = project["optional-dependencies"]["bioimageio"]
     names = [*asked, *(re.match(r"[\w.-]+", line)[0] for line in extra), *INDIRECT]
-    return [f"{name} {number}" for name in names if (number := installed(name))]
+    return [f"{name} {number}" for name in dict.fromkeys(names) if (number := installed(name))]
 
 
 def installed(name: str) -> str:

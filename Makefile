@@ -24,7 +24,7 @@ test: install
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 prove: install
-	@$(BIN)/python -m pytest -n 2 -m prove
+	@EXACTILE_PROVE=20 $(BIN)/python -m pytest -n 2 -m "prove or hypothesis"
 
 test-bare: install
 	@scripts/test_bare.sh

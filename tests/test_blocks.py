@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import napari_exactile as ex
 from napari_exactile.images import blocks
 from napari_exactile.images.blocks import Blocks
+from proofs import many
 from slow_run import TILE, image, network
 from test_raw import indices
 
@@ -55,7 +56,7 @@ SIDES = st.lists(st.integers(1, 5), min_size=4, max_size=4)
 
 
 @given(drawn=indices(), sides=SIDES, budget=st.sampled_from([0, 40, 9999]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=many(150), deadline=None)
 def test_slices_are_numpys(drawn: Any, sides: list[int], budget: int) -> None:
     """What is taken of a dask array, however much of it is kept, is what numpy takes of its pixels."""
     shape, index = drawn

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from napari_exactile.images.colonies import CLASS_NAMES, PIXEL_SIZE_UM, draw_colonies
+from proofs import many
 
 
 def test_same_seed_same_image() -> None:
@@ -20,7 +21,7 @@ def test_same_seed_same_image() -> None:
     assert (one.labels != other.labels).any()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=many(10), deadline=None)
 @given(st.tuples(st.integers(1, 90), st.integers(1, 90)), st.integers(0, 2**32))
 def test_any_shape(shape: tuple[int, int], seed: int) -> None:
     """Every shape works, down to a single pixel, and gives counts and labels of that shape."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from integer_nets import Applied, assert_exact, make_integer
 from napari_exactile.network.analysis import analyse_module
+from proofs import many
 
 
 def meshgrid(x: Tensor) -> Tensor:
@@ -44,7 +45,7 @@ def blank(x: Tensor) -> Tensor:
     return torch.cat([x + zeros + 2 * threes, threes + x.new_ones(x.shape), torch.zeros_like(x)], 1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=many(25), deadline=None)
 @given(
     st.sampled_from([meshgrid, repeated, linear, blank]),
     st.tuples(*[st.integers(1, 30)] * 2),

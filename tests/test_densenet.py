@@ -12,6 +12,7 @@ from integer_nets import integer_image, make_integer, tiled
 from napari_exactile.models.densenet import FCDenseNet, TransitionUp
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.network.analysis import analyse_module
+from proofs import many
 
 # layers, context before and after, radius, Eq. 1
 NAMED = [(56, (413, 381), 416, 377), (67, (508, 476), 512, 471), (103, (1147, 1115), 1152, 1109)]
@@ -61,7 +62,7 @@ def test_upsampling_has_tensorflow_s_alignment() -> None:
         assert torch.equal(up(image), expected)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=many(12), deadline=None)
 @given(st.data())
 def test_trimmed_equals_whole_to_the_bit(data: st.DataObject) -> None:
     """For any blocks, kernel, shape and zone size, trimmed equals whole with zero tolerance."""

@@ -23,6 +23,7 @@ from napari_exactile.run import executor
 from napari_exactile.run.compare import Comparison
 from napari_exactile.run.events import Cancelled
 from napari_exactile.run.metrics import Difference, difference
+from proofs import many
 
 FACTOR, RADIUS = 4, 24
 SHAPE = (118, 130)
@@ -54,7 +55,7 @@ def by_hand(image: np.ndarray, net: nn.Module, zone: int, radius: int) -> np.nda
     return labels
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=many(15), deadline=None)
 @given(st.data())
 def test_it_is_the_error_of_tiles_cut_by_hand(data: st.DataObject) -> None:
     """For any shape, zone and radius, on the grid and off it, what differs is what a loop gets wrong."""

@@ -19,6 +19,7 @@ from napari_exactile.geometry.interval import Interval
 from napari_exactile.models.unet import UNet
 from napari_exactile.network.analysis import analyse_module
 from napari_exactile.network.cone import Cone
+from proofs import many
 
 # levels, convolutions, kernel, true context, rounded radius, Eq. 1
 UNETS = [
@@ -41,7 +42,7 @@ def test_context_of_unets(
     assert analysis.paper_radius == (paper,) * 2
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=many(40), deadline=None)
 @given(st.data())
 def test_trimmed_equals_whole_to_the_bit_on_integer_unets(data: st.DataObject) -> None:
     """For any shape, zone size, depth, block length and kernel, trimmed equals whole with zero tolerance."""
@@ -78,7 +79,7 @@ class Asymmetric(nn.Module):
         return self.last(torch.cat([a, b], dim=1))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=many(30), deadline=None)
 @given(
     st.integers(1, 50), st.integers(1, 50), st.integers(2, 6), st.integers(2, 4), st.integers(0, 99)
 )  # fmt: skip

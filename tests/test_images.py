@@ -21,6 +21,7 @@ from napari_exactile.images.open import open_image
 from napari_exactile.images.padding import read_padded
 from napari_exactile.images.source import ArraySource, planes_of, source_of
 from napari_exactile.images.tiff import open_tiff, save_labels
+from proofs import many
 
 ARRAYS: dict[str, Callable[[np.ndarray], Any]] = {
     "numpy": lambda array: array,
@@ -140,7 +141,7 @@ def test_unreadable_pixels_are_an_error_of_the_image() -> None:
 # --- padding ---------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=many(200), deadline=None)
 @given(st.data())
 def test_padded_reads_equal_numpy_pad(data: st.DataObject) -> None:
     """Any box of the reflected image is that box of numpy.pad: any padding, 1-pixel images too."""

@@ -23,6 +23,7 @@ from made_results import a_result
 from napari_exactile.images.colonies import draw_colonies
 from napari_exactile.images.tiff import open_tiff
 from napari_exactile.run.events import Cancelled
+from proofs import many
 
 Array = np.ndarray[Any, Any]
 
@@ -53,7 +54,7 @@ def cases(draw: st.DrawFn) -> tuple[Array, tuple[int, ...], int]:
     return labels.astype(np.uint8), zone, draw(st.integers(1, len(shape)))
 
 
-@settings(max_examples=150)
+@settings(max_examples=many(150))
 @given(cases(), st.sampled_from([0, 1, None]))
 def test_objects_of_blocks_are_those_of_the_whole(case: Any, background: int | None) -> None:
     """For all shapes, zones, connectivities and classes: the labels of one call, in order of first pixels."""
@@ -64,7 +65,7 @@ def test_objects_of_blocks_are_those_of_the_whole(case: Any, background: int | N
     assert len(found) == found.labels.max()
 
 
-@settings(max_examples=60)
+@settings(max_examples=many(60))
 @given(cases())
 def test_the_table_is_that_of_the_whole(case: Any) -> None:
     """Class, pixels, centroid and bounding box of each object are what scipy measures in the whole array."""
@@ -83,7 +84,7 @@ def test_the_table_is_that_of_the_whole(case: Any) -> None:
         assert list(table[f"{axis}_stop"]) == [box[number].stop for box in boxes]
 
 
-@settings(max_examples=40)
+@settings(max_examples=many(40))
 @given(cases(), st.integers(0, 12))
 def test_small_objects_are_left_out_by_their_whole_size(case: Any, least: int) -> None:
     """Objects of at least `min_size` pixels over all blocks stay and are numbered 1, 2, ...; others go."""
@@ -96,7 +97,7 @@ def test_small_objects_are_left_out_by_their_whole_size(case: Any, least: int) -
     assert np.array_equal(large.centroids, every.centroids[every.pixels >= least])
 
 
-@settings(max_examples=40)
+@settings(max_examples=many(40))
 @given(cases(), st.data())
 def test_nothing_depends_on_the_zone(case: Any, data: st.DataObject) -> None:
     """Two partitions give the same numbers and, to the last bit, the same table."""

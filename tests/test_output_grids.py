@@ -23,6 +23,7 @@ from integer_nets import (
 )
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.network.analysis import Analysis, analyse_module
+from proofs import many
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -107,7 +108,7 @@ def picture(*shape: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@settings(max_examples=8)
+@settings(max_examples=many(8))
 @given(shape=st.tuples(st.integers(20, 45), st.integers(20, 45)), zones=st.tuples(*[st.integers(2, 40)] * 2))
 def test_tiled_equals_whole_to_the_bit(name: str, shape: tuple[int, int], zones: tuple[int, int]) -> None:
     """Zones of any multiple of F give every element of the output, as one pass over the image does."""
@@ -275,7 +276,7 @@ def test_whole_image_statistics_of_a_network_without_padding() -> None:
     places=st.sets(st.integers(1, 47)),
     name=st.sampled_from(list(NETWORKS)),
 )
-@settings(max_examples=25)
+@settings(max_examples=many(25))
 def test_boxes_that_partition_the_image_partition_the_output(places: set[int], name: str) -> None:
     """However an image is cut, along any axis, every element of the output belongs to one piece."""
     analysis = analysed(network(name), (48, 48))

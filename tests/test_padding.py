@@ -15,6 +15,7 @@ from integer_nets import Applied, assert_context_is_tight, assert_exact, make_in
 from napari_exactile.geometry.interval import Interval
 from napari_exactile.geometry.window import Mirror, Repeated
 from napari_exactile.network.analysis import analyse_module
+from proofs import many
 
 MODES = ["constant", "reflect", "replicate"]
 
@@ -32,7 +33,7 @@ def convolved(pads: tuple[int, ...], mode: str, kernel: tuple[int, int], value: 
     return make_integer(Applied(forward, nn.Conv2d(1, 2, 3, padding=1), nn.Conv2d(2, 2, kernel)), 3)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=many(80), deadline=None)
 @given(st.data())
 def test_any_padding_equals_whole(data: st.DataObject) -> None:
     """Any mode, any count on each side, constants other than zero, odd and even kernels, thin zones."""
@@ -47,7 +48,7 @@ def test_any_padding_equals_whole(data: st.DataObject) -> None:
     assert_exact(convolved(pads, mode, kernel, value=7), shape, zones, data.draw(st.integers(0, 99), "seed"))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=many(30), deadline=None)
 @given(st.integers(1, 25), st.integers(1, 25), st.integers(1, 6), st.integers(0, 99))
 def test_padding_modes_of_layers_equal_whole_on_a_pooled_grid(
     height: int, width: int, zone: int, seed: int

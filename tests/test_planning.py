@@ -22,6 +22,7 @@ from napari_exactile.network.cone import Cone
 from napari_exactile.network.halo import BoundGraph
 from napari_exactile.network.work import work_trimmed
 from napari_exactile.run.automatic import cheapest
+from proofs import many
 
 
 def strided(x: Tensor, first: nn.Module, second: nn.Module) -> Tensor:
@@ -65,7 +66,7 @@ def analysed(name: str, shape: tuple[int, ...]) -> Analysis:
 shapes = st.sampled_from([(9, 12), (64, 40), (150, 233)])
 
 
-@settings(max_examples=100)
+@settings(max_examples=many(100))
 @given(st.sampled_from(NETS), shapes, st.data())
 def test_shifted_demand_is_the_walked_one(name: str, shape: tuple[int, ...], data: st.DataObject) -> None:
     """For any interval, wherever it lies, the demand found by a shift is the one of a walk over the graph."""
@@ -78,7 +79,7 @@ def test_shifted_demand_is_the_walked_one(name: str, shape: tuple[int, ...], dat
         assert bound.demands.of(axis, wanted) == bound.demand(axis, wanted)
 
 
-@settings(max_examples=60)
+@settings(max_examples=many(60))
 @given(st.sampled_from(NETS), shapes, st.tuples(st.integers(1, 9), st.integers(1, 9)), st.data())
 def test_work_is_the_sum_over_all_zones(
     name: str, shape: tuple[int, ...], zones: tuple[int, int], data: st.DataObject

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from integer_nets import Applied, Wrapped, assert_context_is_tight, assert_exact, make_integer
 from napari_exactile.network.analysis import analyse_module
+from proofs import many
 
 
 def back_up(y: Tensor, x: Tensor, step: int) -> Tensor:
@@ -24,7 +25,7 @@ def back_up(y: Tensor, x: Tensor, step: int) -> Tensor:
     return F.pad(larger, (0, step, 0, step))[..., : x.shape[2], : x.shape[3]]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=many(60), deadline=None)
 @given(st.data())
 def test_any_average_pooling_equals_whole(data: st.DataObject) -> None:
     """Padding, ceil_mode, count_include_pad and a divisor of one's own: the sums and counts are the same."""
@@ -45,7 +46,7 @@ def test_any_average_pooling_equals_whole(data: st.DataObject) -> None:
     assert_exact(net, shape, zones, data.draw(st.integers(0, 99), "seed"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=many(60), deadline=None)
 @given(st.data())
 def test_any_max_pooling_equals_whole(data: st.DataObject) -> None:
     """Padding never wins, dilated windows step over it, and windows hang over the end with ceil_mode."""
@@ -134,7 +135,7 @@ class Unpooled(nn.Module):
         return self.layers[3](unpool(b, first, self.kernel))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=many(25), deadline=None)
 @given(st.data())
 def test_unpooling_equals_whole_to_the_bit(data: st.DataObject) -> None:
     """Values return to the first of equal maxima, counted over the whole plane or volume."""

@@ -13,13 +13,14 @@ from integer_nets import Applied, assert_tiled_equals_whole, integer_image
 from napari_exactile.geometry.interval import slices
 from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.network.analysis import Analysis, analyse_module
+from proofs import many
 from random_nets import draw_network
 
 # The longest image along one axis, by the number of axes.
 LONGEST = {1: 60, 2: 26, 3: 11}
 
 
-@settings(max_examples=60)
+@settings(max_examples=many(60))
 @given(st.data())
 def test_any_network_tiled_equals_whole(data: st.DataObject) -> None:
     """Trimmed execution gives every zone of one pass to the bit, and so do whole tiles with the radius."""

@@ -17,6 +17,7 @@ from image_files import pixels
 from napari_exactile.images import raw
 from napari_exactile.images.fingerprint import ChangedError
 from napari_exactile.images.raw import RawArray
+from proofs import many
 from slow_run import TILE, image, network
 from test_changed import after
 
@@ -40,7 +41,7 @@ def indices(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[Any, ...]]:
 
 @pytest.mark.parametrize(("gap", "largest"), [(4096, 2**23), (0, 64), (8, 100)])
 @given(drawn=indices(), dtype=st.sampled_from(["u1", ">u2", "<f8"]), fortran=st.booleans())
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=many(150), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_slices_are_numpys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gap: int, largest: int, drawn: Any, dtype: str,
     fortran: bool,

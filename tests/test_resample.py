@@ -26,6 +26,7 @@ from napari_exactile.network.analysis import analyse_module
 from napari_exactile.network.cone import Cone
 from napari_exactile.network.graph import NotExactError
 from napari_exactile.run.plan import plan_tiles
+from proofs import many
 
 MODES = {
     1: ["nearest", "nearest-exact", "linear"],
@@ -56,7 +57,7 @@ class ThereAndBack(nn.Module):
         return last(F.interpolate(middle(other), x.shape[2:]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=many(60), deadline=None)
 @given(st.data())
 def test_ratios_with_exact_weights_equal_whole_to_the_bit(data: st.DataObject) -> None:
     """Where the step between outputs is exact in binary, trimmed equals whole to the last bit."""
@@ -74,7 +75,7 @@ def test_ratios_with_exact_weights_equal_whole_to_the_bit(data: st.DataObject) -
     assert analysis.factor == (ratio.denominator,) * axes
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=many(40), deadline=None)
 @given(st.data())
 def test_any_ratio_equals_whole_but_for_rounding(data: st.DataObject) -> None:
     """By thirds or tenths, with aligned corners or antialiasing: the whole call to 1e-12 in float64."""
@@ -107,7 +108,7 @@ def test_any_ratio_equals_whole_but_for_rounding(data: st.DataObject) -> None:
     assert torch.allclose(tiled(net, image, analysis, zone), whole, rtol=1e-12, atol=1e-12)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=many(20), deadline=None)
 @given(
     st.tuples(*[st.integers(2, 40)] * 2), st.tuples(*[st.integers(1, 9)] * 2), st.sampled_from(MODES[2][2:])
 )

@@ -82,9 +82,10 @@ def start(path: Path, pause: float = 0.01) -> subprocess.Popen[str]:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the kills need fork, so that torch is imported once")
-def test_a_killed_run_continues_to_the_same_labels(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.prove) for n in range(2, 12))])
+def test_a_killed_run_continues_to_the_same_labels(tmp_path: Path, seed: int) -> None:
     """Killed at 20 random moments, also while a store is made, a run loses the tile in flight at most."""
-    path, chance, computed = tmp_path / "killed.ome.zarr", random.Random(1), 0
+    path, chance, computed = tmp_path / "killed.ome.zarr", random.Random(seed), 0
     more: dict[str, Any] = {"probabilities": True}
     program = subprocess.Popen(
         [sys.executable, "-c", SERVER, str(PROGRAM.parent)],

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from integer_nets import Applied, assert_context_is_tight, assert_exact, make_integer
 from napari_exactile.network.analysis import analyse_module
+from proofs import many
 
 
 def net_of(assign: Callable[[Tensor], Tensor], seed: int = 0) -> nn.Module:
@@ -66,7 +67,7 @@ def canvas_of_two(y: Tensor) -> Tensor:
 ASSIGNMENTS = [frame, inner, channels, chosen, canvas, canvas_of_two]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=many(40), deadline=None)
 @given(
     st.sampled_from(ASSIGNMENTS),
     st.tuples(*[st.integers(4, 30)] * 2),
@@ -98,7 +99,7 @@ class Woven(nn.Module):
         return self.last(woven(self.first(x)))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=many(20), deadline=None)
 @given(st.tuples(*[st.integers(1, 30)] * 2), st.tuples(*[st.integers(2, 6)] * 2), st.integers(0, 9))
 def test_an_image_woven_from_channels_is_exact(
     shape: tuple[int, int], zones: tuple[int, int], seed: int

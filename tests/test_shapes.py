@@ -26,6 +26,7 @@ from napari_exactile.network.analysis import analyse_module
 from napari_exactile.network.layout import Layout, regrouped
 from napari_exactile.network.probe import measure_context
 from napari_exactile.network.rules import Region
+from proofs import many
 
 
 def regroupings(draw: st.DrawFn, sizes: list[int]) -> list[int]:
@@ -41,7 +42,7 @@ def regroupings(draw: st.DrawFn, sizes: list[int]) -> list[int]:
     return result
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=many(300), deadline=None)
 @given(st.data())
 def test_a_part_of_a_view_is_the_view_of_the_part(data: st.DataObject) -> None:
     """However a tensor is viewed: where a layout is known, cropping before the view is cropping after it."""
@@ -137,7 +138,7 @@ class Shuffled(nn.Module):
         return F.pixel_shuffle(x, 2).expand(-1, 3, -1, -1).repeat(1, 2, 1, 1).unsqueeze(1).squeeze(1)
 
 
-@settings(max_examples=45, deadline=None)
+@settings(max_examples=many(45), deadline=None)
 @given(st.sampled_from([ConvNext, Tokens, Shuffled]), st.integers(5, 40), st.integers(5, 40), st.data())
 def test_networks_that_move_dimensions_equal_whole(
     kind: type[nn.Module], height: int, width: int, data: st.DataObject

@@ -25,6 +25,7 @@ from napari_exactile.images.layout import Layout
 from napari_exactile.images.ome_zarr import Axes, Class, label_metadata, multiscales
 from napari_exactile.images.store import LabelStore
 from napari_exactile.images.store_folder import NewImage
+from proofs import many
 from slow_run import image, network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -49,7 +50,7 @@ def orders(draw: st.DrawFn) -> tuple[Layout, Tiling, list[int]]:
 
 
 @given(orders())
-@settings(max_examples=25)
+@settings(max_examples=many(25))
 def test_every_level_is_level_0_thinned(case: tuple[Layout, Tiling, list[int]]) -> None:
     """With the last zone, pixel i of level k is pixel 2**k * i of level 0, whatever the order of zones."""
     small = patch("napari_exactile.images.pyramid.COARSEST", 20), patch(

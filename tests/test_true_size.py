@@ -32,6 +32,7 @@ from napari_exactile.run.settings import Settings
 from napari_exactile.run.spot_check import RESIZED, Finished, check_windows
 from napari_exactile.run.summary import summary_lines
 from napari_exactile.run.words import error_remarks
+from proofs import many
 from tiled_scores import job_of, tiled
 
 ODD = (401, 602)
@@ -233,7 +234,7 @@ def test_a_spot_check_goes_by_index_tables() -> None:
     assert check().differing > 1000
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=many(30))
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 6))
 def test_zones_partition_the_labels(rows: int, columns: int, tiles: int) -> None:
     """Whatever the size, zones have parts that do not overlap and leave nothing out."""

@@ -26,6 +26,7 @@ from napari_exactile.run.events import Surveying, TileHalved
 from napari_exactile.run.executor import Executor
 from napari_exactile.run.report import Report
 from napari_exactile.run.settings import Settings
+from proofs import many
 from zoo.unets import PlainUNet
 
 SHAPE = (75, 90)
@@ -165,7 +166,7 @@ def test_volumes_and_signals(look: str) -> None:
     assert_equal(lively(net), image((13, 20, 17)), tile=10)
 
 
-@settings(max_examples=20)
+@settings(max_examples=many(20))
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(3, 9), st.integers(0, 99))
 def test_extremes_and_means_over_powers_of_two_are_exact_to_the_bit(
     height: int, width: int, zones: int, seed: int

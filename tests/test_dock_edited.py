@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import tifffile
 import zarr
 from napari.layers import Labels
+from napari.qt.threading import WorkerBase
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QMessageBox
 from torch import nn
@@ -192,6 +194,28 @@ def test_labels_outlive_the_dock(opened: Open, qtbot: QtBot) -> None:
     assert layer.metadata["exactile"]["exact"]
     paint(layer)
     assert (layer.metadata["exactile"]["exact"], layer.metadata["exactile"]["edited"]) == (False, True)
+
+
+def test_a_window_that_is_closed_hears_nothing(
+    opened: Open, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What is asked and written when napari closes is answered to nobody, and leaves no half file."""
+    from napari_exactile.images import tiff
+
+    viewer, dock = opened()
+    layer = finish(qtbot, dock)
+    held, original, run = threading.Event(), tiff._filled, dock.run
+    monkeypatch.setattr(tiff, "_filled", lambda part: (held.wait(WAIT / 1000), original(part))[1])
+    dock.save(tmp_path / "out.ome.tif")
+    dock.footer.report.click()
+    paint(layer)
+    viewer.close()
+    qtbot.wait(300)
+    held.set()
+    WorkerBase.await_workers(WAIT)
+    qtbot.wait(300)
+    assert not run.saved
+    assert not list(tmp_path.glob("*.tif*"))
 
 
 def test_nothing_is_edited_by_looking(opened: Open, qtbot: QtBot) -> None:
@@ -425,6 +449,49 @@ def test_inexact_labels_that_are_edited_are_both(opened: Open, qtbot: QtBot, tmp
     with tifffile.TiffFile(tmp_path / "out.ome.tif") as file:
         assert f"{EDITED}, so no longer" in file.ome_metadata
         assert "before that, INEXACT: the radius is 8 px" in file.ome_metadata
+
+
+def test_what_was_found_is_of_other_labels_then(opened: Open, qtbot: QtBot) -> None:
+    """After an edit, scores are taken back and objects are called those of before; both can be had anew."""
+    viewer, dock = opened()
+    layer = finish(qtbot, dock)
+    objects, agreement = dock.results.objects, dock.results.agreement
+    viewer.add_labels(layer.data.copy(), name="by hand")
+    for edit in (paint, other_array):
+        objects.find()
+        agreement.compare()
+        qtbot.waitUntil(lambda: agreement.agreement is not None and not objects.finding, timeout=WAIT)
+        expected = ex.find_objects(layer.data, classes=("a", "b", "c")).labels
+        np.testing.assert_array_equal(objects.layer.data, expected)
+        assert (agreement.agreement.dice == 1) == (edit is paint)
+        assert "edited" not in objects.fields.words.text()
+        edit(layer)
+        qtbot.waitUntil(lambda: agreement.agreement is None, timeout=WAIT)
+        assert objects.fields.words.text() == "The labels were edited since: find their objects again."
+    objects.find()
+    qtbot.waitUntil(lambda: not objects.finding, timeout=WAIT)
+    expected = ex.find_objects(layer.data, classes=("a", "b", "c")).labels
+    np.testing.assert_array_equal(objects.layer.data, expected)
+    layer.data = np.zeros((9, 9), np.uint8)
+    assert objects.fields.words.text().startswith("'slide - lively' shows other labels now")
+    assert not objects.fields.find.enabled
+
+
+def test_labels_of_a_script_are_saved_in_a_type_that_holds_them(
+    opened: Open, qtbot: QtBot, tmp_path: Path
+) -> None:
+    """Negative and large labels keep their values."""
+    _viewer, dock = opened()
+    layer = finish(qtbot, dock)
+    for name, extremes in (("a", (-5, 3)), ("b", (-1, 300)), ("c", (0, 70000))):
+        data = np.zeros(layer.data.shape, np.int64)
+        data[0, :2] = extremes
+        layer.data = data
+        dock.save(tmp_path / f"{name}.ome.tif")
+        qtbot.waitUntil(lambda: dock.run.saved, timeout=WAIT)
+        saved = tifffile.imread(tmp_path / f"{name}.ome.tif")
+        np.testing.assert_array_equal(saved, data)
+        assert saved.dtype.itemsize <= 4
 
 
 def test_other_labels_of_another_size_are_not_saved_as_the_runs(

@@ -85,6 +85,11 @@ class AgreementSection:
             size = " x ".join(map(str, finished.layer.data.shape))
             self.fields.words.say(f"There is no other Labels layer of this size, {size}.")
 
+    def outdate(self, finished: Finished) -> None:
+        """Take labels that were edited, and take back what was said of them before."""
+        self._finished = finished
+        self._forget()
+
     def compare(self) -> None:
         """Compare the last result with the layer that is picked."""
         finished, manual, fields = self._finished, self.fields.manual.value, self.fields

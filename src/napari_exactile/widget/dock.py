@@ -126,8 +126,9 @@ class ExactileDock(QWidget):
             if self.run is not None:
                 self.run.has_footer = False
             self.run = Run(
-                self.viewer, self.overlay, self.footer, choice, self._on_end, self._draw_overlay, overwrite
-            )
+                self.viewer, self.overlay, self.footer, choice,
+                self._on_end, self._draw_overlay, self.results.outdate, overwrite,
+            )  # fmt: skip
         self._show_overlay.cancel()
         self._draw_overlay()
         self.fields.lock(True)

@@ -29,9 +29,10 @@ MARK = "exactile"
 class Finished:
     """The labels of a complete run, their classes, and which of these is background.
 
-    `labels` may be painted on: they are the layer's own pixels, not a copy. They are those of `index` in a
-    stack of `shape`, or of all of it where the index is empty; `axes` names theirs. `shown` gives an array of
-    `shape` the axes of the layer. `pixel_size` is in micrometres, None without physical units.
+    `labels` may be painted on: they are the layer's own pixels, not a copy, also where a script has put
+    others there. They are those of `index` in a stack of `shape`, or of all of it where the index is empty;
+    `axes` names theirs. `shown` gives an array of `shape` the axes of the layer. `pixel_size` is in
+    micrometres, None without physical units.
     """
 
     layer: Labels
@@ -80,7 +81,8 @@ def finished_of(run: Run | None, viewer: ViewerModel) -> Finished:
 
 
 def _finished(run: Run, layer: Layer) -> Finished:
-    plane, series, labels = run.plane, run.series, run.series.labels
+    plane, series = run.plane, run.series
+    labels = series.labels if run.path is not None else run.pixels
     assert isinstance(layer, Labels)
     assert labels is not None
     index = () if len(series.planes.sources) > 1 or not plane.index else plane.index

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from napari_exactile.images.objects import Objects
 
 FIND, STOP = "Find objects", "Stop"
+OUTDATED = "The labels were edited since: find their objects again."
 EDGES, CORNERS = "Edges", "Edges or corners"
 
 
@@ -80,6 +81,13 @@ class ObjectsSection:
             self.dialog.close()
             self._say("")
         self.fields.find.enabled = finished is not None
+
+    def outdate(self, finished: Finished) -> None:
+        """Take labels that were edited, and say so of objects that were found, or are being found, before."""
+        self._finished = finished
+        if self.objects is not None or self.finding:
+            self._stop()
+            self._say(OUTDATED, warning=True)
 
     def find(self) -> None:
         """Find the objects of the last result; those found before are replaced."""

@@ -46,6 +46,7 @@ class ResultActions:
         footer.save.clicked.connect(lambda _checked: self.save())
         footer.report.clicked.connect(lambda _checked: self.report())
         footer.copy.clicked.connect(lambda _checked: self.copy())
+        parent.destroyed.connect(self._forget)
 
     def save(self, path: Path | None = None) -> None:
         """Write the labels of the last run to `path`, or to a file that the person picks."""
@@ -103,11 +104,13 @@ class ResultActions:
 
     def leave(self) -> None:
         """Stop: the dock is going away."""
-        self._reporting.forget()
-        self._looking.forget()
-        self._copying.forget()
+        self._forget()
         self.saver.stop()
         self.dialog.close()
+
+    def _forget(self) -> None:
+        for question in (self._reporting, self._copying, self._looking):
+            question.forget()
 
     def _failed(self, error: Exception) -> None:
         self._footer.show_words(f"{error}")

@@ -7,14 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
 
 from napari_exactile.widget.classes import Classes, ClassMemory
 from napari_exactile.widget.finished import MARK
 from napari_exactile.widget.layers import (
-    Levels,
     Written,
     add_probabilities,
     finish_layer,
@@ -140,20 +138,20 @@ class ResultLayers:
         for layer in self.left:
             layer.metadata = {**layer.metadata, MARK: asdict(series.report())}
 
-    def levels(self, swapped: Sequence[Labels | Image]) -> Levels:
-        """Return what was written, or the labels that a person has put into the one layer instead.
+    def pixels(self, swapped: Sequence[Labels | Image]) -> Any:
+        """Return what was written, or what a person has put into the one layer instead.
 
-        Raises ValueError where these are not in their place.
+        Raises ValueError where that is not in its place.
         """
         assert self._written is not None
         if not swapped:
-            return self._written.main
+            return self._written.main[0]
         data, axis, main = swapped[0].data, self._plane.channel_axis, self._written.main[0]
         if axis is not None:
             data = data[(slice(None),) * axis + (0,)]
         if len(self.all) > 1 or data.shape != main.shape:
             raise ValueError(f"'{swapped[0].name}' shows other labels now: save it by File > Save")
-        return (data.astype(np.min_scalar_type(data.max()), copy=False),)
+        return data
 
     def add_probabilities(self) -> None:
         """Add the probabilities beside the labels, where they were kept."""

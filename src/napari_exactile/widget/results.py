@@ -58,6 +58,16 @@ class Results:
         self.objects.choose(finished, reason)
         self.agreement.choose(finished, reason)
 
+    def outdate(self) -> None:
+        """Look at labels that were edited: what was found in them before is of others."""
+        try:
+            self._finished = finished_of(self._run, self._viewer)
+        except ValueError:
+            self.update()
+            return
+        self.objects.outdate(self._finished)
+        self.agreement.outdate(self._finished)
+
     def leave(self) -> None:
         """Stop: the dock is going away; layers stay."""
         self._run = None

@@ -23,7 +23,7 @@ from napari_exactile.widget.classes import Classes, ClassMemory
 from napari_exactile.widget.computation import Computation
 from napari_exactile.widget.edits import Edits
 from napari_exactile.widget.footer import Footer
-from napari_exactile.widget.layers import Levels, Written
+from napari_exactile.widget.layers import Written
 from napari_exactile.widget.overlay import TilingOverlay
 from napari_exactile.widget.planes import region_in_view
 from napari_exactile.widget.progress import REFRESH_MS, Progress
@@ -37,7 +37,8 @@ from napari_exactile.widget.watched import WatchedPixels
 class Run:
     """A job and the layer that shows it; it can be started, cancelled and started again to continue.
 
-    All methods belong to the GUI thread. `on_end` is called after the worker has stopped, however it did.
+    All methods belong to the GUI thread. `on_end` is called after the worker has stopped, however it did,
+    `on_edit` when labels were changed after it.
     `has_footer` until another run gets it: only one can have its result there.
     """
 
@@ -49,10 +50,11 @@ class Run:
         choice: Choice,
         on_end: Callable[[], None],
         on_plan: Callable[[], None] = lambda: None,
+        on_edit: Callable[[], None] = lambda: None,
         overwrite: bool = False,
     ) -> None:
         self._viewer, self._overlay, self._footer = viewer, overlay, footer
-        self._on_end, self._on_plan = on_end, on_plan
+        self._on_end, self._on_plan, self._on_edit = on_end, on_plan, on_edit
         self.plane, self.model, self.key = choice.plane, choice.model, choice.key
         self._order = ViewOrder(viewer, choice.plane, lambda: self.series)
         self._computation = Computation(choice, self._order, overwrite)
@@ -61,7 +63,7 @@ class Run:
         self._image_name = choice.plane.layer.name
         name = f"{inexact_words(self.job.plan)}{self._image_name} - {choice.model.name}"
         self._shown = ResultLayers(viewer, choice.plane, self.series, name, choice.classes)
-        self._edits = Edits(lambda: self.series, self._on_edit)
+        self._edits = Edits(lambda: self.series, self._on_edits)
         self._pixels = WatchedPixels(self.plane.layers, self._on_replaced)
         self._told_replaced = ""
         self.error = ""
@@ -259,10 +261,12 @@ class Run:
         self.error, self._is_gone = events.words_of(error), isinstance(error, StoreGoneError)
         show_error(self.error)
 
-    def _on_edit(self) -> None:
+    def _on_edits(self) -> None:
         self.saved = False
         self._shown.mark(self.series)
-        self.show_result()
+        if self.has_footer:
+            self.show_result()
+            self._on_edit()
 
     @property
     def edited(self) -> bool:
@@ -279,9 +283,10 @@ class Run:
         refuse_gone(self.path)
         return None
 
-    def levels(self) -> Levels:
-        """Return the arrays that the layers show; raises ValueError where these are not the run's to save."""
-        return self._shown.levels(self._edits.swapped)
+    @property
+    def pixels(self) -> Any:
+        """The finest of the arrays that the layers show; raises ValueError where it is not the run's."""
+        return self._shown.pixels(self._edits.swapped)
 
     def _on_finished(self) -> None:
         if not self._running:
@@ -332,13 +337,11 @@ class Run:
 
     def refresh(self, before: Any) -> None:
         """Show what has changed in the arrays, which are unedited as they were `before`."""
-        self.saved = False
         self._edits.take_back()
         for layer in self._shown.left:
             layer.refresh()
         self._edits.follow(self._shown.left, before, kept=False)
-        self._shown.mark(self.series)
-        self.show_result()
+        self._on_edits()
 
     def show_result(self, words: str = "") -> None:
         """Say in the footer what came out, or `words`, and offer what can be done with it."""

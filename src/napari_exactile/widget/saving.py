@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QWidget
 
@@ -34,6 +36,7 @@ class Saver:
         self._timer = QTimer(parent)
         self._timer.setInterval(SHOW_MS)
         self._timer.timeout.connect(lambda: self._footer.show_saving(self._fraction))
+        parent.destroyed.connect(self._forget)  # with the timer
 
     @property
     def saving(self) -> bool:
@@ -63,9 +66,13 @@ class Saver:
 
     def stop(self) -> None:
         """Write no more: the dock is going away."""
-        self._stopped = True
         self._timer.stop()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._stopped = True
         self._latest.forget()
+        self._thresholding.forget()
 
     def _on_progress(self, fraction: float) -> None:
         """Called in the thread that writes."""
@@ -115,11 +122,19 @@ def write(run: Run, path: Path, on_progress: Callable[[float], None]) -> None:
     size = size and series.analysis.grid.pixel_size(size)
     with_channels = f"{axes[: written.channel]}c{axes[written.channel :]}"
     options: dict[str, Any] = {"note": description(series.report()), "on_progress": still_the_same}
-    level, *options["coarser"] = run.levels()
+    level, options["coarser"] = run.pixels, written.main[1:]
     if written.labels is None:
         save_values(path, level, size, axes=with_channels, **options)
         return
     leading = series.job.decision.leading
+    if level.dtype != written.main[0].dtype:
+        level = _narrow(level)
     known = ("no", "yes") if leading else run.classes.names
     names = (*known, *(() if series.complete else ("unfinished",)))
     save_labels(path, level, names, size, axes=with_channels if leading else axes, **options)
+
+
+def _narrow(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return labels that somebody else made in the smallest type for them: few programs read int64."""
+    smallest, largest = map(np.min_scalar_type, (labels.min(), labels.max()))
+    return labels.astype(np.promote_types(smallest, largest), copy=False)

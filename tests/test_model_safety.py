@@ -229,15 +229,22 @@ def test_weights_are_as_large_as_their_numbers(
 @pytest.mark.parametrize(
     "text",
     ["2*s0 + 1", "Mul(Integer(2), Symbol('s0', positive=True, integer=True))", "Max(1, FloorDiv(s0 - 1, 8))",
-     "Pow(Symbol('s0'), Integer(2))", "Float('0.5', precision=53)", "true"],
+     "Pow(Symbol('s0'), Integer(2))", "Float('0.5', precision=53)", "true",
+     "FloatPow(ToFloat(Symbol('s0')), Float('0.5', precision=53))"],
 )  # fmt: skip
 def test_sizes_are_arithmetic(text: str) -> None:
     """What torch writes for sizes passes, written anew with the same meaning."""
     assert size_expression(text).replace(" ", "") == text.replace(" ", "")
 
 
-@pytest.mark.parametrize("text", ["L['x'].size()[3] // 2 != 1", "max(1, L['x'].size()[2] * 4) >= -3",
-                                  "L['xs'][0].size()[2] == 4 or 2 < L['x'].stride()[1]"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    ["L['x'].size()[3] // 2 != 1", "max(1, L['x'].size()[2] * 4) >= -3",
+     "L['xs'][0].size()[2] == 4 or 2 < L['x'].stride()[1]",
+     "torch.sym_max(1, L['x'].size()[3] // 2) != torch.sym_min(2, L['x'].size()[2])",
+     "math.trunc(0.5 * torch.sym_float(L['x'].size()[2])) >= 2",
+     "(1 if L['x'].size()[2] > 3 else 2) * round(L['x'].size()[2] / 2) < 9"],
+)  # fmt: skip
 def test_guards_are_conditions_on_sizes(text: str) -> None:
     """What torch writes for guards passes."""
     assert guard(text) == text
@@ -248,7 +255,10 @@ def test_guards_are_conditions_on_sizes(text: str) -> None:
     ["open('x')", "s0.__class__", "[s0 for s0 in (1,)]", "lambda: 1", "f'{s0}'", "(s0 := 1)", "9**9**9",
      "Symbol('__import__')", "Integer('1')", "Max(*s0)", "os", "s0 if s1 else s2", "Pow(10, Pow(10, 10))",
      "1 << 99", "'text'", "L['x'].__class__", "L['x'].size().__class__", "L['x'].size()['a']", "L",
-     "max(1, key=s0)", "", "1;2", "1" * 30, "(" * 9000, "-" * 4000 + "1", "#", "s0\nimport os"],
+     "max(1, key=s0)", "Pow(Pow(9, 8), 8)", "(9 ** 8) ** 8", "FloatPow(2, 9)",
+     "torch.sym_max.__class__", "torch.load('x')", "torch.sym_max('x', 1)", "torch.os.sym_max(1, 2)",
+     "math.sym_max(1)", "open('x') if 1 else 2",
+     "", "1;2", "1" * 30, "(" * 9000, "-" * 4000 + "1", "#", "s0\nimport os"],
 )  # fmt: skip
 @pytest.mark.parametrize("understand", [size_expression, guard])
 def test_anything_else_is_no_arithmetic(text: str, understand: Callable[[str], str]) -> None:

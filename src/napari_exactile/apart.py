@@ -24,6 +24,8 @@ IDLE = 60.0  # then the process ends, and gives its memory back
 LOOKED = 0.02
 STACK = 4 << 20  # less than here, so that what just fits there does not overflow here
 
+# A program that was packed into one file has no interpreter beside it.
+POSSIBLE = bool(sys.executable) and not getattr(sys, "frozen", False)
 _SERVE = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); import napari_exactile.apart as a; a.serve()"
 )
@@ -62,7 +64,8 @@ class _Process:
     """Another interpreter with the same modules, which calls functions by their names."""
 
     def __init__(self) -> None:
-        command = [sys.executable, "-c", _SERVE, json.dumps(sys.path)]
+        path = [one for one in sys.path if isinstance(one, str)]
+        command = [sys.executable, "-c", _SERVE, json.dumps(path)]
         try:
             self._popen = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -162,6 +165,7 @@ def end() -> None:
 
 def serve() -> None:
     """Call what is asked for on stdin, one request a line, until there is nobody to ask or nothing to do."""
+    _go_first()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is tried may print
     requests: Queue[str] = Queue()
@@ -178,6 +182,7 @@ def _call(requests: Queue[str], answers: Any) -> None:
             request = requests.get(timeout=IDLE)
         except Empty:
             os._exit(0)
+        _limit()
         print(json.dumps(_result(*json.loads(request))), file=answers, flush=True)
 
 
@@ -187,3 +192,23 @@ def _result(function: str, arguments: list[Any]) -> Any:
         return getattr(import_module(module), name)(*arguments)
     except Exception:
         return None
+
+
+def _go_first() -> None:
+    """Let the system end this process where memory is short, and leave no image of its memory."""
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
+    with suppress(ImportError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _limit() -> None:
+    """End some time after the limit, also where nobody is left to see to it."""
+    with suppress(ImportError, ValueError):
+        import resource
+
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        until = int(used.ru_utime + used.ru_stime + 2 * SECONDS)
+        resource.setrlimit(resource.RLIMIT_CPU, (until, resource.getrlimit(resource.RLIMIT_CPU)[1]))

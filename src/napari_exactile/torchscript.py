@@ -20,7 +20,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
-from napari_exactile.apart import tried
+from napari_exactile import apart
+from napari_exactile.apart import TrialError, tried
 
 KEPT_BYTES = 512 << 20  # what the other process keeps in memory, to be tried again
 
@@ -36,6 +37,7 @@ class _Origin:
     key: str
     loops: bool
     tried: set[tuple[str, tuple[int, ...]]] = field(default_factory=set)
+    failure: TrialError | None = None
 
 
 _from_files: WeakKeyDictionary[nn.Module, _Origin] = WeakKeyDictionary()
@@ -60,10 +62,12 @@ def load(path: Path) -> tuple[nn.Module, frozenset[str]]:
     for graphs that cannot be walked.
     """
     key = uuid4().hex
-    tried(f"{__name__}:_keep", key, str(path))
+    if apart.POSSIBLE:
+        tried(f"{__name__}:_keep", key, str(path))
     module, unit = _loaded(path)
     kinds = _kinds_in(unit)
-    _from_files[module] = _Origin(key, "prim::Loop" in kinds)
+    if apart.POSSIBLE:
+        _from_files[module] = _Origin(key, "prim::Loop" in kinds)
     return module, kinds
 
 
@@ -105,18 +109,29 @@ def _inner(block: Any, kinds: set[str]) -> Iterator[Any]:
 def try_on(module: nn.Module, function: str, shape: tuple[int, ...], loops_only: bool = False) -> None:
     """Call "package.module:function" with a network from a file and a shape in another process first, once.
 
-    Other networks are not tried; with `loops_only`, neither are those without loops. Raises TrialError where
-    it does not come to an end there.
+    Other networks are not tried; with `loops_only`, neither are those without loops. Raises TrialError, a
+    sentence, where it does not end well there, and then for every shape: the next would take as long.
     """
     origin = _from_files.get(module)
     if origin is None or (function, shape) in origin.tried or (loops_only and not origin.loops):
         return
+    try:
+        if origin.failure is None:
+            _try(module, origin, function, shape)
+            origin.tried.add((function, shape))
+    except TrialError as error:
+        image = " x ".join(map(str, shape[2:]))
+        origin.failure = TrialError(f"tried on an image of {image} px in a process of its own, it {error}")
+    if origin.failure is not None:
+        raise origin.failure
+
+
+def _try(module: nn.Module, origin: _Origin, function: str, shape: tuple[int, ...]) -> None:
     if not tried(f"{__name__}:_call", origin.key, "", function, shape):
         with tempfile.TemporaryDirectory(prefix="exactile-") as folder:
             path = Path(folder) / "network.pt"
             _jit.save(module, path)
             tried(f"{__name__}:_call", origin.key, str(path), function, shape)
-    origin.tried.add((function, shape))
 
 
 def moved(module: nn.Module, device: torch.device) -> nn.Module:

@@ -15,13 +15,13 @@ from napari_exactile.geometry.grid import OutputGrid
 from napari_exactile.geometry.interval import Box, round_up
 from napari_exactile.network.analysis import Analysis, refuse_nan, refuse_training
 from napari_exactile.network.failures import explained, wrong_axes
-from napari_exactile.network.forms import on_device, unfused
+from napari_exactile.network.forms import on_device, require_end, unfused
 from napari_exactile.network.gives import Gives, gives
 from napari_exactile.network.graph import NotExactError
 from napari_exactile.network.outputs import WrongSizeError, check_size, pick
 from napari_exactile.network.trace import dtype_of, trace
 from napari_exactile.torch_state import exact_arithmetic
-from napari_exactile.torchscript import is_script, try_on
+from napari_exactile.torchscript import is_script
 
 Factor = int | Literal["auto"]
 
@@ -120,7 +120,7 @@ def refuse_exact(analysis: Analysis) -> None:
 def _scores(module: nn.Module, analysis: Analysis, factor: int) -> torch.Tensor:
     """Run the network on a tile whose sides are different multiples of the factor."""
     shape = (1, analysis.channels, *_sides(analysis.shape, factor))
-    try_on(module, ON_ZEROS, shape, loops_only=True)
+    require_end(module, shape, ON_ZEROS, loops_only=True)
     scores, image = on_zeros(module, shape)
     scores = pick(scores, analysis.output, image)
     check_size(scores, image)

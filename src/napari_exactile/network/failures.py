@@ -8,11 +8,9 @@ from torch import fx, nn
 
 from napari_exactile.geometry.words import counted
 from napari_exactile.network.forms import weights
-from napari_exactile.network.graph import Refusal
 
 EXPORTED = "If it was exported at a fixed size, export it again with dynamic sizes (torch.export.Dim.DYNAMIC)"
 AGAIN = "Export it again with torch.export.Dim.DYNAMIC for the spatial axes, which takes images of any size"
-ENDLESS = "Save it as an exported program (torch.export.save), which has no loops"
 ANY_SIZE = "A network must take images of any size: one made for a fixed size cannot be tiled"
 
 
@@ -28,14 +26,6 @@ def explained(error: Exception, module: nn.Module, shape: tuple[int, ...]) -> tu
     image = " x ".join(map(str, shape[2:]))
     remedy = EXPORTED if isinstance(module, fx.GraphModule) else ANY_SIZE
     return f"tried on an image of {image} px with channels: {shape[1]}, it fails: {message}", remedy
-
-
-def untraceable(error: Exception, shape: tuple[int, ...]) -> Refusal:
-    """Return why a network from a file is not traced: in a process of its own, it did not end well."""
-    image = " x ".join(map(str, shape[2:]))
-    return Refusal(
-        "model", "", f"tried on an image of {image} px in a process of its own, it {error}", ENDLESS
-    )
 
 
 def _only_size(module: nn.Module, shape: tuple[int, ...]) -> tuple[str, str] | None:

@@ -12,10 +12,13 @@ from torch import fx, nn
 from torch.utils._pytree import tree_leaves
 
 from napari_exactile import torchscript
+from napari_exactile.apart import TrialError
+from napari_exactile.network.graph import NotExactError, Refusal
 from napari_exactile.network.hooks import module_calls
 from napari_exactile.torchscript import is_script
 
-TRACED = "napari_exactile.network.trace:trace"  # what a network from a file is tried on
+TRACED = "napari_exactile.network.trace:trace"
+ENDLESS = "Save it as an exported program (torch.export.save), which has no loops and is checked more closely"
 
 
 class Places:
@@ -85,11 +88,21 @@ def _moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     return nn.Parameter(moved, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else moved
 
 
+def require_end(
+    module: nn.Module, shape: tuple[int, ...], function: str = TRACED, loops_only: bool = False
+) -> None:
+    """Raise NotExactError where a network from a file, in another process, does not come to a good end."""
+    try:
+        torchscript.try_on(module, function, shape, loops_only)
+    except TrialError as error:
+        raise NotExactError((Refusal("model", "", str(error), ENDLESS),)) from error
+
+
 def unfused(module: nn.Module) -> Callable[[torch.Tensor], Any]:
     """Return what runs a TorchScript network operator by operator, once it is known to come to an end."""
 
     def run(image: torch.Tensor) -> Any:
-        torchscript.try_on(module, TRACED, tuple(image.shape))
+        require_end(module, tuple(image.shape))
         with torchscript.unfused():
             return module(image)
 

@@ -19,15 +19,21 @@ from torch._subclasses.functional_tensor import FunctionalTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from napari_exactile.apart import TrialError
 from napari_exactile.network.constants import LARGEST_CONSTANT, computed, created, is_fill
-from napari_exactile.network.failures import explained, untraceable
-from napari_exactile.network.forms import TRACED, Places, followed, on_device, own_storages, storage, weights
+from napari_exactile.network.failures import explained
+from napari_exactile.network.forms import (
+    Places,
+    followed,
+    on_device,
+    own_storages,
+    require_end,
+    storage,
+    weights,
+)
 from napari_exactile.network.functional import recorded, usual_form, without_values
 from napari_exactile.network.graph import Graph, Node, NotExactError, Ref, Refusal
 from napari_exactile.network.outputs import Output, no_output, pick
 from napari_exactile.torch_state import exact_arithmetic, without_triton
-from napari_exactile.torchscript import try_on
 
 # What is computed from weights alone may be so many times as large as they are.
 GROWTH = 16
@@ -44,10 +50,7 @@ def trace(module: nn.Module, shape: tuple[int, ...], output: Output = None) -> G
     network looks at pixel values to decide what to do, or fails on this shape. Of a network whose weights lie
     on a GPU, a copy in main memory is traced.
     """
-    try:
-        try_on(module, TRACED, shape)
-    except TrialError as error:
-        raise NotExactError((untraceable(error, shape),)) from error
+    require_end(module, shape)
     with without_triton(), exact_arithmetic():
         return _traced(on_device(module, torch.device("cpu")), shape, output)
 

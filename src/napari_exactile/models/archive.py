@@ -6,6 +6,7 @@ zip files another content than the next. None of that is found out by unpacking:
 
 from __future__ import annotations
 
+import errno
 import shutil
 import stat
 import struct
@@ -132,8 +133,13 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         raise
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, struct.error, zlib.error) as error:
         raise ModelFileError(f"{path} is a damaged zip archive, perhaps cut off: {error}") from error
-    except (NotImplementedError, RuntimeError, UnicodeDecodeError, ValueError) as error:
+    except (NotImplementedError, RuntimeError, UnicodeDecodeError, ValueError, OverflowError) as error:
         raise ModelFileError(f"{path} is a zip archive that cannot be read: {error}") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        # What stands before the beginning, or so far behind the end that no file has such places.
+        raise ModelFileError(f"{path} is a damaged zip archive: its files are not where it says") from error
 
 
 def _check_directory(path: Path) -> None:

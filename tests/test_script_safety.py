@@ -1,5 +1,6 @@
 """TorchScript from a file computes and does nothing else, wherever in the file the attack is written."""
 
+import ast
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import napari_exactile as ex
 from attacks import assert_executes, assert_refused, rewritten
+from napari_exactile import torchscript
 from napari_exactile.models.operators import PURE
 
 IGNORED = ["ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"]
@@ -181,7 +184,9 @@ def test_what_is_harmless_and_not_listed_is_named(tmp_path: Path, marker: Path) 
     """The sentence names the operator and the way out."""
     torch.jit.trace(Exponentiates(), IMAGE, check_trace=False).save(str(tmp_path / "net.pt"))
     assert_refused(
-        tmp_path / "net.pt", marker, r"would call aten::linalg_matrix_exp, .*: where you trust it, make"
+        tmp_path / "net.pt",
+        marker,
+        r"would call aten::linalg_matrix_exp, .*: where you trust it, load it with",
     )
 
 
@@ -317,3 +322,30 @@ def test_every_name_of_the_list_is_an_operator() -> None:
         "If", "ListConstruct", "ListUnpack", "Loop", "SetAttr", "TupleConstruct", "TupleSlice", "isinstance",
     }  # fmt: skip
     assert {name for name in PURE if name not in known} == {f"prim::{step}" for step in steps}
+
+
+# --- torch without it ---------------------------------------------------------------------------------------
+
+
+def test_nothing_else_needs_torchscript(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch is giving it up: without it, other networks are read and computed, and its files are refused."""
+    torch.jit.script(Network("").eval()).save(str(tmp_path / "net.pt"))
+    monkeypatch.setattr(torchscript, "_jit", None)
+    monkeypatch.setattr(torchscript, "_Script", None)
+    network = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.ReLU()).eval()
+    assert ex.segment(IMAGE[0, 0].numpy(), network).labels.shape == (8, 8)
+    with pytest.raises(ValueError, match=r"has no TorchScript; .* torch.export.save"):
+        ex.load_model(tmp_path / "net.pt")
+
+
+def test_torchscript_has_one_home() -> None:
+    """One module calls it, by a name that may be missing; others at most name it in a sentence."""
+    folder = Path(ex.__file__).parent
+    assert not [path.name for path in folder.rglob("*.py") if "torch.jit" in _code_of(path)]
+
+
+def _code_of(path: Path) -> str:
+    """Return the imports and attributes that a file uses, without its texts."""
+    tree = ast.parse(path.read_text())
+    names = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute | ast.ImportFrom)]
+    return " ".join(names)

@@ -74,7 +74,9 @@ def load(path: Path) -> tuple[nn.Module, frozenset[str]]:
 def _loaded(path: Path) -> tuple[nn.Module, Any]:
     """Do what torch.jit.load does, and keep the functions that it compiles."""
     if _jit is None or not hasattr(_compiler, "import_ir_module"):
-        raise NoTorchScriptError("this version of torch reads no TorchScript")
+        raise NoTorchScriptError(
+            "this version of torch has no TorchScript; where it was made, save it with torch.export.save"
+        )
     unit = _compiler.CompilationUnit()
     loaded = _compiler.import_ir_module(unit, os.fspath(path), torch.device("cpu"), {}, False)
     return _jit._recursive.wrap_cpp_module(loaded), unit

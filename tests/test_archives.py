@@ -5,13 +5,14 @@ from __future__ import annotations
 import struct
 import tracemalloc
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from napari_exactile.models import archive
-from napari_exactile.models.archive import ModelFileError, check_zip, extract
+from napari_exactile.models.archive import ModelFileError, check_zip, extract, read
 
 
 def zipped(path: Path, *names: str, data: bytes = b"x", **how: Any) -> Path:
@@ -109,3 +110,21 @@ def test_good_archives_are_unpacked(tmp_path: Path) -> None:
     into = tmp_path / "into"
     into.mkdir()
     assert extract(path, into) == (into / "a" / "b.txt", into / "c")
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 0x7F, 0x80, 0xFF])
+def test_every_byte_of_the_list_may_be_wrong(tmp_path: Path, wrong: int) -> None:
+    """Wherever the list of members is damaged, reading gives what is there or one sentence."""
+    good = zipped(tmp_path / "good.zip", "a", "b/c").read_bytes()
+    path, begin = tmp_path / "net.zip", good.index(b"PK\1\2")
+    for place in range(begin, len(good)):
+        path.write_bytes(good[:place] + bytes([wrong]) + good[place + 1 :])
+        with suppress(ModelFileError):
+            for member in check_zip(path):
+                read(path, member.name)
+    for change in (b"PK\1\2", b"PK\5\6"):  # four bytes at once
+        for place in range(good.index(change) + 4, len(good) - 4):
+            path.write_bytes(good[:place] + bytes([wrong] * 4) + good[place + 4 :])
+            with suppress(ModelFileError):
+                for member in check_zip(path):
+                    read(path, member.name)

@@ -6,12 +6,13 @@ zip files another content than the next. None of that is found out by unpacking:
 
 from __future__ import annotations
 
+import errno
 import shutil
 import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -81,6 +82,21 @@ def read(path: Path, name: str) -> bytes:
         return member.read(archive.getinfo(name).file_size)
 
 
+def copy(path: Path, into: Path, texts: Mapping[str, bytes | str], kept: Mapping[str, str]) -> None:
+    """Write a new archive of `texts` and of files of a checked one, of which `kept` gives the new names.
+
+    Whatever reads the copy finds what was checked and nothing else. Raises ModelFileError where the archive
+    is damaged or there is no room for the copy.
+    """
+    with _opened(path) as source, zipfile.ZipFile(into, "w") as target:
+        _require_room(path, sum(source.getinfo(old).file_size for old in kept.values()), into.parent)
+        for name, text in texts.items():
+            target.writestr(name, text)
+        for new, old in kept.items():
+            with source.open(old) as file, target.open(new, "w", force_zip64=True) as written:
+                shutil.copyfileobj(file, written, 1 << 20)
+
+
 def extract(path: Path, into: Path) -> tuple[Path, ...]:
     """Unpack a zip archive into a folder and return the files; nothing is written outside of it.
 
@@ -88,11 +104,14 @@ def extract(path: Path, into: Path) -> tuple[Path, ...]:
     ModelFileError for an archive that is not safe or damaged.
     """
     members = check_zip(path)
-    free = shutil.disk_usage(into).free
-    if (total := sum(member.size for member in members)) > free:
-        raise ModelFileError(f"{path} needs {total} bytes when unpacked, and {into} has {free} left")
+    _require_room(path, sum(member.size for member in members), into)
     with _opened(path) as archive:
         return tuple(_unpack(archive, member, into / member.name) for member in members)
+
+
+def _require_room(path: Path, size: int, folder: Path) -> None:
+    if size > (free := shutil.disk_usage(folder).free):
+        raise ModelFileError(f"{path} needs {size} bytes when unpacked, and {folder} has {free} left")
 
 
 def _unpack(archive: zipfile.ZipFile, member: Member, target: Path) -> Path:
@@ -114,8 +133,13 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         raise
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, struct.error, zlib.error) as error:
         raise ModelFileError(f"{path} is a damaged zip archive, perhaps cut off: {error}") from error
-    except (NotImplementedError, RuntimeError, UnicodeDecodeError, ValueError) as error:
+    except (NotImplementedError, RuntimeError, UnicodeDecodeError, ValueError, OverflowError) as error:
         raise ModelFileError(f"{path} is a zip archive that cannot be read: {error}") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        # What stands before the beginning, or so far behind the end that no file has such places.
+        raise ModelFileError(f"{path} is a damaged zip archive: its files are not where it says") from error
 
 
 def _check_directory(path: Path) -> None:

@@ -19,12 +19,18 @@ _OPERATORS = (
     | ast.Compare | ast.Eq | ast.NotEq | ast.Lt | ast.LtE | ast.Gt | ast.GtE
 )  # fmt: skip
 _SYMBOL = re.compile(r"[a-z]{1,3}[0-9]{1,6}")
+_POWERS = {"Pow", "PowByNatural", "FloatPow"}
 _FUNCTIONS = {
     "Add", "Mul", "Max", "Min", "Mod", "PythonMod", "FloorDiv", "CleanDiv", "CeilDiv", "ModularIndexing",
     "IntTrueDiv", "FloatTrueDiv", "ToFloat", "TruncToInt", "FloorToInt", "CeilToInt", "RoundToInt",
     "Identity", "Where", "And", "Or", "Not", "Rational",
     "Equality", "Unequality", "StrictLessThan", "LessThan", "StrictGreaterThan", "GreaterThan",
     "Eq", "Ne", "Lt", "Le", "Gt", "Ge",
+}  # fmt: skip
+# Until torch 2.13 the largest of two is max(a, b), since 2.14 torch.sym_max(a, b).
+_GUARD_FUNCTIONS = {
+    "max", "min", "abs", "round", "math.floor", "math.ceil", "math.trunc",
+    "torch.sym_max", "torch.sym_min", "torch.sym_float", "torch.sym_int", "torch.sym_not",
 }  # fmt: skip
 _CONSTANTS = {"true", "false", "True", "False"}
 _ASSUMPTIONS = {"positive", "integer", "nonnegative", "real", "finite", "zero", "nonzero"}
@@ -39,9 +45,7 @@ def size_expression(text: str) -> str:
 
     It is written anew from what was understood. Raises UnsafeExpressionError for anything else.
     """
-    tree = _parsed(text)
-    _check_size(tree, text)
-    return ast.unparse(tree)
+    return _rewritten(text, _check_size)
 
 
 def guard(text: str) -> str:
@@ -49,16 +53,18 @@ def guard(text: str) -> str:
 
     It is written anew from what was understood. Raises UnsafeExpressionError for anything else.
     """
-    tree = _parsed(text)
-    _check_guard(tree, text)
-    return ast.unparse(tree)
+    return _rewritten(text, _check_guard)
 
 
-def _parsed(text: str) -> ast.Expression:
+def _rewritten(text: str, check: Callable[[ast.AST, str], None]) -> str:
     if len(text) > LENGTH:
         raise UnsafeExpressionError(f"an expression of {len(text)} characters")
     try:
-        return ast.parse(text.strip(), mode="eval")
+        tree = ast.parse(text.strip(), mode="eval")
+        check(tree, text)
+        return ast.unparse(tree)
+    except UnsafeExpressionError:
+        raise
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise UnsafeExpressionError(_shown(text)) from error
 
@@ -77,11 +83,11 @@ def _check_size(node: ast.AST, text: str) -> None:
         case ast.Call(func=ast.Name(id="Float"), args=[ast.Constant(value=str(digits))], keywords=more):
             _require(bool(re.fullmatch(r"-?[0-9.]{1,40}(e[+-]?[0-9]{1,3})?", digits)), text)
             _require(all(one.arg == "precision" and _value(one.value) == 53 for one in more), text)
-        case ast.Call(func=ast.Name(id="Pow" | "PowByNatural"), args=[base, exponent], keywords=[]):
-            _require(_is_power(exponent), text)
+        case ast.Call(func=ast.Name(id=name), args=[base, exponent], keywords=[]) if name in _POWERS:
+            _require(_is_power(base, exponent), text)
             _check_size(base, text)
         case ast.BinOp(left=base, op=ast.Pow(), right=exponent):
-            _require(_is_power(exponent), text)
+            _require(_is_power(base, exponent), text)
             _check_size(base, text)
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
             _require(name in _FUNCTIONS, text)
@@ -102,11 +108,15 @@ def _check_guard(node: ast.AST, text: str) -> None:
             _require(_is_input(owner), text)
         case ast.Call(func=ast.Attribute(value=owner, attr="storage_offset"), args=[], keywords=[]):
             _require(_is_input(owner), text)
-        case ast.Call(func=ast.Name(id="max" | "min" | "abs"), args=arguments, keywords=[]):
+        case ast.Call(func=function, args=arguments, keywords=[]):
+            _require(ast.unparse(function) in _GUARD_FUNCTIONS, text)
             for argument in arguments:
                 _check_guard(argument, text)
+        case ast.IfExp():
+            for part in ast.iter_child_nodes(node):
+                _check_guard(part, text)
         case ast.BinOp(left=base, op=ast.Pow(), right=exponent):
-            _require(_is_power(exponent), text)
+            _require(_is_power(base, exponent), text)
             _check_guard(base, text)
         case _:
             _check_children(node, text, _check_guard)
@@ -133,9 +143,12 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and abs(value) < NUMBER
 
 
-def _is_power(node: ast.AST) -> bool:
-    value = _value(node)
-    return isinstance(value, int) and 0 <= value <= POWER
+def _is_power(base: ast.AST, exponent: ast.AST) -> bool:
+    """Return whether a power stays small: powers of powers would not."""
+    value = _value(exponent)
+    powers = (ast.unparse(node.func) in _POWERS for node in ast.walk(base) if isinstance(node, ast.Call))
+    inner = any(powers) or any(isinstance(node, ast.Pow) for node in ast.walk(base))
+    return isinstance(value, int | float) and 0 <= value <= POWER and not inner
 
 
 def _is_assumption(assumed: ast.keyword) -> bool:
@@ -143,7 +156,7 @@ def _is_assumption(assumed: ast.keyword) -> bool:
 
 
 def _value(node: ast.AST) -> object:
-    """Return the number that is written there, as 2, -2 or Integer(2); None where it is none."""
+    """Return the number that is written there, as -2, Integer(2) or Float('0.5'); None where it is none."""
     match node:
         case ast.Constant(value=value):
             return value
@@ -151,6 +164,8 @@ def _value(node: ast.AST) -> object:
             return -value
         case ast.Call(func=ast.Name(id="Integer"), args=[inner], keywords=[]):
             return _value(inner)
+        case ast.Call(func=ast.Name(id="Float"), args=[ast.Constant(value=str(digits)), *_]):
+            return float(digits)
     return None
 
 

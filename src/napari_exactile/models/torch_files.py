@@ -1,10 +1,16 @@
-"""Files that torch writes, read without running what is in them: TorchScript, and weights alone."""
+"""Files that torch writes, read without running what is in them: TorchScript, and weights alone.
+
+torch never sees a file of TorchScript: what is data is copied into a new one, and its source is written anew
+from what was understood of it. Only operators that are known to compute and do nothing else may be in it.
+"""
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+import tempfile
+import warnings
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +18,43 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
+from napari_exactile import torchscript
+from napari_exactile.apart import TrialError
 from napari_exactile.geometry.words import counted
+from napari_exactile.models import archive
 from napari_exactile.models.archive import Member, ModelFileError, check_zip, is_zip, read, require_file
+from napari_exactile.models.operators import PURE
 from napari_exactile.models.pickles import Scan, scan
+from napari_exactile.models.script_source import CODE_BYTES, UnsafeSourceError, rewritten
+from napari_exactile.models.storages import PICKLE_BYTES, DamagedPickleError, check_tensors
 
 CONVERT = (
     "where you trust it, save it as TorchScript, torch.jit.script(network).save(...), or its state_dict()"
 )
 SCRIPT = "where it was made, save it again with torch.jit.script(network).save(...)"
 PROTOCOL = 3  # the newest that torch reads without running code
-PICKLE_BYTES = 64 << 20  # names, shapes and the like, without the weights
-CODE_BYTES = 64 << 20
+OTHERWISE = (
+    "where you trust it, load it with torch.jit.load(path).eval() and pass that, or name a function that "
+    "returns it (package.module:factory)"
+)
 
-# Operators of TorchScript are those of torch; these touch files, whatever their arguments.
-_LIBRARIES = {"aten", "prim", "prims", "quantized", "_quantized", "torchvision"}
-_TOUCH_FILES = {"aten::save", "aten::from_file"}
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
-
-jit: Any = torch.jit  # its types are those of Python, not of what it makes
+_RECORDS = re.compile(r"(data|constants)/[\w.]+")
+_TOLD = ("version", ".data/version", "byteorder")  # of the file as a whole, in a few letters
+# What a pickle of TorchScript names: tensors, lists, and the classes in its own source.
+_NAMED = re.compile(
+    r"__torch__\.[\w.]+|torch\.\w+Storage|torch\._utils\._rebuild_tensor_v2|collections\.OrderedDict"
+    r"|torch\.device|torch\.jit\._pickle\.(build_\w+list|restore_type_tag)"
+)
 
 
 def load_torchscript(path: str | Path) -> nn.Module:
     """Return the network of a TorchScript file, on the CPU and in evaluation mode.
 
-    Nothing of it has run: files whose loading would run a part of it, or that hold operators which touch
-    files, are refused. Raises ModelFileError for them and for what is no TorchScript.
+    Nothing of it has run: files whose loading would run a part of it, and those with any operator that is not
+    known to compute and do nothing else, are refused. It is loaded in a process of its own first. Raises
+    ModelFileError for them, for damaged files and for what is no TorchScript.
     """
     path = Path(path)
     members = check_zip(path)
@@ -46,15 +62,10 @@ def load_torchscript(path: str | Path) -> nn.Module:
         raise ModelFileError(
             f"{path} is no TorchScript: it holds {listed(member.name for member in members)}"
         )
-    _check_script(path, members)
-    try:
-        module: nn.Module = jit.load(str(path), map_location="cpu")
-    except (RuntimeError, ValueError, AttributeError, EOFError) as error:
-        raise ModelFileError(f"{path} cannot be read as TorchScript: {first_line(error)}") from error
-    for kind in sorted(_operators(module)):
-        if kind.split("::")[0] not in _LIBRARIES or kind in _TOUCH_FILES or "::rpc" in kind:
-            raise ModelFileError(f"{path} would call {kind}, which does more than compute: it is not loaded")
-    return module.eval()
+    with tempfile.TemporaryDirectory(prefix="exactile-") as folder:
+        copy = Path(folder) / "network.pt"
+        _copy_script(path, members, copy)
+        return _compiled(path, copy).eval()
 
 
 def load_state(path: str | Path) -> dict[str, Tensor]:
@@ -93,7 +104,7 @@ def below(name: str) -> str:
     return name.partition("/")[2]
 
 
-def listed(names: Any) -> str:
+def listed(names: Iterable[str]) -> str:
     """Return the first names and how many there are."""
     names = list(names)
     return f"{counted(len(names), 'file')} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
@@ -105,39 +116,63 @@ def first_line(error: Exception) -> str:
     return (lines or [type(error).__name__])[0][:200].rstrip(".")
 
 
-def _check_script(path: Path, members: tuple[Member, ...]) -> None:
-    """Refuse code that runs while the file is loaded: __setstate__ and classes that are not TorchScript."""
-    texts = [member for member in members if member.name.endswith((".py", ".pkl"))]
-    if sum(member.size for member in texts) > CODE_BYTES:
+def _copy_script(path: Path, members: tuple[Member, ...], copy: Path) -> None:
+    """Write what torch needs of the file into a new one: checked pickles, source written anew, numbers."""
+    names = {below(member.name): member for member in members}
+    source = {name: one for name, one in names.items() if name.startswith("code/") and name.endswith(".py")}
+    if sum(one.size for one in source.values()) > CODE_BYTES:
         raise ModelFileError(f"{path} has more than {CODE_BYTES} bytes of code: no network does")
-    for member in texts:
-        text = read(path, member.name)
-        if b"__setstate__" in text:
-            raise ModelFileError(f"{path} would run code while it is loaded (__setstate__): {SCRIPT}")
-        if re.search(rb"torch\s*[.\n]\s*classes\s*[.\n]", text):
-            raise ModelFileError(
-                f"{path} holds objects of torch.classes, which are not computed by tiles: {SCRIPT}"
-            )
+    records = {name: one for name, one in names.items() if _RECORDS.fullmatch(name)}
+    sizes = {name: one.size for name, one in records.items()}
+    texts: dict[str, bytes] = {
+        f"{kind}.pkl": _checked_pickle(path, names[f"{kind}.pkl"], kind, sizes)
+        for kind in ("data", "constants")
+    }
+    try:
+        texts |= {name: rewritten(read(path, one.name)) for name, one in source.items()}
+    except UnsafeSourceError as error:
+        raise ModelFileError(f"{path} {error}: {SCRIPT}") from error
+    texts |= {name: read(path, names[name].name)[:16] for name in _TOLD if name in names}
+    archive.copy(
+        path, copy, {f"network/{name}": text for name, text in texts.items()},
+        {f"network/{name}": one.name for name, one in records.items()},
+    )  # fmt: skip
 
 
-def _operators(module: Any) -> set[str]:
-    """Return the operators of all methods and hooks of all parts, and of the functions that they call."""
-    kinds: set[str] = set()
-    for part in module.modules():
-        script = part._c
-        methods = [script._get_method(name) for name in script._method_names()]
-        for method in (*methods, *script._get_forward_hooks(), *script._get_forward_pre_hooks()):
-            graph = method.graph.copy()
-            torch._C._jit_pass_inline(graph)
-            kinds.update(_kinds(graph))
-    return kinds
+def _checked_pickle(path: Path, member: Member, kind: str, sizes: Mapping[str, int]) -> bytes:
+    """Return a pickle of TorchScript that describes only tensors that are there, and runs nothing."""
+    if member.size > PICKLE_BYTES:
+        raise ModelFileError(f"{path} has a pickle of {member.size} bytes: that of a network is small")
+    data = read(path, member.name)
+    if re.search(rb"torch\s*[.\n]\s*classes\s*[.\n]", data):
+        raise ModelFileError(
+            f"{path} holds objects of torch.classes, which are not computed by tiles: {SCRIPT}"
+        )
+    own = {name.removeprefix(f"{kind}/"): size for name, size in sizes.items() if name.startswith(f"{kind}/")}
+    try:
+        named = check_tensors(data, own)
+    except DamagedPickleError as error:
+        raise ModelFileError(f"{path} is damaged: {error}") from error
+    if others := sorted(name for name in named if not _NAMED.fullmatch(name)):
+        raise ModelFileError(f"{path} holds {others[0]}, which is no part of a network: {SCRIPT}")
+    return data
 
 
-def _kinds(block: Any) -> Iterator[str]:
-    for node in block.nodes():
-        yield node.kind()
-        for inner in node.blocks():
-            yield from _kinds(inner)
+def _compiled(path: Path, copy: Path) -> nn.Module:
+    """Return the network, unless it calls what is not known to compute and do nothing else, anywhere."""
+    try:
+        module, kinds = torchscript.load(copy)
+    except TrialError as error:
+        raise ModelFileError(f"{path} is not loaded: tried in a process of its own, it {error}") from error
+    except Exception as error:  # damaged files fail in every way
+        raise ModelFileError(f"{path} cannot be read as TorchScript: {first_line(error)}") from error
+
+    if others := sorted(kinds - PURE):
+        raise ModelFileError(
+            f"{path} would call {others[0]}, which is not among the operators that are known to compute and "
+            f"do nothing else, so it is not loaded: {OTHERWISE}"
+        )
+    return module
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:
@@ -149,20 +184,20 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 
 def _unpickled(path: Path) -> Any:
     """Return what torch.save has written, where it is made of tensors, numbers, strings and lists."""
-    records = _check_zipped(path) if is_zip(path) else _check_legacy(path)
+    if is_zip(path):
+        _check_zipped(path)
+    else:
+        _check_legacy(path)
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged pickles fail in every way
         raise ModelFileError(f"{path} cannot be read as weights: {first_line(error)}") from error
-    # torch believes what a pickle says of the length of a record, and would read on behind its end.
-    tensors = (leaf for leaf in tree_leaves(found) if isinstance(leaf, Tensor))
-    if records is not None and any(tensor.untyped_storage().nbytes() not in records for tensor in tensors):
-        raise ModelFileError(f"{path} is damaged: a tensor is not as long as its numbers")
-    return found
 
 
-def _check_zipped(path: Path) -> frozenset[int] | None:
-    """Refuse code in the pickle of a zipped file; return the bytes of its records."""
+def _check_zipped(path: Path) -> None:
+    """Refuse code in the pickle of a zipped file, and tensors that are not all there."""
     members = check_zip(path)
     pickled = [member for member in members if below(member.name) == "data.pkl"]
     if is_torchscript(members) or len(pickled) != 1:
@@ -170,11 +205,16 @@ def _check_zipped(path: Path) -> frozenset[int] | None:
         raise ModelFileError(f"{path} is {kind}: it holds {listed(member.name for member in members)}")
     if pickled[0].size > PICKLE_BYTES:
         raise ModelFileError(f"{path} has a pickle of {pickled[0].size} bytes: that of weights is small")
-    _refuse_code(path, scan(io.BytesIO(read(path, pickled[0].name)), str(path)))
-    return frozenset(member.size for member in members)
+    data, folder = read(path, pickled[0].name), pickled[0].name.removesuffix(".pkl") + "/"
+    _refuse_code(path, scan(io.BytesIO(data), str(path)))
+    sizes = {one.name.removeprefix(folder): one.size for one in members if one.name.startswith(folder)}
+    try:
+        check_tensors(data, sizes)
+    except DamagedPickleError as error:
+        raise ModelFileError(f"{path} is damaged: {error}") from error
 
 
-def _check_legacy(path: Path) -> frozenset[int] | None:
+def _check_legacy(path: Path) -> None:
     """Refuse code, and numbers that would reserve more memory than the file has, in a file of torch < 1.6."""
     with path.open("rb") as file:
         if file.read(1) != b"\x80":
@@ -186,7 +226,6 @@ def _check_legacy(path: Path) -> frozenset[int] | None:
     _refuse_code(path, found)
     if found.largest > path.stat().st_size:
         raise ModelFileError(f"{path} announces more numbers than it holds: it was perhaps cut off")
-    return None  # torch reads its weights in a row, and fails where there are too few
 
 
 def _refuse_code(path: Path, found: Scan) -> None:

@@ -6,22 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch.jit import ScriptModule
 
 from napari_exactile.geometry.grid import OutputGrid
 from napari_exactile.geometry.interval import Box, round_up
 from napari_exactile.network.analysis import Analysis, refuse_nan, refuse_training
 from napari_exactile.network.failures import explained, wrong_axes
-from napari_exactile.network.forms import on_device, unfused
+from napari_exactile.network.forms import on_device, require_end, unfused
 from napari_exactile.network.gives import Gives, gives
 from napari_exactile.network.graph import NotExactError
 from napari_exactile.network.outputs import WrongSizeError, check_size, pick
 from napari_exactile.network.trace import dtype_of, trace
 from napari_exactile.torch_state import exact_arithmetic
+from napari_exactile.torchscript import is_script
 
 Factor = int | Literal["auto"]
 
@@ -29,6 +29,7 @@ Factor = int | Literal["auto"]
 FACTORS = (32, 64)
 # Sides of the tile that is tried, in pixels: small networks of many levels need some room.
 TRIED = 64
+ON_ZEROS = f"{__name__}:on_zeros"
 
 
 @dataclass(frozen=True)
@@ -118,13 +119,21 @@ def refuse_exact(analysis: Analysis) -> None:
 
 def _scores(module: nn.Module, analysis: Analysis, factor: int) -> torch.Tensor:
     """Run the network on a tile whose sides are different multiples of the factor."""
-    image = torch.zeros(1, analysis.channels, *_sides(analysis.shape, factor), dtype=dtype_of(module))
-    here = on_device(module, image.device)
-    run = unfused(here) if isinstance(here, ScriptModule) else here
-    with torch.no_grad():
-        scores = pick(run(image), analysis.output, image)
+    shape = (1, analysis.channels, *_sides(analysis.shape, factor))
+    require_end(module, shape, ON_ZEROS, loops_only=True)
+    scores, image = on_zeros(module, shape)
+    scores = pick(scores, analysis.output, image)
     check_size(scores, image)
     return scores
+
+
+def on_zeros(module: nn.Module, shape: tuple[int, ...]) -> tuple[Any, torch.Tensor]:
+    """Return what the network makes of an image of zeros, and the image."""
+    image = torch.zeros(shape, dtype=dtype_of(module))
+    here = on_device(module, image.device)
+    run = unfused(here) if is_script(here) else here
+    with torch.no_grad():
+        return run(image), image
 
 
 def _gives(module: nn.Module, analysis: Analysis, factor: int) -> Gives:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from io import BytesIO
 from typing import Any
 
 import torch
 from torch import fx, nn
-from torch.jit import ScriptModule
 from torch.utils._pytree import tree_leaves
 
+from napari_exactile import torchscript
+from napari_exactile.apart import TrialError
+from napari_exactile.network.graph import NotExactError, Refusal
 from napari_exactile.network.hooks import module_calls
+from napari_exactile.torchscript import is_script
 
-jit: Any = torch.jit  # its types are those of Python, not of what it makes
+TRACED = "napari_exactile.network.trace:trace"
+ENDLESS = "Save it as an exported program (torch.export.save), which has no loops and is checked more closely"
 
 
 class Places:
@@ -27,7 +30,7 @@ class Places:
 
     def __init__(self, module: nn.Module) -> None:
         self._stack: list[str] = []
-        self._owners = _owners(module) if isinstance(module, ScriptModule) else {}
+        self._owners = _owners(module) if is_script(module) else {}
         self._owner, self._reads_it = "", False
 
     @property
@@ -57,9 +60,8 @@ def followed(module: nn.Module, places: Places) -> Iterator[Callable[[torch.Tens
     """Yield what runs the unchanged network in this thread and tells `places` where it is."""
     if isinstance(module, fx.GraphModule):
         yield _StepByStep(module, places).run
-    elif isinstance(module, ScriptModule):
-        # Optimised, it may fuse operators into ones that nobody has a rule for.
-        with jit.optimized_execution(False):
+    elif is_script(module):
+        with torchscript.unfused():
             yield module.forward
     else:
         with module_calls(module, places.enter, places.leave):
@@ -74,13 +76,8 @@ def on_device(module: nn.Module, device: torch.device) -> nn.Module:
     elsewhere = [tensor for tensor in _tensors(module) if tensor.device.type != device.type]
     if not elsewhere:
         return module
-    if isinstance(module, ScriptModule):
-        # Frozen weights are part of the program: only loading it moves them.
-        file = BytesIO()
-        jit.save(module, file)
-        file.seek(0)
-        loaded: nn.Module = jit.load(file, map_location=device)
-        return loaded
+    if is_script(module):
+        return torchscript.moved(module, device)
     # What the copy finds here, it takes instead of making a second one where the first is.
     there = {id(tensor): _moved(tensor, device) for tensor in elsewhere}
     return deepcopy(module, there)
@@ -91,11 +88,22 @@ def _moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     return nn.Parameter(moved, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else moved
 
 
+def require_end(
+    module: nn.Module, shape: tuple[int, ...], function: str = TRACED, loops_only: bool = False
+) -> None:
+    """Raise NotExactError where a network from a file, in another process, does not come to a good end."""
+    try:
+        torchscript.try_on(module, function, shape, loops_only)
+    except TrialError as error:
+        raise NotExactError((Refusal("model", "", str(error), ENDLESS),)) from error
+
+
 def unfused(module: nn.Module) -> Callable[[torch.Tensor], Any]:
-    """Return what runs a TorchScript network operator by operator."""
+    """Return what runs a TorchScript network operator by operator, once it is known to come to an end."""
 
     def run(image: torch.Tensor) -> Any:
-        with jit.optimized_execution(False):
+        require_end(module, tuple(image.shape))
+        with torchscript.unfused():
             return module(image)
 
     return run
@@ -105,8 +113,8 @@ def weights(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
     """Yield the parameters and buffers of a network with their names; freezing may have lost them."""
     yield from module.named_parameters()
     yield from module.named_buffers()
-    if isinstance(module, ScriptModule):
-        yield from _constants(module)
+    if is_script(module):
+        yield from torchscript.constants(module)
 
 
 def in_training(module: nn.Module) -> bool:
@@ -160,16 +168,7 @@ def _place(step: fx.Node) -> str:
     return path.replace("L['self']", "").replace("[", ".").replace("]", "").replace("'", "").strip(".")
 
 
-def _owners(module: ScriptModule) -> dict[int, str]:
+def _owners(module: nn.Module) -> dict[int, str]:
     """Return, for the storage of every weight, the path of the module that it belongs to."""
     owners = ((storage(tensor), name.rpartition(".")[0]) for name, tensor in weights(module))
     return {key: owner for key, owner in owners if owner}
-
-
-def _constants(module: ScriptModule) -> Iterator[tuple[str, torch.Tensor]]:
-    """Yield the weights that freezing has moved into the graph; once saved, they have no names."""
-    graph: Any = module.graph
-    for node in graph.findAllNodes("prim::Constant"):
-        if node.hasAttribute("value") and node.kindOf("value") == "t":
-            name = node.output().debugName()
-            yield name.removeprefix("self.") if name.startswith("self.") else "", node.t("value")

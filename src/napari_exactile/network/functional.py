@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 from torch._subclasses.functional_tensor import FunctionalTensorMode, dispatch_functionalize
-from torch.jit import ScriptModule
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from napari_exactile.torchscript import is_script
 
 aten: Any = torch.ops.aten
 Run = Callable[[torch.Tensor], torch.Tensor]
@@ -17,7 +18,7 @@ Run = Callable[[torch.Tensor], torch.Tensor]
 
 def recorded(run: Run, module: nn.Module, recorder: TorchDispatchMode) -> Run:
     """Return `run`, which runs `module`, with every operator seen by `recorder`, out of place."""
-    if isinstance(module, ScriptModule):
+    if is_script(module):
         return dispatch_functionalize(run, _BelowTorchScript(recorder))
     functional = torch.func.functionalize(run, remove="mutations")
 

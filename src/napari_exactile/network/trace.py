@@ -22,7 +22,15 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from napari_exactile.network.constants import LARGEST_CONSTANT, computed, created, is_fill
 from napari_exactile.network.failures import explained
-from napari_exactile.network.forms import Places, followed, on_device, own_storages, storage, weights
+from napari_exactile.network.forms import (
+    Places,
+    followed,
+    on_device,
+    own_storages,
+    require_end,
+    storage,
+    weights,
+)
 from napari_exactile.network.functional import recorded, usual_form, without_values
 from napari_exactile.network.graph import Graph, Node, NotExactError, Ref, Refusal
 from napari_exactile.network.outputs import Output, no_output, pick
@@ -45,6 +53,7 @@ def trace(
     network looks at pixel values to decide what to do, or fails on this shape. Of a network whose weights lie
     on a GPU, a copy in main memory is traced. `even` is noted in the graph.
     """
+    require_end(module, shape)
     with without_triton(), exact_arithmetic():
         graph = _traced(on_device(module, torch.device("cpu")), shape, output)
     return replace(graph, even=even)

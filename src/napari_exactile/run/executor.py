@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call
-from torch.jit import ScriptModule
 
 from napari_exactile.geometry.interval import Box, box_shape, full_box, moved, slices
 from napari_exactile.geometry.tiling import tile_around
@@ -31,6 +30,7 @@ from napari_exactile.network.work import work_whole
 from napari_exactile.run.pipeline import ReadAhead
 from napari_exactile.run.settings import Method
 from napari_exactile.run.survey import Survey
+from napari_exactile.torchscript import is_script
 
 Check = Callable[[], None]
 
@@ -159,7 +159,7 @@ class Executor:
     @cached_property
     def _network(self) -> Callable[[torch.Tensor], Any]:
         """The unchanged network on the device."""
-        if isinstance(self._module, ScriptModule):
+        if is_script(self._module):
             return unfused(on_device(self._module, self._device))
         weights = self._weights
         return lambda image: functional_call(self._module, weights, (image,), tie_weights=False)

@@ -96,9 +96,10 @@ class ResultLayers:
         elif self._written is not None and written is not self._written:
             self._point_at(written)
         self._written = written
-        self._lock(True)
+        self.lock(True)
 
-    def _lock(self, locked: bool) -> None:
+    def lock(self, locked: bool) -> None:
+        """Let nobody paint on the layers, nor undo what was painted before; or let people paint again."""
         self._locked = locked
         for layer in self.left:
             layer.editable = not locked
@@ -130,7 +131,7 @@ class ResultLayers:
             name = layer.name.split(INCOMPLETE)[0]
             layer.name = name if series.complete else f"{name}{INCOMPLETE}{percent(series)} %)"
             finish_layer(layer)
-        self._lock(on_disk)
+        self.lock(on_disk)
         self.mark(series)
 
     def mark(self, series: Series) -> None:

@@ -180,6 +180,8 @@ class Run:
         """Stop and leave the layer as it is, named as what it is: the dock is going away, not the viewer."""
         if self._running:
             self._shown.finish(self.series, on_disk=self.path is not None)
+        elif self.path is None:
+            self.unlock()
         self.abandon()
 
     def _on_event(self, event: Event | Exception) -> None:
@@ -326,6 +328,16 @@ class Run:
         kept = kept and self.job.decision.kind == "threshold"
         return kept and self.series.complete and not self._running
 
+    def await_threshold(self, threshold: float) -> None:
+        """Lock labels that `rethreshold` is about to write anew, until `refresh` or `unlock`."""
+        self.threshold = threshold
+        self._shown.lock(True)
+
+    def unlock(self) -> None:
+        """Let labels in memory be painted on, which are those of the threshold that was written last."""
+        self.threshold = self.job.decision.threshold
+        self._shown.lock(False)
+
     def rethreshold(self) -> Any:
         """Write the labels of another `threshold`, in a thread; `refresh` takes what this returns."""
         from napari_exactile.run.edited import fingerprint
@@ -340,6 +352,7 @@ class Run:
         self._edits.take_back()
         for layer in self._shown.left:
             layer.refresh()
+        self.unlock()
         self._edits.follow(self._shown.left, before, kept=False)
         self._on_edits()
 

@@ -381,6 +381,24 @@ def test_continue_asks_before_edits_are_lost(
     assert np.shares_memory(layer.data, run.series.labels)
 
 
+def test_labels_that_are_swapped_during_a_run_are_not_its_own(
+    opened: Open, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What the layer shows at the end is not what was computed, and nothing says that it is."""
+    _viewer, dock = opened()
+    brake = Brake(monkeypatch)
+    layer = begin(qtbot, dock, brake, tiles=2).layer
+    layer.data = np.ones_like(layer.data)
+    assert not layer.editable
+    brake.let(1000)
+    qtbot.waitUntil(lambda: not dock.running, timeout=WAIT)
+    assert words(dock) == f"Done, {EDITED} - unsaved"
+    assert not layer.metadata["exactile"]["exact"]
+    dock.save(tmp_path / "out.ome.tif")
+    qtbot.waitUntil(lambda: dock.run.saved, timeout=WAIT)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out.ome.tif"), layer.data)
+
+
 def test_labels_are_locked_while_they_are_computed_and_on_disk(
     opened: Open, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

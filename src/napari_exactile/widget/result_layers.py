@@ -72,6 +72,7 @@ class ResultLayers:
         self._written: Written | None = None
         self._locked = False
         self.all: list[Labels | Image] = []
+        self._arrays: list[Any] = []
 
     @property
     def first(self) -> Labels | Image | None:
@@ -82,6 +83,11 @@ class ResultLayers:
     def left(self) -> list[Labels | Image]:
         """The layers that nobody has deleted."""
         return [layer for layer in self.all if layer in self._viewer.layers]
+
+    @property
+    def arrays(self) -> list[tuple[Labels | Image, Any]]:
+        """These layers, and what each showed when it was given the arrays of the run."""
+        return [pair for pair in zip(self.all, self._arrays, strict=True) if pair[0] in self.left]
 
     def show(self, series: Series, written: Written) -> None:
         """Add the layers, locked; where they are there already, let them show these arrays."""
@@ -95,6 +101,8 @@ class ResultLayers:
                     emitter.connect(_mark_edited)
         elif self._written is not None and written is not self._written:
             self._point_at(written)
+        if written is not self._written:
+            self._arrays = [layer.data for layer in self.all]
         self._written = written
         self.lock(True)
 

@@ -306,10 +306,9 @@ class Run:
             self._shown.remove()
             remove_layers_over(self._viewer, self.path)
         computed = self._computation
-        self.series.edited = computed.keeps_edits
-        self._shown.finish(self.series, on_disk=self.path is not None)
         if self.path is None:
-            self._edits.follow(self._shown.left, computed.fingerprint, computed.keeps_edits)
+            self._edits.follow(self._shown.arrays, computed.fingerprint, computed.keeps_edits)
+        self._shown.finish(self.series, on_disk=self.path is not None)
         if self.series.complete and self._shown.left:
             self._overlay.clear_status()
             self._shown.add_probabilities()
@@ -353,7 +352,7 @@ class Run:
         for layer in self._shown.left:
             layer.refresh()
         self.unlock()
-        self._edits.follow(self._shown.left, before, kept=False)
+        self._edits.follow(self._shown.arrays, before, kept=False)
         self._on_edits()
 
     def show_result(self, words: str = "") -> None:

@@ -278,8 +278,8 @@ def test_another_threshold_asks_before_edits_are_lost(opened: Open, qtbot: QtBot
     """Kept, labels and threshold stay; otherwise the labels are exactly those of the new threshold."""
     dock, layer = thresholded(opened, qtbot)
     field, own = dock.fields.threshold, dock.run.threshold
-    layer.data[20:40, 20:40] ^= 1
-    layer.refresh()
+    layer.brush_size = 20
+    layer.paint((30, 30), 1 - int(layer.data[30, 30]))
     painted = layer.data.copy()
     answer.append("Keep the edits")
     field.value = 0.6
@@ -302,6 +302,35 @@ def test_another_threshold_asks_before_edits_are_lost(opened: Open, qtbot: QtBot
     field.value = 0.7
     qtbot.waitUntil(lambda: dock.run.threshold == 0.7, timeout=WAIT)
     assert len(answer) == 1, "nothing is asked where nothing can be lost"
+    qtbot.waitUntil(lambda: layer.editable, timeout=WAIT)
+    expected = ex.segment(dock.viewer.layers["slide"].data, yes_or_no(), threshold=0.7)
+    layer.undo()
+    np.testing.assert_array_equal(layer.data, expected.labels, "edits do not come back")
+
+
+def test_labels_are_locked_while_a_threshold_is_applied(
+    opened: Open, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody paints on what is about to be written, and where that fails, people can paint again."""
+    from napari_exactile.run import rethreshold as module
+
+    dock, layer = thresholded(opened, qtbot)
+    held, original = threading.Event(), module.rethreshold
+
+    def slow(series: Series, threshold: float) -> None:
+        held.wait(WAIT / 1000)
+        if threshold == 0.8:
+            raise OSError("no memory")
+        original(series, threshold)
+
+    monkeypatch.setattr(module, "rethreshold", slow)
+    for threshold in (0.6, 0.8):
+        held.clear()
+        dock.fields.threshold.value = threshold
+        qtbot.waitUntil(lambda: not layer.editable, timeout=WAIT)
+        held.set()
+        qtbot.waitUntil(lambda: layer.editable, timeout=WAIT)
+    assert dock.run.threshold == dock.run.job.decision.threshold == 0.6
 
 
 @pytest.mark.parametrize("where", ["done", "left", "swapped"])
@@ -350,6 +379,24 @@ def test_continue_asks_before_edits_are_lost(
         assert words(dock).startswith("Done: exact")
         np.testing.assert_array_equal(layer.data, whole)
     assert np.shares_memory(layer.data, run.series.labels)
+
+
+def test_labels_that_are_swapped_during_a_run_are_not_its_own(
+    opened: Open, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What the layer shows at the end is not what was computed, and nothing says that it is."""
+    _viewer, dock = opened()
+    brake = Brake(monkeypatch)
+    layer = begin(qtbot, dock, brake, tiles=2).layer
+    layer.data = np.ones_like(layer.data)
+    assert not layer.editable
+    brake.let(1000)
+    qtbot.waitUntil(lambda: not dock.running, timeout=WAIT)
+    assert words(dock) == f"Done, {EDITED} - unsaved"
+    assert not layer.metadata["exactile"]["exact"]
+    dock.save(tmp_path / "out.ome.tif")
+    qtbot.waitUntil(lambda: dock.run.saved, timeout=WAIT)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out.ome.tif"), layer.data)
 
 
 def test_labels_are_locked_while_they_are_computed_and_on_disk(

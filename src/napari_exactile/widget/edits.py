@@ -37,15 +37,18 @@ class Edits:
         self._looking = Latest()
         self._look_soon = qdebounced(self._look_again, timeout=LOOK_MS)
 
-    def follow(self, layers: Sequence[Labels | Image], before: Fingerprint | None, kept: bool) -> None:
+    def follow(
+        self, arrays: Sequence[tuple[Labels | Image, Any]], before: Fingerprint | None, kept: bool
+    ) -> None:
         """From now on, labels are unedited where they are as `before`; `kept`: they are edited in any case.
 
-        The layers show them.
+        They are in the `arrays` of layers, which may show others by now.
         """
         self.leave()
-        self._layers, self._shown = list(layers), [layer.data for layer in layers]
-        self._before, self._kept, self._series().edited = before, kept, kept
-        self._seen = kept, before
+        self._layers, self._shown = [layer for layer, _ in arrays], [data for _, data in arrays]
+        self._before, self._kept = before, kept
+        self._series().edited = edited = kept or bool(self.swapped)
+        self._seen = edited, before
         for emitter, callback in self._connections():
             emitter.connect(callback)
 

@@ -72,6 +72,7 @@ class ResultLayers:
         self._written: Written | None = None
         self._locked = False
         self.all: list[Labels | Image] = []
+        self._arrays: list[Any] = []
 
     @property
     def first(self) -> Labels | Image | None:
@@ -82,6 +83,11 @@ class ResultLayers:
     def left(self) -> list[Labels | Image]:
         """The layers that nobody has deleted."""
         return [layer for layer in self.all if layer in self._viewer.layers]
+
+    @property
+    def arrays(self) -> list[tuple[Labels | Image, Any]]:
+        """These layers, and what each showed when it was given the arrays of the run."""
+        return [pair for pair in zip(self.all, self._arrays, strict=True) if pair[0] in self.left]
 
     def show(self, series: Series, written: Written) -> None:
         """Add the layers, locked; where they are there already, let them show these arrays."""
@@ -95,10 +101,13 @@ class ResultLayers:
                     emitter.connect(_mark_edited)
         elif self._written is not None and written is not self._written:
             self._point_at(written)
+        if written is not self._written:
+            self._arrays = [layer.data for layer in self.all]
         self._written = written
-        self._lock(True)
+        self.lock(True)
 
-    def _lock(self, locked: bool) -> None:
+    def lock(self, locked: bool) -> None:
+        """Let nobody paint on the layers, nor undo what was painted before; or let people paint again."""
         self._locked = locked
         for layer in self.left:
             layer.editable = not locked
@@ -130,7 +139,7 @@ class ResultLayers:
             name = layer.name.split(INCOMPLETE)[0]
             layer.name = name if series.complete else f"{name}{INCOMPLETE}{percent(series)} %)"
             finish_layer(layer)
-        self._lock(on_disk)
+        self.lock(on_disk)
         self.mark(series)
 
     def mark(self, series: Series) -> None:

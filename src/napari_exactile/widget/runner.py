@@ -180,6 +180,8 @@ class Run:
         """Stop and leave the layer as it is, named as what it is: the dock is going away, not the viewer."""
         if self._running:
             self._shown.finish(self.series, on_disk=self.path is not None)
+        elif self.path is None:
+            self.unlock()
         self.abandon()
 
     def _on_event(self, event: Event | Exception) -> None:
@@ -304,10 +306,9 @@ class Run:
             self._shown.remove()
             remove_layers_over(self._viewer, self.path)
         computed = self._computation
-        self.series.edited = computed.keeps_edits
-        self._shown.finish(self.series, on_disk=self.path is not None)
         if self.path is None:
-            self._edits.follow(self._shown.left, computed.fingerprint, computed.keeps_edits)
+            self._edits.follow(self._shown.arrays, computed.fingerprint, computed.keeps_edits)
+        self._shown.finish(self.series, on_disk=self.path is not None)
         if self.series.complete and self._shown.left:
             self._overlay.clear_status()
             self._shown.add_probabilities()
@@ -326,6 +327,16 @@ class Run:
         kept = kept and self.job.decision.kind == "threshold"
         return kept and self.series.complete and not self._running
 
+    def await_threshold(self, threshold: float) -> None:
+        """Lock labels that `rethreshold` is about to write anew, until `refresh` or `unlock`."""
+        self.threshold = threshold
+        self._shown.lock(True)
+
+    def unlock(self) -> None:
+        """Let labels in memory be painted on, which are those of the threshold that was written last."""
+        self.threshold = self.job.decision.threshold
+        self._shown.lock(False)
+
     def rethreshold(self) -> Any:
         """Write the labels of another `threshold`, in a thread; `refresh` takes what this returns."""
         from napari_exactile.run.edited import fingerprint
@@ -340,7 +351,8 @@ class Run:
         self._edits.take_back()
         for layer in self._shown.left:
             layer.refresh()
-        self._edits.follow(self._shown.left, before, kept=False)
+        self.unlock()
+        self._edits.follow(self._shown.arrays, before, kept=False)
         self._on_edits()
 
     def show_result(self, words: str = "") -> None:

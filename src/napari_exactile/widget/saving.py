@@ -82,8 +82,13 @@ class Saver:
 
     def rethreshold(self, run: Run, threshold: float) -> None:
         """Label anew with another threshold, from the probabilities that `run` has kept."""
-        run.threshold = threshold
-        self._thresholding.ask(run.rethreshold, run.refresh, lambda e: self._failed(run, e))
+
+        def failed(error: Exception) -> None:
+            run.unlock()
+            self._failed(run, error)
+
+        run.await_threshold(threshold)
+        self._thresholding.ask(run.rethreshold, run.refresh, failed)
 
     def _saved(self, run: Run) -> None:
         self._timer.stop()

@@ -290,6 +290,61 @@ def test_objects_of_other_libraries_are_refused(tmp_path: Path, marker: Path) ->
     assert_refused(tmp_path / "net.pt", marker, "torch.classes")
 
 
+# --- objects ----------------------------------------------------------------------------------------------
+
+
+@torch.jit.script
+class Small:
+    def __init__(self) -> None:
+        self.a = 1
+
+
+@torch.jit.script
+class Large:
+    def __init__(self) -> None:
+        self.a = 1
+        self.b = [2]
+
+
+class Scales(Network):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 2
+
+
+class HoldsObjects(Network):
+    part: Layer
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.small, self.larges = Small(), [Large(), Large()]
+        self.part = Scales("")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.part.forward(self.layer(x)) * (self.small.a + len(self.larges[0].b))
+
+
+def test_objects_are_what_their_fields_say(tmp_path: Path, marker: Path) -> None:
+    """torch would read the second field of an object that has one, and lists of objects are looked into."""
+    torch.jit.script(HoldsObjects()).save(str(tmp_path / "good.pt"))
+    assert ex.analyse(ex.load_model(tmp_path / "good.pt"), (16, 16)).refusals == ()
+    with zipfile.ZipFile(tmp_path / "good.pt") as file:
+        data = file.read("good/data.pkl")
+    for old, new in ((b" Large", b" Small"), (b"\nLarge\n", b"\nSmall\n"), (b"\nSmall\n", b"\nLarge\n")):
+        if old in data:
+            path = rewritten(tmp_path / "good.pt", tmp_path / "net.pt", {"data.pkl": data.replace(old, new)})
+            assert_refused(
+                path, marker, r"is damaged \((larges|small) of .* holds a __torch__\.\S+(Small|Large), not"
+            )
+
+
+def test_values_are_not_taken_for_objects(tmp_path: Path, marker: Path) -> None:
+    """A cast that torch does not check could make an object of anything."""
+    torch.jit.script(HoldsObjects()).save(str(tmp_path / "good.pt"))
+    call = b"unchecked_cast(__torch__.test_script_safety.Large, self.small)"
+    path = change_source(tmp_path / "good.pt", tmp_path / "net.pt", b"self.small", call)
+    assert_refused(path, marker, "without a look")
+
+
 # --- the list -----------------------------------------------------------------------------------------------
 
 

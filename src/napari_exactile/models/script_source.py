@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 CODE_BYTES = 8 << 20  # the largest of fifty networks has 0.4 MB
 
@@ -38,7 +39,16 @@ class UnsafeSourceError(ValueError):
     """Source that runs while it is loaded, or is none of TorchScript."""
 
 
-def rewritten(source: bytes) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Source of TorchScript, its classes by their names with the types of their fields, and interfaces."""
+
+    text: bytes
+    classes: Mapping[str, Mapping[str, str]]
+    interfaces: frozenset[str]
+
+
+def rewritten(source: bytes) -> Source:
     """Return source of TorchScript with the same meaning, of which nothing runs while it is loaded.
 
     Raises UnsafeSourceError for anything else.
@@ -50,6 +60,9 @@ def rewritten(source: bytes) -> bytes:
             tree = ast.parse(source.decode("latin-1"))
             for node in ast.walk(tree):
                 _check(node)
+            classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+            fields = {node.name: _fields(node) for node in classes}
+            interfaces = frozenset(node.name for node in classes if _is_interface(node))
             text = ast.unparse(_Texts().visit(tree))
     except (SyntaxError, RecursionError, MemoryError) as error:
         raise UnsafeSourceError("has source that is none of TorchScript") from error
@@ -57,7 +70,23 @@ def rewritten(source: bytes) -> bytes:
         raise UnsafeSourceError("would run code while it is loaded (__setstate__)")
     if "torch.classes" in text:
         raise UnsafeSourceError("holds objects of torch.classes, which are not computed by tiles")
-    return (text + "\n").encode("latin-1")
+    return Source((text + "\n").encode("latin-1"), fields, interfaces)
+
+
+def _is_interface(node: ast.ClassDef) -> bool:
+    return any(ast.unparse(base) in {"Interface", "ModuleInterface"} for base in node.bases)
+
+
+def _fields(node: ast.ClassDef) -> dict[str, str]:
+    """Return the types of a class's fields; names that are no words stand in __annotations__."""
+    found = {}
+    for one in node.body:
+        match one:
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=kind):
+                found[name] = ast.unparse(kind)
+            case ast.Assign(targets=[ast.Subscript(slice=ast.Constant(value=str(name)))], value=kind):
+                found[name] = ast.unparse(kind)
+    return found
 
 
 class _Texts(ast.NodeTransformer):
@@ -81,6 +110,11 @@ def _check(node: ast.AST) -> None:
         raise UnsafeSourceError(f"has source that is none of TorchScript ({type(node).__name__})")
     if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.decorator_list:
         raise UnsafeSourceError("has source that is none of TorchScript (decorators)")
+    match node:
+        case ast.Call(func=ast.Name(id="unchecked_cast"), args=[kind, *_]) if "__torch__" in ast.unparse(
+            kind
+        ):
+            raise UnsafeSourceError(f"takes a value for a {ast.unparse(kind)[:80]} without a look")
     for value in _run_by_loading(node):
         for part in ast.walk(value):
             if not isinstance(part, _PLAIN) or not _is_plain_call(part):

@@ -9,7 +9,8 @@ import io
 import math
 import pickle
 import pickletools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 PICKLE_BYTES = 16 << 20  # names, shapes and the like, without the weights
@@ -27,8 +28,16 @@ class DamagedPickleError(ValueError):
     """A pickle that cannot be read, or describes tensors that are not there."""
 
 
-def check_tensors(data: bytes, sizes: Mapping[str, int]) -> frozenset[str]:
-    """Return what a pickle names, once all of its tensors lie in records of just the right length.
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a pickle names, and which fields of which classes hold objects of which class."""
+
+    names: frozenset[str]
+    holds: frozenset[tuple[str, str, str]]
+
+
+def check_tensors(data: bytes, sizes: Mapping[str, int]) -> Described:
+    """Return what a pickle describes, once all of its tensors lie in records of just the right length.
 
     `sizes` are the lengths of the records by their keys, in bytes. Nothing that is named is called: what only
     remembers its arguments stands for it. Raises DamagedPickleError.
@@ -36,7 +45,8 @@ def check_tensors(data: bytes, sizes: Mapping[str, int]) -> frozenset[str]:
     reader = _Reader(io.BytesIO(data))
     try:
         _check_positions(data)
-        depth = _depth(reader.load(), {})
+        found = reader.load()
+        depth = _depth(found, {})
     except DamagedPickleError:
         raise
     except Exception as error:  # damaged pickles fail in every way
@@ -45,7 +55,7 @@ def check_tensors(data: bytes, sizes: Mapping[str, int]) -> frozenset[str]:
         raise DamagedPickleError("its pickle is nested too deeply")
     if any(sizes.get(key, 0) != length for key, length in reader.records):
         raise DamagedPickleError("a tensor is not as long as its numbers")
-    return frozenset(reader.stand_ins)
+    return Described(frozenset(reader.stand_ins), frozenset(_holds(reader.made)))
 
 
 class _Named:
@@ -53,12 +63,14 @@ class _Named:
 
     name = ""
     held: list[Any]
+    made: list[_Named]
 
     def __new__(cls, *arguments: Any) -> _Named:
         if cls.name == "torch._utils._rebuild_tensor_v2":
             _check_within(*arguments[:4])
         made = super().__new__(cls)
         made.held = list(arguments)
+        cls.made.append(made)
         return made
 
     def __setstate__(self, state: Any) -> None:
@@ -82,11 +94,13 @@ class _Reader(pickle.Unpickler):
         super().__init__(file, fix_imports=False)
         self.records: list[tuple[str, int]] = []
         self.stand_ins: dict[str, type[_Named]] = {}
+        self.made: list[_Named] = []
 
     def find_class(self, module: str, name: str) -> type[_Named]:
         """Return what stands for a class or function."""
         full = f"{module}.{name}"
-        return self.stand_ins.setdefault(full, type("Named", (_Named,), {"name": full}))
+        fields = {"name": full, "made": self.made}
+        return self.stand_ins.setdefault(full, type("Named", (_Named,), fields))
 
     def persistent_load(self, found: Any) -> _Storage:
         """Return what stands for numbers, and note in which record they are, and how many bytes."""
@@ -124,6 +138,26 @@ def _depth(one: Any, known: dict[int, int]) -> int:
         known[id(one)] = DEPTH
         known[id(one)] = 1 + max((_depth(part, known) for part in _parts(one)), default=0)
     return known[id(one)]
+
+
+def _holds(made: Iterable[_Named]) -> Iterator[tuple[str, str, str]]:
+    """Yield (class, field, class of an object in it) for all objects of classes in the source."""
+    for owner in made:
+        state = owner.held[0] if _is_object(owner) and owner.held else None
+        for field, value in state.items() if isinstance(state, dict) else ():
+            yield from ((owner.name, str(field), inner) for inner in _classes_in(value))
+
+
+def _classes_in(value: Any) -> Iterator[str]:
+    if _is_object(value):
+        yield value.name
+    else:
+        for part in _parts(value):
+            yield from _classes_in(part)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, _Named) and value.name.startswith("__torch__.")
 
 
 def _parts(one: Any) -> Iterable[Any]:

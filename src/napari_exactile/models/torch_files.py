@@ -26,8 +26,9 @@ from napari_exactile.models import archive
 from napari_exactile.models.archive import Member, ModelFileError, check_zip, is_zip, read, require_file
 from napari_exactile.models.operators import PURE
 from napari_exactile.models.pickles import Scan, scan
+from napari_exactile.models.script_objects import check_objects
 from napari_exactile.models.script_source import CODE_BYTES, UnsafeSourceError, rewritten
-from napari_exactile.models.storages import PICKLE_BYTES, DamagedPickleError, check_tensors
+from napari_exactile.models.storages import PICKLE_BYTES, DamagedPickleError, Described, check_tensors
 
 CONVERT = (
     "where you trust it, save it as TorchScript, torch.jit.script(network).save(...), or its state_dict()"
@@ -124,14 +125,17 @@ def _copy_script(path: Path, members: tuple[Member, ...], copy: Path) -> None:
         raise ModelFileError(f"{path} has more than {CODE_BYTES} bytes of code: no network does")
     records = {name: one for name, one in names.items() if _RECORDS.fullmatch(name)}
     sizes = {name: one.size for name, one in records.items()}
-    texts: dict[str, bytes] = {
-        f"{kind}.pkl": _checked_pickle(path, names[f"{kind}.pkl"], kind, sizes)
-        for kind in ("data", "constants")
+    pickles = {
+        kind: _checked_pickle(path, names[f"{kind}.pkl"], kind, sizes) for kind in ("data", "constants")
     }
     try:
-        texts |= {name: rewritten(read(path, one.name)) for name, one in source.items()}
+        sources = {name: rewritten(read(path, one.name)) for name, one in source.items()}
+        for _data, described in pickles.values():
+            check_objects(described.holds, sources)
     except UnsafeSourceError as error:
         raise ModelFileError(f"{path} {error}: {SCRIPT}") from error
+    texts = {name: one.text for name, one in sources.items()}
+    texts |= {f"{kind}.pkl": data for kind, (data, _described) in pickles.items()}
     texts |= {name: read(path, names[name].name)[:16] for name in _TOLD if name in names}
     archive.copy(
         path, copy, {f"network/{name}": text for name, text in texts.items()},
@@ -139,7 +143,9 @@ def _copy_script(path: Path, members: tuple[Member, ...], copy: Path) -> None:
     )  # fmt: skip
 
 
-def _checked_pickle(path: Path, member: Member, kind: str, sizes: Mapping[str, int]) -> bytes:
+def _checked_pickle(
+    path: Path, member: Member, kind: str, sizes: Mapping[str, int]
+) -> tuple[bytes, Described]:
     """Return a pickle of TorchScript that describes only tensors that are there, and runs nothing."""
     if member.size > PICKLE_BYTES:
         raise ModelFileError(f"{path} has a pickle of {member.size} bytes: that of a network is small")
@@ -150,12 +156,12 @@ def _checked_pickle(path: Path, member: Member, kind: str, sizes: Mapping[str, i
         )
     own = {name.removeprefix(f"{kind}/"): size for name, size in sizes.items() if name.startswith(f"{kind}/")}
     try:
-        named = check_tensors(data, own)
+        described = check_tensors(data, own)
     except DamagedPickleError as error:
         raise ModelFileError(f"{path} is damaged: {error}") from error
-    if others := sorted(name for name in named if not _NAMED.fullmatch(name)):
+    if others := sorted(name for name in described.names if not _NAMED.fullmatch(name)):
         raise ModelFileError(f"{path} holds {others[0]}, which is no part of a network: {SCRIPT}")
-    return data
+    return data, described
 
 
 def _compiled(path: Path, copy: Path) -> nn.Module:

@@ -13,7 +13,10 @@ from torch import Tensor, nn
 import napari_exactile as ex
 from attacks import assert_executes, assert_refused, rewritten
 from napari_exactile import torchscript
+from napari_exactile.models.archive import ModelFileError
 from napari_exactile.models.operators import PURE
+from packages import torchscript as torchscript_entry
+from packages import v05, write, zipped
 
 IGNORED = ["ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"]
 pytestmark = [pytest.mark.filterwarnings(one) for one in IGNORED]
@@ -173,6 +176,15 @@ def test_nothing_is_written(
     torch.jit.script(nn.Sequential(nn.Identity(), network) if inside else network).save(str(path))
     assert_refused(path, marker, r"aten::(save|from_file), which is not among the operators")
     assert_executes(lambda: torch.jit.load(str(path))(IMAGE), marker)
+
+
+def test_packages_write_nothing(tmp_path: Path, marker: Path) -> None:
+    """TorchScript in a package of bioimage.io, which needs no consent, is looked at in the same way."""
+    folder = tmp_path / "package"
+    write(folder, v05(torchscript=torchscript_entry(folder, Forks(str(marker))), halo=0))
+    with pytest.raises(ModelFileError, match=r"aten::save, which is not among the operators"):
+        ex.load_model(zipped(folder))
+    assert not marker.exists()
 
 
 class Exponentiates(nn.Module):

@@ -192,7 +192,19 @@ def test_arguments_have_names(exported: Path, tmp_path: Path, marker: Path, name
 
 @pytest.mark.parametrize(
     "target",
-    ["torch.os.system", "torch.hub.load", "torch.ops.aten.from_file.default", "os.system", "builtins.eval"],
+    [
+        "torch.os.system",
+        "torch.hub.load",
+        "torch.ops.aten.from_file.default",
+        "os.system",
+        "builtins.eval",
+        "torch.ops.aten.save.default",
+        "torch.ops.aten.set_.source_Storage",
+        "torch.ops.aten.resize_.default",
+        "torch.ops.aten._reshape_alias.default",
+        "torch.ops.prims.resize.default",
+        "torch.ops.aten.randperm.default",
+    ],
 )
 def test_only_operators_are_called(exported: Path, tmp_path: Path, marker: Path, target: str) -> None:
     """What a step calls is an operator of torch that computes, or arithmetic."""

@@ -13,7 +13,10 @@ from torch import Tensor, nn
 import napari_exactile as ex
 from attacks import assert_executes, assert_refused, rewritten
 from napari_exactile import torchscript
-from napari_exactile.models.operators import PURE
+from napari_exactile.models.archive import ModelFileError
+from napari_exactile.models.operators import EXPORTED, PURE
+from packages import torchscript as torchscript_entry
+from packages import v05, write, zipped
 
 IGNORED = ["ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"]
 pytestmark = [pytest.mark.filterwarnings(one) for one in IGNORED]
@@ -173,6 +176,15 @@ def test_nothing_is_written(
     torch.jit.script(nn.Sequential(nn.Identity(), network) if inside else network).save(str(path))
     assert_refused(path, marker, r"aten::(save|from_file), which is not among the operators")
     assert_executes(lambda: torch.jit.load(str(path))(IMAGE), marker)
+
+
+def test_packages_write_nothing(tmp_path: Path, marker: Path) -> None:
+    """TorchScript in a package of bioimage.io, which needs no consent, is looked at in the same way."""
+    folder = tmp_path / "package"
+    write(folder, v05(torchscript=torchscript_entry(folder, Forks(str(marker))), halo=0))
+    with pytest.raises(ModelFileError, match=r"aten::save, which is not among the operators"):
+        ex.load_model(zipped(folder))
+    assert not marker.exists()
 
 
 class Exponentiates(nn.Module):
@@ -352,7 +364,7 @@ def test_listed_operators_are_pure() -> None:
     """No listed operator has to do with files, other processes, Python, or objects of other libraries."""
     kinds = ("Future", "Await", "PyObject", "__torch__", "Capsule", "RRef", "Stream", "Generator ")
     for schema in torch._C._jit_get_all_schemas():
-        if schema.name in PURE:
+        if schema.name in EXPORTED:
             assert "filename" not in str(schema)
             assert not any(kind in str(one.type) for one in schema.arguments for kind in kinds), schema
 
@@ -376,7 +388,7 @@ def test_every_name_of_the_list_is_an_operator() -> None:
         "CallFunction", "CallMethod", "Constant", "CreateObject", "DictConstruct", "Enter", "Exit", "GetAttr",
         "If", "ListConstruct", "ListUnpack", "Loop", "SetAttr", "TupleConstruct", "TupleSlice", "isinstance",
     }  # fmt: skip
-    assert {name for name in PURE if name not in known} == {f"prim::{step}" for step in steps}
+    assert {name for name in EXPORTED if name not in known} == {f"prim::{step}" for step in steps}
 
 
 # --- torch without it ---------------------------------------------------------------------------------------

@@ -231,6 +231,7 @@ def places(module: nn.Module) -> list[str]:
 
 
 @pytest.mark.parametrize("form", [with_dynamic_sizes, strictly_exported])
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python:RuntimeWarning")
 def test_steps_of_exported_programs_keep_their_places(form: Callable[[nn.Module], nn.Module]) -> None:
     """Every operator of an exported program has the path of the module that it was exported from."""
     network = nn.Sequential(PaddedSkip(), nn.Sequential(nn.Conv2d(2, 2, 3, padding=1), nn.ReLU())).eval()

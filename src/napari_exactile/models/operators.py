@@ -1,9 +1,9 @@
 """The operators that networks from files may be made of, by their full names: they compute, and no more.
 
 None of them touches files, processes, Python or the network, and none makes objects of other libraries. An
-operator that is not here is refused, however harmless: what is known can be listed, what is not cannot. The
-inner parts of others (native_group_norm, _reshape_alias) are not here either: some believe the sizes that
-they are given, and read or write beside the numbers.
+operator that is not here is refused, however harmless: what is known can be listed, what is not cannot. Inner
+parts of others (_reshape_alias, _cummax_helper) are not here either: some believe the sizes that they are
+given, and read or write beside the numbers.
 """
 
 from __future__ import annotations
@@ -128,6 +128,16 @@ _DECOMPOSED = """
 broadcast_in_dim clone convert_element_type div iota squeeze sum transpose view_of
 """
 
+# What torch.export makes of layers.
+_INNER = """
+_adaptive_avg_pool2d _adaptive_avg_pool3d _assert_async _assert_scalar _assert_tensor_metadata
+_local_scalar_dense _log_softmax _native_batch_norm_legit _native_batch_norm_legit_functional
+_native_batch_norm_legit_no_training _prelu_kernel _safe_softmax _scaled_dot_product_flash_attention_for_cpu
+_softmax _to_copy _unsafe_view _weight_norm_interface cudnn_batch_norm lift_fresh_copy log_sigmoid_forward
+native_batch_norm native_channel_shuffle native_dropout native_group_norm native_layer_norm
+sym_constrain_range sym_constrain_range_for_size
+"""
+
 _FAMILIES = {
     "aten": (_POINTWISE, _LAYERS, _SHAPES, _CREATION, _REDUCTIONS, _QUESTIONS, _VALUES),
     "prim": (_STEPS,),
@@ -137,3 +147,4 @@ _FAMILIES = {
 PURE = frozenset(
     f"{library}::{name}" for library, texts in _FAMILIES.items() for text in texts for name in text.split()
 )
+EXPORTED = PURE | {f"aten::{name}" for name in _INNER.split()}

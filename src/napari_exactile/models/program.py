@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from napari_exactile.models.expressions import guard, size_expression
+from napari_exactile.models.operators import EXPORTED
 
 TEXT = 2_000  # the longest message of an assertion
 
@@ -15,13 +16,12 @@ _NAME = re.compile(r"([^\W\d]\w*)?")
 _DOTTED = re.compile(r"[\w.+\- ]*")
 _PLACE = re.compile(r"[\w.,;:@<>\[\]()'+\- ]*")
 _OPERATOR = re.compile(
-    r"torch\.ops\.(aten|prims)\.\w+\.\w+"
-    r"|_operator\.(add|sub|mul|floordiv|truediv|mod|pow|neg|pos|eq|ne|lt|le|gt|ge|and_|or_|lshift|rshift|getitem)"
+    r"_operator\.(add|sub|mul|floordiv|truediv|mod|pow|neg|pos|eq|ne|lt|le|gt|ge|and_|or_|lshift|rshift|getitem)"
     r"|math\.(trunc|floor|ceil)"
     r"|torch\.sym_(not|int|float|ite|max|min|sqrt|sum)"
     r"|torch\.ops\.higher_order\.wrap_with_set_grad_enabled"
 )
-_TOUCHES_FILES = re.compile(r"torch\.ops\.aten\.(save|load|from_file)\b")
+_OF_TORCH = re.compile(r"torch\.ops\.(aten|prims)\.(\w+)\.\w+")
 _STRUCTURES = {None, "builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict"}
 _TABLES = {
     "tensor_values", "sym_int_values", "sym_float_values", "sym_bool_values", "range_constraints",
@@ -71,8 +71,11 @@ def _clean(key: str, value: Any) -> Any:
 
 
 def _operator(text: str) -> str:
-    if not _OPERATOR.fullmatch(text) or _TOUCHES_FILES.match(text):
-        raise UnsafeProgramError(f"the operator {text[:80]!r}")
+    found = _OF_TORCH.fullmatch(text)
+    if not (f"{found[1]}::{found[2]}" in EXPORTED if found else _OPERATOR.fullmatch(text)):
+        raise UnsafeProgramError(
+            f"the operator {text[:80]!r}, which is not known to compute and do nothing else"
+        )
     return text
 
 

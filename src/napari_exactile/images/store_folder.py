@@ -42,16 +42,35 @@ def refuse_gone(path: Path) -> None:
 
 @contextmanager
 def telling_gone(path: Path) -> Iterator[None]:
-    """Raise StoreGoneError for whatever is raised in this block because its store was removed."""
+    """Raise StoreGoneError where a store is removed in this block, whatever else is raised because of it.
+
+    Files that are open can be written to after they were removed, so that nothing may be raised at all.
+    """
+    before = _journal(path)
     try:
         yield
     except Exception as error:
-        if not is_complete(path):
-            _sweep(path)
-            raise StoreGoneError(
-                f"{path} was removed during the run, and the labels in it with it: nothing is kept, run again"
-            ) from error
+        if _journal(path) != before:
+            raise _swept(path) from error
         raise
+    if _journal(path) != before:
+        raise _swept(path)
+
+
+def _journal(path: Path) -> tuple[int, int] | None:
+    """Return what tells the journal of a store, to which is only added, from that of another."""
+    try:
+        found = (path / OWN / "journal").stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _swept(path: Path) -> StoreGoneError:
+    _sweep(path)
+    return StoreGoneError(
+        f"{path} was removed during the run, and the labels in it with it: nothing is kept, run again"
+    )
 
 
 def _sweep(path: Path) -> None:

@@ -150,7 +150,11 @@ def test_a_trial_is_made_once_for_each_size(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 def test_inspecting_can_be_cancelled(tmp_path: Path) -> None:
     """Ctrl-C ends `exactile inspect` while a script loops, together with the process that tries it."""
-    start = "import sys; from napari_exactile.cli import main; sys.exit(main())"
+    # Whoever runs the tests in the background may have let programs ignore Ctrl-C.
+    start = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from napari_exactile.cli import main; sys.exit(main())"
+    )
     command = [sys.executable, "-c", start, "inspect", str(saved(Endless(), tmp_path))]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:

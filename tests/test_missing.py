@@ -258,3 +258,32 @@ def test_the_dock_finds_them_and_leaves_them_out(opened: Any, qtbot: QtBot) -> N
     labels = finish(qtbot, dock).data
     assert (labels[50:60, 60:80] == 0).all()
     assert len(np.unique(labels)) == 3
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_planes_normalised_together_count_each_pixel_once(dims: int) -> None:
+    """What is measured of all planes at once is not counted again for each of them."""
+    stack = np.random.default_rng(0).random((3, 60, 70)[-dims:], np.float32)
+    stack[..., 5:9, 5:9] = np.nan
+    axes = "tyx"[-dims:]
+    report = ex.segment(stack, network(), axes=axes, tile=48, ignore=np.nan, together=dims == 3).report
+    assert report.left_out == np.isnan(stack).sum()
+
+
+def test_checks_leave_out_what_the_run_left_out(tmp_path: Path) -> None:
+    """The probabilities that a check compares are background at missing pixels on both sides."""
+    pixels = np.random.default_rng(0).random((90, 101), np.float32)
+    pixels[3:60, 20:60] = np.nan
+    ex.segment(pixels, network(), tile=48, ignore=np.nan, output=tmp_path / "a.zarr")
+    check = ex.verify(tmp_path / "a.zarr", pixels, network(), seed=1).check
+    assert check.agrees
+    assert check.largest is not None
+    assert check.largest < 1e-6
+
+
+def test_the_preview_leaves_out_what_a_run_leaves_out() -> None:
+    """Pixels that get no label of the network are no errors of its tiles."""
+    pixels = np.random.default_rng(0).random((96, 96), np.float32)
+    pixels[:] = np.where(np.arange(96) % 16 < 15, np.nan, pixels)
+    whole = ex.tiling_error(pixels, network(), tile=32, radius=0, ignore=np.nan)
+    assert whole.misclassified <= 96 * 96 // 16

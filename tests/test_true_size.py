@@ -30,7 +30,7 @@ from napari_exactile.run.checked import SpotCheck
 from napari_exactile.run.errors import TilingErrors
 from napari_exactile.run.settings import Settings
 from napari_exactile.run.spot_check import RESIZED, Finished, check_windows
-from napari_exactile.run.summary import summary_lines
+from napari_exactile.run.summary import exactness, summary_lines
 from napari_exactile.run.words import error_remarks
 from proofs import many
 from tiled_scores import job_of, tiled
@@ -248,3 +248,14 @@ def test_zones_partition_the_labels(rows: int, columns: int, tiles: int) -> None
             assert box_shape(part) == box_shape(zone)
             count[slices(part)] += 1
     assert (count == 1).all()
+
+
+def test_exact_says_what_was_padded() -> None:
+    """Where labels are those of a padded pass, the sentence that calls them exact says so itself."""
+    model, image = whole_numbers(Strided()), picture((203, 250))
+    for method, words in (
+        ("whole-tile", "whole image, padded (y reflected to 204 px, x reflected to 252 px)"),
+        ("trimmed", "whole image"),
+    ):
+        report = ex.segment(image, model, tile=96, method=method).report
+        assert exactness(report).endswith(words)

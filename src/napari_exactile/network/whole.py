@@ -98,10 +98,13 @@ def _normalised(
     def each(values: torch.Tensor) -> torch.Tensor:
         return values.flatten().repeat_interleave(channels // groups).to(dtype)
 
+    # Beside statistics of more precision than the image has, batch norms take no others of less.
+    scale, shift = (None if one is None else one.to(dtype) for one in (weight, bias))
+
     def known(moments: Partial) -> Node:
         count, mean, squares = moments
         statistics = each(mean), each(squares / count)
-        args = (node.args[0], weight, bias, *statistics, False, 0.0, eps)
+        args = (node.args[0], scale, shift, *statistics, False, 0.0, eps)
         return replace(node, op=torch.ops.aten.native_batch_norm.default, args=args, kwargs={})
 
     return Whole(Moments(tuple(range(2, len(layout.shape) + 1)), groups), known)

@@ -187,7 +187,7 @@ class TilingErrors:
         probabilities: NDArray[Any] | None = None
         for part in parts:
             with exact_arithmetic():
-                result = job.decision.decide(scores(part))
+                result = job.decided(scores(part), part)
             assert result.labels is not None, "refused when the job was taken"
             index = slices(part, window)
             labels[index] = result.labels.cpu().numpy()

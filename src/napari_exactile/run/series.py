@@ -151,6 +151,8 @@ class Series:
         whole = reports[0]
         if self.planes.shape:
             whole = replace(summed(reports, self.planes.shape), tiles=self.tiles)
+        if self.settings.together:  # each plane has counted those of all
+            whole = replace(whole, left_out=reports[0].left_out)
         scale = self.model.card.scale_warning(self.planes.pixel_size)
         warnings = tuple(filter(None, [scale, *whole.warnings]))
         whole = replace(whole, warnings=warnings, notes=(*self.notes, *whole.notes))

@@ -225,7 +225,7 @@ class _Again:
         differs = kept != other.labels.cpu().numpy()
         ties = _leads(job.decision, chances)[differs] < job.decision.near_tie
         return Window(
-            plane, box, kept.size, int(differs.sum()), int(ties.sum()), *self._apart(window, chances)
+            plane, box, kept.size, int(differs.sum()), int(ties.sum()), *self._apart(window, part, chances)
         )
 
     def _scores(self, window: Box, part: Box) -> torch.Tensor:
@@ -237,14 +237,14 @@ class _Again:
         resizing = resizing_as_in_whole(bound, starts) if self._how == RESIZED else None
         return self._executor.through_network(crop, part, self._check, resizing=resizing)
 
-    def _apart(self, window: Box, chances: NDArray[np.float64]) -> Iterator[Any]:
+    def _apart(self, window: Box, part: Box, chances: NDArray[np.float64]) -> Iterator[Any]:
         """Yield the number of probabilities, their RMSE and largest difference, if the run's are at hand."""
         job = self._job
         if job.plan.method != "trimmed" or not job.prepared:
             return
         with exact_arithmetic():
             scores = self._executor.scores(window, job.plan.radius, "trimmed", self._check)
-            ours = job.decision.decide(scores).probabilities.double().cpu().numpy()
+            ours = job.decided(scores, part).probabilities.double().cpu().numpy()
         apart = np.abs(ours - chances)
         yield from (apart.size, float(np.sqrt(np.square(apart).mean())), float(apart.max()))
 

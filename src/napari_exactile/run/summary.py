@@ -172,7 +172,10 @@ def _as_they_are(report: Report) -> str:
 
 def _zones_exactness(report: Report) -> str:
     if report.exact:
-        return "exact: the labels of one pass over the whole image"
+        padding = padding_words(report.padding)
+        return "exact: the labels of one pass over the whole image" + (
+            f", padded ({padding})" if padding else ""
+        )
     if report.method == "approximate":
         return (
             f"APPROXIMATE: run in tiles with a radius of {lengths(report.radius)} px, chosen by hand, "

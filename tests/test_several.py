@@ -111,7 +111,7 @@ def test_any_image_can_be_chosen(tmp_path: Path, kind: str) -> None:
         np.testing.assert_array_equal(opened.array[...], image)
 
 
-@pytest.mark.parametrize("wanted", [3, -1, "3", "Pos 7", ""])
+@pytest.mark.parametrize("wanted", [3, -1, "3", "Pos 7", "", "²", "9" * 5000, True, 1.5])
 def test_another_image_is_refused(tmp_path: Path, wanted: Any) -> None:
     """An image that is not there is refused with a sentence that names those that are."""
     path, _images = positions(tmp_path)

@@ -25,7 +25,7 @@ IMAGES = [pixels(60, 70), pixels(130, 150), pixels(100, 150)]
 
 
 def converted(folder: Path, version: str = "0.4", series: list[str] | None = None, xml: int = 0) -> Path:
-    """Write three series as bioformats2raw does, told by a list of groups, by OME-XML, or by their numbers."""
+    """Write three series as bioformats2raw does, told by a list of groups, OME-XML, or their numbers."""
     path, new = folder / "a.zarr", version == "0.5"
     group = zarr.create_group(path, zarr_format=3 if new else 2)
     layout = {"bioformats2raw.layout": 3}

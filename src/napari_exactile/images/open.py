@@ -44,8 +44,9 @@ def open_image(
 
     Many scanners write slides as TIFF, whatever their endings. Zarr lies in a folder or a zip file. Of a file
     with several images, `series` chooses one, by its number from 0 on or by its name, or "all" of them, which
-    come in a tuple; by default, it is the largest, and a note names the others. Files and planes that an
-    image should have and has not are refused by name, unless `allow_missing` has them read as nothing.
+    come in a tuple; by default, it is the largest, and a note names the others. Files, planes, images
+    and levels that are announced and not there are refused by name, unless `allow_missing` has planes read
+    as nothing, and leaves out the others.
 
     Raises ValueError, in a sentence that names the file, for what is not one of these, is cut off or
     incomplete, needs a codec that is not installed, or lies on another machine.

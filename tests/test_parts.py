@@ -17,9 +17,9 @@ import napari_exactile as ex
 import ome_files
 from image_files import pixels
 from napari_exactile.images.fingerprint import ChangedError, fingerprint
+from napari_exactile.images.incomplete import IncompleteError
 from napari_exactile.images.opened import opened_files
 from napari_exactile.images.source import ArraySource
-from napari_exactile.images.tiff_parts import IncompleteError
 from napari_exactile.run.events import Measuring
 from napari_exactile.run.report_file import earlier_report
 from ome_files import planes

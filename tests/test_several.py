@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from torch import nn
 
 import napari_exactile as ex
 import ome_files
@@ -111,7 +112,7 @@ def test_any_image_can_be_chosen(tmp_path: Path, kind: str) -> None:
         np.testing.assert_array_equal(opened.array[...], image)
 
 
-@pytest.mark.parametrize("wanted", [3, -1, "3", "Pos 7", ""])
+@pytest.mark.parametrize("wanted", [3, -1, "3", "Pos 7", "", "²", "9" * 5000, True, 1.5])
 def test_another_image_is_refused(tmp_path: Path, wanted: Any) -> None:
     """An image that is not there is refused with a sentence that names those that are."""
     path, _images = positions(tmp_path)
@@ -189,6 +190,45 @@ def test_a_run_takes_the_image_of_ones_choice(tmp_path: Path) -> None:
     every = ex.segment(path, network(), series="all")
     for result, labels in zip(every, expected, strict=True):
         np.testing.assert_array_equal(result.labels, labels)
+
+
+def growing(folder: Path, last: Any) -> Path:
+    """Write two images of a channel, and one that is something else."""
+    with tifffile.TiffWriter(folder / "a.tif") as file:
+        for image in (pixels(80, 90), pixels(70, 90), last):
+            rgb = image.ndim == 3 and image.shape[-1] == 3
+            file.write(image, photometric="rgb" if rgb else "minisblack", metadata=None)
+    return folder / "a.tif"
+
+
+UNFIT = {
+    "colours": (pixels(40, 50, 3, dtype="uint8"), "'a.tif: 2' has 3 channels, but the model takes 1 channel"),
+    "complex": (pixels(40, 50) * np.complex64(1j), "'a.tif: 2' has pixels of type complex64: only real"),
+}
+
+
+@pytest.mark.parametrize("kind", UNFIT)
+def test_nothing_is_computed_where_one_image_does_not_fit(tmp_path: Path, kind: str) -> None:
+    """All images are looked at before the first one is run, in scripts and by the command; one is named."""
+    last, words = UNFIT[kind]
+    path, heard = growing(tmp_path, last), list[Any]()
+    for output in (None, tmp_path / "labels.ome.zarr"):
+        with pytest.raises(ValueError, match=words):
+            ex.segment(path, network(), series="all", on_event=heard.append, output=output)
+    assert heard == []
+    for name in ("labels.tif", "labels.ome.zarr"):
+        options = ("--model", MODEL, "--device", "cpu", "--series", "all", "--out", tmp_path / name)
+        assert_refused(call("segment", path, *options), words)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_of_one_image_of_several_names_it(tmp_path: Path) -> None:
+    """Also where what is wrong is its size, which nobody else would say of which image it is."""
+    path, heard = growing(tmp_path, pixels(2, 90)), list[Any]()
+    net = nn.Sequential(nn.Conv2d(1, 2, 5)).eval()
+    with pytest.raises(ValueError, match=r"^'a\.tif: 2' cannot be segmented: "):
+        ex.segment(path, net, series="all", on_event=heard.append)
+    assert heard == []
 
 
 def test_each_image_has_a_store(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -108,12 +109,30 @@ def test_what_was_never_a_length_is_not(tmp_path: Path, unit: str) -> None:
     assert (opened.pixel_size, opened.notes) == (None, ())
 
 
-def ngff(path: Path, scale: list[float], units: list[str]) -> Path:
-    """Write a plane with such a scale along y and x, as OME-Zarr 0.5."""
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("X", "x, not along y"),
+        ("Y", "y, not along x"),
+        ("ZX", "z and x, not along y"),
+        ("Z", "z, not along x"),
+    ],
+)
+def test_sizes_of_some_axes_are_told(tmp_path: Path, said: str, words: str) -> None:
+    """A size that is left out, as that of another axis is missing, is told; one of y and x alone is used."""
+    opened = ome(tmp_path / "a.ome.tif", **in_unit("µm", **dict.fromkeys(said, 2.0)))
+    assert opened.pixel_size is None
+    assert opened.notes == (f"'a.ome.tif' gives the size of its pixels along {words}: it is left out",)
+    whole = ome(tmp_path / "a.ome.tif", **in_unit("µm", X=2.0, Y=2.0))
+    assert (whole.pixel_size, whole.notes) == ((2.0, 2.0), ())
+
+
+def ngff(path: Path, scale: Any, units: list[str], **step: Any) -> Path:
+    """Write a plane with such a scale along y and x, as OME-Zarr 0.5, and another step."""
     group = zarr.create_group(path, zarr_format=3)
     group.create_array("0", data=np.random.default_rng(1).integers(0, 255, (40, 50)).astype(np.uint8))
     axes = [{"name": a, "type": "space", "unit": unit} for a, unit in zip("yx", units, strict=True)]
-    steps = [{"type": "scale", "scale": scale}]
+    steps = [{"type": "scale", "scale": scale}, *([step] if step else [])]
     dataset = {"path": "0", "coordinateTransformations": steps}
     group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": [dataset]}]}
     return path
@@ -131,6 +150,42 @@ def test_no_distance_is_not_copied_on(tmp_path: Path, nothing: float) -> None:
     (labels,) = open_labels(tmp_path / "labels.ome.zarr")
     place = labels.place
     assert (place.scale, place.measured) == ((1.0, 0.5), (False, True))
+
+
+@pytest.mark.parametrize(
+    "scale", [["1", "2"], None, [None, 0.5], [0.5], [1, 2, 3], "12", [[1], [2]], [True, 0.5], [10**400, 1]]
+)
+def test_scales_that_are_no_numbers_are_left_out(tmp_path: Path, scale: Any) -> None:
+    """The image opens without a size; a note says what its file gives instead of a number for each axis."""
+    opened = ex.open_image(ngff(tmp_path / "a.zarr", scale, ["micrometer", "micrometer"]))
+    assert opened.pixel_size is None
+    (note,) = opened.notes
+    assert note.startswith(f"'a.zarr' gives a scale of {json.dumps(scale)[:20]}")
+    assert note.endswith("which is not a number for each of its axes y, x: it is left out")
+    assert opened.place is not None
+    assert opened.place.scale[0] == 1.0
+
+
+@pytest.mark.parametrize("translation", [["1", "2"], None, [1], [None, 1.0]])
+def test_translations_that_are_no_numbers_are_left_out(tmp_path: Path, translation: Any) -> None:
+    """The size is known all the same."""
+    step = {"type": "translation", "translation": translation}
+    opened = ex.open_image(ngff(tmp_path / "a.zarr", [2, 3], ["micrometer", "micrometer"], **step))
+    assert opened.pixel_size == (2, 3)
+    assert opened.notes[0].startswith("'a.zarr' gives a translation of ")
+    assert opened.place is not None
+    assert opened.place.translation[0] == 0.0
+
+
+def test_axes_that_count_backwards_are_told(tmp_path: Path) -> None:
+    """A scale below 0 keeps its place, but says no size of a pixel; nor does one of some axes alone."""
+    opened = ex.open_image(ngff(tmp_path / "a.zarr", [-2, 3], ["micrometer", "micrometer"]))
+    assert opened.pixel_size is None
+    assert opened.place is not None
+    assert opened.place.scale == (-2, 3)
+    assert "counts backwards along y, where its scale is below 0" in opened.notes[0]
+    opened = ex.open_image(ngff(tmp_path / "b.zarr", [2, 3], ["micrometer", ""]))
+    assert opened.notes == ("'b.zarr' gives the size of its pixels along y, not along x: it is left out",)
 
 
 def test_zarr_units_of_length(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ IMAGE_HELP = (
 SERIES_HELP = (
     "Of a file with several images, the one of this number, from 0 on, or name; by default the largest."
 )
-MISSING_HELP = "Read planes and files that the image should have and has not as 0."
+MISSING_HELP = "Read missing planes as 0, and do without missing images and levels of the file."
 TIFF, CSV, PICTURE = (".tif", ".tiff"), (".csv",), (".png", ".svg", ".pdf")
 
 

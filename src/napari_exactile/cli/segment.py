@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -183,9 +183,21 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
             memory_limit=_bytes("--memory-limit", memory_limit),
             scratch_limit=_bytes("--scratch-limit", scratch_limit),
         )
-        loaded = _loaded(model, trust_code)
-        for one, where in jobs:
-            where.segment(_measured(one, pixel_size), loaded, settings)
+        _segment(jobs, _loaded(model, trust_code), settings, pixel_size)
+
+
+def _segment(
+    jobs: Sequence[tuple[OpenedImage, Target]], model: Model, settings: Settings, pixel_size: str | None
+) -> None:
+    """Segment images into their targets, once all of them are known to fit."""
+    from napari_exactile.run.api import each_prepared, make_series
+
+    images = [_measured(image, pixel_size) for image, _target in jobs]
+    prepared = each_prepared(images, lambda image: make_series(image, model, None, settings))
+    for series, (_image, target) in zip(prepared, jobs, strict=True):
+        target.wanted.check_kind(series.job.decision)
+    for image, (_image, target) in zip(images, jobs, strict=True):
+        target.segment(image, prepared.pop(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,11 +228,8 @@ class Target:
                 raise ValueError("probabilities are kept in a store: let --out end in .ome.zarr")
         self.wanted.check(image, self.out, self.overwrite)
 
-    def segment(self, image: OpenedImage, model: Model, settings: Settings) -> None:
-        """Segment one image, and print what came out."""
-        from napari_exactile.run.api import make_series
-
-        series = make_series(image, model, None, settings)
+    def segment(self, image: OpenedImage, series: Series) -> None:
+        """Segment one image that has been prepared, and print what came out."""
         tell_doubts(series.model.card, series.planes.pixel_size)
         if self._is_store:
             ToStore(self.out, self.wanted, self.overwrite, self.verifies).segment(image, series, image.name)
@@ -298,7 +307,6 @@ def _loaded(model: str, trust_code: bool) -> Model:
 def _segment_file(image: OpenedImage, series: Series, out: Path, name: str, wanted: Wanted) -> None:
     from napari_exactile.run.summary import summary_lines
 
-    wanted.check_kind(series.job.decision)
     with _stoppable(series):
         with progress_bar() as progress:
             follow(series.run(), progress)

@@ -34,7 +34,6 @@ class ToStore:
         from napari_exactile.run.stored import stored
         from napari_exactile.run.summary import summary_lines
 
-        self.wanted.check_kind(series.job.decision)
         where = image.placed(series.planes.axes)
         with stored(series, self.out, self.overwrite, where) as kept:
             for mended in kept.mended:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from napari_exactile.images.from_zarr import axes_of, levels_of, ome_of, place_of
 from napari_exactile.images.opened import Place
+from napari_exactile.images.zarr_members import levels_of, ome_of
+from napari_exactile.images.zarr_place import axes_of, place_of
 
 Color = tuple[float, float, float, float]
 

@@ -12,13 +12,14 @@ import numpy as np
 from napari_exactile.images.cached import CachedArray
 from napari_exactile.images.chosen import NoSuchImageError, Wanted
 from napari_exactile.images.gaps import GAPS, gap_words
+from napari_exactile.images.incomplete import IncompleteError
 from napari_exactile.images.ome_xml import OmeImage
 from napari_exactile.images.opened import OpenedFiles, OpenedImage, remember
 from napari_exactile.images.raw import RawArray
 from napari_exactile.images.tiff_file import TiffFiles
-from napari_exactile.images.tiff_parts import CUT_OFF, IncompleteError, Parts, parts_of
+from napari_exactile.images.tiff_parts import CUT_OFF, Parts, parts_of
 from napari_exactile.images.tifffile_forms import array_of, pages_of, shape_and_axes
-from napari_exactile.images.units import pixel_size, wrong_sizes
+from napari_exactile.images.units import pixel_size, sizes_left_out
 from napari_exactile.images.zarr_gaps import count_as_read
 
 # What is decoded at once, in bytes: windows of files in larger pieces would decode them over and over.
@@ -78,7 +79,7 @@ def _image(files: TiffFiles, wanted: Wanted, allow_missing: bool) -> OpenedImage
         *([] if missing else files.notes),
         *([f"of '{name}', {words}"] if (words := gap_words(arrays[0])) else []),
         *_notes(files.file, series, isinstance(arrays[0], CachedArray), name),
-        *wrong_sizes(said, name),
+        *sizes_left_out(said, "zyx", name),
     )
     channels = _channel_names(files.described(number), axes, arrays[0].shape)
     return OpenedImage(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -43,8 +44,9 @@ def open_image(
 
     Many scanners write slides as TIFF, whatever their endings. Zarr lies in a folder or a zip file. Of a file
     with several images, `series` chooses one, by its number from 0 on or by its name, or "all" of them, which
-    come in a tuple; by default, it is the largest, and a note names the others. Files and planes that an
-    image should have and has not are refused by name, unless `allow_missing` has them read as nothing.
+    come in a tuple; by default, it is the largest, and a note names the others. Files, planes, images
+    and levels that are announced and not there are refused by name, unless `allow_missing` has planes read
+    as nothing, and leaves out the others.
 
     Raises ValueError, in a sentence that names the file, for what is not one of these, is cut off or
     incomplete, needs a codec that is not installed, or lies on another machine.
@@ -52,8 +54,11 @@ def open_image(
     if series != "all":
         return _one(Path(path), series, allow_missing)
     known = _one(Path(path), None, allow_missing).images  # that refuses a file of which images are missing
-    count = len(known.names) if known else 1
-    return tuple(_one(Path(path), number, allow_missing) for number in range(count))
+    if known is None:
+        return (_one(Path(path), 0, allow_missing),)
+    first, *others = (_one(Path(path), number, allow_missing) for number in known.there)
+    told = tuple(f"'{known.file}' is incomplete: {words}" for words in known.lost)
+    return (replace(first, notes=(*told, *first.notes)), *others)
 
 
 def _one(path: Path, series: Wanted, allow_missing: bool) -> OpenedImage:
@@ -65,7 +70,7 @@ def _one(path: Path, series: Wanted, allow_missing: bool) -> OpenedImage:
     if start.startswith(ZIP_START) or (path.is_dir() and path.suffix.lower() not in TIFF_ENDINGS):
         from napari_exactile.images.from_zarr import open_zarr
 
-        return open_zarr(path, series)
+        return open_zarr(path, series, allow_missing)
     if start.startswith(NPY_START) or path.suffix.lower() == ".npy":
         from napari_exactile.images.from_npy import open_npy
 

@@ -49,6 +49,28 @@ def unmasked(found: Any) -> NDArray[Any]:
     return np.asarray(found)
 
 
+def given(found: Any) -> NDArray[Any]:
+    """Return what somebody's own code gives as pixels; raise OtherShapeError where that is no array of numpy.
+
+    Raises MaskedError where pixels are masked.
+    """
+    if not isinstance(found, np.ndarray):
+        what = "None" if found is None else f"an object of type {type(found).__name__}"
+        raise OtherShapeError(f"it gives {what} instead of an array of numpy")
+    return unmasked(found)
+
+
+def check_real(dtype: Any, name: str) -> None:
+    """Raise ValueError where pixels are of a type that is none of real numbers."""
+    if np.dtype(dtype).kind not in "buif":
+        raise ValueError(f"'{name}' has pixels of type {dtype}: only real numbers can be used")
+
+
+def native(found: NDArray[Any]) -> NDArray[Any]:
+    """Return pixels in the machine's byte order: what follows computes with bits, or not at all."""
+    return found.astype(found.dtype.newbyteorder("="), copy=False)
+
+
 def bounds(index: tuple[Part, ...], shape: tuple[int, ...]) -> tuple[slice, ...]:
     """Return from where to where an index reaches along each axis."""
     whole = (_bounds(part, length) for part, length in zip(index, shape, strict=True))

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from napari_exactile.geometry.interval import Box, Interval, box_shape, full_box, slices
 from napari_exactile.geometry.words import counted
 from napari_exactile.images.blocks import blocks_of, is_dask
-from napari_exactile.images.reading import MaskedError, OtherShapeError, check_shape, pixels
+from napari_exactile.images.reading import (
+    MaskedError,
+    OtherShapeError,
+    check_real,
+    check_shape,
+    given,
+    native,
+    pixels,
+)
 
 
 class ImageSource(Protocol):
@@ -50,11 +58,7 @@ class ArraySource:
     name: str = "image"
 
     def __post_init__(self) -> None:
-        kind = np.dtype(self.array.dtype).kind
-        if kind not in "buif":
-            raise ValueError(
-                f"'{self.name}' has pixels of type {self.array.dtype}: only real numbers can be used"
-            )
+        check_real(self.array.dtype, self.name)
         if 0 in self.array.shape:
             raise ValueError(f"'{self.name}' is empty: its shape is {tuple(self.array.shape)}")
 
@@ -101,9 +105,7 @@ class ArraySource:
     def _pixels(self, index: list[Any]) -> NDArray[Any]:
         """Read from the array; whatever goes wrong in its file or its graph, the pixels cannot be had."""
         try:
-            found = pixels(self.array, tuple(index))
-            # Files of the other byte order come as they are; what follows computes with bits, or not at all.
-            return found.astype(found.dtype.newbyteorder("="), copy=False)
+            return native(pixels(self.array, tuple(index)))
         except MaskedError:
             raise MaskedError(self.name) from None
         except MemoryError:
@@ -114,7 +116,7 @@ class ArraySource:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OwnSource:
-    """A source that somebody has written, whose boxes have the shape that was asked for, or are refused."""
+    """A source that somebody has written, whose boxes are the pixels that were asked for, or refused."""
 
     source: ImageSource
 
@@ -134,13 +136,19 @@ class OwnSource:
         return self.source.channels
 
     def read(self, box: Box) -> NDArray[Any]:
-        """Return the pixels in `box`, channels first; raise OSError where something else is read."""
-        found = self.source.read(box)
+        """Return the pixels in `box`, channels first.
+
+        Raises OSError where something else is read, and ValueError where it is masked, or no real numbers.
+        """
         try:
+            found = given(self.source.read(box))
             check_shape(found.shape, (self.channels, *box_shape(box)))
+        except MaskedError:
+            raise MaskedError(self.name) from None
         except OtherShapeError as error:
             raise OSError(f"the pixels of '{self.name}' cannot be read: {error}") from error
-        return found
+        check_real(found.dtype, self.name)
+        return native(found)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -211,15 +219,26 @@ def as_array(image: Any, name: str = "image") -> Any:
     """
     if is_dask(image):
         return blocks_of(image, name)
-    array = image if hasattr(image, "dtype") and hasattr(image, "shape") else _array(image)
-    if np.ma.is_masked(array):
+    image = _computed(image)
+    if _is_masked(image):
         raise MaskedError(name)
-    return array
+    return image if hasattr(image, "dtype") and hasattr(image, "shape") else np.asarray(image)
 
 
-def _array(numbers: Any) -> NDArray[Any]:
-    is_masked = isinstance(numbers, list | tuple) and any(map(np.ma.isMaskedArray, numbers))
-    return np.ma.array(numbers) if is_masked else np.asarray(numbers)
+def _computed(image: Any) -> Any:
+    """Return dask arrays in lists, and what only can be turned into an array, as arrays of numpy."""
+    if isinstance(image, list | tuple):
+        return [_computed(one) for one in image]
+    if is_dask(image):
+        return image.compute()
+    return (
+        image if hasattr(image, "dtype") else np.asanyarray(image) if hasattr(image, "__array__") else image
+    )
+
+
+def _is_masked(image: Any) -> bool:
+    """Tell whether pixels are masked, also in a list of lists, of which an array would lose the masks."""
+    return any(map(_is_masked, image)) if isinstance(image, list) else bool(np.ma.is_masked(image))
 
 
 def stack_of(

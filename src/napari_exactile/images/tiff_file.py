@@ -13,10 +13,11 @@ from typing import Any
 
 from napari_exactile.geometry.words import part_of
 from napari_exactile.images.chosen import Images
+from napari_exactile.images.incomplete import LEFT_OUT, Missing
 from napari_exactile.images.ome_xml import OmeImage, metadata_file, ome_images, places
 from napari_exactile.images.opened import FileVersion
 from napari_exactile.images.tiff_lengths import lengths_of
-from napari_exactile.images.tiff_parts import Missing, broken_chain, missing_planes
+from napari_exactile.images.tiff_parts import broken_chain, missing_planes
 from napari_exactile.images.tifffile_forms import all_series, shape_and_axes
 from napari_exactile.images.units import Said
 
@@ -113,7 +114,8 @@ class TiffFiles:
         forms = [shape_and_axes(one) for one in self.series]
         pixels = [prod(n for n, axis in zip(*form, strict=True) if axis != "S") for form in forms]
         names = tuple(str(one.name or "") for one in self.series)
-        return Images(self.path.name, names, tuple(shape for shape, _axes in forms), tuple(pixels))
+        lost = tuple(map(str, self.missing_images()))
+        return Images(self.path.name, names, tuple(shape for shape, _axes in forms), tuple(pixels), lost=lost)
 
     def described(self, number: int) -> OmeImage | None:
         """Return what OME-XML says of one image."""
@@ -141,7 +143,7 @@ class TiffFiles:
         for place, image in enumerate(self._ome if known else ()):
             if place not in known:
                 words = f"image '{image.name}' is missing{self._not_there(image)}"
-                yield Missing(words, "another one is read")
+                yield Missing(words, LEFT_OUT)
 
     def _not_there(self, image: OmeImage) -> str:
         """Return which files of an image are not there, to be added to what is missing."""

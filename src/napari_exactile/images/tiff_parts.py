@@ -14,34 +14,13 @@ import numpy as np
 
 from napari_exactile.geometry.words import counted, part_of
 from napari_exactile.images.gaps import Gaps
+from napari_exactile.images.incomplete import Missing
 from napari_exactile.images.tifffile_forms import shape_and_axes
 
 # So long a person waits for a look at all tiles; pages are looked at in such lots.
 LISTING_SECONDS = 1.0
 LOT = 64
 CUT_OFF = "it ends before its pixels do, as if it had been cut off"
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """What of an image is not where its file says that it is, and what becomes of it if that is allowed."""
-
-    what: str
-    then: str
-
-    def __str__(self) -> str:
-        return f"{self.what}; {self.then}"
-
-
-class IncompleteError(ValueError):
-    """Parts of an image are missing."""
-
-    def __init__(self, path: Path, missing: Sequence[Missing]) -> None:
-        words = "; ".join(one.what for one in missing)
-        super().__init__(
-            f"{path} is incomplete: {words}; put what is missing in its place, or take what there is "
-            "(allow_missing, --allow-missing)"
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from math import isfinite
 from typing import Any
 from unicodedata import normalize
 
+from napari_exactile.geometry.words import joined
+
 # Powers of ten by symbol and name, against a metre.
 _PREFIXES = {
     "Y yotta": 24, "Z zetta": 21, "E exa": 18, "P peta": 15, "T tera": 12, "G giga": 9, "M mega": 6,
@@ -106,6 +108,19 @@ def pixel_size(said: Mapping[str, Said], axes: Sequence[str]) -> tuple[float, ..
             break
         known.insert(0, length)
     return tuple(known) if len(known) >= min(2, len(axes)) else None
+
+
+def sizes_left_out(said: Mapping[str, Said], axes: Sequence[str], name: str) -> Iterator[str]:
+    """Yield a note on lengths that `pixel_size` leaves out: in units that are not known, or before a gap."""
+    wrong = list(wrong_sizes(said, name))
+    known = [axis for axis in axes if axis in said and said[axis].length is not None]
+    used = axes[len(axes) - len(pixel_size(said, axes) or ()) :]
+    unused = [axis for axis in known if axis not in used]
+    if unused and not wrong:
+        gap = next(axis for axis in reversed(axes) if axis not in known)
+        along = f"along {joined(unused)}, not along {gap}"
+        wrong = [f"'{name}' gives the size of its pixels {along}: it is left out"]
+    yield from wrong
 
 
 def wrong_sizes(said: Mapping[str, Said], name: str) -> Iterator[str]:

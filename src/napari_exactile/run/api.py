@@ -85,10 +85,10 @@ def segment(  # noqa: PLR0913  (what most people need of a run, by name)
     what that returns; `axes` names its axes where they are not clear ("cyx", "yxc"). Axes before the last
     ones that the network takes ("tzyx" for one of planes) are a stack, segmented plane by plane; `together`
     normalises it as one image. Of a file with several images, `series` chooses as for `open_image`, and "all"
-    gives a result for each, in a tuple; `allow_missing` is that of `open_image`. `settings` are the fields of
-    Settings: tile, radius, method, region, normalization, ignore, together, threshold, probabilities, device,
-    memory_limit, factor. `on_event` hears of every step; when `cancel()` is true, what is done is returned
-    and the rest of the labels is the number of classes.
+    gives a result for each, in a tuple, or none where one does not fit; `allow_missing` is that of
+    `open_image`. `settings` are the fields of Settings: tile, radius, method, region, normalization, ignore,
+    together, threshold, probabilities, device, memory_limit, factor. `on_event` hears of every step; when
+    `cancel()` is true, what is done is returned and the rest of the labels is the number of classes.
 
     With `output`, results are written to an OME-Zarr store of this name instead of memory, and the result's
     labels (and probabilities or values) are its arrays. `pixel_size` is kept with it, in micrometres along as
@@ -105,25 +105,44 @@ def segment(  # noqa: PLR0913  (what most people need of a run, by name)
     Raises NotExactError where the model is refused, ValueError for images and settings that cannot be used,
     and TileError where a tile fails.
     """
-    chosen = Settings(**settings)
-    one = partial(_segmented, model=load_model(model), axes=axes, settings=chosen, on_event=on_event,
-                  cancel=cancel, overwrite=overwrite, pixel_size=pixel_size, check=check)  # fmt: skip
+    loaded, chosen = load_model(model), Settings(**settings)
+    prepare = partial(make_series, model=loaded, axes=axes, settings=chosen, pixel_size=pixel_size)
+    one = partial(_segmented, axes=axes, on_event=on_event, cancel=cancel, overwrite=overwrite,
+                  pixel_size=pixel_size, check=check)  # fmt: skip
     if series != "all":
-        return one(opened(image, series, allow_missing), output=output)
-    results = list[Result]()
-    for each in opened_all(image, allow_missing):
+        whole = opened(image, series, allow_missing)
+        return one(whole, prepare(whole), output=output)
+    images, results = opened_all(image, allow_missing), list[Result]()
+    left = each_prepared(images, prepare)
+    for each in images:
         if not results or not cancel():
-            results.append(one(each, output=output and numbered(output, each.number)))
+            # What a run holds beside its result goes with it.
+            results.append(one(each, left.pop(0), output=output and numbered(output, each.number)))
     return tuple(results)
 
 
+def each_prepared(images: Sequence[OpenedImage], prepare: Callable[[OpenedImage], Series]) -> list[Series]:
+    """Prepare all images of a file before the first one is run: none is computed where another does not fit.
+
+    Raises what `prepare` does, and ValueErrors say which image they are of.
+    """
+    prepared = list[Series]()
+    for image in images:
+        try:
+            prepared.append(prepare(image))
+        except ValueError as error:
+            if image.name not in str(error):
+                error.args = (f"'{image.name}' cannot be segmented: {error}",)
+            raise
+    return prepared
+
+
 def _segmented(  # noqa: PLR0913  (one image, with all that `segment` was told)
-    image: Any, *, model: Model, axes: str | None, settings: Settings, on_event: Callable[[Event], None],
+    image: Any, series: Series, *, axes: str | None, on_event: Callable[[Event], None],
     cancel: Callable[[], bool], output: str | Path | None, overwrite: bool,
     pixel_size: Sequence[float] | None, check: int,
 ) -> Result:  # fmt: skip
-    """Segment one image that has been opened."""
-    series = make_series(image, model, axes, settings, pixel_size=pixel_size)
+    """Segment one image that has been opened and prepared."""
     warn_of_scale(series.model, series.planes.pixel_size, stacklevel=4)
     for words in costs_of(series.planes.whole):
         warnings.warn(words, stacklevel=3)

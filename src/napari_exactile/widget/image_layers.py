@@ -49,7 +49,7 @@ def layers_of(path: Path, series: int | str | None = None) -> list[LayerData]:
 def _holds_labels_only(path: Path) -> bool:
     import zarr
 
-    from napari_exactile.images.from_zarr import ome_of
+    from napari_exactile.images.zarr_members import ome_of
 
     return "image-label" in ome_of(zarr.open_group(path, mode="r"))
 

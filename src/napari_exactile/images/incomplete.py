@@ -1,0 +1,31 @@
+"""What an image should have and has not: refused by name, unless somebody takes what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LEFT_OUT = "it is left out"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What of an image is not where its file says that it is, and what becomes of it if that is allowed."""
+
+    what: str
+    then: str
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.then}"
+
+
+class IncompleteError(ValueError):
+    """Parts of an image are missing."""
+
+    def __init__(self, path: Path, missing: Sequence[Missing]) -> None:
+        words = "; ".join(one.what for one in missing)
+        super().__init__(
+            f"{path} is incomplete: {words}; put what is missing in its place, or take what there is "
+            "(allow_missing, --allow-missing)"
+        )

@@ -17,6 +17,8 @@ from torch import nn
 
 import napari_exactile as ex
 from napari_exactile.images.fingerprint import ChangedError
+from napari_exactile.images.source import ArraySource
+from napari_exactile.run import unchanged
 from napari_exactile.run.api import make_series
 from napari_exactile.run.events import Event, TileFinished
 from napari_exactile.run.report_file import earlier_report
@@ -192,6 +194,64 @@ def test_a_model_that_changes_during_a_run_is_told(change: str, stored: bool, tm
         ex.segment(image(), net, tile=64, on_event=after(2, lambda: MODEL_CHANGES[change](net)), **more)
     if stored:
         assert earlier_report(out)["result"].startswith("NOT EXACT: the model 'Sequential'")
+
+
+OUTSIDE = torch.ones(1)
+
+
+class Plain(nn.Module):
+    """A network with tensors that it has not registered, and one that lies outside of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = batch_normed()
+        self.scale, self.more = torch.ones(1), [torch.zeros(2, 1, 1)]
+        self.calls = torch.zeros(1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        scores: torch.Tensor = self.layers(x) * self.scale + self.more[0]
+        return scores * OUTSIDE
+
+
+def replace_scale(net: Any) -> None:
+    net.scale = -net.scale
+
+
+PLAIN_CHANGES: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "attribute": (lambda net: net.scale.mul_(-1), "scale"),
+    "through numpy": (lambda net: net.scale.numpy().fill(-1), "scale"),
+    "replaced": (replace_scale, "scale"),
+    "in a list": (lambda net: net.more[0][1].add_(1), r"more\[0\]"),
+    "outside": (lambda _net: OUTSIDE.mul_(-1), "constant"),
+}
+
+
+@pytest.mark.parametrize("change", PLAIN_CHANGES)
+def test_tensors_that_are_no_weights_count_too(change: str) -> None:
+    """A plain tensor that scores depend on may not change during a run; one that counts calls may."""
+    act, name = PLAIN_CHANGES[change]
+    net = Plain().eval()
+    assert ex.segment(image(), net, tile=64).report.exact
+    with pytest.raises(ChangedError, match=rf"the model 'Plain' \({name}.*\) was changed during the run"):
+        ex.segment(image(), net, tile=64, on_event=after(2, lambda: act(net)))
+
+
+def test_no_weight_is_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the trace holds are the network's own tensors: looking for changes reads each of them once."""
+    read: list[int] = []
+
+    def count(tensor: torch.Tensor) -> int:
+        read.append(tensor.numel())
+        return 0
+
+    monkeypatch.setattr(unchanged, "_checksum", count)
+    net = Plain().eval()
+    ours = sum(one.numel() for one in net.parameters())
+    changes = unchanged.Unchanged(ArraySource(image()), ex.load_model(net), ex.analyse(net, image().shape))
+    assert changes.change() is None
+    statistics, plain = 2 * 3, 1 + 2 + 1
+    assert sum(read) == ours + statistics + plain
 
 
 def test_what_changes_between_two_runs_is_told() -> None:

@@ -18,6 +18,7 @@ import napari_exactile as ex
 from command_line import call
 from docks import WAIT, finish
 from napari_exactile.models.random_weights import randomise
+from napari_exactile.network import gives as gives_module
 
 Ending = Callable[[Tensor], Tensor]
 
@@ -75,7 +76,46 @@ ONE_CHANNEL: dict[str, tuple[Ending, Ending]] = {
     "foreground of a softmax": (lambda x: torch.cat([-x, x], 1).softmax(1)[:, 1:], lambda x: x),
     "sigmoid, viewed": (lambda x: x.sigmoid().reshape(x.shape[0], 1, x.shape[2], x.shape[3]), lambda x: x),
     "sigmoid, smoothed": (lambda x: F.avg_pool2d(x.sigmoid(), 3, 1, 1), lambda x: x),
-}
+    "sigmoid, rounded": (lambda x: x.sigmoid().round(), lambda x: x),
+    "sigmoid, cut": (lambda x: F.threshold(x.sigmoid(), 0.5, 0), lambda x: x),
+    "sigmoid, by a power": (lambda x: x.sigmoid() ** 1.1, lambda x: x),
+    "sigmoid, root of the square": (lambda x: x.sigmoid().square().sqrt(), lambda x: x),
+    "sigmoid by hand": (lambda x: 1 / (1 + torch.exp(-x)), lambda x: x),
+    "sigmoid by hand, turned": (lambda x: x.exp() / (1 + x.exp()), lambda x: x),
+    "clamp by hand": (
+        lambda x: torch.minimum(torch.maximum(x + 0.5, torch.tensor(0.0)), torch.tensor(1.0)),
+        lambda x: x,
+    ),
+    "rescaled": (lambda x: 0.5 * (1 + torch.erf(x)), lambda x: x),
+    "yes or no": (lambda x: (x > 0).float(), lambda x: x),
+    "whole numbers": (lambda x: (x > 0).to(torch.uint8).float(), lambda x: x),
+    "one of two classes, compared": (
+        lambda x: (three(x).argmax(1, keepdim=True) > 0).float(), lambda x: x,
+    ),
+    "sum of classes": (lambda x: three(x).softmax(1)[:, 1:].sum(1, keepdim=True), lambda x: x),
+    "sum of classes, added": (
+        lambda x: (p := three(x).softmax(1))[:, 1:2] + p[:, 2:], lambda x: x,
+    ),
+    "sum of classes, picked": (
+        lambda x: three(x).softmax(1)[:, [0, 2]].sum(1, keepdim=True), lambda x: x,
+    ),
+    "sum of classes, selected": (
+        lambda x: ((p := three(x).softmax(1))[:, 0] + p[:, 2])[:, None], lambda x: x,
+    ),
+    "sum of classes, split": (
+        lambda x: (p := three(x).softmax(1).chunk(3, 1))[0] + p[2], lambda x: x,
+    ),
+    "foreground by hand": (
+        lambda x: (e := three(x).exp())[:, 1:2] / e.sum(1, keepdim=True), lambda x: x,
+    ),
+}  # fmt: skip
+
+
+def three(x: Tensor) -> Tensor:
+    """Return three channels made of one, about as often above as below each other."""
+    return torch.cat([x, -x, x - 1], 1)
+
+
 SEVERAL: dict[str, tuple[Ending, Ending]] = {
     "nothing": (lambda x: x, lambda x: x.softmax(0)),
     "softmax": (lambda x: x.softmax(1), lambda x: x),
@@ -83,6 +123,35 @@ SEVERAL: dict[str, tuple[Ending, Ending]] = {
     "log_softmax": (lambda x: x.log_softmax(1), torch.exp),
     "sigmoid": (torch.sigmoid, lambda x: x),
     "mean of two softmaxes": (lambda x: (x.softmax(1) + (2 * x).softmax(1)) / 2, lambda x: x),
+    "softmax by hand": (lambda x: x.exp() / x.exp().sum(1, keepdim=True), lambda x: x),
+    "softmax by hand, added": (lambda x: (e := x.exp()) / (e.sum(1).unsqueeze(1) + 1e-6), lambda x: x),
+    "softmax, by its own sum": (lambda x: (p := x.softmax(1)) / p.sum(1, keepdim=True), lambda x: x),
+    "normalised": (lambda x: F.normalize(F.softplus(x), p=1, dim=1), lambda x: x),
+    "cut and normalised": (
+        lambda x: (r := x.relu() + 0.1) / r.sum(1, keepdim=True).clamp_min(1e-3), lambda x: x,
+    ),
+    "logarithms by hand": (lambda x: x - x.logsumexp(1, keepdim=True), torch.exp),
+    "softmax by logarithms": (lambda x: (x - x.logsumexp(1, keepdim=True)).exp(), lambda x: x),
+}  # fmt: skip
+# Of these, nothing like shares can be told.
+NO_SHARES: dict[str, Ending] = {
+    "one class twice": lambda x: (p := x.softmax(1))[:, :1] + p[:, :1],
+    "two that overlap": lambda x: (p := x.softmax(1))[:, :2].sum(1, keepdim=True) + p[:, 1:2],
+    "two places": lambda x: (p := x.softmax(1))[:, :1, 1:] + p[:, 1:2, :-1],
+    "one class picked twice": lambda x: x.softmax(1)[:, [1, 1]].sum(1, keepdim=True),
+    "two networks": lambda x: x.softmax(1)[:, :1] + (2 * x).softmax(1)[:, 1:2],
+    "part of a sum": lambda x: (e := x.exp())[:, 1:] / e[:, :2].sum(1, keepdim=True),
+    "half a sum": lambda x: (e := x.exp()) / (e.sum(1, keepdim=True) - 0.2),
+    "sum of another": lambda x: x.exp() / (0.5 * x).exp().sum(1, keepdim=True),
+    "with signs": lambda x: x / x.sum(1, keepdim=True),
+    "sum of squares": lambda x: F.softplus(x) / F.softplus(x).square().sum(1, keepdim=True),
+    "pooled to a sum": lambda x: F.avg_pool2d(x.sigmoid(), 3, 1, 1, divisor_override=1),
+    "endless": lambda x: x.sigmoid() * torch.tensor(float("inf")),
+    "no number": lambda x: x * 0 + torch.tensor([1.0, float("nan")])[0] + 1,
+    "far": lambda x: (x.sigmoid() + 10) ** 400,
+    "clamped by a tensor": lambda x: torch.clamp(x.sigmoid(), min=torch.tensor([2.0, -1, 0]).view(3, 1, 1)),
+    "whole numbers that wrap": lambda x: ((x > 0).to(torch.uint8) - 1).float(),
+    "power for each channel": lambda x: x ** torch.tensor([1.0, 2, 3]).view(3, 1, 1),
 }
 
 
@@ -108,6 +177,72 @@ def test_probabilities_of_classes_are_those_of_the_last_layer(ending: str) -> No
     expected = chance(output(net))
     np.testing.assert_allclose(result.probabilities, expected, atol=2e-6)
     np.testing.assert_array_equal(result.labels, expected.argmax(0))
+
+
+@pytest.mark.parametrize("ending", NO_SHARES)
+def test_nothing_is_called_probabilities_that_may_be_none(ending: str) -> None:
+    """What is no share, or only nearly one, has no bounds that it breaks."""
+    net = made(NO_SHARES[ending], 3)
+    gives, found = ex.analyse(net, (70, 83)).gives, output(net)
+    assert gives.span.scale == "logits"
+    assert bool(((found >= gives.span.low) & (found <= gives.span.high) | found.isnan()).all())
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        lambda x: x ** torch.tensor([1.0, 2, 3]).view(3, 1, 1),
+        lambda x: 2 ** (x * torch.tensor([1, 2, 3]).view(3, 1, 1)),
+        lambda x: x.clamp(min=torch.tensor([0.1, 0.2, 0.3]).view(3, 1, 1)),
+    ],
+)
+def test_numbers_for_each_channel_stop_nothing(last: Ending) -> None:
+    """An operator that takes a tensor where others take a number is only one more that tells nothing."""
+    net = made(lambda x: last(x.sigmoid()), 3)
+    result = ex.segment(image(), net, tile=40)
+    np.testing.assert_array_equal(result.labels, output(net).argmax(0))
+
+
+def test_a_guess_never_stops_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong while bounds are looked for, nothing is said of them."""
+
+    def fail(*_given: Any) -> Any:
+        raise RuntimeError("an argument that nobody has foreseen")
+
+    monkeypatch.setitem(gives_module._RULES, "sigmoid", fail)
+    assert ex.segment(image(), made(torch.sigmoid), tile=40).report.gives == "logits: nothing says otherwise"
+
+
+CLASSES: dict[str, Ending] = {
+    "argmax": lambda x: x.argmax(1, keepdim=True).float(),
+    "argmax, viewed": lambda x: x.argmax(1)[:, None].to(torch.int32).float(),
+    "index of max": lambda x: x.max(1, keepdim=True)[1].float(),
+    "index of the best": lambda x: x.topk(1, 1)[1].float(),
+    "argmax of two": lambda x: x[:, :2].argmax(1, keepdim=True).float(),
+}
+
+
+@pytest.mark.parametrize("ending", CLASSES)
+def test_labels_made_by_the_network_are_no_scores(ending: str) -> None:
+    """Numbers of classes are refused with what to do, whatever their type; as values they can be had."""
+    net = made(CLASSES[ending], 3)
+    with pytest.raises(ValueError, match=r"the numbers of classes \(.*let it return what comes before"):
+        ex.segment(image(), net, tile=40)
+    values = ex.segment(image(), net, tile=40, output_kind="values").probabilities
+    np.testing.assert_array_equal(values, output(net))
+
+
+def test_probabilities_of_classes_that_nothing_tells_are_noted() -> None:
+    """Scores that all lie between 0 and 1 and add up to 1 get a note where they are read as logits."""
+    hidden = made(lambda x: (s := F.softplus(x) ** -1) * s.sum(1, keepdim=True).reciprocal(), 3)
+    assert ex.analyse(hidden, (70, 83)).gives.span.scale == "logits"
+    (note,) = ex.segment(image(), hidden, tile=40).report.warnings
+    assert "add up to 1" in note
+    assert ex.segment_whole(image(), hidden).report.warnings == (note,)
+    told = ex.segment(image(), ex.load_model(hidden, kind="classes", probabilities=True), tile=40)
+    assert not told.report.warnings
+    half = made(lambda x: x / (1 + x.abs()) * 0.2 + 0.5, 3)
+    assert not ex.segment(image(), half, tile=40).report.warnings
 
 
 @pytest.mark.parametrize(
@@ -291,3 +426,16 @@ def test_coarse_networks_with_norms_run(dtype: torch.dtype, norm: Callable[[], n
     differing = (result.labels != ex.segment_whole(image(), net).labels).sum()
     assert result.report.exact
     assert differing <= result.report.near_ties
+
+
+def test_the_dock_refuses_numbers_of_classes(opened: Any, qtbot: QtBot) -> None:
+    """A network that ends in an argmax cannot be run, and the line says why, until *values* is chosen."""
+    _viewer, dock = opened(image())
+    dock.add_model(ex.load_model(made(CLASSES["argmax"], 3), name="one", channels=1))
+    dock.fields.model.value = "one"
+    qtbot.waitUntil(lambda: "argmax" in dock.fields.kind_note.text(), timeout=WAIT)
+    assert dock.fields.kind_note.text() == "Gives numbers of classes, by its last layer (argmax)"
+    qtbot.waitUntil(lambda: "what comes before argmax" in dock.footer.reason.text(), timeout=WAIT)
+    assert not dock.footer.run.isEnabled()
+    dock.fields.kind.value = "values"
+    qtbot.waitUntil(dock.footer.run.isEnabled, timeout=WAIT)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_exactile.network.gives import Scale
+from napari_exactile.network.span import Scale
 from napari_exactile.run.metrics import difference
 from napari_exactile.run.scores import Decision
 

@@ -117,6 +117,19 @@ def weights(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
         yield from torchscript.constants(module)
 
 
+def unregistered(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield tensors that a network holds as plain attributes, or in lists and dicts, with their names."""
+    for path, part in module.named_modules():
+        for name, held in vars(part).items():
+            for number, leaf in enumerate(() if name in _REGISTERED else tree_leaves(held)):
+                if isinstance(leaf, torch.Tensor):
+                    yield f"{path}.{name}".lstrip(".") + ("" if leaf is held else f"[{number}]"), leaf
+
+
+# Where a module keeps its parameters, buffers and parts.
+_REGISTERED = {"_parameters", "_buffers", "_modules"}
+
+
 def in_training(module: nn.Module) -> bool:
     """Return whether any part is in training mode. Exported programs have a switch that means nothing."""
     parts = () if isinstance(module, fx.GraphModule) else module.modules()

@@ -4,45 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf, isfinite
-from typing import Any, Literal
+from math import ceil, floor, inf, isfinite, isinf, prod
+from typing import Any
 
 import torch
 
-from napari_exactile.network.graph import Graph, Ref
+from napari_exactile.network.channels import dims_of
+from napari_exactile.network.constants import distinct
+from napari_exactile.network.graph import Graph, Node, Ref
 from napari_exactile.network.rules import bound_arguments
+from napari_exactile.network.shares import Shares
+from napari_exactile.network.span import (
+    ANY,
+    Meaning,
+    Span,
+    hull,
+    inverse,
+    largest,
+    least,
+    number,
+    plus,
+    power,
+    size,
+    times,
+)
 
-Scale = Literal["logits", "probabilities", "logarithms"]
 # So many operators are followed backwards: what bounds an output stands near its end.
 FAR = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Numbers between two bounds; `logarithms` says that they are those of probabilities."""
-
-    low: float = -inf
-    high: float = inf
-    logarithms: bool = False
-
-    @property
-    def scale(self) -> Scale:
-        """What scores within these bounds are.
-
-        >>> Span(0, 1).scale, Span(-inf, 0, logarithms=True).scale, Span(0, 255).scale
-        ('probabilities', 'logarithms', 'logits')
-        """
-        if self.low >= 0 and self.high <= 1:
-            return "probabilities"
-        return "logarithms" if self.logarithms else "logits"
-
-    @property
-    def one_sided(self) -> bool:
-        """Whether no logits lie so: these have both signs, and no bounds."""
-        return self.low >= 0 or self.high <= 0 or (isfinite(self.low) and isfinite(self.high))
-
-
-ANY = Span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,41 +59,74 @@ class _Walk:
 
     def __init__(self, graph: Graph) -> None:
         self._nodes, self._known = graph.nodes, dict[int, Span]()
+        self._shares = Shares(graph, lambda argument: self.of(argument).low >= 0)
 
     def span(self, index: int) -> Span:
-        """Return the bounds of one node's result."""
+        """Return the bounds of one node's result; a guess at them stops no network, whatever happens."""
         if index not in self._known:
-            rule = _RULES.get(self._nodes[index].name)
             too_far = len(self._known) > FAR
             self._known[index] = ANY  # until it is known
-            if rule and not too_far:
-                self._known[index] = rule(self, bound_arguments(self._nodes[index]))
+            if not too_far:
+                try:
+                    self._known[index] = self._read(self._nodes[index])
+                except Exception:  # an operator in a form that no rule has foreseen
+                    self._known[index] = ANY
         return self._known[index]
+
+    def _read(self, node: Node) -> Span:
+        if node.op is None:
+            return ANY
+        if _is_choice(node):
+            shape = self._nodes[node.inputs[0]].shape
+            return Span(0, prod(shape[dim] for dim in dims_of(node, len(shape))) - 1, "classes")
+        if node.dtype == torch.bool or self._shares.is_share(node):
+            return Span(0, 1)
+        if self._shares.is_logarithm(node):
+            return Span(-inf, 0, "logarithms")
+        rule = _RULES.get(node.name)
+        span = rule(self, bound_arguments(node)) if rule and not _is_place(node) else ANY
+        return span if node.dtype.is_floating_point or _fits(span, node.dtype) else ANY
 
     def of(self, argument: Any) -> Span:
         """Return the bounds of an argument: a result, a number, a constant, or a list of these."""
         if isinstance(argument, Ref):
             return self.span(argument.index)
         if isinstance(argument, list | tuple):
-            return _hull([self.of(one) for one in argument])
+            return hull([self.of(one) for one in argument])
         if isinstance(argument, torch.Tensor) and argument.numel() and not argument.is_complex():
-            low, high = (float(one) for one in argument.detach().float().aminmax())
+            low, high = (float(one) for one in distinct(argument).detach().float().aminmax())
             return Span(low, high)
-        return Span(argument, argument) if isinstance(argument, int | float) else ANY
+        return number(argument) if isinstance(argument, int | float) else ANY
+
+    def shape(self, argument: Ref) -> tuple[int, ...]:
+        """Return the shape of a result."""
+        return self._nodes[argument.index].shape
 
     def decisive(self, index: int) -> str:
         """Return the name of the last operator that is not looked through."""
         node = self._nodes[index]
-        while node.name in _SAME and node.inputs:
+        while node.name in _SAME and node.inputs and not _is_choice(node):
             node = self._nodes[node.inputs[0]]
         return node.name
 
 
-def _hull(spans: list[Span]) -> Span:
-    if not spans:
-        return ANY
-    logarithms = all(span.logarithms for span in spans)
-    return Span(min(s.low for s in spans), max(s.high for s in spans), logarithms)
+# Their second results say where values lie, not which.
+_PICKING = ("max", "min", "topk", "sort", "median", "kthvalue", "mode")
+
+
+def _is_choice(node: Node) -> bool:
+    """Return whether a result numbers what was chosen from."""
+    return node.name in {"argmax", "argmin", "argsort"} or (node.name in _PICKING and node.result == 1)
+
+
+def _is_place(node: Node) -> bool:
+    return node.result > 0 and node.name not in _PIECES
+
+
+def _fits(span: Span, dtype: torch.dtype) -> bool:
+    """Return whether whole numbers of a type hold these: others come out as any."""
+    most = torch.iinfo(dtype)
+    return most.min <= span.low and span.high <= most.max
 
 
 Rule = Callable[[_Walk, dict[str, Any]], Span]
@@ -113,35 +134,35 @@ Rule = Callable[[_Walk, dict[str, Any]], Span]
 _VIEWS = (
     "alias", "clone", "contiguous", "detach", "expand", "flip", "_to_copy", "permute", "pixel_shuffle",
     "repeat", "reshape", "roll", "select", "slice", "squeeze", "transpose", "t", "unsqueeze", "_unsafe_view",
-    "view", "index_select",
+    "view", "index_select", "index", "gather", "topk", "sort", "unbind", "split", "split_with_sizes",
 )  # fmt: skip
+_PIECES = ("unbind", "split", "split_with_sizes")
 _NEIGHBOURS = (
     "mean", "amax", "amin", "max", "min", "max_pool2d_with_indices", "max_pool3d_with_indices",
     *(f"{kind}{axes}d" for axes in (1, 2, 3) for kind in (
-        "avg_pool", "reflection_pad", "replication_pad", "upsample_nearest", "_upsample_nearest_exact",
+        "avg_pool", "_adaptive_avg_pool", "reflection_pad", "replication_pad", "upsample_nearest",
+        "_upsample_nearest_exact",
     )),
     "upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d",
 )  # fmt: skip
 _SAME = frozenset(_VIEWS + _NEIGHBOURS)
-_COMPARISONS = ("gt", "ge", "lt", "le", "eq", "ne", "logical_and", "logical_or", "logical_not")
 
 
 def _first(walk: _Walk, given: dict[str, Any]) -> Span:
     return walk.of(given["self"] if "self" in given else given.get("input"))
 
 
-def _fixed(low: float, high: float, logarithms: bool = False) -> Rule:
-    return lambda walk, given: Span(low, high, logarithms)
+def _fixed(low: float, high: float, meaning: Meaning = "") -> Rule:
+    return lambda walk, given: Span(low, high, meaning)
 
 
 def _clamped(low: str, high: str) -> Rule:
     """Return the rule for what is cut off at two arguments, of which either may be left out."""
 
     def rule(walk: _Walk, given: dict[str, Any]) -> Span:
-        span, (least, most) = _first(walk, given), (given.get(name) for name in (low, high))
-        bottom = -inf if least is None else walk.of(least).low
-        top = inf if most is None else walk.of(most).high
-        return Span(max(span.low, bottom), max(bottom, min(span.high, top)))
+        span, (bottom, top) = _first(walk, given), (given.get(name) for name in (low, high))
+        raised = span if bottom is None else largest(span, walk.of(bottom))
+        return raised if top is None else least(raised, walk.of(top))
 
     return rule
 
@@ -151,75 +172,88 @@ def _filled(walk: _Walk, given: dict[str, Any]) -> Span:
 
 
 def _padded(walk: _Walk, given: dict[str, Any]) -> Span:
-    return _hull([_first(walk, given), walk.of(given.get("value") or 0)])
+    return hull([_first(walk, given), walk.of(given.get("value") or 0)])
 
 
 def _joined(*names: str) -> Rule:
-    return lambda walk, given: _hull([walk.of(given[name]) for name in names])
+    return lambda walk, given: hull([walk.of(given[name]) for name in names])
+
+
+def _of_two(rule: Callable[[Span, Span], Span]) -> Rule:
+    return lambda walk, given: rule(walk.of(given["self"]), walk.of(given["other"]))
+
+
+def _largest(walk: _Walk, given: dict[str, Any]) -> Span:
+    return hull([walk.of(given[name]) for name in ("self", "other") if name in given])
+
+
+def _averaged(walk: _Walk, given: dict[str, Any]) -> Span:
+    if given.get("divisor_override") is not None:
+        return ANY
+    span = _first(walk, given)
+    return hull([span, number(0)]) if any(given.get("padding") or ()) else span
+
+
+def _converted(walk: _Walk, given: dict[str, Any]) -> Span:
+    span, dtype = _first(walk, given), given.get("dtype")
+    if dtype is None or dtype.is_floating_point or not (isfinite(span.low) and isfinite(span.high)):
+        return span
+    return Span(floor(span.low), ceil(span.high), span.meaning)
+
+
+def _rounded(walk: _Walk, given: dict[str, Any]) -> Span:
+    span = _first(walk, given)
+    if given.get("decimals", 0) < 0:
+        return ANY
+    low, high = (end if isinf(end) else turn(end) for turn, end in ((floor, span.low), (ceil, span.high)))
+    return Span(low, high)
+
+
+def _cut(walk: _Walk, given: dict[str, Any]) -> Span:
+    above = largest(_first(walk, given), walk.of(given["threshold"]))
+    return hull([above, walk.of(given["value"])])
+
+
+def _total(walk: _Walk, given: dict[str, Any]) -> Span:
+    shape = walk.shape(given["self"])
+    count = prod(shape[dim] for dim in given.get("dim") or range(len(shape)))
+    return times(_first(walk, given), number(count))
 
 
 def _sum(sign: float) -> Rule:
     def rule(walk: _Walk, given: dict[str, Any]) -> Span:
-        other = _times(walk.of(given["other"]), _number(sign * given.get("alpha", 1)))
-        return _plus(walk.of(given["self"]), other)
+        other = times(walk.of(given["other"]), number(sign * given.get("alpha", 1)))
+        return plus(walk.of(given["self"]), other)
 
     return rule
 
 
 def _reversed(walk: _Walk, given: dict[str, Any]) -> Span:
-    own = _times(walk.of(given["self"]), _number(-given.get("alpha", 1)))
-    return _plus(walk.of(given["other"]), own)
-
-
-def _product(walk: _Walk, given: dict[str, Any]) -> Span:
-    return _times(walk.of(given["self"]), walk.of(given["other"]))
+    own = times(walk.of(given["self"]), number(-given.get("alpha", 1)))
+    return plus(walk.of(given["other"]), own)
 
 
 def _quotient(walk: _Walk, given: dict[str, Any]) -> Span:
-    other = walk.of(given["other"])
-    if other.low <= 0 <= other.high or given.get("rounding_mode"):
+    if given.get("rounding_mode"):
         return ANY
-    return _times(walk.of(given["self"]), Span(1 / other.high, 1 / other.low))
+    other = inverse(walk.of(given["other"]))
+    return ANY if other == ANY else times(walk.of(given["self"]), other)
 
 
 def _power(walk: _Walk, given: dict[str, Any]) -> Span:
-    if given["exponent"] != 2:
-        return ANY
-    size = _absolute(walk, given)
-    return Span(size.low**2, size.high**2)
-
-
-def _absolute(walk: _Walk, given: dict[str, Any]) -> Span:
-    span = _first(walk, given)
-    least = 0.0 if span.low <= 0 <= span.high else min(abs(span.low), abs(span.high))
-    return Span(least, max(abs(span.low), abs(span.high)))
-
-
-def _rectified(walk: _Walk, given: dict[str, Any]) -> Span:
-    span = _first(walk, given)
-    return Span(max(0.0, span.low), max(0.0, span.high))
+    return power(walk.of(given["self"]), walk.of(given["exponent"]))
 
 
 def _logarithm(walk: _Walk, given: dict[str, Any]) -> Span:
-    return Span(-inf, 0, logarithms=True) if _first(walk, given).scale == "probabilities" else ANY
+    return Span(-inf, 0, "logarithms") if _first(walk, given).scale == "probabilities" else ANY
 
 
-def _negative(walk: _Walk, given: dict[str, Any]) -> Span:
-    return _times(_first(walk, given), _number(-1))
+def _exponential(walk: _Walk, given: dict[str, Any]) -> Span:
+    return Span(0, 1 if _first(walk, given).high <= 0 else inf)
 
 
-def _number(number: float) -> Span:
-    return Span(number, number)
-
-
-def _plus(one: Span, other: Span) -> Span:
-    return Span(one.low + other.low, one.high + other.high)
-
-
-def _times(one: Span, other: Span) -> Span:
-    # 0 times an endless bound is 0: the bound itself is never reached.
-    ends = [a * b if a and b else 0.0 for a in (one.low, one.high) for b in (other.low, other.high)]
-    return Span(min(ends), max(ends))
+def _root(walk: _Walk, given: dict[str, Any]) -> Span:
+    return Span(0, 1 if _first(walk, given).high <= 1 else inf)
 
 
 _RULES: dict[str, Rule] = (
@@ -228,19 +262,30 @@ _RULES: dict[str, Rule] = (
         "sigmoid": _fixed(0, 1),
         "hardsigmoid": _fixed(0, 1),
         "_softmax": _fixed(0, 1),
-        "_log_softmax": _fixed(-inf, 0, logarithms=True),
-        "log_sigmoid_forward": _fixed(-inf, 0, logarithms=True),
+        "_log_softmax": _fixed(-inf, 0, "logarithms"),
+        "log_sigmoid_forward": _fixed(-inf, 0, "logarithms"),
         "log": _logarithm,
         "tanh": _fixed(-1, 1),
         "softplus": _fixed(0, inf),
-        "exp": lambda walk, given: _fixed(0, 1 if _first(walk, given).high <= 0 else inf)(walk, given),
+        "exp": _exponential,
         "zeros_like": _fixed(0, 0),
         "ones_like": _fixed(1, 1),
         "full_like": _filled,
-        "sqrt": _fixed(0, inf),
-        "relu": _rectified,
-        "abs": _absolute,
-        "neg": _negative,
+        "sqrt": _root,
+        "linalg_vector_norm": _fixed(0, inf),
+        "erf": _fixed(-1, 1),
+        "sin": _fixed(-1, 1),
+        "cos": _fixed(-1, 1),
+        "sign": _fixed(-1, 1),
+        "relu": lambda walk, given: largest(_first(walk, given), number(0)),
+        "abs": lambda walk, given: size(_first(walk, given)),
+        "neg": lambda walk, given: times(_first(walk, given), number(-1)),
+        "reciprocal": lambda walk, given: inverse(_first(walk, given)),
+        "threshold": _cut,
+        "sum": _total,
+        "max": _largest,
+        "min": _largest,
+        "_to_copy": _converted,
         "hardtanh": _clamped("min_val", "max_val"),
         "clamp": _clamped("min", "max"),
         "clamp_min": _clamped("min", ""),
@@ -249,14 +294,18 @@ _RULES: dict[str, Rule] = (
         "cat": _joined("tensors"),
         "stack": _joined("tensors"),
         "where": _joined("self", "other"),
-        "maximum": _joined("self", "other"),
-        "minimum": _joined("self", "other"),
+        "masked_fill": _joined("self", "value"),
+        "slice_scatter": _joined("self", "src"),
+        "select_scatter": _joined("self", "src"),
+        "maximum": _of_two(largest),
+        "minimum": _of_two(least),
         "add": _sum(1),
         "sub": _sum(-1),
         "rsub": _reversed,
-        "mul": _product,
+        "mul": _of_two(times),
         "div": _quotient,
         "pow": _power,
     }
-    | dict.fromkeys(_COMPARISONS, _fixed(0, 1))
+    | dict.fromkeys(("round", "floor", "ceil", "trunc"), _rounded)
+    | {f"avg_pool{axes}d": _averaged for axes in (1, 2, 3)}
 )

@@ -97,4 +97,6 @@ def gives_words(decision: Decision, card: ModelCard, analysis: Analysis, output:
     if says is not None:
         return f"{what}, as the model says"
     operator = analysis.gives.operator
+    if analysis.gives.span.meaning == "classes":
+        what = "numbers of classes"
     return f"{what}, by its last layer ({operator})" if operator else f"{what}: nothing says otherwise"

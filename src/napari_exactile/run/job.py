@@ -39,7 +39,7 @@ from napari_exactile.run.pipeline import AHEAD, ReadAhead, WriteBehind
 from napari_exactile.run.plan import Plan
 from napari_exactile.run.planned import make_plan
 from napari_exactile.run.report import Report, Result
-from napari_exactile.run.scores import Decision, Labelled, check_scores
+from napari_exactile.run.scores import Decision, Labelled, check_meaning, check_scores
 from napari_exactile.run.seen import Seen
 from napari_exactile.run.settings import Settings
 from napari_exactile.run.survey import Survey
@@ -71,6 +71,7 @@ class Job:
     ) -> None:  # fmt: skip
         check_channels(source.channels, model.card.channels, getattr(source, "name", "image"))
         check_scores(analysis.scores_dtype)
+        check_meaning(model.card, analysis, settings.output_kind)
         if settings.method == "whole-tile":
             analysis = analysis.for_whole_tiles
         self.source, self.model, self.analysis, self.settings = source, model, analysis, settings

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_exactile.images.normalization import Known, Normalization
 from napari_exactile.models.card import Kind, ModelCard
 from napari_exactile.network.analysis import Analysis
-from napari_exactile.network.gives import Scale
+from napari_exactile.network.span import Scale
 from napari_exactile.run.settings import OutputKind
 
 # Two best probabilities closer than this can change places with the last bits of the arithmetic: more so
@@ -137,7 +137,17 @@ def check_scores(dtype: torch.dtype) -> None:
     if not dtype.is_floating_point:
         raise ValueError(
             f"the network returns whole numbers ({str(dtype).removeprefix('torch.')}), not a score for each "
-            "class: let it return what comes before argmax or the comparison, or .float() of it"
+            "class: let it return what comes before argmax, or .float() of what it compares"
+        )
+
+
+def check_meaning(card: ModelCard, analysis: Analysis, output: OutputKind = "auto") -> None:
+    """Raise ValueError for a network that gives numbers of classes, unless somebody says what they are."""
+    gives = analysis.gives
+    if gives.span.meaning == "classes" and output == "auto" and card.kind is None:
+        raise ValueError(
+            f"the network returns the numbers of classes ({gives.operator}), not a score for each class: let "
+            f'it return what comes before {gives.operator}, or choose the output kind "values" to keep them'
         )
 
 

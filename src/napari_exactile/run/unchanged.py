@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 from zlib import crc32
 
@@ -13,7 +15,8 @@ from napari_exactile.images.sample import checksum_of
 from napari_exactile.images.source import LayeredSource
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
-from napari_exactile.network.forms import in_training, storage, weights
+from napari_exactile.network.forms import in_training, storage, unregistered, weights
+from napari_exactile.network.graph import Graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,8 @@ class Unchanged:
     """Watches a source and a network from the first `change` on.
 
     Of a source it is the files under it, as far as they are known, or else its pixels: all of a small image,
-    places of a large one. Of a network it is the weights that labels depend on. Labels of which some are of
-    one version and some of another are those of no pass over any image.
+    places of a large one. Of a network it is the tensors that labels depend on, registered as weights or not.
+    Labels of which some are of one version and some of another are those of no pass over any image.
     """
 
     def __init__(self, source: Any, model: Model, analysis: Analysis) -> None:
@@ -91,25 +94,60 @@ def _pixels(source: Any) -> tuple[int | None, ...]:
 
 
 def _checksums(model: Model, analysis: Analysis) -> list[tuple[str, int]]:
-    """Return checksums of what labels depend on: parameters, buffers that the outputs need, and the mode."""
-    used = None if analysis.bound is None else _used(analysis)
-    tensors = [
-        (name, _checksum(tensor))
-        for name, tensor in weights(model.module)
-        if used is None or isinstance(tensor, torch.nn.Parameter) or storage(tensor) in used
-    ]
-    return [*tensors, ("training mode", int(in_training(model.module)))]
+    """Return checksums of what labels depend on: parameters, tensors that outputs need, and the mode."""
+    seen, mode = _Seen(), ("training mode", int(in_training(model.module)))
+    if analysis.frozen is None:
+        named = [(name, tensor) for name, tensor in weights(model.module) if seen.is_new(tensor)]
+    else:
+        named = list(_needed(model.module, _constants(analysis.frozen.traced), seen))
+    return [*((name, _checksum(tensor)) for name, tensor in named), mode]
 
 
-def _used(analysis: Analysis) -> set[int]:
-    found: set[int] = set()
+def _needed(
+    module: torch.nn.Module, constants: list[torch.Tensor], seen: _Seen
+) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield each tensor that outputs need once: what the network holds, then what it finds elsewhere."""
+    used = {storage(constant) for constant in constants}
+    for name, tensor in chain(weights(module), unregistered(module)):
+        counts = isinstance(tensor, torch.nn.Parameter) or storage(tensor) in used
+        if counts and seen.is_new(tensor):
+            yield name, tensor
+    # Of a network on a GPU, a copy in main memory was traced: nobody can change its constants.
+    devices = {tensor.device.type for _name, tensor in weights(module)} or {"cpu"}
+    for number, constant in enumerate(constants):
+        if constant.device.type in devices and seen.is_new(constant):
+            yield f"constant {number}", constant
+
+
+def _constants(graph: Graph) -> list[torch.Tensor]:
+    """Return the tensors that stand in a graph, which are those of the network itself where it holds them."""
+    found: list[torch.Tensor] = []
 
     def look(constant: torch.Tensor) -> torch.Tensor:
-        found.add(storage(constant))
+        found.append(constant)
         return constant
 
-    analysis.graph.with_constants(look)
+    graph.with_constants(look)
     return found
+
+
+class _Seen:
+    """Knows which memory was looked at, so that none is read twice."""
+
+    def __init__(self) -> None:
+        self._parts: dict[int, list[tuple[int, int]]] = {}
+
+    def is_new(self, tensor: torch.Tensor) -> bool:
+        """Return whether a tensor is more than part of one that was asked for before."""
+        start = int(tensor.storage_offset()) * tensor.itemsize
+        pairs = zip(tensor.shape, tensor.stride(), strict=True)
+        length = int(1 + sum((size - 1) * stride for size, stride in pairs)) * tensor.itemsize
+        parts = self._parts.setdefault(storage(tensor), [])
+        if any(first <= start and start + length <= stop for first, stop in parts):
+            return False
+        if length == tensor.numel() * tensor.itemsize:  # without gaps
+            parts.append((start, start + length))
+        return True
 
 
 def _checksum(tensor: torch.Tensor) -> int:

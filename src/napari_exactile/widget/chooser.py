@@ -224,13 +224,17 @@ class Chooser:
     def _output(self, analysis: Analysis) -> dict[str, Any]:
         """Return what the output is taken for, and its threshold where the model says yes or no."""
         from napari_exactile.run.about import gives_words
-        from napari_exactile.run.scores import Decision
+        from napari_exactile.run.scores import Decision, check_meaning
 
         assert self.known is not None
         card, fields = self.known[0].card, self._fields
         kind = fields.offer_kinds(analysis.classes)
         decision = Decision.of(card, analysis, output=kind)
         fields.kind_note.say(f"Gives {gives_words(decision, card, analysis, kind)}")
+        try:
+            check_meaning(card, analysis, kind)
+        except ValueError as error:
+            raise _CannotRun(f"T{str(error)[1:]}.") from error
         decides = decision.kind == "threshold"
         fields.offer_threshold(decision.threshold if decides else None)
         return {"output_kind": kind, "threshold": float(fields.threshold.value) if decides else None}

@@ -65,11 +65,20 @@ def damaged(folder: Path) -> Path:
     return path
 
 
+def with_a_broken_array(folder: Path) -> Path:
+    path = converted(folder)
+    (path / "1" / "s0" / ".zarray").write_text("{}")
+    return path
+
+
 def in_zip(folder: Path) -> Path:
     return zipped(without("1", series=["0", "1", "2"])(folder))
 
 
-GROUP, LEVEL = "image 1{} is missing: its group '1' is not there", "its level '1/s0' is not there"
+GROUP, LEVEL = (
+    "image 1{} is missing: its group '1' is not there",
+    "its level '1/s0' that it names is not there",
+)
 INCOMPLETE: dict[str, tuple[Callable[[Path], Path], str, list[int]]] = {
     **{
         kind: (without("1", **form), GROUP.format(" 'Pos 1'" if "xml" in form else ""), [0, 2])
@@ -80,6 +89,7 @@ INCOMPLETE: dict[str, tuple[Callable[[Path], Path], str, list[int]]] = {
     "first": (without("0"), "image 0 is missing: its group '0' is not there", [1, 2]),
     "last": (without("2", xml=3), "image 2 'Pos 2' is missing: its group '2' is not there", [0, 1]),
     "two": (without("0", "1", series=["0", "1", "2"]), "image 0 is missing: .*image 1 is missing", [2]),
+    "array": (with_a_broken_array, "image 1 is missing: its level '1/s0' that it names is no array", [0, 2]),
     "of a name": (without("b", series=["a", "b", "c"]), "image 1 'b' is missing: its group 'b'", [0, 2]),
     "damaged": (damaged, "image 1 is missing: its group '1' cannot be read", [0, 2]),
     "zipped": (in_zip, GROUP.format(""), [0, 2]),
@@ -167,7 +177,7 @@ def test_missing_levels_are_named(tmp_path: Path) -> None:
     )
     shutil.rmtree(path / "other")
     shutil.rmtree(path / "s0")
-    with pytest.raises(ValueError, match="its level 's0' is not there"):
+    with pytest.raises(ValueError, match="its level 's0' that it names is not there"):
         ex.open_image(path, allow_missing=True)
 
 

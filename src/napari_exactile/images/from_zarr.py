@@ -50,7 +50,7 @@ def open_zarr(path: Path, wanted: Wanted = None, allow_missing: bool = False) ->
     members = members_of(where, node if member is None else member)
     images = images_among(where.name, members)
     if not images.there:
-        lost = (members[0].lost,) if len(members) == 1 else images.lost
+        lost = [one.what for one in lost_among(members)] if len(members) > 1 else [members[0].lost]
         raise _unreadable(where, ValueError("; ".join(lost)))
     number = images.chosen(named)
     missing = (*members[number].missing_levels, *(lost_among(members) if named is None else ()))

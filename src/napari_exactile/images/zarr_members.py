@@ -50,7 +50,7 @@ class Member:
         """The smaller levels that are named and not there."""
         paths = [] if self.multiscale is None else _paths(self.multiscale)
         return tuple(
-            Missing(f"the level '{_place(self.node, path)}' that it names is not there", LEFT_OUT)
+            Missing(f"the level {_not_there(self.node, path)}", LEFT_OUT)
             for path in paths
             if _array(self.node, path) is None
         )
@@ -61,7 +61,7 @@ def levels_of(group: Any, image: Mapping[str, Any]) -> list[Any]:
     arrays = {path: _array(group, path) for path in _paths(image)}
     lost = [path for path, array in arrays.items() if array is None]
     if lost:
-        raise ValueError(f"the level '{_place(group, lost[0])}' that it names is not there")
+        raise ValueError(f"the level {_not_there(group, lost[0])}")
     largest, *_smaller = arrays.values()
     return [array for array in arrays.values() if array.ndim == largest.ndim]
 
@@ -85,6 +85,17 @@ def _array(group: Any, path: str) -> Any:
     except Exception:  # a node that cannot be understood can raise anything: no array is there
         return None
     return found if isinstance(found, zarr.Array) else None
+
+
+def _not_there(group: Any, path: str) -> str:
+    """Return the name of a level whose array is not there, or what else is wrong with it."""
+    try:
+        there = group.get(path) is not None
+    except Exception:
+        there = True
+    return (
+        f"'{_place(group, path)}' that it names {'is no array that can be read' if there else 'is not there'}"
+    )
 
 
 def _place(group: Any, path: str) -> str:
@@ -145,7 +156,7 @@ def _multiscale(group: Any, image: Mapping[str, Any]) -> Member:
     """Return a multiscale image, which is lost without its largest level."""
     try:
         path = _paths(image)[0]
-        lost = "" if _array(group, path) is not None else f"its level '{_place(group, path)}' is not there"
+        lost = "" if _array(group, path) is not None else f"its level {_not_there(group, path)}"
         return Member(str(image.get("name") or ""), group, image, lost)
     except (ValueError, AttributeError) as error:
         return Member("", group, None, str(error))

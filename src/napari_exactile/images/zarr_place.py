@@ -19,7 +19,7 @@ Numbers = list[float | None]
 
 def axes_of(image: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return what is said of each axis of a multiscale image, its name at least."""
-    return [axis if isinstance(axis, Mapping) else {"name": axis} for axis in image.get("axes", OLD_AXES)]
+    return [axis if isinstance(axis, Mapping) else {"name": axis} for axis in image.get("axes") or OLD_AXES]
 
 
 def place_of(image: Mapping[str, Any], axes: Sequence[Mapping[str, Any]]) -> Place:

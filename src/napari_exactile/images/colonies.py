@@ -69,7 +69,7 @@ def _outlines(shape: Shape, rng: np.random.Generator) -> tuple[Plane, Plane]:
     for y, x, radius in _colony_places(shape, rng):
         outline = _radii(radius, rng)
         edge, tall = rng.uniform(1.5, 8), rng.uniform(0.35, 1.1)
-        window, dy, dx = _window(shape, y, x, int(outline.max()) + 16)
+        window, dy, dx = _window(shape, y, x, int(np.max(outline)) + 16)
         angle = np.arctan2(dy, dx) * (len(outline) / (2 * np.pi))
         inside = outline[angle.astype(np.intp)] - np.hypot(dy, dx) + rough[window]
         profile = tall * (1 - np.exp(-np.maximum(inside, 0) / edge))

@@ -20,7 +20,7 @@ def read_padded(source: ImageSource, box: Box) -> NDArray[Any]:
     if all(interval.stop <= length for interval, length in zip(box, source.shape, strict=True)):
         return source.read(box)
     indices = [reflected(interval, length) for interval, length in zip(box, source.shape, strict=True)]
-    window = tuple(Interval(int(index.min()), int(index.max()) + 1) for index in indices)
+    window = tuple(Interval(int(np.min(index)), int(np.max(index)) + 1) for index in indices)
     block = source.read(window)
     for axis, (index, interval) in enumerate(zip(indices, window, strict=True), start=1):
         block = np.take(block, index - interval.start, axis=axis)

@@ -230,7 +230,7 @@ def check_finite(
         good |= np.isnan(pixels)
     if good.all():
         return
-    channel, *place = np.unravel_index(int(good.argmin()), good.shape)
+    channel, *place = np.unravel_index(int(np.argmin(good)), good.shape)
     value = pixels[(channel, *place)]
     kind = "NaN" if np.isnan(value) else "infinite" if np.isinf(value) else "too large"
     names = "zyx"[-len(place) :]

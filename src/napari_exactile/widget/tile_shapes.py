@@ -141,5 +141,5 @@ def _frames(outer: FloatArray, width: float) -> FloatArray:
 
 def _repeated(triangles: IntArray, times: int, first: int = 0) -> IntArray:
     """Return the same triangles `times` times, each on the vertices after those of the one before."""
-    starts: IntArray = first + (int(triangles.max()) + 1) * np.arange(times)
+    starts: IntArray = first + (int(np.max(triangles)) + 1) * np.arange(times)
     return (starts[:, None, None] + triangles).reshape(-1, 3)

@@ -165,7 +165,8 @@ def test_segment_writes_the_labels(image: Path, colonies: np.ndarray) -> None:
     assert said["image"] == "colonies.tif, 100 x 130 px"
     assert (said["model"], said["zone (ZoR)"], said["tiles"]) == (MODEL, "48 px", str(expected.report.tiles))
     assert said["context (radius)"] == "94 px needed, radius 96 px"
-    assert said["result"] == "exact: the labels of one pass over the whole image"
+    padded = "padded (y reflected to 112 px, x reflected to 144 px)"
+    assert said["result"] == f"exact: the labels of one pass over the whole image, {padded}"
     assert said["near-ties"] == f"{expected.report.near_ties:,} pixels"
     assert said["labels"] == str(out)
 

@@ -584,7 +584,7 @@ def test_the_fingerprint_knows_what_is_done(model: ex.Model) -> None:
 
 def test_words_of_edited_labels(model: ex.Model) -> None:
     """Report and description say that they were edited; incomplete ones are still incomplete."""
-    series = ran(Settings(tile=92), model, pixels((100, 150)))
+    series = ran(Settings(tile=92), model, pixels((100, 152)))
     assert description(series.report()) == "exact: the labels of one pass over the whole image"
     series.edited = True
     report = series.report()

@@ -151,5 +151,7 @@ class _Seen:
 
 
 def _checksum(tensor: torch.Tensor) -> int:
-    plain = tensor.detach().cpu().contiguous()
-    return crc32(plain.reshape(-1).view(torch.uint8).numpy().data)
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    if flat.stride(0) != 1:  # a single element that was expanded counts as contiguous
+        flat = flat.clone(memory_format=torch.contiguous_format)
+    return crc32(flat.view(torch.uint8).numpy().data)

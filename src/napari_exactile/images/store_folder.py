@@ -23,6 +23,9 @@ MARKS = ("run.json", "journal", "report.json", "kept")
 # What lies in a store, beside its levels, and what systems leave in every folder.
 PARTS = {OWN, "zarr.json", "labels", "probabilities", "values", ".DS_Store", "Thumbs.db", "desktop.ini"}
 
+# Chunks, also those under way, and what a run adds to; a store that somebody has begun there has more.
+AFTERWARDS = re.compile(rf"(\w+/)?\d+/c(/\d+)+(\.\w+\.partial)?|{OWN}/(journal|report\.json|lock)")
+
 
 class StoreGoneError(OSError):
     """A store was removed, or moved away, and the labels in it with it."""
@@ -74,9 +77,9 @@ def _swept(path: Path) -> StoreGoneError:
 
 
 def _sweep(path: Path) -> None:
-    """Remove chunks that were written after their store was gone; where anything else is there, nothing."""
+    """Remove what a run has written after its store was gone; where anything else is there, nothing."""
     files = [file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir()]
-    if all(re.fullmatch(r"(\w+/)?\d+/c(/\d+)+", file) for file in files):
+    if all(AFTERWARDS.fullmatch(file) for file in files):
         shutil.rmtree(path, ignore_errors=True)
 
 

@@ -86,9 +86,10 @@ def segment(  # noqa: PLR0913  (what most people need of a run, by name)
     ones that the network takes ("tzyx" for one of planes) are a stack, segmented plane by plane; `together`
     normalises it as one image. Of a file with several images, `series` chooses as for `open_image`, and "all"
     gives a result for each, in a tuple, or none where one does not fit; `allow_missing` is that of
-    `open_image`. `settings` are the fields of Settings: tile, radius, method, region, normalization, ignore,
-    together, threshold, probabilities, device, memory_limit, factor. `on_event` hears of every step; when
-    `cancel()` is true, what is done is returned and the rest of the labels is the number of classes.
+    `open_image`. `settings` are the fields of Settings: tile, radius, method, padding, region, normalization,
+    ignore, together, output_kind, threshold, probabilities, device, memory_limit, scratch_limit, factor.
+    `on_event` hears of every step; when `cancel()` is true, what is done is returned and the rest of the
+    labels is the number of classes.
 
     With `output`, results are written to an OME-Zarr store of this name instead of memory, and the result's
     labels (and probabilities or values) are its arrays. `pixel_size` is kept with it, in micrometres along as

@@ -91,7 +91,7 @@ def _as_then(series: Series, store: LabelStore) -> Series:
     if known or analysis.evenly is None or even == analysis.padded_shape:
         return series
     settings = replace(series.settings, padding="always")
-    return Series(series.planes, series.model, analysis.evenly(), settings)
+    return Series(series.planes, series.model, analysis.evenly(), settings, notes=series.notes)
 
 
 def _refuse_different(store: LabelStore, found: dict[str, Any]) -> None:

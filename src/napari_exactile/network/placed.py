@@ -10,6 +10,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from napari_exactile.geometry.interval import Interval
+from napari_exactile.network.freeze import RESIZING
 from napari_exactile.network.graph import Node
 from napari_exactile.network.halo import BoundGraph
 from napari_exactile.network.resample import Resampling
@@ -31,7 +32,7 @@ def _is_like(one: Operator, other: Operator) -> bool:
 
 
 def _is_resizing(node: Node) -> bool:
-    return node.name.removeprefix("_").startswith("upsample_")
+    return node.name.startswith(RESIZING)
 
 
 @contextmanager
@@ -61,7 +62,7 @@ class _Resizing(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        if not func.__name__.removeprefix("_").startswith("upsample_"):
+        if not func.__name__.startswith(RESIZING):
             return result
         if not self.left or self.left[0][0].name != func.__name__.split(".")[0]:
             raise ValueError(_OTHERWISE)

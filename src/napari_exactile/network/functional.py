@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from napari_exactile.torchscript import is_script
 
 aten: Any = torch.ops.aten
+FILLS = (aten.index_fill.int_Scalar, aten.index_fill.int_Tensor)
 Run = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -69,4 +70,8 @@ def usual_form(func: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         return aten.native_batch_norm.default, (*args[:5], False, *args[5:])
     if func is aten._convolution.default:
         return aten.convolution.default, args[:9]  # torch < 2.12 cannot do it without values
+    if func in FILLS:  # torch >= 2.15 assigns numbers so
+        tensor, dim, index, value = args
+        value = value if isinstance(value, torch.Tensor) else torch.full((), value, dtype=tensor.dtype)
+        return aten.index_put.default, (tensor, [*[None] * (dim % tensor.ndim), index], value)
     return func, args

@@ -20,7 +20,7 @@ from event_loop import loop_until, wait
 from napari_exactile.models.load import load_model
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.models.unet import UNet
-from napari_exactile.run.executor import Executor
+from napari_exactile.run.engine.local.executor import Executor
 from napari_exactile.widget.dock import ExactileDock
 
 SIDE = 2048

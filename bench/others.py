@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import napari_exactile as ex
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.models.unet import UNet
-from napari_exactile.run.metrics import difference
+from napari_exactile.run.check.metrics import difference
 from peak_memory import peak_of
 
 SIDE, TILE, RADIUS = 1536, 512, 96

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from napari_exactile.geometry.tiling import Tiling
-from napari_exactile.widget.overlay import Frame, TileStatus, TilingOverlay
+from napari_exactile.widget.draw.overlay import Frame, TileStatus, TilingOverlay
 
 SHAPE = (1600, 1800)
 ZONES = {49: (240, 264), 600: (64, 75), 7200: (20, 20)}

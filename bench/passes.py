@@ -15,10 +15,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import napari_exactile as ex
 from napari_exactile.models.random_weights import randomise
-from napari_exactile.network.passes import PassPlanner
-from napari_exactile.run.api import make_job
-from napari_exactile.run.metrics import difference
-from napari_exactile.run.settings import Settings
+from napari_exactile.network.cost.passes import PassPlanner
+from napari_exactile.run.check.metrics import difference
+from napari_exactile.run.engine.begin import make_job
+from napari_exactile.run.plan.settings import Settings
 
 # Zones of 192 px: an image of 36 of them.
 SIZE, TILE = 1024, 512

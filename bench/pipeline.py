@@ -13,9 +13,9 @@ import numpy as np
 import napari_exactile as ex
 from napari_exactile.geometry.interval import Box
 from napari_exactile.images.source import ArraySource
-from napari_exactile.run.arrays import Memory
-from napari_exactile.run.job import Job
-from napari_exactile.run.settings import Settings
+from napari_exactile.run.engine.local.arrays import Memory
+from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.plan.settings import Settings
 
 SIDE, TILE = 2048, 512
 

@@ -17,7 +17,7 @@ from torch import nn
 import napari_exactile as ex
 from napari_exactile.models.densenet import FCDenseNet
 from napari_exactile.models.unet import UNet
-from napari_exactile.network.cone import Cone
+from napari_exactile.network.cone.cone import Cone
 
 SHAPE = (100_000, 50_000)
 NETWORKS: dict[str, Callable[[], nn.Module]] = {"U-Net": UNet, "FC-DenseNet-56": FCDenseNet}

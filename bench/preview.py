@@ -25,7 +25,7 @@ def main() -> None:
     viewer, dock = open_sample("colonies_2048")
     wait(lambda: dock.plan is not None)
     start = time.perf_counter()
-    dock.fields.preview_header.setChecked(True)
+    dock.preview.fields.header.setChecked(True)
     wait(lambda: answered(dock))
     print(f"{'first answer':<24}{1000 * (time.perf_counter() - start):>8.0f}")
     for words in ("new context", "context seen before"):
@@ -41,14 +41,14 @@ def main() -> None:
 def change(dock: ExactileDock, context: int) -> tuple[float, float, float]:
     """Set a context; return the milliseconds of the call, until the answer, and of the longest gap."""
     start = time.perf_counter()
-    dock.fields.preview.radius.value = context
+    dock.preview.fields.radius.value = context
     called = time.perf_counter()
     gap = wait(lambda: answered(dock))
     return 1000 * (called - start), 1000 * (time.perf_counter() - start), 1000 * gap
 
 
 def answered(dock: ExactileDock) -> bool:
-    return "score" in dock.fields.preview.result.text()
+    return "score" in dock.preview.fields.result.text()
 
 
 def wait(until: Callable[[], bool]) -> float:

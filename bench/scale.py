@@ -83,7 +83,7 @@ def write_image(path: Path, shape: tuple[int, int]) -> None:
 def one(path: Path) -> None:
     """Segment one image and print what it took."""
     import napari_exactile as ex
-    from napari_exactile.run.events import TileFinished
+    from napari_exactile.run.engine.events import TileFinished
 
     ex.segment(np.zeros((512, 512), np.uint16), "colonies-demo")  # everything is imported and warm
     process, tiles = psutil.Process(), 0

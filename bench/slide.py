@@ -21,10 +21,10 @@ from qtpy.QtCore import QTimer
 from scale import slide_of
 
 from event_loop import loop_until, wait
+from napari_exactile.widget.choose.fields import ON_DISK
+from napari_exactile.widget.choose.normalization_fields import TYPED
 from napari_exactile.widget.dock import ExactileDock
-from napari_exactile.widget.fields import ON_DISK
-from napari_exactile.widget.image_reader import add_image
-from napari_exactile.widget.normalization_fields import TYPED
+from napari_exactile.widget.open.image_reader import add_image
 
 EVERY, TICK_MS = 20, 5
 

@@ -18,7 +18,7 @@ EVERY = 20
 
 def main() -> None:
     import napari_exactile as ex
-    from napari_exactile.run.events import TileFinished
+    from napari_exactile.run.engine.events import TileFinished
 
     path, tiles = slide_of(sys.argv[1:])
     ex.segment(np.zeros((512, 512), np.uint16), "colonies-demo")  # everything is imported and warm

@@ -18,9 +18,9 @@ import torch
 from qtpy.QtCore import QTimer
 
 from event_loop import loop_until, wait
-from napari_exactile.run.executor import Executor
+from napari_exactile.run.engine.local.executor import Executor
 from napari_exactile.widget.dock import ExactileDock
-from napari_exactile.widget.runner import Run
+from napari_exactile.widget.run.runner import Run
 
 SIDE, TILE, SECONDS_A_TILE = 4096, 448, 0.1  # zones of 256 px
 TICK_MS = 5

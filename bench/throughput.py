@@ -14,9 +14,9 @@ import torch
 from napari_exactile.geometry.interval import Interval, box_shape
 from napari_exactile.models.unet import UNet
 from napari_exactile.network.analysis import analyse_module
-from napari_exactile.network.cone import Cone
-from napari_exactile.network.memory import peak_trimmed
-from napari_exactile.network.work import work_trimmed
+from napari_exactile.network.cone.cone import Cone
+from napari_exactile.network.cost.arithmetic import work_trimmed
+from napari_exactile.network.cost.memory import peak_trimmed
 
 NETWORKS = {
     "U-Net, base 8": partial(UNet, base=8),

@@ -21,8 +21,8 @@ import napari_exactile as ex
 from napari_exactile.images.colonies import draw_colonies
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.models.unet import UNet
-from napari_exactile.run.executor import Executor
-from napari_exactile.run.metrics import difference
+from napari_exactile.run.check.metrics import difference
+from napari_exactile.run.engine.local.executor import Executor
 
 Image = np.ndarray[Any, Any]
 REPEATS = 3

@@ -18,7 +18,7 @@ from torch import nn
 
 import napari_exactile as ex
 from napari_exactile.models.random_weights import randomise
-from napari_exactile.run.metrics import difference
+from napari_exactile.run.check.metrics import difference
 
 TILE = 64
 NETWORKS: dict[str, Callable[[], nn.Module]] = {

@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import napari_exactile as ex
+from napari_exactile.evaluate.figure import sweep_figure
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.models.densenet import TransitionUp
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.models.unet import UNet
-from napari_exactile.run.figure import sweep_figure
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images" / "theory"
 BLUE, ORANGE, RED, GREEN = "#0072B2", "#E69F00", "#D55E00", "#009E73"

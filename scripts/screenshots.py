@@ -44,7 +44,7 @@ def main() -> None:
 
 def objects(viewer: Any, dock: ExactileDock) -> None:
     """Show the objects of the labels, and how far these agree with the sample's true ones."""
-    fields = dock.fields.results
+    fields = dock.results.fields
     for header in (fields.objects_header, fields.agreement_header):
         header.setChecked(True)
     fields.objects.find.native.click()
@@ -66,19 +66,19 @@ def preview(viewer: Any, dock: ExactileDock) -> None:
     assert dock.run.layer is not None
     dock.run.layer.visible = False
     dock.fields.automatic.value = True
-    dock.fields.preview_header.setChecked(True)
-    dock.fields.preview.radius.value = 0
-    wait(lambda: "mean score" in dock.fields.preview.result.text())
+    dock.preview.fields.header.setChecked(True)
+    dock.preview.fields.radius.value = 0
+    wait(lambda: "mean score" in dock.preview.fields.result.text())
     viewer.layers["Preview: score difference"].visible = True
     zoom = viewer.scene.camera.zoom
     viewer.scene.camera.zoom = 2.5 * zoom
     scroll_down(dock)
     picture(viewer, "preview")
-    dock.fields.preview.plot.native.click()
+    dock.preview.fields.plot.native.click()
     wait(lambda: dock.preview.plot is not None and "needed" in dock.preview.plot.words.text())
     picture(viewer, "plot")
     viewer.window.remove_dock_widget(dock.preview.plot)
-    dock.fields.preview_header.setChecked(False)
+    dock.preview.fields.header.setChecked(False)
     viewer.scene.camera.zoom = zoom
     dock.fields.automatic.value = False
 

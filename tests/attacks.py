@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import napari_exactile as ex
-from napari_exactile.models.archive import ModelFileError
+from napari_exactile.models.files.archive import ModelFileError
 
 
 class Payload:

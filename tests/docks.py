@@ -18,10 +18,10 @@ from qtpy.QtCore import QSettings
 import napari_exactile as ex
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.models.unet import UNet
-from napari_exactile.run.executor import Executor
-from napari_exactile.widget import remembered
+from napari_exactile.run.engine.local.executor import Executor
 from napari_exactile.widget.dock import ExactileDock
-from napari_exactile.widget.runner import Run
+from napari_exactile.widget.form import remembered
+from napari_exactile.widget.run.runner import Run
 
 WAIT = 60_000
 

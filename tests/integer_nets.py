@@ -11,7 +11,7 @@ from napari_exactile.geometry.interval import Interval, slices
 from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.models.unet import UNet
 from napari_exactile.network.analysis import Analysis, analyse_module
-from napari_exactile.network.cone import Cone
+from napari_exactile.network.cone.cone import Cone
 
 # Values stay in 0 .. MODULUS - 1 after every convolution; weights in -LARGEST .. LARGEST.
 MODULUS, LARGEST = 13, 3

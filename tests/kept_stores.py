@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 import napari_exactile as ex
-from napari_exactile.run.events import Event, Surveying, TileFinished
+from napari_exactile.run.engine.events import Event, Surveying, TileFinished
 
 STORES = Path(__file__).with_name("data") / "stores"
 # No multiples of F; one large enough for two levels, one small enough for tensors kept between passes.

@@ -11,7 +11,7 @@ import torch
 import zarr
 
 from napari_exactile.cli import app
-from napari_exactile.images import components
+from napari_exactile.images.objects import components
 
 
 def main(folder: Path, side: int) -> None:

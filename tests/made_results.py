@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari_exactile.images.normalization import Normalization
-from napari_exactile.run.report import Report, Result
+from napari_exactile.images.normalize.steps import Normalization
+from napari_exactile.run.engine.result import Report, Result
 
 
 def a_result(labels: Any, tiles: int, done: int | None = None) -> Result:

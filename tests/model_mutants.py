@@ -275,8 +275,8 @@ def outcome(path: Path) -> tuple[str, str]:
     import numpy as np
 
     import napari_exactile as ex
-    from napari_exactile.models.archive import ModelFileError
-    from napari_exactile.run.events import TileError
+    from napari_exactile.models.files.archive import ModelFileError
+    from napari_exactile.run.engine.events import TileError
 
     image = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
     try:

@@ -15,16 +15,16 @@ from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 
 from napari_exactile.geometry.interval import Box, box_shape
-from napari_exactile.images.normalization import Normalization
+from napari_exactile.images.normalize.steps import Normalization
 from napari_exactile.images.source import ArraySource
 from napari_exactile.models.densenet import FCDenseNet
 from napari_exactile.models.unet import UNet
 from napari_exactile.network.analysis import Analysis, analyse_module
-from napari_exactile.run.executor import Executor
-from napari_exactile.run.kept import KeptTensors
-from napari_exactile.run.plan import Plan, plan_tiles
-from napari_exactile.run.settings import Method
-from napari_exactile.run.survey import Survey
+from napari_exactile.run.engine.local.executor import Executor
+from napari_exactile.run.engine.passes.kept_tensors import KeptTensors
+from napari_exactile.run.engine.passes.survey import Survey
+from napari_exactile.run.plan.plan import Plan, plan_tiles
+from napari_exactile.run.plan.settings import Method
 from nucleus_unet import NucleusUNet
 
 

@@ -188,7 +188,7 @@ def with_all_that_is_shown(viewer: Viewer, dock: Any) -> Steps:
     dock.fields.tile.value = 256
     dock.fields.region.value = "Drawn rectangle"
     viewer.layers["Region: rectangle"].add_rectangles([[20, 30], [600, 600]])
-    dock.fields.preview_header.setChecked(True)
+    dock.preview.fields.header.setChecked(True)
     yield lambda: ours(viewer, "Preview: pixels that differ") is not None
     yield 0.3
     dock.fields.region.value = "Whole image"

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import napari_exactile as ex
-from napari_exactile.run.events import Event, Surveying, TileFinished
+from napari_exactile.run.engine.events import Event, Surveying, TileFinished
 
 TILE, SHAPE, TILES = 68, (3 * 66 - 5, 4 * 66 + 7), 15
 

@@ -19,9 +19,9 @@ from hypothesis.extra import numpy as hnp
 import napari_exactile as ex
 from command_line import assert_refused, call, summary
 from made_results import a_result
-from napari_exactile.run import agreement as module
-from napari_exactile.run.agreement import ClassAgreement
-from napari_exactile.run.events import Cancelled
+from napari_exactile.evaluate import agreement as module
+from napari_exactile.evaluate.agreement import ClassAgreement
+from napari_exactile.run.engine.events import Cancelled
 
 Array = np.ndarray[Any, Any]
 

@@ -18,12 +18,12 @@ import napari_exactile as ex
 from command_line import MODEL, assert_refused, call, summary, use_model
 from integer_nets import Applied
 from napari_exactile.network.declared import declare
-from napari_exactile.run import events
-from napari_exactile.run.api import make_job
-from napari_exactile.run.events import TileError
-from napari_exactile.run.executor import Executor
-from napari_exactile.run.settings import Settings
-from napari_exactile.run.summary import exactness, summary_lines
+from napari_exactile.run.engine import events
+from napari_exactile.run.engine.begin import make_job
+from napari_exactile.run.engine.events import TileError
+from napari_exactile.run.engine.local.executor import Executor
+from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.words.summary import exactness, summary_lines
 
 IMAGE = np.random.default_rng(0).normal(40, 10, (150, 110))
 APPROXIMATE: dict[str, Any] = {"method": "approximate", "radius": 32, "tile": 96}

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from napari_exactile.models import archive
-from napari_exactile.models.archive import ModelFileError, check_zip, extract, read
+from napari_exactile.models.files import archive
+from napari_exactile.models.files.archive import ModelFileError, check_zip, extract, read
 
 
 def zipped(path: Path, *names: str, data: bytes = b"x", **how: Any) -> Path:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 import napari_exactile as ex
 from integer_nets import Applied
-from napari_exactile.network.graph import Refusal
+from napari_exactile.network.traced.graph import Refusal
 
 IMAGE = np.random.default_rng(0).normal(size=(48, 40)).astype(np.float32)
 SHAPE = IMAGE.shape

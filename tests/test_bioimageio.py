@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 import napari_exactile as ex
 from command_line import assert_refused, call, summary
-from napari_exactile.images.normalization import ZScore
-from napari_exactile.models.archive import ModelFileError
-from napari_exactile.models.bioimageio_weights import NeedsConsentError
+from napari_exactile.images.normalize.steps import ZScore
+from napari_exactile.models.bioimageio.weights import NeedsConsentError
 from napari_exactile.models.card import ModelCard
-from napari_exactile.run.model_check import check_model
-from napari_exactile.run.sizes import size_notes
+from napari_exactile.models.files.archive import ModelFileError
+from napari_exactile.run.check.model_check import check_model
+from napari_exactile.run.plan.sizes import size_notes
 from nucleus_unet import NucleusUNet, block, sample, trained, upsampler
 from packages import SIZE, output, sha256, state_dict, step, tensors, torchscript, v04, v05, write, zipped
 

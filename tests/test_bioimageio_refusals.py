@@ -8,7 +8,7 @@ import pytest
 from torch import nn
 
 import napari_exactile as ex
-from napari_exactile.models.archive import ModelFileError
+from napari_exactile.models.files.archive import ModelFileError
 from packages import step, torchscript, v04, v05, write
 
 FLOAT = step("ensure_dtype", dtype="float32")

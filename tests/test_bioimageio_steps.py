@@ -11,7 +11,7 @@ import pytest
 from torch import Tensor, nn
 
 import napari_exactile as ex
-from napari_exactile.images.normalization import (
+from napari_exactile.images.normalize.steps import (
     Affine,
     Binarize,
     Clip,
@@ -20,7 +20,7 @@ from napari_exactile.images.normalization import (
     Step,
     ZScore,
 )
-from napari_exactile.run.model_check import check_model
+from napari_exactile.run.check.model_check import check_model
 from packages import step, tensors, torchscript, v04, v05, write
 
 FLOAT = step("ensure_dtype", dtype="float32")

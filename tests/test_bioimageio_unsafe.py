@@ -16,10 +16,10 @@ import torch
 from torch import nn
 
 import napari_exactile as ex
-from napari_exactile.models import bioimageio_package
-from napari_exactile.models.archive import ModelFileError
-from napari_exactile.models.bioimageio_package import INSTALL, YAML_BYTES
-from napari_exactile.run.model_check import check_model
+from napari_exactile.models.bioimageio import package as bioimageio_package
+from napari_exactile.models.bioimageio.package import INSTALL, YAML_BYTES
+from napari_exactile.models.files.archive import ModelFileError
+from napari_exactile.run.check.model_check import check_model
 from packages import state_dict, step, tensors, torchscript, v05, write, zipped
 
 

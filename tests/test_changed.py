@@ -16,13 +16,13 @@ import zarr
 from torch import nn
 
 import napari_exactile as ex
-from napari_exactile.images.fingerprint import ChangedError
+from napari_exactile.images.read.fingerprint import ChangedError
 from napari_exactile.images.source import ArraySource
-from napari_exactile.run import unchanged
-from napari_exactile.run.api import make_series
-from napari_exactile.run.events import Event, TileFinished
-from napari_exactile.run.report_file import earlier_report
-from napari_exactile.run.settings import Settings
+from napari_exactile.run.engine.begin import make_series
+from napari_exactile.run.engine.events import Event, TileFinished
+from napari_exactile.run.engine.local import unchanged
+from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.store.report_file import earlier_report
 from slow_run import TILE, image, network
 
 pytestmark = pytest.mark.usefixtures("one_thread")

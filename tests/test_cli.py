@@ -18,7 +18,7 @@ import tifffile
 import napari_exactile as ex
 from command_line import MODEL, assert_refused, call, summary, use_model
 from napari_exactile.images.colonies import draw_colonies
-from napari_exactile.images.tiff import open_tiff
+from napari_exactile.images.store.tiff import open_tiff
 
 COMMANDS = ("segment", "inspect", "preview", "compare", "reproduce")
 
@@ -248,7 +248,7 @@ def test_settings_reach_the_run(image: Path) -> None:
 @pytest.fixture
 def no_computing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail where a test gets as far as computing."""
-    from napari_exactile.run.executor import Executor
+    from napari_exactile.run.engine.local.executor import Executor
 
     monkeypatch.setattr(Executor, "scores", lambda *_: pytest.fail("it computes"))
 
@@ -342,7 +342,7 @@ def test_demo_is_the_widgets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, na
 
 
 def raise_at_second_tile(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    from napari_exactile.run.executor import Executor
+    from napari_exactile.run.engine.local.executor import Executor
 
     scores, calls = Executor.scores, iter(range(1000))
 
@@ -373,7 +373,7 @@ def test_a_failing_tile_is_said(image: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_programming_errors_keep_their_traceback(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is nobody's mistake but ours is not dressed up as one."""
-    monkeypatch.setattr("napari_exactile.images.tiff.save_labels", lambda *_, **__: {}["ours"])
+    monkeypatch.setattr("napari_exactile.images.store.tiff.save_labels", lambda *_, **__: {}["ours"])
     with pytest.raises(KeyError, match="ours"):
         call("segment", image, "--model", MODEL)
 

@@ -12,9 +12,9 @@ from torch import nn
 
 import napari_exactile as ex
 from command_line import MODEL, assert_refused, call, summary, use_model
+from napari_exactile.evaluate.errors import TilingErrors
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.models.unet import UNet
-from napari_exactile.run.errors import TilingErrors
 
 # This network has F = 2 and needs a radius of 6 px; Eq. 1 says 4.
 REQUIRED = 6

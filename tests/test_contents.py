@@ -14,9 +14,9 @@ import zarr
 from torch import nn
 
 import napari_exactile as ex
-from napari_exactile.images.journal import Journal
-from napari_exactile.images.opened import OpenedImage
-from napari_exactile.run.events import TileError, TileFinished
+from napari_exactile.images.about.opened import OpenedImage
+from napari_exactile.images.store.journal import Journal
+from napari_exactile.run.engine.events import TileError, TileFinished
 from slow_run import TILE, image, network
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -17,7 +17,7 @@ import zarr
 
 import napari_exactile as ex
 from kept_stores import KEPT, STORES, Pooled, digests, pixels
-from napari_exactile.run.events import Event, Surveying, TileFinished
+from napari_exactile.run.engine.events import Event, Surveying, TileFinished
 from store_mutants import Mutant, damage
 
 pytestmark = pytest.mark.usefixtures("one_thread")

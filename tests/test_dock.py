@@ -16,10 +16,10 @@ from pytestqt.qtbot import QtBot
 import napari_exactile as ex
 from docks import WAIT, Brake, begin, finish, lively_model
 from napari_exactile.geometry.interval import slices
-from napari_exactile.images.tiff import open_tiff
-from napari_exactile.run.executor import Executor
+from napari_exactile.images.store.tiff import open_tiff
+from napari_exactile.run.engine.local.executor import Executor
+from napari_exactile.widget.choose.planner import Planner
 from napari_exactile.widget.dock import ExactileDock
-from napari_exactile.widget.planner import Planner
 
 
 def test_an_incomplete_result_says_so_in_its_file(

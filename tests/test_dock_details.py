@@ -19,15 +19,16 @@ from torch import nn
 
 import napari_exactile as ex
 from docks import WAIT, finish, lively_model
-from napari_exactile.images.normalization import Affine, Clip, Percentiles, ZScore
-from napari_exactile.images.tiff import open_tiff
+from napari_exactile.images.normalize.steps import Affine, Clip, Percentiles, ZScore
+from napari_exactile.images.store.tiff import open_tiff
 from napari_exactile.network.layers import HEADINGS
-from napari_exactile.run import about, checks
-from napari_exactile.run.details import details_of
-from napari_exactile.widget import remembered
-from napari_exactile.widget.classes import Classes, ClassMemory, label_count
-from napari_exactile.widget.details import CLASSES, LAYERS
+from napari_exactile.run.check import checks
+from napari_exactile.run.words import card as about
+from napari_exactile.run.words.details import details_of
 from napari_exactile.widget.dock import ExactileDock
+from napari_exactile.widget.draw.classes import Classes, ClassMemory, label_count
+from napari_exactile.widget.form import remembered
+from napari_exactile.widget.model.details import CLASSES, LAYERS
 from test_approximate import Attentive
 
 

@@ -20,13 +20,13 @@ from torch import nn
 
 import napari_exactile as ex
 from docks import WAIT, Brake, begin, finish, lively_model, pixels
-from napari_exactile.run.edited import fingerprint
-from napari_exactile.run.report_file import report_of
-from napari_exactile.run.rethreshold import rethreshold
-from napari_exactile.run.series import Series
-from napari_exactile.run.settings import Settings
-from napari_exactile.run.summary import description
-from napari_exactile.widget.fields import ALL_PLANES, ON_DISK
+from napari_exactile.run.engine.edited import fingerprint
+from napari_exactile.run.engine.rethreshold import rethreshold
+from napari_exactile.run.engine.schedule.series import Series
+from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.store.report_file import report_of
+from napari_exactile.run.words.summary import description
+from napari_exactile.widget.choose.fields import ALL_PLANES, ON_DISK
 from test_report import make_series
 
 Open = Callable[..., Any]
@@ -200,7 +200,7 @@ def test_a_window_that_is_closed_hears_nothing(
     opened: Open, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """What is asked and written when napari closes is answered to nobody, and leaves no half file."""
-    from napari_exactile.images import tiff
+    from napari_exactile.images.store import tiff
 
     viewer, dock = opened()
     layer = finish(qtbot, dock)
@@ -241,7 +241,7 @@ def test_labels_that_are_edited_while_they_are_written_are_not_saved(
     opened: Open, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A file that begins to say exact never gets edits: there is none, and the footer says what to do."""
-    from napari_exactile.images import tiff
+    from napari_exactile.images.store import tiff
 
     _viewer, dock = opened()
     layer = finish(qtbot, dock)
@@ -312,7 +312,7 @@ def test_labels_are_locked_while_a_threshold_is_applied(
     opened: Open, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody paints on what is about to be written, and where that fails, people can paint again."""
-    from napari_exactile.run import rethreshold as module
+    from napari_exactile.run.engine import rethreshold as module
 
     dock, layer = thresholded(opened, qtbot)
     held, original = threading.Event(), module.rethreshold

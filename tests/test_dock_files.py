@@ -14,8 +14,8 @@ from pytestqt.qtbot import QtBot
 
 import ome_files
 from docks import WAIT, finish, pixels
-from napari_exactile.widget import output
-from napari_exactile.widget.image_reader import add_image
+from napari_exactile.widget.choose import output
+from napari_exactile.widget.open.image_reader import add_image
 from test_several import converted
 
 NAMES = ("0 'Pos 0' (200 x 150)", "1 'Pos 1' (180 x 150)", "2 'Pos 2' (160 x 150)")

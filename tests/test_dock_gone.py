@@ -16,8 +16,8 @@ from pytestqt.qtbot import QtBot
 
 import napari_exactile as ex
 from docks import WAIT, Brake, begin, finish, lively_model, pixels
-from napari_exactile.images.store import StoreGoneError
-from napari_exactile.widget.fields import ON_DISK
+from napari_exactile.images.store.store import StoreGoneError
+from napari_exactile.widget.choose.fields import ON_DISK
 from small_runs import network, picture
 
 Open = Callable[..., Any]

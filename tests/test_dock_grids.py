@@ -14,9 +14,9 @@ from torch import nn
 import napari_exactile as ex
 from command_line import call, summary, use_model
 from docks import WAIT, finish
-from napari_exactile.images.tiff import open_tiff
-from napari_exactile.widget.fields import VIEW
-from napari_exactile.widget.normalization_fields import NONE
+from napari_exactile.images.store.tiff import open_tiff
+from napari_exactile.widget.choose.fields import VIEW
+from napari_exactile.widget.choose.normalization_fields import NONE
 
 # A bright square in the image, on multiples of 4 px.
 SQUARE = (slice(24, 40), slice(32, 56))
@@ -109,10 +109,10 @@ def test_probabilities_lie_on_the_labels(opened: Any, qtbot: QtBot) -> None:
 def test_the_preview_says_why_it_shows_nothing(opened: Any, qtbot: QtBot) -> None:
     """The error of the usual tiling is shown on the image's own grid alone: one sentence says so."""
     _viewer, dock = opened(bright_square(), tile=None, plan=False, show=True)
-    dock.fields.preview_header.setChecked(True)
+    dock.preview.fields.header.setChecked(True)
     add_model(dock, qtbot, "stride-4")
     assert "15 x 20 labels of 4 px" in dock.fields.exact_note.text()
-    note = dock.fields.preview.result
+    note = dock.preview.fields.result
     qtbot.waitUntil(lambda: "on the image's own grid" in note.text(), timeout=WAIT)
     assert dock.footer.run.isEnabled()
 

@@ -13,8 +13,8 @@ from pytestqt.qtbot import QtBot
 
 import napari_exactile as ex
 from docks import WAIT, finish, lively_model, pixels
-from napari_exactile.widget.fields import VIEW
-from napari_exactile.widget.planner import Planner
+from napari_exactile.widget.choose.fields import VIEW
+from napari_exactile.widget.choose.planner import Planner
 
 
 def test_tile_size_is_snapped_and_its_consequences_are_shown(opened: Any) -> None:

@@ -27,12 +27,12 @@ from qtpy.QtWidgets import (
 )
 from torch import nn
 
-from napari_exactile.images.normalization import Affine, Normalization, ZScore
+from napari_exactile.images.normalize.steps import Affine, Normalization, ZScore
 from napari_exactile.models.load import load_model
+from napari_exactile.widget.choose.fields import DRAWN
+from napari_exactile.widget.choose.region import NAME as REGION
 from napari_exactile.widget.dock import ExactileDock
-from napari_exactile.widget.fields import DRAWN
-from napari_exactile.widget.form import breakable
-from napari_exactile.widget.region import NAME as REGION
+from napari_exactile.widget.form.form import breakable
 
 WAIT = 60_000
 WIDTH, WINDOW_HEIGHT = 350, 700
@@ -173,12 +173,12 @@ def test_nothing_is_cut_off_in_any_state(opened: Any, qtbot: QtBot, size: int, t
     assert letters == fields.normalizing.choice.native.fontMetrics().height()
     fields.normalizing.choice.value, fields.normalizing.ignore.value = "By the model", ""
     fields.automatic.value, fields.tile.value = False, 256
-    fields.preview_header.setChecked(True)
-    fields.preview.radius.value = 50
-    qtbot.waitUntil(lambda: "off the grid" in fields.preview.result.text(), timeout=WAIT)
-    fields.preview.estimated.say(ESTIMATE)
+    dock.preview.fields.header.setChecked(True)
+    dock.preview.fields.radius.value = 50
+    qtbot.waitUntil(lambda: "off the grid" in dock.preview.fields.result.text(), timeout=WAIT)
+    dock.preview.fields.estimated.say(ESTIMATE)
     assert_all_can_be_read(qtbot, dock)
-    fields.preview_header.setChecked(False)
+    dock.preview.fields.header.setChecked(False)
     fields.tile.value = 48
     assert fields.tile_note.styleSheet(), "a warning"
     assert_all_can_be_read(qtbot, dock)
@@ -206,7 +206,7 @@ def test_every_field_says_what_it_is_for(opened: Any, qtbot: QtBot) -> None:
     """Each field and button has a tooltip; that of a long list entry names it in full."""
     dock = opened()
     dock.fields.advanced.setChecked(True)
-    dock.fields.preview_header.setChecked(True)
+    dock.preview.fields.header.setChecked(True)
     kinds = QAbstractButton, QComboBox, QAbstractSpinBox
     seen = [part for kind in kinds for part in parts(dock, kind)]
     # Of a group of choices, the group says it.
@@ -221,7 +221,7 @@ def test_tab_goes_down_the_fields_to_run_and_cancel(opened: Any, qtbot: QtBot) -
     """From the image field on, Tab visits all that can be seen from top to bottom; Run, Cancel come last."""
     dock = opened()
     dock.fields.advanced.setChecked(True)
-    dock.fields.preview_header.setChecked(True)
+    dock.preview.fields.header.setChecked(True)
     visited, part = [], dock.fields.image.native
     while part is not dock.footer.cancel:
         if part.isVisible() and part.focusPolicy() & Qt.FocusPolicy.TabFocus:

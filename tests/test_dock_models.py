@@ -19,11 +19,12 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 import napari_exactile as ex
 from docks import WAIT, finish, lively_model
 from napari_exactile.models import load
-from napari_exactile.widget import remembered
 from napari_exactile.widget.dock import ExactileDock
-from napari_exactile.widget.image_reader import SLIDES, ZARR_FILES
-from napari_exactile.widget.model_reader import PATTERNS, get_reader
-from napari_exactile.widget.open_model import MOST, RECENT, RecentModels
+from napari_exactile.widget.form import remembered
+from napari_exactile.widget.model_reader import get_reader
+from napari_exactile.widget.open.image_reader import SLIDES, ZARR_FILES
+from napari_exactile.widget.open.model_files import PATTERNS
+from napari_exactile.widget.open.open_model import MOST, RECENT, RecentModels
 
 HEADS = {
     "weights.pt": b"PK\x03\x04", "old.pth": b"\x80\x02}", "script.ts": b"PK\x03\x04",

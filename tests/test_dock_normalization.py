@@ -13,8 +13,8 @@ from qtpy.QtCore import Qt
 
 import napari_exactile as ex
 from docks import finish, lively_model, pixels
+from napari_exactile.widget.choose.normalization_fields import MODEL_SAYS, NONE, TYPED, Z_SCORE
 from napari_exactile.widget.dock import ExactileDock
-from napari_exactile.widget.normalization_fields import MODEL_SAYS, NONE, TYPED, Z_SCORE
 
 Open = Callable[..., tuple[Viewer, ExactileDock]]
 

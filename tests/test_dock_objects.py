@@ -21,13 +21,13 @@ from qtpy.QtWidgets import QWidget
 
 import napari_exactile as ex
 from docks import WAIT, Brake, begin, finish
-from napari_exactile.images import components
-from napari_exactile.run import agreement
-from napari_exactile.widget.agreement import AgreementFields, AgreementSection
-from napari_exactile.widget.finished import Finished
-from napari_exactile.widget.objects import ObjectsFields, ObjectsSection
-from napari_exactile.widget.objects_dialog import ObjectsModel
-from napari_exactile.widget.planes import micrometres
+from napari_exactile.evaluate import agreement
+from napari_exactile.images.objects import components
+from napari_exactile.widget.draw.planes import micrometres
+from napari_exactile.widget.results.agreement import AgreementFields, AgreementSection
+from napari_exactile.widget.results.finished import Finished
+from napari_exactile.widget.results.objects import ObjectsFields, ObjectsSection
+from napari_exactile.widget.results.objects_dialog import ObjectsModel
 
 
 def find(qtbot: QtBot, section: ObjectsSection) -> Labels:
@@ -134,7 +134,7 @@ def test_objects_of_a_run_lie_on_its_labels(opened: Any, qtbot: QtBot) -> None:
     assert section.fields.words.text() == "\n".join(found.summary())
     assert section.fields.words.text().endswith(" µm²")
     manual = viewer.add_labels(labels.data, name="by hand", scale=(0.5, 0.25), translate=(3, 4))
-    assert dock.fields.results.agreement.manual.choices == (manual,)
+    assert dock.results.fields.agreement.manual.choices == (manual,)
     assert compare(qtbot, dock.results.agreement).dice == 1
 
 
@@ -143,7 +143,7 @@ def test_only_complete_labels_that_are_there_have_objects(
 ) -> None:
     """During a run, after Cancel, and once the labels are deleted, the sections say why they wait."""
     viewer, dock = opened()
-    brake, fields = Brake(monkeypatch), dock.fields.results.objects
+    brake, fields = Brake(monkeypatch), dock.results.fields.objects
     begin(qtbot, dock, brake)
     assert (fields.find.enabled, fields.words.text()) == (False, "This waits until the run has ended.")
     dock.cancel()

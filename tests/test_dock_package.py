@@ -10,7 +10,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from docks import WAIT, finish
-from napari_exactile.widget.open_model import ModelOpener
+from napari_exactile.widget.open.open_model import ModelOpener
 from nucleus_unet import sample
 from packages import zipped
 from test_bioimageio import nuclei

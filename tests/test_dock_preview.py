@@ -14,11 +14,11 @@ from pytestqt.qtbot import QtBot
 
 import napari_exactile as ex
 from docks import WAIT, Brake, begin, pixels
-from napari_exactile.run.errors import TilingErrors
-from napari_exactile.run.words import error_sentence
+from napari_exactile.evaluate.errors import TilingErrors
+from napari_exactile.evaluate.words import error_sentence
 from napari_exactile.widget.dock import ExactileDock
-from napari_exactile.widget.own_layer import OwnLayer
-from napari_exactile.widget.preview_fields import DRAWN, ESTIMATE, SEAM, STOP, VIEW
+from napari_exactile.widget.draw.own_layer import OwnLayer
+from napari_exactile.widget.preview.fields import DRAWN, ESTIMATE, SEAM, STOP, VIEW
 
 # The model of these tests has F 4 and needs 24 px; with tiles of 92 px its zones have 44.
 ZONE, REQUIRED = 44, 24
@@ -31,8 +31,8 @@ def previewing(opened: Any, qtbot: QtBot) -> Callable[..., tuple[Viewer, Exactil
 
     def open_preview(data: Any = None, radius: int = 8, **more: Any) -> tuple[Viewer, ExactileDock]:
         viewer, dock = opened(data, show=True, **more)
-        dock.fields.preview.radius.value = radius
-        dock.fields.preview_header.setChecked(True)
+        dock.preview.fields.radius.value = radius
+        dock.preview.fields.header.setChecked(True)
         settle(qtbot, dock)
         return viewer, dock
 
@@ -41,7 +41,7 @@ def previewing(opened: Any, qtbot: QtBot) -> Callable[..., tuple[Viewer, Exactil
 
 def settle(qtbot: QtBot, dock: ExactileDock) -> str:
     """Wait for an answer and return it."""
-    result = dock.fields.preview.result
+    result = dock.preview.fields.result
     qtbot.waitUntil(lambda: bool(result.text()) and not result.text().endswith("..."), timeout=WAIT)
     return result.text()
 
@@ -64,8 +64,8 @@ def test_the_seam_nearest_to_the_centre_is_shown_with_its_errors(previewing: Any
     np.testing.assert_array_equal(viewer.layers[MAP].data, error.error_map)
     assert viewer.layers[DIFFERING].visible
     assert not viewer.layers[MAP].visible
-    assert dock.fields.preview.result.text().startswith(error_sentence(error))
-    assert dock.fields.preview.tile.text().startswith(f"of {REQUIRED} px needed")
+    assert dock.preview.fields.result.text().startswith(error_sentence(error))
+    assert dock.preview.fields.tile.text().startswith(f"of {REQUIRED} px needed")
 
 
 def test_measuring_comes_first_and_is_told(
@@ -74,12 +74,12 @@ def test_measuring_comes_first_and_is_told(
     """Until the image has been measured, which takes long for a large one, the words say so; never after."""
     told: list[str] = []
     _, dock = opened(show=True)
-    result = dock.fields.preview.result
+    result = dock.preview.fields.result
     say = result.say
     monkeypatch.setattr(result, "say", lambda text="", **more: (told.append(text), say(text, **more)))
-    dock.fields.preview_header.setChecked(True)
+    dock.preview.fields.header.setChecked(True)
     settle(qtbot, dock)
-    dock.fields.preview.radius.value = 12
+    dock.preview.fields.radius.value = 12
     settle(qtbot, dock)
     computing = [text for text in told if text.startswith("Computing")]
     assert computing[0] == "Computing; before that, the whole image is measured..."
@@ -91,7 +91,7 @@ def test_the_map_is_no_image_to_segment(previewing: Any, qtbot: QtBot) -> None:
     viewer, dock = previewing()
     assert [image.name for image in dock.fields.image.choices if image is not None] == ["slide"]
     viewer.layers.remove("slide")
-    qtbot.waitUntil(lambda: dock.fields.preview.result.text().startswith("Choose an image"), timeout=WAIT)
+    qtbot.waitUntil(lambda: dock.preview.fields.result.text().startswith("Choose an image"), timeout=WAIT)
     assert dock.fields.image.value is None
 
 
@@ -111,20 +111,20 @@ def test_a_known_context_comes_back_at_once(previewing: Any, qtbot: QtBot) -> No
     """Going back to a context that has been computed shows it without computing, zones where they were."""
     viewer, dock = previewing()
     zones = [np.array(zone) for zone in viewer.layers["Tiles: zones"].data]
-    first = dock.fields.preview.result.text()
-    dock.fields.preview.slider.value = 3
-    assert dock.fields.preview.radius.value == 12
-    assert dock.fields.preview.result.text() == "Computing..."
+    first = dock.preview.fields.result.text()
+    dock.preview.fields.slider.value = 3
+    assert dock.preview.fields.radius.value == 12
+    assert dock.preview.fields.result.text() == "Computing..."
     assert settle(qtbot, dock) != first
-    dock.fields.preview.slider.value = 2
-    assert dock.fields.preview.result.text() == first
+    dock.preview.fields.slider.value = 2
+    assert dock.preview.fields.result.text() == first
     np.testing.assert_array_equal(zones, viewer.layers["Tiles: zones"].data)
 
 
 def test_the_slider_ends_one_step_beyond_what_is_needed(previewing: Any, qtbot: QtBot) -> None:
     """It goes in steps of F from 0 on; at the required context nothing differs."""
     _, dock = previewing()
-    slider = dock.fields.preview.slider
+    slider = dock.preview.fields.slider
     assert (slider.min, slider.max) == (0, REQUIRED // 4 + 1)
     slider.value = REQUIRED // 4
     assert settle(qtbot, dock).startswith("No pixel differs")
@@ -133,10 +133,10 @@ def test_the_slider_ends_one_step_beyond_what_is_needed(previewing: Any, qtbot: 
 def test_a_typed_context_off_the_grid_is_marked(previewing: Any, qtbot: QtBot) -> None:
     """It is measured as it is, and said to be off the grid; the slider stands at the step below."""
     _, dock = previewing()
-    dock.fields.preview.radius.value = REQUIRED + 6
-    assert "off the grid of 4 px" in dock.fields.preview.tile.text()
+    dock.preview.fields.radius.value = REQUIRED + 6
+    assert "off the grid of 4 px" in dock.preview.fields.tile.text()
     assert "tiles start off the grid" in settle(qtbot, dock)
-    assert dock.fields.preview.slider.value == dock.fields.preview.slider.max
+    assert dock.preview.fields.slider.value == dock.preview.fields.slider.max
 
 
 def test_the_tile_on_the_image_grows_with_the_context(previewing: Any, qtbot: QtBot) -> None:
@@ -147,9 +147,9 @@ def test_the_tile_on_the_image_grows_with_the_context(previewing: Any, qtbot: Qt
         return float(np.ptp(np.asarray(viewer.layers["Tiles: context"].data[0]), axis=0).max())
 
     small = size()
-    dock.fields.preview.radius.value = 16
+    dock.preview.fields.radius.value = 16
     qtbot.waitUntil(lambda: size() > small, timeout=WAIT)
-    dock.fields.preview_header.setChecked(False)
+    dock.preview.fields.header.setChecked(False)
     assert not viewer.layers[DIFFERING].visible
     assert not viewer.layers[WINDOW].visible
     qtbot.waitUntil(lambda: size() >= ZONE + REQUIRED, timeout=WAIT)
@@ -171,9 +171,9 @@ def test_a_drag_supersedes_what_is_being_computed(
         return original(self, reference, zone, radius, check, **k)
 
     monkeypatch.setattr(TilingErrors, "error", slow)
-    dock.fields.preview.radius.value = 0
+    dock.preview.fields.radius.value = 0
     assert started.wait(20)
-    dock.fields.preview.radius.value = 16
+    dock.preview.fields.radius.value = 16
     settle(qtbot, dock)
     assert finished == [16]
 
@@ -191,7 +191,7 @@ def test_the_same_question_is_not_begun_anew(
         return original(self, *arguments, **more)
 
     monkeypatch.setattr(TilingErrors, "error", slow)
-    dock.fields.preview.radius.value = 16
+    dock.preview.fields.radius.value = 16
     qtbot.waitUntil(lambda: len(begun) == 1, timeout=WAIT)
     for _ in range(5):
         dock.preview.update()
@@ -208,14 +208,14 @@ def test_the_current_view_and_a_drawn_rectangle_can_be_looked_at(
 ) -> None:
     """The window follows the choice: what is in sight, or what was drawn, as far as the image goes."""
     viewer, dock = previewing(pixels((700, 640)))
-    where = dock.fields.preview.where
+    where = dock.preview.fields.where
     assert where.value == SEAM
     where.value = VIEW
     settle(qtbot, dock)
     assert viewer.layers[DIFFERING].data.shape[0] == 700
     where.value = DRAWN
     how = "Draw a rectangle on the image, in the layer 'Preview: rectangle'."
-    assert dock.fields.preview.result.text() == how
+    assert dock.preview.fields.result.text() == how
     rectangle = viewer.layers["Preview: rectangle"]
     assert viewer.layers.selection.active is rectangle
     rectangle.add_rectangles([[39.5, -30], [89.5, 69.5]])
@@ -227,10 +227,10 @@ def test_the_current_view_and_a_drawn_rectangle_can_be_looked_at(
 def test_a_view_beside_the_image_is_explained(previewing: Any, qtbot: QtBot) -> None:
     """With the image out of sight there is no window, and one sentence says so."""
     viewer, dock = previewing()
-    dock.fields.preview.where.value = VIEW
+    dock.preview.fields.where.value = VIEW
     settle(qtbot, dock)
     viewer.scene.camera.center = (-5000, -5000)
-    qtbot.waitUntil(lambda: "not in sight" in dock.fields.preview.result.text(), timeout=WAIT)
+    qtbot.waitUntil(lambda: "not in sight" in dock.preview.fields.result.text(), timeout=WAIT)
     assert not viewer.layers[DIFFERING].visible
 
 
@@ -246,10 +246,10 @@ def test_a_rectangle_without_pixels_is_explained(
 ) -> None:
     """One sentence says what is wrong, and a better rectangle is taken."""
     viewer, dock = previewing()
-    dock.fields.preview.where.value = DRAWN
+    dock.preview.fields.where.value = DRAWN
     layer = viewer.layers["Preview: rectangle"]
     layer.add_rectangles(rectangle)
-    assert dock.fields.preview.result.text().startswith(words)
+    assert dock.preview.fields.result.text().startswith(words)
     layer.add_rectangles([[10, 10], [60, 60]])
     assert "differ" in settle(qtbot, dock)
 
@@ -257,10 +257,10 @@ def test_a_rectangle_without_pixels_is_explained(
 def test_an_image_of_one_tile_has_no_seam(opened: Any, qtbot: QtBot) -> None:
     """The person is told to choose a smaller tile; a smaller one shows the seam."""
     _, dock = opened(pixels((200, 150)), tile=1000, show=True)
-    dock.fields.preview_header.setChecked(True)
+    dock.preview.fields.header.setChecked(True)
     assert settle(qtbot, dock).startswith("There is one tile only")
     dock.fields.tile.value = 92
-    qtbot.waitUntil(lambda: "mean score" in dock.fields.preview.result.text(), timeout=WAIT)
+    qtbot.waitUntil(lambda: "mean score" in dock.preview.fields.result.text(), timeout=WAIT)
 
 
 def test_pixels_that_are_no_numbers_are_named(opened: Any, qtbot: QtBot) -> None:
@@ -268,18 +268,18 @@ def test_pixels_that_are_no_numbers_are_named(opened: Any, qtbot: QtBot) -> None
     data = pixels((200, 150)).astype(np.float32)
     data[20, 30] = np.nan
     _, dock = opened(data, show=True, contrast_limits=(0, 4000))
-    dock.fields.preview_header.setChecked(True)
-    qtbot.waitUntil(lambda: "NaN" in dock.fields.preview.result.text(), timeout=WAIT)
-    assert "first at y 20, x 30" in dock.fields.preview.result.text()
+    dock.preview.fields.header.setChecked(True)
+    qtbot.waitUntil(lambda: "NaN" in dock.preview.fields.result.text(), timeout=WAIT)
+    assert "first at y 20, x 30" in dock.preview.fields.result.text()
     assert dock.footer.run.isEnabled()
 
 
 def test_without_a_choice_the_section_says_why(opened: Any, qtbot: QtBot) -> None:
     """Without an image nothing is computed, and the fields cannot be used."""
     _, dock = opened("none", tile=None, plan=False, show=True)
-    dock.fields.preview_header.setChecked(True)
-    qtbot.waitUntil(lambda: "Choose an image" in dock.fields.preview.result.text(), timeout=WAIT)
-    assert not dock.fields.preview.slider.enabled
+    dock.preview.fields.header.setChecked(True)
+    qtbot.waitUntil(lambda: "Choose an image" in dock.preview.fields.result.text(), timeout=WAIT)
+    assert not dock.preview.fields.slider.enabled
 
 
 def test_the_preview_waits_while_a_run_goes_on(
@@ -287,11 +287,11 @@ def test_the_preview_waits_while_a_run_goes_on(
 ) -> None:
     """A run has the machine to itself; afterwards the preview is back."""
     viewer, dock = previewing()
-    dock.fields.preview.estimate.native.click()
+    dock.preview.fields.estimate.native.click()
     brake = Brake(monkeypatch)
     begin(qtbot, dock, brake)
-    assert dock.fields.preview.estimate.text == ESTIMATE
-    assert dock.fields.preview.result.text() == "The preview waits until the run has ended."
+    assert dock.preview.fields.estimate.text == ESTIMATE
+    assert dock.preview.fields.result.text() == "The preview waits until the run has ended."
     assert not viewer.layers[DIFFERING].visible
     brake.let(1000)
     dock.cancel()
@@ -306,7 +306,7 @@ def test_the_preview_waits_while_a_run_goes_on(
 def test_the_whole_image_is_estimated_from_zones(previewing: Any, qtbot: QtBot, model: ex.Model) -> None:
     """With few zones all are measured: the words then tell the error of the whole image."""
     viewer, dock = previewing()
-    fields = dock.fields.preview
+    fields = dock.preview.fields
     fields.estimate.native.click()
     assert fields.estimate.text == STOP
     qtbot.waitUntil(lambda: fields.estimate.text == ESTIMATE, timeout=WAIT)
@@ -319,7 +319,7 @@ def test_the_whole_image_is_estimated_from_zones(previewing: Any, qtbot: QtBot, 
 def test_an_estimate_can_be_stopped(previewing: Any, qtbot: QtBot) -> None:
     """What has been estimated stays on screen, with the number of zones that it is made from."""
     _, dock = previewing(pixels((900, 900)))
-    fields = dock.fields.preview
+    fields = dock.preview.fields
     fields.estimate.native.click()
     qtbot.waitUntil(lambda: "zones measured" in fields.estimated.text(), timeout=WAIT)
     fields.estimate.native.click()
@@ -333,7 +333,7 @@ def test_an_estimate_can_be_stopped(previewing: Any, qtbot: QtBot) -> None:
 def test_the_plot_is_measured_and_saved(previewing: Any, qtbot: QtBot, tmp_path: Path) -> None:
     """A dock shows RMSE and ME against the context, from 0 to two F beyond need, and writes CSV and PNG."""
     _, dock = previewing()
-    dock.fields.preview.plot.native.click()
+    dock.preview.fields.plot.native.click()
     qtbot.waitUntil(lambda: dock.preview.plot is not None, timeout=WAIT)
     plot = dock.preview.plot
     qtbot.waitUntil(lambda: "px of context needed" in plot.words.text(), timeout=WAIT)
@@ -356,7 +356,7 @@ def test_a_plot_that_fails_says_why(previewing: Any, qtbot: QtBot, monkeypatch: 
         raise ValueError("no such pixels")
 
     monkeypatch.setattr(TilingErrors, "reference", broken)
-    dock.fields.preview.plot.native.click()
+    dock.preview.fields.plot.native.click()
     qtbot.waitUntil(lambda: dock.preview.plot is not None, timeout=WAIT)
     words = dock.preview.plot.words
     qtbot.waitUntil(lambda: "failed" in words.text(), timeout=WAIT)
@@ -382,7 +382,7 @@ def test_closing_the_viewer_while_it_computes_ends_cleanly(
             ended.set()
 
     monkeypatch.setattr(TilingErrors, "error", endless)
-    dock.fields.preview.radius.value = 0
+    dock.preview.fields.radius.value = 0
     assert started.wait(20)
     viewer.close()
     assert ended.wait(20)
@@ -390,8 +390,8 @@ def test_closing_the_viewer_while_it_computes_ends_cleanly(
 
 def test_an_optional_layer_stays_as_the_person_left_it(viewer_model: Any) -> None:
     """The map is made hidden; once shown by the person, it comes back shown, and the other way round."""
-    from napari_exactile.widget.layer_paint import empty_shapes
-    from napari_exactile.widget.own_layer import Frame
+    from napari_exactile.widget.draw.layer_paint import empty_shapes
+    from napari_exactile.widget.draw.own_layer import Frame
 
     viewer = viewer_model((20, 20))
     own = OwnLayer(viewer, "optional", empty_shapes, optional=True)

@@ -15,12 +15,12 @@ from pytestqt.qtbot import QtBot
 import napari_exactile as ex
 from command_line import MODEL, call
 from docks import WAIT, Brake, begin, finish, lively_model, pixels
-from napari_exactile.run.events import words_of
+from napari_exactile.run.engine.events import words_of
 from napari_exactile.widget import dock as dock_module
-from napari_exactile.widget import stored_levels
-from napari_exactile.widget.fields import AUTOMATIC, ON_DISK
-from napari_exactile.widget.image_reader import add_image
-from napari_exactile.widget.output import is_large
+from napari_exactile.widget.choose.fields import AUTOMATIC, ON_DISK
+from napari_exactile.widget.choose.output import is_large
+from napari_exactile.widget.draw import stored_levels
+from napari_exactile.widget.open.image_reader import add_image
 
 GO_ON, ANEW = False, True
 
@@ -84,7 +84,7 @@ def test_layers_over_a_store_that_is_begun_anew_go(
 ) -> None:
     """Layers that read the old labels are removed with these, of this run or opened by hand; others stay."""
     monkeypatch.setattr(stored_levels, "IN_MEMORY", 0)
-    monkeypatch.setattr("napari_exactile.widget.image_layers.LITTLE", 0)
+    monkeypatch.setattr("napari_exactile.widget.open.image_layers.LITTLE", 0)
     viewer, dock = opened(pixels((700, 900)), tile=172)
     dock.fields.probabilities.value = True
     to_disk(dock, tmp_path / "labels.ome.zarr")

@@ -13,8 +13,8 @@ from torch import nn
 import napari_exactile as ex
 from docks import WAIT, Brake, begin, finish, pixels
 from napari_exactile.geometry.interval import Interval, box_shape
-from napari_exactile.widget.fields import ALL_PLANES, DRAWN, WHOLE
-from napari_exactile.widget.region import NAME
+from napari_exactile.widget.choose.fields import ALL_PLANES, DRAWN, WHOLE
+from napari_exactile.widget.choose.region import NAME
 from test_view_order import pyramid
 
 HOW = f"Draw a rectangle on the image, in the layer '{NAME}'."
@@ -157,8 +157,8 @@ def test_a_rectangle_is_that_of_all_planes(opened: Any, qtbot: QtBot, model: ex.
 def test_an_image_on_which_no_rectangle_can_be_drawn_is_explained(opened: Any, qtbot: QtBot) -> None:
     """Rotated images, and 3D views without a rectangle, are named in a sentence that says what to do."""
     viewer, dock = opened(rotate=10)
-    dock.fields.preview_header.setChecked(True)
-    dock.fields.preview.where.value = "Drawn rectangle"
+    dock.preview.fields.header.setChecked(True)
+    dock.preview.fields.where.value = "Drawn rectangle"
     dock.fields.region.value = DRAWN
     assert dock.fields.image_note.text().startswith("'slide' is rotated or sheared")
     assert [layer for layer in viewer.layers if "rectangle" in layer.name] == []
@@ -177,8 +177,8 @@ def test_the_rectangles_of_region_and_preview_are_two(opened: Any, qtbot: QtBot)
     viewer, dock = opened(show=True)
     removed = len(viewer.layers.events.removed.callbacks)
     ask(viewer, dock).add_rectangles(CORNERS)
-    dock.fields.preview_header.setChecked(True)
-    dock.fields.preview.where.value = "Drawn rectangle"
+    dock.preview.fields.header.setChecked(True)
+    dock.preview.fields.where.value = "Drawn rectangle"
     viewer.layers["Preview: rectangle"].add_rectangles([[40, 60], [80, 100]])
     assert dock.plan.tiling.region == BOX
     viewer.window.remove_dock_widget(dock)

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 import napari_exactile as ex
 from docks import WAIT, Brake, finish, lively_model, pixels
 from napari_exactile.geometry.interval import Interval
-from napari_exactile.widget.fields import ALL_PLANES
-from napari_exactile.widget.overlay import TileStatus
-from napari_exactile.widget.volume import edges
+from napari_exactile.widget.choose.fields import ALL_PLANES
+from napari_exactile.widget.draw.overlay import TileStatus
+from napari_exactile.widget.draw.volume import edges
 
 
 class Small(nn.Module):

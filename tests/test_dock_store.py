@@ -19,20 +19,20 @@ from torch import nn
 import napari_exactile as ex
 from docks import WAIT, Brake, begin, finish, lively_model, pixels
 from napari_exactile.geometry.interval import slices
-from napari_exactile.images import tiff
-from napari_exactile.images.journal import read_json
-from napari_exactile.images.lock import Lock
 from napari_exactile.images.pyramid import part_at, sampled
+from napari_exactile.images.store import tiff
+from napari_exactile.images.store.journal import read_json
+from napari_exactile.images.store.lock import Lock
 from napari_exactile.images.view import View
-from napari_exactile.run.job import Job
-from napari_exactile.run.scores import Labelled
-from napari_exactile.run.spot_check import WINDOWS
+from napari_exactile.run.check.spot_check import WINDOWS
+from napari_exactile.run.engine.local.decision import Labelled
+from napari_exactile.run.engine.local.job import Job
 from napari_exactile.widget import dock as dock_module
-from napari_exactile.widget import output
-from napari_exactile.widget.fields import ALL_PLANES, IN_MEMORY, ON_DISK
-from napari_exactile.widget.image_reader import add_image
-from napari_exactile.widget.run_words import CHECK_FAILED
-from napari_exactile.widget.stored_levels import Repeated, StoredLevels
+from napari_exactile.widget.choose import output
+from napari_exactile.widget.choose.fields import ALL_PLANES, IN_MEMORY, ON_DISK
+from napari_exactile.widget.draw.stored_levels import Repeated, StoredLevels
+from napari_exactile.widget.open.image_reader import add_image
+from napari_exactile.widget.run.words import CHECK_FAILED
 
 SHAPE = (700, 900)  # three levels
 

@@ -12,7 +12,7 @@ from torch import nn
 import napari_exactile as ex
 from docks import WAIT, finish, pixels
 from napari_exactile.models.random_weights import randomise
-from napari_exactile.run.executor import Executor
+from napari_exactile.run.engine.local.executor import Executor
 from napari_exactile.widget.dock import ExactileDock
 
 
@@ -75,10 +75,10 @@ def test_the_preview_says_that_no_radius_is_enough(
 ) -> None:
     """Each tile by itself has other statistics: pixels differ at any radius, and the words say why."""
     _viewer, dock, _model = normed
-    dock.fields.preview_header.setChecked(True)
-    dock.fields.preview.radius.value = dock.fields.preview.radius.max
-    qtbot.waitUntil(lambda: "differ" in dock.fields.preview.result.text(), timeout=WAIT)
-    assert "looks at the whole image" in dock.fields.preview.result.text()
+    dock.preview.fields.header.setChecked(True)
+    dock.preview.fields.radius.value = dock.preview.fields.radius.max
+    qtbot.waitUntil(lambda: "differ" in dock.preview.fields.result.text(), timeout=WAIT)
+    assert "looks at the whole image" in dock.preview.fields.result.text()
 
 
 def test_small_images_need_the_passes_too() -> None:

@@ -16,9 +16,9 @@ from napari.utils.colormaps import DirectLabelColormap
 from pytestqt.qtbot import QtBot
 
 from napari_exactile.geometry.interval import box_shape
-from napari_exactile.widget import editable
-from napari_exactile.widget.editable import editable_copy
-from napari_exactile.widget.in_view import box_in_view
+from napari_exactile.widget.draw.in_view import box_in_view
+from napari_exactile.widget.results import editable
+from napari_exactile.widget.results.editable import editable_copy
 
 PLACES: dict[str, dict[str, Any]] = {
     "plain": {},

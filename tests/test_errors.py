@@ -17,12 +17,12 @@ from torch import nn
 
 import napari_exactile as ex
 from integer_nets import MODULUS, integer_unet
+from napari_exactile.evaluate.compare import Comparison
 from napari_exactile.geometry.interval import Interval, slices
 from napari_exactile.geometry.tiling import Tiling, tile_around
-from napari_exactile.run import executor
-from napari_exactile.run.compare import Comparison
-from napari_exactile.run.events import Cancelled
-from napari_exactile.run.metrics import Difference, difference
+from napari_exactile.run.check.metrics import Difference, difference
+from napari_exactile.run.engine.events import Cancelled
+from napari_exactile.run.engine.local import executor
 from proofs import many
 
 FACTOR, RADIUS = 4, 24

@@ -18,7 +18,7 @@ from integer_nets import (
 from napari_exactile.geometry.interval import Interval
 from napari_exactile.models.unet import UNet
 from napari_exactile.network.analysis import analyse_module
-from napari_exactile.network.cone import Cone
+from napari_exactile.network.cone.cone import Cone
 from proofs import many
 
 # levels, convolutions, kernel, true context, rounded radius, Eq. 1

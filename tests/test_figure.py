@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from napari_exactile.run.figure import SIZE_INCHES, sweep_figure
-from napari_exactile.run.sweep import Kind, Sweep, SweepPoint
+from napari_exactile.evaluate.figure import SIZE_INCHES, sweep_figure
+from napari_exactile.evaluate.sweep import Kind, Sweep, SweepPoint
 
 RMSE = (0.05, 0.01, 0.0, 2e-9, 0.0)
 ME = (900.0, 4.0, 0.5, 0.0, 0.0)
@@ -159,6 +159,8 @@ def test_all_zeros_can_be_drawn() -> None:
 
 def test_importing_loads_no_matplotlib() -> None:
     """Only drawing does: the module, the package and the command line can be imported without."""
-    code = "import napari_exactile.run.figure, napari_exactile.cli, sys; print('matplotlib' in sys.modules)"
+    code = (
+        "import napari_exactile.evaluate.figure, napari_exactile.cli, sys; print('matplotlib' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

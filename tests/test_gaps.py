@@ -14,12 +14,13 @@ import zarr
 import napari_exactile as ex
 from image_files import pixels
 from napari_exactile.geometry.interval import Interval
-from napari_exactile.images import tiff_parts, zarr_gaps
 from napari_exactile.images.gaps import gap_words
+from napari_exactile.images.read import zarr_gaps
+from napari_exactile.images.read.zarr_gaps import count_gaps
 from napari_exactile.images.source import ArraySource
+from napari_exactile.images.tiff import parts as tiff_parts
 from napari_exactile.images.view import View
-from napari_exactile.images.zarr_gaps import count_gaps
-from napari_exactile.run.report_file import earlier_report
+from napari_exactile.run.store.report_file import earlier_report
 from slow_run import network
 
 pytestmark = pytest.mark.usefixtures("one_thread")

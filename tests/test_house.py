@@ -1,10 +1,12 @@
 """The house rules hold: style, types, one-way imports, and what is said twice is said alike."""
 
+import ast
 import importlib.metadata
 import inspect
 import shutil
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 import napari_exactile
 
 ROOT = Path(__file__).parents[1]
+MOST_MODULES = 14
 
 
 @pytest.mark.timeout(600)  # types, the first time, take a minute
@@ -24,6 +27,22 @@ def test_source_passes(check: str) -> None:
         pytest.skip(f"{name} is not installed; it comes with the extra `lint`")
     done = subprocess.run([program, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+def test_no_circle_of_imports() -> None:
+    """No file imports itself through others, neither where it is used nor for its types only."""
+    grimp = pytest.importorskip("grimp", reason="it comes with the extra `lint`")
+    found = grimp.build_graph("napari_exactile", cache_dir=None)
+    order = TopologicalSorter({name: found.find_modules_directly_imported_by(name) for name in found.modules})
+    order.prepare()  # raises CycleError, which names the circle
+
+
+def test_rooms_can_be_looked_over() -> None:
+    """No package has more than 14 modules, and each says what lives there."""
+    for room in (ROOT / "src/napari_exactile").rglob("__init__.py"):
+        modules = [path for path in room.parent.glob("*.py") if path != room]
+        assert len(modules) <= MOST_MODULES, room.parent
+        assert ast.get_docstring(ast.parse(room.read_text())), room.parent
 
 
 def test_version_is_the_installed_one() -> None:

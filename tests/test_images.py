@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_exactile.geometry.interval import Interval, full_box, slices
-from napari_exactile.images import statistics
-from napari_exactile.images.normalization import Affine, Normalization
-from napari_exactile.images.open import open_image
+from napari_exactile.images.normalize import statistics
+from napari_exactile.images.normalize.steps import Affine, Normalization
 from napari_exactile.images.padding import read_padded
+from napari_exactile.images.read.open import open_image
 from napari_exactile.images.source import ArraySource, planes_of, source_of
-from napari_exactile.images.tiff import open_tiff, save_labels
+from napari_exactile.images.store.tiff import open_tiff, save_labels
 from proofs import many
 
 ARRAYS: dict[str, Callable[[np.ndarray], Any]] = {

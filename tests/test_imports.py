@@ -33,7 +33,8 @@ def loaded_after(code: str) -> str:
     [
         "import napari_exactile",
         "import napari_exactile; dir(napari_exactile); napari_exactile.__all__",
-        "import napari_exactile.geometry.tiling, napari_exactile.run.settings, napari_exactile.models.card",
+        "import napari_exactile.geometry.tiling, napari_exactile.run.plan.settings",
+        "import napari_exactile.models.card",
         "import napari_exactile.cli",
     ],
 )
@@ -44,7 +45,7 @@ def test_nothing_heavy_is_imported(code: str) -> None:
 
 def test_images_are_read_without_torch() -> None:
     """The image modules load numpy alone; readers of files are loaded when a file is opened."""
-    assert loaded_after("import napari_exactile.images.tiff, napari_exactile.images.source") == "numpy"
+    assert loaded_after("import napari_exactile.images.store.tiff, napari_exactile.images.source") == "numpy"
 
 
 @pytest.mark.parametrize("name", napari_exactile.__all__)

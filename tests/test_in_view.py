@@ -13,8 +13,8 @@ from pytestqt.qtbot import QtBot
 
 from docks import pixels
 from napari_exactile.geometry.interval import Box, Interval
-from napari_exactile.widget.fields import VIEW
-from napari_exactile.widget.in_view import NotInSightError, box_in_view
+from napari_exactile.widget.choose.fields import VIEW
+from napari_exactile.widget.draw.in_view import NotInSightError, box_in_view
 from test_view_order import pyramid
 
 KINDS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {

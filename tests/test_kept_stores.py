@@ -12,8 +12,8 @@ import zarr
 
 import napari_exactile as ex
 from kept_stores import KEPT, STORES, Kept, Pooled, digests, pixels
-from napari_exactile.images.journal import records_in
-from napari_exactile.run.events import Event, TileFinished
+from napari_exactile.images.store.journal import records_in
+from napari_exactile.run.engine.events import Event, TileFinished
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 NOTHING_YET = {"killed-in-a-pass"}

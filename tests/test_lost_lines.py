@@ -13,12 +13,12 @@ import zarr
 
 import napari_exactile as ex
 from command_line import MODEL, call, summary
-from napari_exactile.images import statistics
-from napari_exactile.images.fingerprint import ChangedError
-from napari_exactile.images.journal import Journal, lines_in
-from napari_exactile.images.normalization import Affine, Normalization
-from napari_exactile.run.events import Event, Measuring, Surveying, TileFinished
-from napari_exactile.run.report_file import earlier_report
+from napari_exactile.images.normalize import statistics
+from napari_exactile.images.normalize.steps import Affine, Normalization
+from napari_exactile.images.read.fingerprint import ChangedError
+from napari_exactile.images.store.journal import Journal, lines_in
+from napari_exactile.run.engine.events import Event, Measuring, Surveying, TileFinished
+from napari_exactile.run.store.report_file import earlier_report
 from slow_run import TILE, TILES, image, looking_at_all, network
 
 pytestmark = pytest.mark.usefixtures("one_thread")

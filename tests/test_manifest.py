@@ -72,7 +72,7 @@ def test_model_files_are_told_apart_without_torch(tmp_path: Path) -> None:
     """napari asks of each file whether it holds a model: that loads neither torch nor napari nor Qt."""
     code = f"""
 import sys
-from napari_exactile.widget import image_reader
+from napari_exactile.widget.open import image_reader
 from napari_exactile.widget.model_reader import get_reader
 image_reader.get_reader("a.svs")
 path = {str(tmp_path / "model.pt")!r}

@@ -13,7 +13,7 @@ import torch
 
 import napari_exactile as ex
 from napari_exactile.images.source import ArraySource
-from napari_exactile.run.events import TileError
+from napari_exactile.run.engine.events import TileError
 from slow_run import TILE, image, network
 
 pytestmark = pytest.mark.usefixtures("one_thread")

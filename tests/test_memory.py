@@ -13,7 +13,7 @@ import torch
 
 from napari_exactile.geometry.interval import full_box
 from napari_exactile.network.analysis import analyse_module
-from napari_exactile.network.memory import peak_trimmed
+from napari_exactile.network.cost.memory import peak_trimmed
 from peak_memory import ZOO, UNet, UNet3D, peak_of
 
 

@@ -16,9 +16,9 @@ from torch import nn
 import napari_exactile as ex
 from command_line import assert_refused, call, summary
 from docks import finish
-from napari_exactile.images.normalization import Affine, Fill, ZScore, parse_steps
+from napari_exactile.images.normalize.statistics import measure
+from napari_exactile.images.normalize.steps import Affine, Fill, ZScore, parse_steps
 from napari_exactile.images.source import ArraySource
-from napari_exactile.images.statistics import measure
 from napari_exactile.images.work import Work
 from small_runs import network
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from napari_exactile.images import statistics
-from napari_exactile.images.normalization import (
+from napari_exactile.images.normalize import statistics
+from napari_exactile.images.normalize.steps import (
     Affine,
     Binarize,
     Clip,
@@ -23,7 +23,7 @@ from napari_exactile.images.normalization import (
     steps_of,
 )
 from napari_exactile.images.source import source_of
-from napari_exactile.run.settings import Settings
+from napari_exactile.run.plan.settings import Settings
 
 TYPES = ["uint8", "int8", "uint16", "int16", "int32", "uint32", "int64", "float16", "float32", "float64"]
 

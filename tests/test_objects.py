@@ -21,8 +21,8 @@ import napari_exactile as ex
 from command_line import MODEL, assert_refused, call, summary
 from made_results import a_result
 from napari_exactile.images.colonies import draw_colonies
-from napari_exactile.images.tiff import open_tiff
-from napari_exactile.run.events import Cancelled
+from napari_exactile.images.store.tiff import open_tiff
+from napari_exactile.run.engine.events import Cancelled
 from proofs import many
 
 Array = np.ndarray[Any, Any]

@@ -15,8 +15,8 @@ import zarr
 import napari_exactile as ex
 from command_line import MODEL, assert_refused, call, summary
 from image_files import assert_windows, pixels, write_ngff
-from napari_exactile.images import from_tiff
-from napari_exactile.images.opened import version_of
+from napari_exactile.images.about.opened import version_of
+from napari_exactile.images.read import from_tiff
 
 # --- TIFF ------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import zarr
 
 import napari_exactile as ex
 from image_files import assert_windows, pixels, write_ngff
-from napari_exactile.images.opened import file_of, version_of
+from napari_exactile.images.about.opened import file_of, version_of
 
 
 @pytest.mark.parametrize("version", [2, 3])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from napari_exactile.geometry.tiling import Tiling
-from napari_exactile.widget.overlay import Frame, TileStatus, TilingOverlay
-from napari_exactile.widget.tile_shapes import BLUE, ORANGE, STATUS_COLOURS, status_mesh, zone_corners
+from napari_exactile.widget.draw.overlay import Frame, TileStatus, TilingOverlay
+from napari_exactile.widget.draw.tile_shapes import BLUE, ORANGE, STATUS_COLOURS, status_mesh, zone_corners
 
 BLUE_RGB, ORANGE_RGB = (tuple(bytes.fromhex(colour[1:])) for colour in (BLUE, ORANGE))
 

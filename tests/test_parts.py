@@ -16,12 +16,12 @@ import tifffile
 import napari_exactile as ex
 import ome_files
 from image_files import pixels
-from napari_exactile.images.fingerprint import ChangedError, fingerprint
-from napari_exactile.images.incomplete import IncompleteError
-from napari_exactile.images.opened import opened_files
+from napari_exactile.images.about.incomplete import IncompleteError
+from napari_exactile.images.about.opened import opened_files
+from napari_exactile.images.read.fingerprint import ChangedError, fingerprint
 from napari_exactile.images.source import ArraySource
-from napari_exactile.run.events import Measuring
-from napari_exactile.run.report_file import earlier_report
+from napari_exactile.run.engine.events import Measuring
+from napari_exactile.run.store.report_file import earlier_report
 from ome_files import planes
 from slow_run import network
 from test_changed import after

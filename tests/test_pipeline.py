@@ -16,16 +16,17 @@ import napari_exactile as ex
 from napari_exactile.geometry.interval import Box
 from napari_exactile.images.source import ArraySource
 from napari_exactile.network.analysis import analyse_module
-from napari_exactile.run import events
-from napari_exactile.run.api import make_job
-from napari_exactile.run.arrays import Memory
-from napari_exactile.run.control import Control, Queue
-from napari_exactile.run.events import TileError
-from napari_exactile.run.executor import Executor
-from napari_exactile.run.job import Job
-from napari_exactile.run.pipeline import AHEAD, BEHIND, ReadAhead, WriteBehind
-from napari_exactile.run.plan import _waiting_bytes
-from napari_exactile.run.settings import Settings
+from napari_exactile.run.engine import events
+from napari_exactile.run.engine.begin import make_job
+from napari_exactile.run.engine.control import Control, Queue
+from napari_exactile.run.engine.events import TileError
+from napari_exactile.run.engine.local.arrays import Memory
+from napari_exactile.run.engine.local.executor import Executor
+from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.engine.pipeline import ReadAhead, WriteBehind
+from napari_exactile.run.plan.ahead import AHEAD, BEHIND
+from napari_exactile.run.plan.plan import _waiting_bytes
+from napari_exactile.run.plan.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 WAIT = 30

@@ -14,10 +14,10 @@ import napari_exactile as ex
 from command_line import call
 from docks import finish, pixels
 from napari_exactile.geometry.interval import Interval
-from napari_exactile.images.ome_zarr import Axes, multiscales
-from napari_exactile.images.opened import Place
-from napari_exactile.widget.fields import ON_DISK, VIEW
-from napari_exactile.widget.image_reader import add_image
+from napari_exactile.images.about.opened import Place
+from napari_exactile.images.store.ome_zarr import Axes, multiscales
+from napari_exactile.widget.choose.fields import ON_DISK, VIEW
+from napari_exactile.widget.open.image_reader import add_image
 from slow_run import TILE, image, network
 
 PLACES: tuple[dict[str, Any], ...] = (

@@ -18,10 +18,10 @@ from napari_exactile.geometry.interval import Interval
 from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.models.unet import UNet
 from napari_exactile.network.analysis import Analysis, analyse_module
-from napari_exactile.network.cone import Cone
-from napari_exactile.network.halo import BoundGraph
-from napari_exactile.network.work import work_trimmed
-from napari_exactile.run.automatic import cheapest
+from napari_exactile.network.cone.bound import BoundGraph
+from napari_exactile.network.cone.cone import Cone
+from napari_exactile.network.cost.arithmetic import work_trimmed
+from napari_exactile.run.plan.automatic import cheapest
 from proofs import many
 
 

@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import napari_exactile as ex
+from napari_exactile.evaluate.errors import TilingErrors
+from napari_exactile.evaluate.estimate import estimate, from_samples
+from napari_exactile.evaluate.preview import ErrorPreview
+from napari_exactile.evaluate.words import error_remarks, error_sentence
 from napari_exactile.geometry.interval import Interval, volume
 from napari_exactile.geometry.seams import nearest_junction, window_around
 from napari_exactile.geometry.tiling import Tiling
-from napari_exactile.run.api import make_job
-from napari_exactile.run.errors import TilingErrors
-from napari_exactile.run.estimate import estimate, from_samples
-from napari_exactile.run.events import Cancelled
-from napari_exactile.run.metrics import Difference
-from napari_exactile.run.preview import ErrorPreview
-from napari_exactile.run.settings import Settings
-from napari_exactile.run.words import error_remarks, error_sentence
+from napari_exactile.run.check.metrics import Difference
+from napari_exactile.run.engine.begin import make_job
+from napari_exactile.run.engine.events import Cancelled
+from napari_exactile.run.plan.settings import Settings
 from test_errors import RADIUS, SHAPE, model, picture
 
 ZONE = (32, 32)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 import napari_exactile as ex
 from image_files import pixels
-from napari_exactile.images import raw
-from napari_exactile.images.fingerprint import ChangedError
-from napari_exactile.images.raw import RawArray
+from napari_exactile.images.read import raw
+from napari_exactile.images.read.fingerprint import ChangedError
+from napari_exactile.images.read.raw import RawArray
 from proofs import many
 from slow_run import TILE, image, network
 from test_changed import after

@@ -24,10 +24,10 @@ from docks import finish, lively_model, pixels
 from napari_exactile.images import overview
 from napari_exactile.images.overview import Overview
 from napari_exactile.images.view import View
-from napari_exactile.widget import drops, image_layers
 from napari_exactile.widget.dock import ExactileDock
-from napari_exactile.widget.image_reader import add_image, read
-from napari_exactile.widget.own_layer import OWN
+from napari_exactile.widget.draw.own_layer import OWN
+from napari_exactile.widget.open import drops, image_layers
+from napari_exactile.widget.open.image_reader import add_image, read
 
 WAIT = 20_000
 Counted = list[tuple[Any, ...]]
@@ -231,7 +231,7 @@ def test_an_unreadable_image_says_so(
 ) -> None:
     """Where pixels cannot be read in the background, one sentence says so."""
     told: list[str] = []
-    monkeypatch.setattr("napari_exactile.widget.overview_filling.show_warning", told.append)
+    monkeypatch.setattr("napari_exactile.widget.open.overview_filling.show_warning", told.append)
     monkeypatch.setattr(image_layers, "_windows", lambda _level, _axes: iter([np.arange(9)]))
     zarr.create_array(tmp_path / "a.zarr", data=pixels((203, 311)), chunks=(32, 32))
     (tmp_path / "a.zarr" / "c" / "1" / "1").write_bytes(b"broken")

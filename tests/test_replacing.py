@@ -14,10 +14,10 @@ from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 
 from napari_exactile.geometry.tiling import Tiling
-from napari_exactile.widget.overlay import TilingOverlay
-from napari_exactile.widget.own_layer import Frame
-from napari_exactile.widget.settled import Settled
-from napari_exactile.widget.world import factors
+from napari_exactile.widget.draw.overlay import TilingOverlay
+from napari_exactile.widget.draw.own_layer import Frame
+from napari_exactile.widget.form.settled import Settled
+from napari_exactile.widget.form.world import factors
 from replacing import SCENARIOS
 
 PROGRAM = Path(__file__).with_name("replacing.py")

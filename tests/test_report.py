@@ -15,15 +15,15 @@ from torch import nn
 import napari_exactile as ex
 from integer_nets import integer_unet, make_integer
 from napari_exactile.geometry.interval import Interval
-from napari_exactile.images.journal import Journal
-from napari_exactile.run import events
-from napari_exactile.run.api import make_series
-from napari_exactile.run.events import Checking, TileFinished
-from napari_exactile.run.executor import Executor
-from napari_exactile.run.report_file import earlier_report, report_of
-from napari_exactile.run.report_words import report_sections, report_text
-from napari_exactile.run.settings import Settings
-from napari_exactile.run.spot_check import CROPS, WHOLE, Finished, check_windows
+from napari_exactile.images.store.journal import Journal
+from napari_exactile.run.check.spot_check import CROPS, WHOLE, Finished, check_windows
+from napari_exactile.run.engine import events
+from napari_exactile.run.engine.begin import make_series
+from napari_exactile.run.engine.events import Checking, TileFinished
+from napari_exactile.run.engine.local.executor import Executor
+from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.store.report_file import earlier_report, report_of
+from napari_exactile.run.words.report import report_sections, report_text
 from slow_run import TILE, TILES, image, network
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -15,11 +15,11 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QApplication
 
 import napari_exactile as ex
-from napari_exactile.run.api import make_series
-from napari_exactile.run.report_file import earlier_report, report_of
-from napari_exactile.run.report_words import report_sections, report_text
-from napari_exactile.run.settings import Settings
-from napari_exactile.widget.report_dialog import ReportDialog
+from napari_exactile.run.engine.begin import make_series
+from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.store.report_file import earlier_report, report_of
+from napari_exactile.run.words.report import report_sections, report_text
+from napari_exactile.widget.results.report_dialog import ReportDialog
 from slow_run import TILE, image, network
 from test_dock_details import narrow
 

@@ -23,9 +23,9 @@ from integer_nets import (
 )
 from napari_exactile.geometry.interval import Interval, slices
 from napari_exactile.network.analysis import analyse_module
-from napari_exactile.network.cone import Cone
-from napari_exactile.network.graph import NotExactError
-from napari_exactile.run.plan import plan_tiles
+from napari_exactile.network.cone.cone import Cone
+from napari_exactile.network.traced.graph import NotExactError
+from napari_exactile.run.plan.plan import plan_tiles
 from proofs import many
 
 MODES = {

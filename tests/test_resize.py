@@ -19,7 +19,7 @@ from integer_nets import (
     make_integer,
 )
 from napari_exactile.network.analysis import analyse_module
-from napari_exactile.run.plan import plan_tiles
+from napari_exactile.run.plan.plan import plan_tiles
 from proofs import many
 
 MODES = ["nearest", "nearest-exact", "bilinear", "bicubic"]

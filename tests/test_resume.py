@@ -18,9 +18,9 @@ import zarr
 from torch import nn
 
 import napari_exactile as ex
-from napari_exactile.images.journal import Journal, read_json, records_in
-from napari_exactile.run import events
-from napari_exactile.run.events import TileError, TileFinished
+from napari_exactile.images.store.journal import Journal, read_json, records_in
+from napari_exactile.run.engine import events
+from napari_exactile.run.engine.events import TileError, TileFinished
 from slow_run import TILE, TILES, image, network
 
 # One tile is computed while two wait to be written, and the next may have begun when a run is stopped.
@@ -34,7 +34,7 @@ PROGRAM = Path(__file__).with_name("slow_run.py")
 def _many_shards_and_levels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let images this small have several levels, and shards of 2 x 2 zones."""
     monkeypatch.setattr("napari_exactile.images.pyramid.COARSEST", 2**10)
-    monkeypatch.setattr("napari_exactile.images.layout.SHARD_PIXELS", 2**14)
+    monkeypatch.setattr("napari_exactile.images.store.shards.SHARD_PIXELS", 2**14)
 
 
 def run(path: Path, pixels: np.ndarray | None = None, net: nn.Module | None = None, **more: Any) -> set[int]:
@@ -122,7 +122,7 @@ import os, signal, sys, time
 sys.path.insert(0, sys.argv[1])
 import torch
 torch.set_num_threads(1)
-import napari_exactile.run.stored, napari_exactile.images.pyramid as pyramid
+import napari_exactile.run.store.stored, napari_exactile.images.pyramid as pyramid
 import slow_run
 pyramid.COARSEST = 2**10
 for line in sys.stdin:

@@ -14,10 +14,10 @@ import pytest
 import torch
 
 import napari_exactile as ex
-from napari_exactile.images.journal import Journal
-from napari_exactile.run import job
-from napari_exactile.run.events import Event, Surveying, TileFinished
-from napari_exactile.run.known_passes import known_passes, record_of
+from napari_exactile.images.store.journal import Journal
+from napari_exactile.run.engine.events import Event, Surveying, TileFinished
+from napari_exactile.run.engine.local import job
+from napari_exactile.run.engine.passes.pass_records import known_passes, record_of
 from slow_run import TILE, image, looking_at_all
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -132,7 +132,7 @@ def test_memory_that_is_free_now_changes_nothing(
 def test_a_disk_with_little_room_keeps_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where tensors do not fit beside the labels, passes begin at the image instead."""
     path, asked = tmp_path / "a.ome.zarr", list[Path]()
-    monkeypatch.setattr("napari_exactile.run.stored.free_bytes", lambda path: asked.append(path) or 0)
+    monkeypatch.setattr("napari_exactile.run.store.stored.free_bytes", lambda path: asked.append(path) or 0)
     stopped(path, 3, 2)
     assert asked
     assert not kept_in(path)

@@ -16,9 +16,8 @@ import zarr
 
 import napari_exactile as ex
 from docks import lively_model
-from napari_exactile.images import statistics
-from napari_exactile.images.fingerprint import ChangedError, fingerprint
-from napari_exactile.images.normalization import (
+from napari_exactile.images.normalize import statistics
+from napari_exactile.images.normalize.steps import (
     Affine,
     Clip,
     Linear,
@@ -27,12 +26,13 @@ from napari_exactile.images.normalization import (
     ZScore,
     parse_steps,
 )
-from napari_exactile.images.normalization_words import as_text, measured_words
+from napari_exactile.images.normalize.words import as_text, measured_words
+from napari_exactile.images.read.fingerprint import ChangedError, fingerprint
 from napari_exactile.images.source import ArraySource, LayeredSource
 from napari_exactile.images.view import View
-from napari_exactile.run import measured_values, measuring
-from napari_exactile.run.events import Measuring
-from napari_exactile.run.measured_values import MeasuredValues
+from napari_exactile.run.engine.events import Measuring
+from napari_exactile.run.engine.passes import measured_values, measuring
+from napari_exactile.run.engine.passes.measured_values import MeasuredValues
 
 
 @pytest.fixture(autouse=True)

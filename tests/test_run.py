@@ -12,15 +12,15 @@ from torch import Tensor, nn
 
 import napari_exactile as ex
 from napari_exactile.geometry.interval import Box, Interval, slices
-from napari_exactile.images.normalization import Normalization
-from napari_exactile.run import events
-from napari_exactile.run.api import make_job
-from napari_exactile.run.events import TileError
-from napari_exactile.run.executor import Executor
-from napari_exactile.run.metrics import difference
-from napari_exactile.run.plan import plan_tiles
-from napari_exactile.run.settings import Settings
-from napari_exactile.run.summary import summary_lines
+from napari_exactile.images.normalize.steps import Normalization
+from napari_exactile.run.check.metrics import difference
+from napari_exactile.run.engine import events
+from napari_exactile.run.engine.begin import make_job
+from napari_exactile.run.engine.events import TileError
+from napari_exactile.run.engine.local.executor import Executor
+from napari_exactile.run.plan.plan import plan_tiles
+from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.words.summary import summary_lines
 from small_runs import SMALL, assert_lively, indices, network, picture, run
 
 # --- equal to one pass --------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from napari_exactile.network.span import Scale
-from napari_exactile.run.metrics import difference
-from napari_exactile.run.scores import Decision
+from napari_exactile.run.check.metrics import difference
+from napari_exactile.run.engine.local.decision import Decision
 
 
 def test_near_ties_of_two_classes() -> None:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 import napari_exactile as ex
 from attacks import assert_executes, assert_refused, rewritten
 from napari_exactile import torchscript
-from napari_exactile.models.archive import ModelFileError
-from napari_exactile.models.operators import EXPORTED, PURE
+from napari_exactile.models.files.archive import ModelFileError
+from napari_exactile.models.files.operators import EXPORTED, PURE
 from packages import torchscript as torchscript_entry
 from packages import v05, write, zipped
 

@@ -17,8 +17,8 @@ from integer_nets import Applied, assert_tiled_equals_whole
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.models.unet import UNet
 from napari_exactile.network.analysis import analyse_module
-from napari_exactile.network.graph import NotExactError
-from napari_exactile.network.trace import trace
+from napari_exactile.network.traced.graph import NotExactError
+from napari_exactile.network.traced.trace import trace
 
 # Tracing warns that sizes may be baked in: those of these networks are not.
 IGNORED = ["ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::torch.jit.TracerWarning"]

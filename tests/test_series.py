@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 import napari_exactile as ex
-from napari_exactile.images.normalization import Clip, Linear
-from napari_exactile.run import events
-from napari_exactile.run.api import make_series
-from napari_exactile.run.scores import Decision, thresholded
-from napari_exactile.run.settings import Settings
+from napari_exactile.images.normalize.steps import Clip, Linear
+from napari_exactile.run.engine import events
+from napari_exactile.run.engine.begin import make_series
+from napari_exactile.run.engine.local.decision import Decision, thresholded
+from napari_exactile.run.plan.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

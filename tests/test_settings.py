@@ -16,9 +16,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import napari_exactile as ex
 from napari_exactile.geometry.interval import slices
-from napari_exactile.run.api import make_job
-from napari_exactile.run.plan import plan_tiles
-from napari_exactile.run.settings import Settings
+from napari_exactile.run.engine.begin import make_job
+from napari_exactile.run.plan.plan import plan_tiles
+from napari_exactile.run.plan.settings import Settings
 from small_runs import network, picture, run
 
 

@@ -16,7 +16,7 @@ import napari_exactile as ex
 import ome_files
 from command_line import MODEL, assert_refused, call, summary
 from image_files import pixels, write_ngff
-from napari_exactile.images.chosen import NoSuchImageError
+from napari_exactile.images.about.chosen import NoSuchImageError
 from ome_files import planes
 from slow_run import network
 from test_open_zarr import zipped

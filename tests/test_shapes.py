@@ -23,9 +23,9 @@ from integer_nets import (
 )
 from napari_exactile.geometry.interval import Interval, full_box
 from napari_exactile.network.analysis import analyse_module
-from napari_exactile.network.layout import Layout, regrouped
 from napari_exactile.network.probe import measure_context
-from napari_exactile.network.rules import Region
+from napari_exactile.network.rules.table import Region
+from napari_exactile.network.traced.layout import Layout, regrouped
 from proofs import many
 
 

@@ -21,10 +21,10 @@ import napari_exactile as ex
 from command_line import MODEL, assert_refused, call
 from napari_exactile.geometry.interval import slices
 from napari_exactile.geometry.tiling import Tiling
-from napari_exactile.images.layout import Layout
-from napari_exactile.images.ome_zarr import Axes, Class, label_metadata, multiscales
-from napari_exactile.images.store import LabelStore
-from napari_exactile.images.store_folder import NewImage
+from napari_exactile.images.store.folder import NewImage
+from napari_exactile.images.store.ome_zarr import Axes, Class, label_metadata, multiscales
+from napari_exactile.images.store.shards import Layout
+from napari_exactile.images.store.store import LabelStore
 from proofs import many
 from slow_run import image, network
 
@@ -54,7 +54,7 @@ def orders(draw: st.DrawFn) -> tuple[Layout, Tiling, list[int]]:
 def test_every_level_is_level_0_thinned(case: tuple[Layout, Tiling, list[int]]) -> None:
     """With the last zone, pixel i of level k is pixel 2**k * i of level 0, whatever the order of zones."""
     small = patch("napari_exactile.images.pyramid.COARSEST", 20), patch(
-        "napari_exactile.images.layout.SHARD_PIXELS", 16
+        "napari_exactile.images.store.shards.SHARD_PIXELS", 16
     )  # fmt: skip
     with small[0], small[1], TemporaryDirectory() as folder:
         layout, tiling, order = case

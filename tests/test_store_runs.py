@@ -15,9 +15,9 @@ import zarr
 import napari_exactile as ex
 from command_line import MODEL, assert_refused, call, summary
 from napari_exactile.geometry.interval import Box
-from napari_exactile.images import components
+from napari_exactile.images.objects import components
 from napari_exactile.images.source import ArraySource
-from napari_exactile.run.events import Event, TileError, TileFinished
+from napari_exactile.run.engine.events import Event, TileError, TileFinished
 from slow_run import TILE, TILES, image, network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -34,7 +34,7 @@ def test_objects_of_a_store_are_those_of_a_tiff(
 ) -> None:
     """Numbers and table are the same whether labels lie on disk or in memory, and nothing else is left."""
     monkeypatch.setattr(components, "BLOCK_PIXELS", 2**14)
-    monkeypatch.setattr("napari_exactile.images.tiff.FILE_TILE", 64)
+    monkeypatch.setattr("napari_exactile.images.store.tiff.FILE_TILE", 64)
     tifffile.imwrite(tmp_path / "a.tif", np.stack([image()] * 2) if axes[0] == "t" else image())
 
     def objects(out: str, name: str) -> dict[str, str]:

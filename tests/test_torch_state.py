@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import napari_exactile as ex
-from napari_exactile.run.events import Event, TileFinished
+from napari_exactile.run.engine.events import Event, TileFinished
 from napari_exactile.torch_state import exact_arithmetic, window_by_window
 from slow_run import looking_at_all
 
@@ -236,8 +236,8 @@ def test_what_somebody_changes_meanwhile_stays() -> None:
 
 def test_a_run_that_is_dropped_restores_the_settings(net: nn.Module) -> None:
     """Of a run whose steps nobody takes any more, nothing is left behind."""
-    from napari_exactile.run.api import make_job
-    from napari_exactile.run.settings import Settings
+    from napari_exactile.run.engine.begin import make_job
+    from napari_exactile.run.plan.settings import Settings
 
     with unusual():
         before = state()

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from integer_nets import assert_exact
 from napari_exactile.models.unet import UNet
 from napari_exactile.network.analysis import analyse_module
-from napari_exactile.network.graph import NotExactError, Ref
-from napari_exactile.network.rules import handled, rule
-from napari_exactile.network.trace import trace
-from napari_exactile.run.plan import plan_tiles
+from napari_exactile.network.rules.table import handled, rule
+from napari_exactile.network.traced.graph import NotExactError, Ref
+from napari_exactile.network.traced.trace import trace
+from napari_exactile.run.plan.plan import plan_tiles
 from napari_exactile.torch_state import exact_arithmetic
 
 

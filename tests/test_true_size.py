@@ -22,16 +22,16 @@ from torch.nn import functional as F
 import napari_exactile as ex
 from command_line import assert_refused, call
 from integer_nets import integer_image, make_integer
+from napari_exactile.evaluate.errors import TilingErrors
+from napari_exactile.evaluate.words import error_remarks
 from napari_exactile.geometry.interval import Box, Interval, box_shape, slices
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.network.analysis import AS_IT_IS, analyse_module
-from napari_exactile.run.api import make_job, make_series
-from napari_exactile.run.checked import SpotCheck
-from napari_exactile.run.errors import TilingErrors
-from napari_exactile.run.settings import Settings
-from napari_exactile.run.spot_check import RESIZED, Finished, check_windows
-from napari_exactile.run.summary import exactness, summary_lines
-from napari_exactile.run.words import error_remarks
+from napari_exactile.run.check.spot_check import RESIZED, Finished, check_windows
+from napari_exactile.run.engine.begin import make_job, make_series
+from napari_exactile.run.engine.local.checked import SpotCheck
+from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.words.summary import exactness, summary_lines
 from proofs import many
 from tiled_scores import job_of, tiled
 

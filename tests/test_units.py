@@ -12,8 +12,8 @@ import tifffile
 import zarr
 
 import napari_exactile as ex
-from napari_exactile.images.from_labels import open_labels
-from napari_exactile.images.units import micrometres
+from napari_exactile.images.about.units import micrometres
+from napari_exactile.images.read.from_labels import open_labels
 from slow_run import network
 
 OME = {

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import napari_exactile as ex
-from napari_exactile.network.forms import on_device
+from napari_exactile.network.traced.forms import on_device
 from small_runs import network, picture
 
 

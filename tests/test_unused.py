@@ -17,7 +17,7 @@ from torch.export import Dim, export, save
 import napari_exactile as ex
 from command_line import MODEL, call, summary
 from napari_exactile.models.unet import UNet
-from napari_exactile.run.report_file import earlier_report
+from napari_exactile.run.store.report_file import earlier_report
 from packages import torchscript, v04, v05, write, zipped
 
 TAIL = "not used: if"

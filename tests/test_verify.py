@@ -24,13 +24,14 @@ import napari_exactile as ex
 from command_line import MODEL, assert_refused, call, summary
 from integer_nets import integer_unet
 from napari_exactile.geometry.interval import Interval
-from napari_exactile.images.journal import Journal, write_json, write_lines
-from napari_exactile.images.lock import InUseError
-from napari_exactile.images.store import LabelStore
-from napari_exactile.run import events, spot_check
-from napari_exactile.run.events import Checking, TileFinished
-from napari_exactile.run.job import Job
-from napari_exactile.run.scores import Labelled
+from napari_exactile.images.store.journal import Journal, write_json, write_lines
+from napari_exactile.images.store.lock import InUseError
+from napari_exactile.images.store.store import LabelStore
+from napari_exactile.run.check import spot_check
+from napari_exactile.run.engine import events
+from napari_exactile.run.engine.events import Checking, TileFinished
+from napari_exactile.run.engine.local.decision import Labelled
+from napari_exactile.run.engine.local.job import Job
 from slow_run import TILE, TILES, image, network
 from test_report import integer_model, pixels
 
@@ -337,7 +338,7 @@ def test_networks_that_look_at_the_whole_image(tmp_path: Path, monkeypatch: pyte
     found = ex.verify(path, image(), net)
     assert (found.agrees, found.check.how) == (True, spot_check.WHOLE)
     assert found.check.rmse is None, "nobody has gathered the statistics anew"
-    monkeypatch.setattr("napari_exactile.run.verify.WHOLE_PIXELS", 100)
+    monkeypatch.setattr("napari_exactile.run.store.verify.WHOLE_PIXELS", 100)
     found = ex.verify(path, image(), net)
     assert found.agrees
     assert "not possible: a crop of the image gives something else" in found.check.reason

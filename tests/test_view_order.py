@@ -14,10 +14,10 @@ from torch import nn
 import napari_exactile as ex
 from docks import WAIT, Brake, begin, pixels
 from napari_exactile.geometry.interval import full_box
-from napari_exactile.run.control import Queue
+from napari_exactile.run.engine.control import Queue
+from napari_exactile.widget.choose.fields import ALL_PLANES, VIEW
 from napari_exactile.widget.dock import ExactileDock
-from napari_exactile.widget.fields import ALL_PLANES, VIEW
-from napari_exactile.widget.view_order import LOOK_MS
+from napari_exactile.widget.run.view_order import LOOK_MS
 
 Opened = Callable[..., tuple[Viewer, ExactileDock]]
 

@@ -19,13 +19,13 @@ from napari_exactile.geometry.interval import Interval
 from napari_exactile.images.source import ArraySource
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.network.analysis import analyse_module
-from napari_exactile.network.reductions import Extreme, Moments, Sums
-from napari_exactile.run import job
-from napari_exactile.run.api import make_job
-from napari_exactile.run.events import Surveying, TileHalved
-from napari_exactile.run.executor import Executor
-from napari_exactile.run.report import Report
-from napari_exactile.run.settings import Settings
+from napari_exactile.network.whole.reductions import Extreme, Moments, Sums
+from napari_exactile.run.engine.begin import make_job
+from napari_exactile.run.engine.events import Surveying, TileHalved
+from napari_exactile.run.engine.local import job
+from napari_exactile.run.engine.local.executor import Executor
+from napari_exactile.run.engine.result import Report
+from napari_exactile.run.plan.settings import Settings
 from proofs import many
 from zoo.unets import PlainUNet
 

@@ -10,9 +10,9 @@ import pytest
 from napari import Viewer
 from pytestqt.qtbot import QtBot
 
-from napari_exactile.widget.in_view import box_in_view
-from napari_exactile.widget.own_layer import Frame
-from napari_exactile.widget.world import data_at, world_at
+from napari_exactile.widget.draw.in_view import box_in_view
+from napari_exactile.widget.draw.own_layer import Frame
+from napari_exactile.widget.form.world import data_at, world_at
 
 PLACE: dict[str, Any] = {"scale": (0.5, 0.25), "translate": (100, -40)}
 

@@ -14,9 +14,9 @@ from napari_exactile.geometry.interval import round_up, slices
 from napari_exactile.images.source import ArraySource
 from napari_exactile.models.load import load_model
 from napari_exactile.network.analysis import Analysis
-from napari_exactile.run.events import Event
-from napari_exactile.run.job import Job
-from napari_exactile.run.settings import Settings
+from napari_exactile.run.engine.events import Event
+from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.plan.settings import Settings
 from napari_exactile.torch_state import exact_arithmetic
 
 CPU = torch.device("cpu")

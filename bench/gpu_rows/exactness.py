@@ -19,7 +19,7 @@ from gpu_rows.report import Row
 from integer_nets import integer_unet, make_integer
 from napari_exactile.models.unet import UNet
 from napari_exactile.network.analysis import Analysis, analyse_module
-from napari_exactile.run import executor
+from napari_exactile.run.engine.local import executor
 from peak_memory import UNet3D
 from tiled_scores import CPU, Apart, is_as_good, job_of, tiled, whole
 from zoo import ZOO

@@ -16,8 +16,8 @@ from gpu_rows.networks import MissingPackageError, analysed, network, work_of
 from gpu_rows.report import Row
 from napari_exactile.images.source import ArraySource
 from napari_exactile.models.load import load_model
-from napari_exactile.run.job import Job
-from napari_exactile.run.settings import Settings
+from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.plan.settings import Settings
 from peak_memory import peak_of
 
 SECTION = "memory of a tile"

@@ -11,7 +11,7 @@ from napari_exactile.models.densenet import FCDenseNet
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.models.unet import UNet
 from napari_exactile.network.analysis import Analysis, analyse_module
-from napari_exactile.network.work import work_whole
+from napari_exactile.network.cost.arithmetic import work_whole
 from peak_memory import UNet3D
 
 

@@ -15,10 +15,10 @@ from gpu_rows.bench import Bench, Rows, Work
 from gpu_rows.networks import network
 from gpu_rows.report import Row
 from napari_exactile.geometry.interval import Interval, slices
-from napari_exactile.run.api import make_job
-from napari_exactile.run.control import Control
-from napari_exactile.run.events import Event, TileFinished, TileHalved
-from napari_exactile.run.settings import Settings
+from napari_exactile.run.engine.begin import make_job
+from napari_exactile.run.engine.control import Control
+from napari_exactile.run.engine.events import Event, TileFinished, TileHalved
+from napari_exactile.run.plan.settings import Settings
 
 SECTION = "trouble"
 NETWORK = "U-Net, base 16"

@@ -7,64 +7,65 @@ does to discover it) loads neither torch nor dask nor zarr.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from napari_exactile.version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from napari_exactile.images.objects import Objects
-    from napari_exactile.images.open import open_image
-    from napari_exactile.images.opened import OpenedImage
-    from napari_exactile.models.bioimageio_weights import NeedsConsentError
+    from napari_exactile.evaluate.agreement import Agreement, agreement
+    from napari_exactile.evaluate.compare import Comparison, offset_sweep, radius_sweep, tiling_error
+    from napari_exactile.evaluate.errors import TilingError
+    from napari_exactile.evaluate.objects import find_objects
+    from napari_exactile.evaluate.sweep import Sweep, SweepPoint
+    from napari_exactile.images.about.opened import OpenedImage
+    from napari_exactile.images.objects.objects import Objects
+    from napari_exactile.images.read.open import open_image
+    from napari_exactile.models.bioimageio.weights import NeedsConsentError
     from napari_exactile.models.load import Model, load_model
     from napari_exactile.network.analysis import Analysis
-    from napari_exactile.network.graph import NotExactError, Refusal
     from napari_exactile.network.probe import NotMeasurableError
-    from napari_exactile.run.agreement import Agreement, agreement
-    from napari_exactile.run.api import analyse, measure_context, segment, segment_whole
-    from napari_exactile.run.checked import SpotCheck
-    from napari_exactile.run.compare import Comparison, offset_sweep, radius_sweep, tiling_error
-    from napari_exactile.run.errors import TilingError
-    from napari_exactile.run.model_check import Check, check_model
-    from napari_exactile.run.objects import find_objects
-    from napari_exactile.run.plan import Plan, plan_tiles
-    from napari_exactile.run.report import Result
-    from napari_exactile.run.settings import Settings
-    from napari_exactile.run.sweep import Sweep, SweepPoint
-    from napari_exactile.run.verify import Verification, verify
-
-__version__ = "0.1.0.dev0"
+    from napari_exactile.network.traced.graph import NotExactError, Refusal
+    from napari_exactile.run.api import segment, segment_whole
+    from napari_exactile.run.check.model_check import Check, check_model
+    from napari_exactile.run.engine.local.checked import SpotCheck
+    from napari_exactile.run.engine.result import Result
+    from napari_exactile.run.plan.analyse import analyse, measure_context
+    from napari_exactile.run.plan.plan import Plan, plan_tiles
+    from napari_exactile.run.plan.settings import Settings
+    from napari_exactile.run.store.verify import Verification, verify
 
 _HOMES = {
-    "Agreement": "run.agreement",
+    "Agreement": "evaluate.agreement",
     "Analysis": "network.analysis",
-    "Check": "run.model_check",
-    "Comparison": "run.compare",
+    "Check": "run.check.model_check",
+    "Comparison": "evaluate.compare",
     "Model": "models.load",
-    "NeedsConsentError": "models.bioimageio_weights",
-    "NotExactError": "network.graph",
+    "NeedsConsentError": "models.bioimageio.weights",
+    "NotExactError": "network.traced.graph",
     "NotMeasurableError": "network.probe",
-    "Objects": "images.objects",
-    "OpenedImage": "images.opened",
-    "Plan": "run.plan",
-    "Refusal": "network.graph",
-    "Result": "run.report",
-    "Settings": "run.settings",
-    "SpotCheck": "run.checked",
-    "Sweep": "run.sweep",
-    "SweepPoint": "run.sweep",
-    "TilingError": "run.errors",
-    "Verification": "run.verify",
-    "agreement": "run.agreement",
-    "analyse": "run.api",
-    "check_model": "run.model_check",
-    "find_objects": "run.objects",
+    "Objects": "images.objects.objects",
+    "OpenedImage": "images.about.opened",
+    "Plan": "run.plan.plan",
+    "Refusal": "network.traced.graph",
+    "Result": "run.engine.result",
+    "Settings": "run.plan.settings",
+    "SpotCheck": "run.engine.local.checked",
+    "Sweep": "evaluate.sweep",
+    "SweepPoint": "evaluate.sweep",
+    "TilingError": "evaluate.errors",
+    "Verification": "run.store.verify",
+    "agreement": "evaluate.agreement",
+    "analyse": "run.plan.analyse",
+    "check_model": "run.check.model_check",
+    "find_objects": "evaluate.objects",
     "load_model": "models.load",
-    "measure_context": "run.api",
-    "offset_sweep": "run.compare",
-    "open_image": "images.open",
-    "plan_tiles": "run.plan",
-    "radius_sweep": "run.compare",
+    "measure_context": "run.plan.analyse",
+    "offset_sweep": "evaluate.compare",
+    "open_image": "images.read.open",
+    "plan_tiles": "run.plan.plan",
+    "radius_sweep": "evaluate.compare",
     "segment": "run.api",
     "segment_whole": "run.api",
-    "tiling_error": "run.compare",
-    "verify": "run.verify",
+    "tiling_error": "evaluate.compare",
+    "verify": "run.store.verify",
 }
 
 __all__ = [

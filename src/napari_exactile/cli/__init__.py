@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from napari_exactile import __version__
 from napari_exactile.cli import compare, demo, inspect, preview, reproduce, segment, verify
+from napari_exactile.version import __version__
 
 app = typer.Typer(
     help="Exact tiled segmentation: the labels of one pass over the whole image, whatever its size.",

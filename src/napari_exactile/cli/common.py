@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.table import Table
 
-    from napari_exactile.images.opened import OpenedImage
-    from napari_exactile.run.events import Event
+    from napari_exactile.images.about.opened import OpenedImage
+    from napari_exactile.run.engine.events import Event
 
 MODEL_HELP = (
     f"A bundled model ({', '.join(BUNDLED)}), a file (TorchScript, torch.export, weights of a built-in "
@@ -41,7 +41,7 @@ def plain_errors(code: int = 1) -> Iterator[None]:
 
     The command ends with `code`.
     """
-    from napari_exactile.run.events import TileError, words_of
+    from napari_exactile.run.engine.events import TileError, words_of
 
     try:
         yield
@@ -79,8 +79,8 @@ def check_file(out: Path | None, suffixes: Sequence[str], what: str, overwrite: 
 
 def check_not_image(out: Path | None, image: OpenedImage, what: str) -> None:
     """Refuse a file or a folder that would replace one of those of the image, --overwrite or not."""
+    from napari_exactile.images.about.opened import files_of
     from napari_exactile.images.guard import refuse_over
-    from napari_exactile.images.opened import files_of
 
     if out is not None:
         refuse_over(out, files_of(image.array), what)
@@ -90,7 +90,7 @@ def opened_image(
     path: Path, axes: str | None, series: str | None = None, allow_missing: bool = False
 ) -> OpenedImage:
     """Open an image, with `axes` instead of the file's own if given; its notes go to stderr."""
-    from napari_exactile.images.open import open_image
+    from napari_exactile.images.read.open import open_image
 
     if series == "all":
         raise ValueError("only segment takes all images of a file: choose one")
@@ -99,7 +99,7 @@ def opened_image(
 
 def opened_images(path: Path, axes: str | None, allow_missing: bool) -> tuple[OpenedImage, ...]:
     """Open all images of a file likewise."""
-    from napari_exactile.images.open import open_image
+    from napari_exactile.images.read.open import open_image
 
     return tuple(_noted(one, axes) for one in open_image(path, series="all", allow_missing=allow_missing))
 
@@ -149,7 +149,7 @@ def print_out(what: RenderableType) -> None:
 def follow(steps: Iterable[Event], progress: Progress) -> None:
     """Go to the end and show what happens."""
     from napari_exactile.geometry.interval import lengths
-    from napari_exactile.run.events import (
+    from napari_exactile.run.engine.events import (
         Checking,
         Measuring,
         PlaneStarted,

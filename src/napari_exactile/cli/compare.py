@@ -23,8 +23,8 @@ from napari_exactile.geometry.words import counted
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from napari_exactile.images.opened import OpenedImage
-    from napari_exactile.run.agreement import Agreement
+    from napari_exactile.evaluate.agreement import Agreement
+    from napari_exactile.images.about.opened import OpenedImage
 
 HEADINGS = ("class", "Dice", "IoU", "pixels in labels", "in manual", "in both")
 
@@ -57,7 +57,7 @@ def compare(
 def _compared(
     labels: Path, manual: Path, names: tuple[str, ...], background: int, ignore: int | None, csv: Path | None
 ) -> Agreement:
-    from napari_exactile.run.agreement import agreement
+    from napari_exactile.evaluate.agreement import agreement
 
     one, other = opened_image(labels, None), opened_image(manual, None)
     check_not_image(csv, one, "the table")

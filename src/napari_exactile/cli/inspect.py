@@ -25,11 +25,11 @@ def inspect(
     """Say what a model needs and whether it can be exact; no pixel is touched but those of its own test."""
     with plain_errors():
         from napari_exactile.models.load import load_model
-        from napari_exactile.run.about import output_words
-        from napari_exactile.run.api import analyse
-        from napari_exactile.run.model_check import check_model
-        from napari_exactile.run.sizes import size_notes
-        from napari_exactile.run.summary import analysis_lines
+        from napari_exactile.run.check.model_check import check_model
+        from napari_exactile.run.plan.analyse import analyse
+        from napari_exactile.run.plan.sizes import size_notes
+        from napari_exactile.run.words.card import output_words
+        from napari_exactile.run.words.summary import analysis_lines
 
         loaded = load_model(model, trust_code=trust_code)
         analysis = analyse(loaded, _shape(shape))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from napari_exactile.cli.common import CSV, TIFF, check_file, check_not_image, progress_bar
 
 if TYPE_CHECKING:
-    from napari_exactile.images.objects import Objects
-    from napari_exactile.images.opened import OpenedImage
-    from napari_exactile.run.scores import Decision
+    from napari_exactile.images.about.opened import OpenedImage
+    from napari_exactile.images.objects.objects import Objects
+    from napari_exactile.run.engine.local.decision import Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Wanted:
 
     def written(self, labelled: Labelled) -> list[tuple[str, str]]:
         """Find the objects, write what is wanted, and return lines that say what came out."""
-        from napari_exactile.images.tiff import save_labels
+        from napari_exactile.images.store.tiff import save_labels
 
         if self.objects is None and self.table is None:
             return []
@@ -82,7 +82,7 @@ class Wanted:
         """Return where the numbers of objects are written: on disk where the labels are."""
         from numpy import ndarray
 
-        from napari_exactile.images.numbers import numbers_on_disk
+        from napari_exactile.images.objects.numbers import numbers_on_disk
 
         file = self.objects or self.table
         if isinstance(labelled.labels, ndarray) or file is None:
@@ -90,8 +90,8 @@ class Wanted:
         return numbers_on_disk(labelled.labels.shape, labelled.axes, file.absolute().parent)
 
     def _found(self, labelled: Labelled, numbers: Any) -> Objects:
-        from napari_exactile.images.objects import spatial
-        from napari_exactile.run.objects import find_objects
+        from napari_exactile.evaluate.objects import find_objects
+        from napari_exactile.images.objects.objects import spatial
 
         size = labelled.pixel_size
         with progress_bar() as progress:

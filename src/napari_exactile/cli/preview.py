@@ -31,12 +31,12 @@ from napari_exactile.cli.sweeps import save_sweep, sweep_remarks, sweep_table
 from napari_exactile.geometry.words import counted
 
 if TYPE_CHECKING:
-    from napari_exactile.images.opened import OpenedImage
+    from napari_exactile.evaluate.errors import TilingError
+    from napari_exactile.evaluate.sweep import Kind, Sweep
+    from napari_exactile.images.about.opened import OpenedImage
     from napari_exactile.images.source import ImageSource
     from napari_exactile.models.load import Model
     from napari_exactile.network.analysis import Analysis
-    from napari_exactile.run.errors import TilingError
-    from napari_exactile.run.sweep import Kind, Sweep
 
 DEFAULT_TILE = 512
 Lines = list[tuple[str, str]]
@@ -114,7 +114,7 @@ class _Subject:
 
     def lines(self) -> Lines:
         """Return the facts that hold whatever the radius."""
-        from napari_exactile.run.summary import analysis_lines
+        from napari_exactile.run.words.summary import analysis_lines
 
         size = " x ".join(map(str, self.source.shape))
         known = dict(analysis_lines(self.analysis, self.model.name))
@@ -130,7 +130,7 @@ def _subject(image: OpenedImage, model: str) -> _Subject:
     """Open the model, and find out what it needs for an image."""
     from napari_exactile.images.source import stack_of
     from napari_exactile.models.load import load_model
-    from napari_exactile.run.api import analyse
+    from napari_exactile.run.plan.analyse import analyse
 
     loaded = load_model(model)
     planes = stack_of(image.array, loaded.card.channels, image.axes, image.name, "yx")
@@ -143,7 +143,7 @@ def _subject(image: OpenedImage, model: str) -> _Subject:
 
 
 def _preview_radius(subject: _Subject, radius: int, settings: dict[str, Any], out: Path | None) -> None:
-    from napari_exactile.run.compare import tiling_error
+    from napari_exactile.evaluate.compare import tiling_error
 
     with progress_bar() as progress:
         progress.add_task("Comparing with the exact result", total=None)
@@ -170,7 +170,7 @@ def _tiling_lines(error: TilingError) -> Lines:
 
 
 def _error_lines(error: TilingError) -> Lines:
-    from napari_exactile.run.words import error_remarks, error_sentence
+    from napari_exactile.evaluate.words import error_remarks, error_sentence
 
     return [
         ("geometry", _geometry(error)),
@@ -199,7 +199,7 @@ def _geometry(error: TilingError) -> str:
 
 def _save_map(out: Path, error: TilingError, subject: _Subject) -> None:
     from napari_exactile.geometry.interval import lengths
-    from napari_exactile.images.tiff import save_values
+    from napari_exactile.images.store.tiff import save_values
 
     window = " x ".join(f"{side.start}..{side.stop}" for side in error.window)
     note = f"largest difference of a score, radius {lengths(error.radius)} px, pixels {window}"
@@ -210,7 +210,7 @@ def _save_map(out: Path, error: TilingError, subject: _Subject) -> None:
 def _preview_sweep(
     subject: _Subject, kind: Kind, settings: dict[str, Any], csv: Path | None, plot: Path | None
 ) -> None:
-    from napari_exactile.run.compare import offset_sweep, radius_sweep
+    from napari_exactile.evaluate.compare import offset_sweep, radius_sweep
 
     values = _values(kind, subject.analysis)
     with progress_bar() as progress:

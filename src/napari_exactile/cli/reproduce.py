@@ -28,7 +28,7 @@ from napari_exactile.cli.sweeps import save_sweep
 
 if TYPE_CHECKING:
     from napari_exactile.papers.experiment import Experiment, Outcome, Scale
-    from napari_exactile.run.settings import Device
+    from napari_exactile.run.plan.settings import Device
 
 NAMES = ("table1", "table2", "table3", "fig7", "densenet", "radii")
 WHAT = (
@@ -95,7 +95,7 @@ def _experiment(
     from typing import cast
 
     from napari_exactile.papers.experiments import EXPERIMENTS
-    from napari_exactile.run.settings import Settings
+    from napari_exactile.run.plan.settings import Settings
 
     experiment = EXPERIMENTS[name]
     scale = experiment.scaled(*asked)

@@ -12,9 +12,9 @@ from napari_exactile.geometry.words import counted, part_of
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from napari_exactile.evaluate.sweep import Sweep
     from napari_exactile.papers.experiment import Experiment, Outcome, Scale
     from napari_exactile.papers.radii import Reach
-    from napari_exactile.run.sweep import Sweep
 
 Lines = list[tuple[str, str]]
 

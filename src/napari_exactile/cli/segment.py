@@ -32,10 +32,10 @@ from napari_exactile.cli.stored import ToStore
 from napari_exactile.geometry.words import part_of
 
 if TYPE_CHECKING:
-    from napari_exactile.images.opened import OpenedImage
+    from napari_exactile.images.about.opened import OpenedImage
     from napari_exactile.models.load import Model
-    from napari_exactile.run.series import Series
-    from napari_exactile.run.settings import Settings
+    from napari_exactile.run.engine.schedule.series import Series
+    from napari_exactile.run.plan.settings import Settings
 
 BYTES = {
     "KB": 10**3,
@@ -190,7 +190,8 @@ def _segment(
     jobs: Sequence[tuple[OpenedImage, Target]], model: Model, settings: Settings, pixel_size: str | None
 ) -> None:
     """Segment images into their targets, once all of them are known to fit."""
-    from napari_exactile.run.api import each_prepared, make_series
+    from napari_exactile.run.api import each_prepared
+    from napari_exactile.run.engine.begin import make_series
 
     images = [_measured(image, pixel_size) for image, _target in jobs]
     prepared = each_prepared(images, lambda image: make_series(image, model, None, settings))
@@ -249,7 +250,7 @@ def _jobs(
 
 def _beside(image: Path) -> Path:
     """Return where labels go if nobody says: beside the image, or beside the zarr that it is a part of."""
-    from napari_exactile.images.zarr_folders import outermost_zarr
+    from napari_exactile.images.about.zarr_folders import outermost_zarr
 
     whole = outermost_zarr(image)
     part = "" if whole == image else f"_{image.stem}"
@@ -257,7 +258,7 @@ def _beside(image: Path) -> Path:
 
 
 def _settings(**values: Any) -> Settings:
-    from napari_exactile.run.settings import Settings
+    from napari_exactile.run.plan.settings import Settings
 
     return Settings(**values)
 
@@ -285,7 +286,7 @@ def _bytes(option: str, text: str | None) -> int | None:
 
 def _measured(image: OpenedImage, sizes: str | None) -> OpenedImage:
     """Return the image with pixels of these sizes, such as "0.5" or "2 0.5 0.5"."""
-    from napari_exactile.images.units import micrometres
+    from napari_exactile.images.about.units import micrometres
 
     if sizes is None:
         return image
@@ -305,7 +306,7 @@ def _loaded(model: str, trust_code: bool) -> Model:
 
 
 def _segment_file(image: OpenedImage, series: Series, out: Path, name: str, wanted: Wanted) -> None:
-    from napari_exactile.run.summary import summary_lines
+    from napari_exactile.run.words.summary import summary_lines
 
     with _stoppable(series):
         with progress_bar() as progress:
@@ -319,8 +320,8 @@ def _written(
     series: Series, out: Path, size: tuple[float, ...] | None, wanted: Wanted
 ) -> list[tuple[str, str]]:
     """Write labels, or the values of a network that gives such, and what is wanted of their objects."""
-    from napari_exactile.images.tiff import save_labels, save_values
-    from napari_exactile.run.summary import description
+    from napari_exactile.images.store.tiff import save_labels, save_values
+    from napari_exactile.run.words.summary import description
 
     card, axes, note = series.model.card, series.planes.axes, description(series.report())
     size = size and series.analysis.grid.pixel_size(size)

@@ -14,9 +14,9 @@ from napari_exactile.cli.objects import Labelled, Wanted
 from napari_exactile.geometry.words import part_of
 
 if TYPE_CHECKING:
-    from napari_exactile.images.opened import OpenedImage
-    from napari_exactile.run.series import Series
-    from napari_exactile.run.stored import StoredSeries
+    from napari_exactile.images.about.opened import OpenedImage
+    from napari_exactile.run.engine.schedule.series import Series
+    from napari_exactile.run.store.stored import StoredSeries
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class ToStore:
 
     def segment(self, image: OpenedImage, series: Series, name: str) -> None:
         """Segment into the store, or continue there, and print what came out."""
-        from napari_exactile.run.report_words import check_line
-        from napari_exactile.run.stored import stored
-        from napari_exactile.run.summary import summary_lines
+        from napari_exactile.run.store.stored import stored
+        from napari_exactile.run.words.report import check_line
+        from napari_exactile.run.words.summary import summary_lines
 
         where = image.placed(series.planes.axes)
         with stored(series, self.out, self.overwrite, where) as kept:
@@ -49,7 +49,7 @@ class ToStore:
             raise typer.Exit(1)
 
     def _run(self, kept: StoredSeries, tiles: int) -> None:
-        from napari_exactile.run.spot_check import WINDOWS
+        from napari_exactile.run.check.spot_check import WINDOWS
 
         if kept.done_before:
             left = tiles - kept.done_before

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from napari_exactile.run.sweep import Sweep, SweepPoint
+    from napari_exactile.evaluate.sweep import Sweep, SweepPoint
 
 
 def sweep_table(sweep: Sweep) -> Table:
@@ -24,7 +24,7 @@ def sweep_table(sweep: Sweep) -> Table:
 
 
 def _cells(point: SweepPoint) -> tuple[str, ...]:
-    from napari_exactile.run.words import share
+    from napari_exactile.evaluate.words import share
 
     return (
         str(point.value),
@@ -70,7 +70,7 @@ def save_sweep(sweep: Sweep, csv: Path | None, plot: Path | None) -> list[tuple[
     if csv is not None:
         sweep.save_csv(csv)
     if plot is not None:
-        from napari_exactile.run.figure import sweep_figure
+        from napari_exactile.evaluate.figure import sweep_figure
 
         sweep_figure(sweep).savefig(plot)
     return [(name, str(path)) for name, path in (("table", csv), ("plot", plot)) if path is not None]

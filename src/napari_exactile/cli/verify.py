@@ -14,9 +14,9 @@ from napari_exactile.geometry.words import counted, part_of
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from napari_exactile.run.events import Event
-    from napari_exactile.run.settings import Device
-    from napari_exactile.run.verify import Verification
+    from napari_exactile.run.engine.events import Event
+    from napari_exactile.run.plan.settings import Device
+    from napari_exactile.run.store.verify import Verification
 
 # Damaged zones that are named one by one.
 NAMED = 10
@@ -52,7 +52,7 @@ def verify(
     bits of the arithmetic can flip, are no failure.
     """
     with plain_errors(code=2):
-        from napari_exactile.run.verify import verify as run_verify
+        from napari_exactile.run.store.verify import verify as run_verify
 
         try:
             with progress_bar() as progress:
@@ -72,14 +72,14 @@ def _device(name: str | None) -> Device | None:
     """Return the device of this name; raise ValueError for what is none."""
     from typing import cast
 
-    from napari_exactile.run.settings import Device, Settings
+    from napari_exactile.run.plan.settings import Device, Settings
 
     return None if name is None else Settings(device=cast(Device, name)).device
 
 
 def _follower(progress: Progress) -> Callable[[Event], None]:
     """Return what shows how far the check is."""
-    from napari_exactile.run.events import Checking
+    from napari_exactile.run.engine.events import Checking
 
     task = progress.add_task("Looking at model and image", total=None)
 
@@ -93,7 +93,7 @@ def _follower(progress: Progress) -> Callable[[Event], None]:
 
 
 def _lines(found: Verification) -> list[tuple[str, str]]:
-    from napari_exactile.run.report_words import check_line
+    from napari_exactile.run.words.report import check_line
 
     check = found.check
     tiles = f"{found.tiles:,}"

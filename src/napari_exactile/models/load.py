@@ -12,13 +12,13 @@ from safetensors import torch as safetensors
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from napari_exactile.models.archive import ModelFileError
-from napari_exactile.models.bioimageio import load_package
-from napari_exactile.models.bioimageio_package import is_id, is_package
+from napari_exactile.models.bioimageio.description import load_package
+from napari_exactile.models.bioimageio.package import is_id, is_package
 from napari_exactile.models.card import BUNDLED, ModelCard
-from napari_exactile.models.files import FACTORY, is_path, made_by, network_in
+from napari_exactile.models.files.archive import ModelFileError
+from napari_exactile.models.files.formats import FACTORY, is_path, made_by, network_in
+from napari_exactile.models.files.unused import notes_of_file
 from napari_exactile.models.unet import UNet
-from napari_exactile.models.unused import notes_of_file
 from napari_exactile.torch_state import exact_arithmetic
 
 

@@ -13,17 +13,17 @@ from torch.fx import GraphModule
 from napari_exactile.geometry.equations import rounded_radius
 from napari_exactile.geometry.grid import OutputGrid
 from napari_exactile.geometry.interval import Box, Interval
-from napari_exactile.network.failures import wrong_axes
-from napari_exactile.network.forms import weights
-from napari_exactile.network.freeze import Frozen, Statistic
+from napari_exactile.network.cone.bound import BoundGraph
+from napari_exactile.network.cost.passes import PassPlanner
 from napari_exactile.network.gives import Gives, gives
-from napari_exactile.network.graph import Graph, NotExactError, Refusal
-from napari_exactile.network.halo import BoundGraph
 from napari_exactile.network.layers import Layer, aligned, layers_of, table
-from napari_exactile.network.outputs import Output
-from napari_exactile.network.passes import PassPlanner
-from napari_exactile.network.reductions import Partial
 from napari_exactile.network.sizes import Traced, size_dependence, times
+from napari_exactile.network.traced.failures import wrong_axes
+from napari_exactile.network.traced.forms import weights
+from napari_exactile.network.traced.graph import Graph, NotExactError, Refusal
+from napari_exactile.network.traced.outputs import Output
+from napari_exactile.network.whole.freeze import Frozen, Statistic
+from napari_exactile.network.whole.reductions import Partial
 from napari_exactile.torch_state import exact_arithmetic
 
 AS_IT_IS = "as it is"

@@ -14,12 +14,12 @@ from torch import nn
 from napari_exactile.geometry.grid import OutputGrid
 from napari_exactile.geometry.interval import Box, round_up
 from napari_exactile.network.analysis import Analysis, refuse_nan, refuse_training
-from napari_exactile.network.failures import explained, wrong_axes
-from napari_exactile.network.forms import on_device, require_end, unfused
 from napari_exactile.network.gives import Gives, gives
-from napari_exactile.network.graph import NotExactError
-from napari_exactile.network.outputs import WrongSizeError, check_size, pick
-from napari_exactile.network.trace import dtype_of, trace
+from napari_exactile.network.traced.failures import explained, wrong_axes
+from napari_exactile.network.traced.forms import on_device, require_end, unfused
+from napari_exactile.network.traced.graph import NotExactError
+from napari_exactile.network.traced.outputs import WrongSizeError, check_size, pick
+from napari_exactile.network.traced.trace import dtype_of, trace
 from napari_exactile.torch_state import exact_arithmetic
 from napari_exactile.torchscript import is_script
 

@@ -9,10 +9,8 @@ from typing import Any
 
 import torch
 
-from napari_exactile.network.channels import dims_of
-from napari_exactile.network.constants import distinct
-from napari_exactile.network.graph import Graph, Node, Ref
-from napari_exactile.network.rules import bound_arguments
+from napari_exactile.network.rules.channels import dims_of
+from napari_exactile.network.rules.table import bound_arguments
 from napari_exactile.network.shares import Shares
 from napari_exactile.network.span import (
     ANY,
@@ -28,6 +26,8 @@ from napari_exactile.network.span import (
     size,
     times,
 )
+from napari_exactile.network.traced.constants import distinct
+from napari_exactile.network.traced.graph import Graph, Node, Ref
 
 # So many operators are followed backwards: what bounds an output stands near its end.
 FAR = 64

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
 
-from napari_exactile.network.halo import BoundGraph
-from napari_exactile.network.windowed import Convolution
+from napari_exactile.network.cone.bound import BoundGraph
+from napari_exactile.network.rules.table import InPapers
 
 HEADINGS = ("operator", "place", "channels", "stride", "context", "Eq. 1", "M mult-adds")
 # A path is shortened down to so many letters before a column is left out; the least telling goes first.
@@ -108,8 +108,8 @@ def _paper_radii(bound: BoundGraph, axis: int) -> list[Fraction]:
     radii = [Fraction(0)] * len(bound.graph.nodes)
     for node, operator in reversed(bound.steps):
         own = Fraction(0)
-        if isinstance(operator, Convolution):
-            own = bound.strides[node.inputs[0]][axis] * (operator.reaches[axis].span // 2)
+        if isinstance(operator, InPapers):
+            own = bound.strides[node.inputs[0]][axis] * (operator.papers_kernel[axis] // 2)
         for source in node.inputs:
             radii[source] = max(radii[source], radii[node.index] + own)
     return radii

@@ -10,11 +10,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from napari_exactile.geometry.interval import Interval
-from napari_exactile.network.freeze import RESIZING
-from napari_exactile.network.graph import Node
-from napari_exactile.network.halo import BoundGraph
-from napari_exactile.network.resample import Resampling
-from napari_exactile.network.rules import Anchored, Operator
+from napari_exactile.network.cone.bound import BoundGraph
+from napari_exactile.network.rules.resample import Resampling
+from napari_exactile.network.rules.table import Anchored, Operator
+from napari_exactile.network.traced.graph import Node
+from napari_exactile.network.whole.freeze import RESIZING
 
 
 def only_resizes(bound: BoundGraph) -> bool:

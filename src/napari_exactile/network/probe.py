@@ -21,13 +21,13 @@ from torch.utils._pytree import tree_map
 
 from napari_exactile.geometry.interval import full_box
 from napari_exactile.network.analysis import Analysis, analyse_module
-from napari_exactile.network.forms import in_training
-from napari_exactile.network.freeze import freeze
-from napari_exactile.network.graph import Graph, Node, NotExactError, Ref
-from napari_exactile.network.halo import last_uses
-from napari_exactile.network.memory import peak_whole_tile
-from napari_exactile.network.outputs import Output, pick
-from napari_exactile.network.trace import dtype_of, trace
+from napari_exactile.network.cone.bound import last_uses
+from napari_exactile.network.cost.memory import peak_whole_tile
+from napari_exactile.network.traced.forms import in_training
+from napari_exactile.network.traced.graph import Graph, Node, NotExactError, Ref
+from napari_exactile.network.traced.outputs import Output, pick
+from napari_exactile.network.traced.trace import dtype_of, trace
+from napari_exactile.network.whole.freeze import freeze
 from napari_exactile.torch_state import exact_arithmetic, window_by_window
 
 # Images with different rows set to NaN go through the network together while they take less than this.

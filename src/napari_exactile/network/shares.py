@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from napari_exactile.network.channels import dims_of
-from napari_exactile.network.forms import storage
-from napari_exactile.network.graph import Graph, Node, Ref
-from napari_exactile.network.rules import bound_arguments
+from napari_exactile.network.rules.channels import dims_of
+from napari_exactile.network.rules.table import bound_arguments
+from napari_exactile.network.traced.forms import storage
+from napari_exactile.network.traced.graph import Graph, Node, Ref
 
 # So many operators may stand between a quotient and the total that it was divided by.
 FAR = 8

@@ -10,11 +10,11 @@ from math import floor
 from torch import nn
 
 from napari_exactile.geometry.interval import round_up
-from napari_exactile.network.freeze import Frozen, freeze
-from napari_exactile.network.graph import Graph, NotExactError, Refusal
-from napari_exactile.network.halo import BoundGraph
-from napari_exactile.network.outputs import Output
-from napari_exactile.network.trace import trace
+from napari_exactile.network.cone.bound import BoundGraph
+from napari_exactile.network.traced.graph import Graph, NotExactError, Refusal
+from napari_exactile.network.traced.outputs import Output
+from napari_exactile.network.traced.trace import trace
+from napari_exactile.network.whole.freeze import Frozen, freeze
 
 # F is not known before the first trace: that one sees a length that every likely factor divides.
 DIVISIBLE_LENGTH = 2**8 * 3**2 * 5 * 7

@@ -15,16 +15,16 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from napari_exactile.evaluate.compare import Comparison
+from napari_exactile.evaluate.errors import Scored, TilingErrors
+from napari_exactile.evaluate.sweep import Kind, Step, Subject, Sweep, offset_steps, radius_steps, run_sweep
 from napari_exactile.geometry.interval import Box, box_shape
 from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.models.load import Model
 from napari_exactile.papers.published import Published
-from napari_exactile.run.compare import Comparison
-from napari_exactile.run.devices import pick_device
-from napari_exactile.run.errors import Scored, TilingErrors
-from napari_exactile.run.events import checker
-from napari_exactile.run.settings import Device
-from napari_exactile.run.sweep import Kind, Step, Subject, Sweep, offset_steps, radius_steps, run_sweep
+from napari_exactile.run.engine.events import checker
+from napari_exactile.run.plan.devices import pick_device
+from napari_exactile.run.plan.settings import Device
 
 
 @dataclass(frozen=True, slots=True)

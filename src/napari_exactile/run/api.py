@@ -9,51 +9,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from torch import nn
-
-from napari_exactile.images.chosen import Wanted
-from napari_exactile.images.open import as_opened, opened, opened_all
-from napari_exactile.images.opened import OpenedImage, Place
-from napari_exactile.images.source import Planes, own_source, source_of, stack_of
-from napari_exactile.images.underlying import costs_of
-from napari_exactile.models.load import Model, load_model
-from napari_exactile.network import probe
-from napari_exactile.network.analysis import Analysis, analyse_module
-from napari_exactile.network.declared import declare
-from napari_exactile.run.events import Event
-from napari_exactile.run.job import Job
-from napari_exactile.run.report import Result
-from napari_exactile.run.series import Series
-from napari_exactile.run.settings import Padding, Settings
-from napari_exactile.run.sizes import forbidden
-from napari_exactile.run.spot_check import WINDOWS
-from napari_exactile.run.stored import stored
-
-ModelLike = str | nn.Module | Model
-
-
-def analyse(model: ModelLike, shape: Sequence[int], padding: Padding = "auto") -> Analysis:
-    """Return F, context and radius of a model for images of spatial `shape`; no pixels are touched.
-
-    `padding` is that of Settings. A model that cannot be exact comes back with its `refusals`. Raises
-    ValueError for an unknown model or an empty shape.
-    """
-    loaded = load_model(model)
-    padded = (True,) * len(shape) if padding == "always" else forbidden(loaded.card, shape)
-    return analyse_module(loaded.module, loaded.card.channels, shape, loaded.card.output, padded)
-
-
-def measure_context(
-    model: ModelLike, shape: Sequence[int], factor: Sequence[int] | None = None
-) -> tuple[tuple[int, int], ...]:
-    """Return the pixels (before, after) an F-aligned zone that it depends on, measured with NaN, per axis.
-
-    The unchanged network runs on images of at most the spatial `shape`, thinner where that is enough.
-    `factor` replaces F for a model that `analyse` refuses. Raises NotMeasurableError (a ValueError) where an
-    operator swallows NaN, and ValueError for a `shape` too small, naming one that is large enough.
-    """
-    loaded = load_model(model)
-    return probe.measure_context(loaded.module, loaded.card.channels, shape, factor, loaded.card.output)
+from napari_exactile.images.about.chosen import Wanted
+from napari_exactile.images.about.opened import OpenedImage
+from napari_exactile.images.read.open import opened, opened_all
+from napari_exactile.images.read.underlying import costs_of
+from napari_exactile.models.load import load_model
+from napari_exactile.run.check.spot_check import WINDOWS
+from napari_exactile.run.engine.begin import make_job, make_series, pixel_size_of, place_of, warn_of_scale
+from napari_exactile.run.engine.events import Event
+from napari_exactile.run.engine.result import Result
+from napari_exactile.run.engine.schedule.series import Series
+from napari_exactile.run.plan.analyse import ModelLike
+from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.store.stored import stored
 
 
 @overload
@@ -168,20 +136,6 @@ def numbered(path: str | Path, number: int) -> Path:
     return path.with_name(f"{stem}_{number}{dot}{suffix}")
 
 
-def place_of(image: Any, axes: str | None, along: str, sizes: Sequence[float] | None = None) -> Place:
-    """Return where an image lies along some axes, as its file or the person says; `axes` are the image's."""
-    if isinstance(image, OpenedImage) and sizes is None and axes in {None, image.axes}:
-        return image.placed(along)
-    return Place.of(along, sizes or getattr(image, "pixel_size", None))
-
-
-def warn_of_scale(model: Model, sizes: Sequence[float] | None, stacklevel: int = 3) -> str:
-    """Warn who called the function that calls this of pixels of another size; return the words, or ""."""
-    if words := model.card.scale_warning(sizes):
-        warnings.warn(words, stacklevel=stacklevel)
-    return words
-
-
 def _run(series: Series, on_event: Callable[[Event], None], cancel: Callable[[], bool]) -> Result:
     for event in series.run(cancel):
         on_event(event)
@@ -203,43 +157,3 @@ def segment_whole(image: Any, model: ModelLike, *, axes: str | None = None, **se
     result = job.run_whole()
     found = tuple(filter(None, [words, *result.report.warnings]))
     return replace(result, report=replace(result.report, warnings=found))
-
-
-def pixel_size_of(image: Any, axes: str | None, job: Job) -> tuple[float, ...] | None:
-    """Return the sizes of an opened image's pixels along the axes of its job, as far as its file says."""
-    return place_of(image, axes, "zyx"[-len(job.source.shape) :]).pixel_size
-
-
-def make_series(
-    image: Any, model: ModelLike, axes: str | None, settings: Settings, name: str = "image",
-    pixel_size: Sequence[float] | None = None,
-) -> Series:  # fmt: skip
-    """Return what `segment` runs, a job for each plane of a stack; nothing is read yet."""
-    loaded, whole = load_model(model), opened(image)
-    channels, space = loaded.card.channels, loaded.card.axes
-    array, own, name = as_opened(whole, axes, name)
-    source = own_source(array)
-    planes = Planes.single(source) if source else stack_of(array, channels, own, name, space)
-    planes = replace(planes, pixel_size=place_of(whole, axes, planes.axes, pixel_size).pixel_size)
-    analysis = analysis_for(loaded, planes.sources[0].shape, settings)
-    return Series(planes, loaded, analysis, settings)
-
-
-def make_job(image: Any, model: ModelLike, axes: str | None, settings: Settings) -> Job:
-    """Return the job that `segment` runs; nothing is read yet."""
-    loaded = load_model(model)
-    channels, space = loaded.card.channels, loaded.card.axes
-    image, axes, name = as_opened(image, axes)
-    source = own_source(image) or source_of(image, channels, axes, name, space)
-    return Job(source, loaded, analysis_for(loaded, source.shape, settings), settings)
-
-
-def analysis_for(model: Model, shape: Sequence[int], settings: Settings) -> Analysis:
-    """Return what a run with these settings goes by: the analysis, or what was declared instead of one.
-
-    Raises as `declare` does where the settings are approximate.
-    """
-    analysis = analyse(model, shape, settings.padding)
-    if settings.method != "approximate":
-        return analysis
-    return declare(model.module, analysis, settings.factor)

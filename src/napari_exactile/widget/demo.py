@@ -10,8 +10,8 @@ import napari
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
-from napari_exactile.widget.background import Latest
 from napari_exactile.widget.dock import ExactileDock
+from napari_exactile.widget.form.background import Latest
 
 SAMPLE = "colonies_2048"
 # Long enough for napari to draw the last labels before the picture is taken.
@@ -74,9 +74,9 @@ class Demo:
 
     def _difference(self) -> list[tuple[str, str]]:
         """Run in the background: one pass over the whole image, against what the tiles gave."""
-        from napari_exactile.run.metrics import difference
-        from napari_exactile.run.summary import summary_lines
-        from napari_exactile.run.words import pixels_differ
+        from napari_exactile.evaluate.words import pixels_differ
+        from napari_exactile.run.check.metrics import difference
+        from napari_exactile.run.words.summary import summary_lines
 
         run = self._dock.run
         assert run is not None

@@ -12,31 +12,32 @@ from qtpy.QtGui import QHideEvent, QKeySequence, QShortcut, QShowEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 from superqt.utils import qthrottled
 
-from napari_exactile.widget.chooser import Chooser
-from napari_exactile.widget.details import DetailsDialog
-from napari_exactile.widget.drops import Drops
-from napari_exactile.widget.fields import Fields
-from napari_exactile.widget.footer import Footer
-from napari_exactile.widget.form import scrolled
-from napari_exactile.widget.open_model import ModelOpener
-from napari_exactile.widget.output import ask_about
-from napari_exactile.widget.overlay import TilingOverlay
-from napari_exactile.widget.own_layer import OWN, Frame, follow_units, raise_over
-from napari_exactile.widget.picture import keep_context
-from napari_exactile.widget.planner import Planner
-from napari_exactile.widget.preview import PreviewSection
-from napari_exactile.widget.region import Region
-from napari_exactile.widget.remembered import recall, remember
-from napari_exactile.widget.result_actions import ResultActions
-from napari_exactile.widget.results import Results
-from napari_exactile.widget.series import SeriesChooser
-from napari_exactile.widget.settled import Settled
+from napari_exactile.widget.choose.chooser import Chooser
+from napari_exactile.widget.choose.fields import Fields
+from napari_exactile.widget.choose.output import ask_about
+from napari_exactile.widget.choose.planner import Planner
+from napari_exactile.widget.choose.region import Region
+from napari_exactile.widget.draw.overlay import TilingOverlay
+from napari_exactile.widget.draw.own_layer import OWN, Frame, follow_units, raise_over
+from napari_exactile.widget.draw.picture import keep_context
+from napari_exactile.widget.form.form import scrolled
+from napari_exactile.widget.form.remembered import recall, remember
+from napari_exactile.widget.form.settled import Settled
+from napari_exactile.widget.model.details import DetailsDialog
+from napari_exactile.widget.open.drops import Drops
+from napari_exactile.widget.open.open_model import ModelOpener
+from napari_exactile.widget.open.series import SeriesChooser
+from napari_exactile.widget.preview.fields import PreviewFields
+from napari_exactile.widget.preview.section import PreviewSection
+from napari_exactile.widget.results.result_actions import ResultActions
+from napari_exactile.widget.results.results import ResultFields, Results
+from napari_exactile.widget.run.footer import Footer
 
 if TYPE_CHECKING:
     from napari_exactile.models.load import Model
-    from napari_exactile.run.plan import Plan
-    from napari_exactile.widget.chooser import Choice
-    from napari_exactile.widget.runner import Run
+    from napari_exactile.run.plan.plan import Plan
+    from napari_exactile.widget.choose.chooser import Choice
+    from napari_exactile.widget.run.runner import Run
 
 
 class ExactileDock(QWidget):
@@ -48,7 +49,8 @@ class ExactileDock(QWidget):
         self.viewer = napari_viewer
         self.planner = Planner(remembers)
         self.destroyed.connect(self.planner.forget)
-        self.fields = Fields(self._images, self._models, self.update_plan)
+        previewing, following = PreviewFields(), ResultFields()
+        self.fields = Fields(self._images, self._models, self.update_plan, [previewing, following])
         self.footer = Footer()
         self._settled = Settled(napari_viewer)
         self.destroyed.connect(self._settled.leave)
@@ -59,8 +61,8 @@ class ExactileDock(QWidget):
         self._region = Region(napari_viewer, self.fields, self.update_plan)
         self._chooser = Chooser(napari_viewer, self.fields, self.planner, self._region, self.update_plan)
         self._series = SeriesChooser(napari_viewer, self.fields, self.update_plan)
-        self.preview = PreviewSection(napari_viewer, self.fields.preview, self.overlay, self._settled)
-        self.results = Results(napari_viewer, self.fields.results, self)
+        self.preview = PreviewSection(napari_viewer, previewing, self.overlay, self._settled)
+        self.results = Results(napari_viewer, following, self)
         self.details = DetailsDialog(self, self.planner.classes, self._show_classes)
         self.opener = ModelOpener(
             self.fields.open_model, self.fields.open_note, lambda: self.planner.cards, self.add_model,
@@ -117,7 +119,7 @@ class ExactileDock(QWidget):
             if not self.result.may_continue():
                 return
         else:
-            from napari_exactile.widget.runner import Run
+            from napari_exactile.widget.run.runner import Run
 
             overwrite = self._overwrites(choice)
             if overwrite is None:
@@ -141,8 +143,8 @@ class ExactileDock(QWidget):
     def _overwrites(self, choice: Choice) -> bool | None:
         """Tell whether a store that is there is replaced; None where the person does not want either."""
         from napari_exactile.images.guard import refuse_over
-        from napari_exactile.images.underlying import files_under
-        from napari_exactile.run.store_state import state_of
+        from napari_exactile.images.read.underlying import files_under
+        from napari_exactile.run.store.state import state_of
 
         path = choice.output
         if path is None:
@@ -347,7 +349,7 @@ class ExactileDock(QWidget):
         self.fields.sample.changed.connect(lambda: self.viewer.open_sample("napari-exactile", "colonies_512"))
         self.fields.details.changed.connect(lambda _clicked: self.details.open())
         self.fields.output_path.clicked.connect(lambda _checked: self._chooser.output.ask(self))
-        self.fields.preview_header.toggled.connect(self.preview.update)
+        self.preview.fields.header.toggled.connect(self.preview.update)
         for switch in (self.fields.tiling, self.fields.all_contexts):
             switch.changed.connect(self._apply_switches)
         for field in self.fields.remembered().values():

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile, ZipFile
+
+from napari_exactile.widget.open.model_files import is_model_file
 
 if TYPE_CHECKING:
     from napari_exactile.widget.dock import ExactileDock
 
 PLUGIN, WIDGET = "napari-exactile", "Exact segmentation"
-PATTERNS = ("*.pt", "*.pth", "*.ts", "*.torchscript", "*.pt2", "*.safetensors", "*.zip", "*.yaml")
-"""What models are called; the manifest names the same."""
 NO_LAYERS = [(None,)]
 """What napari takes for a file that was read, and has no layers."""
-ZIP, PICKLE = b"PK\x03\x04", b"\x80"
-DESCRIPTIONS = ("rdf.yaml", "bioimageio.yaml", "model.yaml")
-# At the top level of YAML, or of JSON, which is YAML too.
-MODEL = re.compile(rb"""(^|[{,]\s*)['"]?type['"]?\s*:\s*['"]?model\b""", re.MULTILINE)
-HEAD = 1 << 16
-"""Bytes that are enough to tell."""
 
 
 def get_reader(path: str | list[str]) -> Callable[[str], list[tuple[None]]] | None:
@@ -55,33 +47,3 @@ def dock_of(viewer: Any) -> ExactileDock:
     dock.parentWidget().show()
     dock.parentWidget().raise_()
     return dock
-
-
-def is_model_file(path: Path) -> bool:
-    """Tell whether a file holds a model, by its name and first bytes: weights and videos share endings."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(HEAD)
-        match path.suffix.lower():
-            case ".pt" | ".pth":
-                return head.startswith((ZIP, PICKLE))
-            case ".ts" | ".torchscript" | ".pt2":
-                return head.startswith(ZIP)
-            case ".safetensors":
-                return head[8:9] == b"{"  # after the length of the header that it begins
-            case ".yaml":
-                return MODEL.search(head) is not None
-            case ".zip":
-                return _describes_a_model(path)
-    except OSError:
-        pass
-    return False
-
-
-def _describes_a_model(path: Path) -> bool:
-    try:
-        with ZipFile(path) as archive:
-            texts = [name for name in archive.namelist() if name.endswith(DESCRIPTIONS)]
-            return any(MODEL.search(archive.open(name).read(HEAD)) for name in texts)
-    except BadZipFile:
-        return False

@@ -1,0 +1,76 @@
+"""Errors of the usual tiling at one place of an image; a radius that was seen before comes back at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+from napari_exactile.evaluate.errors import Scored, TilingError, TilingErrors
+from napari_exactile.evaluate.estimate import Estimate, estimate
+from napari_exactile.evaluate.sweep import Subject, Sweep, radius_steps, run_sweep
+from napari_exactile.geometry.interval import Box
+from napari_exactile.geometry.tiling import Tiling
+from napari_exactile.run.engine.events import checker
+from napari_exactile.run.engine.local.job import Job
+
+IsCancelled = Callable[[], bool]
+
+
+class ErrorPreview:
+    """Computes errors in one window after the other, and remembers those in the last one.
+
+    `known` answers at once. Everything else computes, in whatever thread calls it, and raises ValueError for
+    pixels that cannot be used, and Cancelled once `is_cancelled()` is true. The job itself is never run.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._errors = TilingErrors(job)
+        self._computing = threading.Lock()
+        self._reference: Scored | None = None
+        self._found: dict[tuple[Tiling, Box], TilingError] = {}
+
+    @property
+    def measured(self) -> bool:
+        """Whether the image has been measured: before that, an answer takes as long as reading all of it."""
+        return self._job.normalization is not None
+
+    def known(self, tiling: Tiling, window: Box) -> TilingError | None:
+        """Return the error of this tiling in this window if it has been computed."""
+        return self._found.get((tiling, window))
+
+    def error(self, tiling: Tiling, window: Box, is_cancelled: IsCancelled) -> TilingError:
+        """Return the error of this tiling in this window; waits for a computation in another thread."""
+        check = checker(is_cancelled)
+        with self._computing:
+            check()
+            found = self.known(tiling, window)
+            if found is None:
+                self._errors.prepare(is_cancelled)
+                reference = self._reference_in(window, check)
+                found = self._errors.error(reference, tiling.zone, tiling.radius, check)
+                self._found[tiling, window] = found
+            return found
+
+    def _reference_in(self, window: Box, check: Callable[[], None]) -> Scored:
+        """Return the exact result of a window, for all radii the same; other windows are forgotten."""
+        if self._reference is None or self._reference.box != window:
+            self._found.clear()
+            self._reference = self._errors.reference(window, check)
+        return self._reference
+
+    def estimate(self, tiling: Tiling, is_cancelled: IsCancelled) -> Iterator[Estimate]:
+        """Yield ever better estimates of the error in the whole region that is tiled."""
+        return estimate(self._own_errors(is_cancelled), tiling, check=checker(is_cancelled))
+
+    def sweep(self, tiling: Tiling, window: Box, is_cancelled: IsCancelled) -> Iterator[Sweep]:
+        """Yield the errors in the window against the radius, 0 to required + 2 F, as they are measured."""
+        subject = Subject(self._own_errors(is_cancelled), window)
+        steps = radius_steps(self._errors.analysis, None, lambda _radius, _factor: tiling.zone)
+        return run_sweep("radius", [subject], steps, checker(is_cancelled))
+
+    def _own_errors(self, is_cancelled: IsCancelled) -> TilingErrors:
+        """Return what computes beside the others: executors belong to one thread."""
+        errors = TilingErrors(self._job)
+        errors.prepare(is_cancelled)
+        return errors

@@ -1,0 +1,1 @@
+"""What is connected in labels, numbered and measured block by block. Knows no files."""

@@ -1,0 +1,1 @@
+"""Files of people become arrays that are read box by box. Writes nothing."""

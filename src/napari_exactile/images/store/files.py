@@ -1,0 +1,118 @@
+"""The small files of a store beside its pixels and its journal: what is wrong with them, and put right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_exactile.images.store.journal import Record, read_json, write_json
+
+OWN = "exactile"
+RUN = f"{OWN}/run.json"
+# In the first line of the journal, what `run.json` says; in it, what the files of zarr say.
+ABOUT, FILES, ATTRIBUTES = "about", "files", "attributes"
+
+CHANGED = "not as it was written"
+
+Files = Mapping[str, Record]
+# What is the same in every store, also in those of earlier versions, which say of no other file what it was.
+EVERYWHERE: Files = {f"{OWN}/zarr.json": {ATTRIBUTES: {}, "zarr_format": 3, "node_type": "group"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something in a store that is not as it was written, and what continuing the run does about it.
+
+    Both say "{be}" or "{are}" for their verb, as they are told before and after.
+    """
+
+    what: str
+    remedy: str
+
+    @property
+    def found(self) -> str:
+        """A sentence for somebody who only looks."""
+        now = f"{self.what}: {self.remedy} when the run is continued"
+        return now.format(be="is", are="are")
+
+    @property
+    def mended(self) -> str:
+        """A sentence for what has been put right."""
+        return f"{self.what}: {self.remedy}".format(be="was", are="were")
+
+
+def be(count: int) -> str:
+    """Return the verb of a `Fault` for so many things."""
+    return "{be}" if count == 1 else "{are}"
+
+
+def about_of(path: Path, records: Sequence[Record]) -> tuple[Record, list[Fault]]:
+    """Return what a store was made of, and what is wrong with the file that says it.
+
+    It stands in `run.json` and, but for stores of earlier versions, in the journal. Raises ValueError where
+    neither says it.
+    """
+    kept = next((record[ABOUT] for record in records if isinstance(record.get(ABOUT), dict)), None)
+    about, wrong = _read(path / RUN)
+    if kept is None and about is None:
+        raise damaged_beyond(path, RUN, f"it is {wrong}, and nothing else says what the labels are of")
+    if kept is None:
+        assert about is not None
+        return about, []
+    if about == kept:
+        return kept, []
+    words = f"{RUN} {{be}} {wrong or CHANGED}"
+    return kept, [Fault(words, "it {be} written again, from the journal")]
+
+
+def damaged_beyond(path: Path, what: str, words: str) -> ValueError:
+    """Return the error for a store that cannot be continued any more, because of `what`."""
+    return ValueError(
+        f"{path} is damaged in {what} ({words}): choose another name for the labels, or begin anew and "
+        "overwrite it"
+    )
+
+
+def _read(path: Path) -> tuple[Record | None, str]:
+    """Return what a file says, or what is wrong with it."""
+    try:
+        return read_json(path), ""
+    except FileNotFoundError:
+        return None, "missing"
+    except ValueError:
+        return None, "damaged"
+
+
+def files_of(path: Path) -> dict[str, Record]:
+    """Return what the files of zarr say in a sound store, by their names in it; kept tensors are none."""
+    files = (file.relative_to(path) for file in path.rglob("zarr.json"))
+    names = sorted(file.as_posix() for file in files if file.parts[0] != OWN or len(file.parts) == 2)
+    return {name: read_json(path / name) for name in names}
+
+
+def file_faults(path: Path, files: Files) -> Iterator[tuple[str, Fault]]:
+    """Yield the files of zarr that do not say what they said at first; others may have added to it."""
+    for name, written in files.items():
+        found, wrong = _read(path / name)
+        if found is None or not _holds(found, written):
+            yield name, Fault(f"{name} {{be}} {wrong or CHANGED}", "it {be} written again")
+
+
+def _holds(found: Record, written: Record) -> bool:
+    """Tell whether a file says what was written; attributes may have been added."""
+    rest = all(key in found and found[key] == value for key, value in written.items() if key != ATTRIBUTES)
+    has_some = isinstance(found.get(ATTRIBUTES), dict) or ATTRIBUTES not in written
+    return rest and has_some and written.get(ATTRIBUTES, {}).items() <= _attributes(found).items()
+
+
+def write_again(path: Path, name: str, written: Record) -> None:
+    """Let a file of zarr say what it said at first; attributes that were added stay."""
+    found, _wrong = _read(path / name)
+    (path / name).parent.mkdir(parents=True, exist_ok=True)
+    write_json(path / name, written | {ATTRIBUTES: _attributes(found or {}) | written.get(ATTRIBUTES, {})})
+
+
+def _attributes(content: Record) -> Record:
+    attributes = content.get(ATTRIBUTES)
+    return attributes if isinstance(attributes, dict) else {}

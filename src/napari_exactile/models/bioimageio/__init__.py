@@ -1,0 +1,1 @@
+"""Models in packages of bioimage.io. Knows the formats of weights, not what runs them."""

@@ -1,0 +1,80 @@
+"""Look into pickles without running them: which classes and functions of Python they would call."""
+
+from __future__ import annotations
+
+import pickletools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from napari_exactile.models.files.archive import ModelFileError
+
+# What the pickles of tensors name, apart from the tensors themselves.
+_HARMLESS = {"collections.OrderedDict", "torch.Size", "torch.device", "torch.nn.parameter.Parameter"}
+_DTYPES = {"float16", "float32", "float64", "bfloat16", "int8", "int16", "int32", "int64", "uint8", "bool"}
+_STRINGS = {
+    "SHORT_BINUNICODE",
+    "BINUNICODE",
+    "BINUNICODE8",
+    "UNICODE",
+    "STRING",
+    "BINSTRING",
+    "SHORT_BINSTRING",
+}
+_MAGIC = 0x1950A86A20F9469CFC6C  # what torch < 1.6 begins its files with
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What pickles name and count: dotted names in order, the largest whole number and protocol."""
+
+    names: tuple[str, ...]
+    largest: int
+    protocol: int
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """The names that are more than tensors and what holds them: code that would be run."""
+        return tuple(name for name in self.names if name not in _HARMLESS and not _of_tensors(name))
+
+
+def scan(stream: BinaryIO, what: str, pickles: int = 1) -> Scan:
+    """Return what is in so many pickles in a row, of which nothing is run.
+
+    Raises ModelFileError, with `what` as the subject, for what is no pickle.
+    """
+    names, numbers, protocols = dict[str, None](), [0], [0]
+    try:
+        for _ in range(pickles):
+            names.update(dict.fromkeys(_read(stream, numbers, protocols)))
+    except Exception as error:  # damaged pickles fail in every way
+        raise ModelFileError(f"{what} is damaged: its pickle cannot be read") from error
+    return Scan(tuple(names), max(numbers), max(protocols))
+
+
+def _read(stream: BinaryIO, numbers: list[int], protocols: list[int]) -> Iterator[str]:
+    """Yield the names of a pickle; from protocol 4 on they are two strings that were pushed or remembered."""
+    strings, memo = ["", ""], dict[int, str]()
+    opcodes: Iterator[tuple[pickletools.OpcodeInfo, Any, int | None]] = pickletools.genops(stream)
+    for opcode, argument, _position in opcodes:
+        if opcode.name in _STRINGS:
+            strings = [strings[-1], str(argument)]
+        elif opcode.name in {"MEMOIZE", "BINPUT", "LONG_BINPUT"}:
+            memo[len(memo) if argument is None else argument] = strings[-1]
+        elif opcode.name in {"BINGET", "LONG_BINGET"}:
+            strings = [strings[-1], memo.get(argument, "")]
+        elif opcode.name == "PROTO":
+            protocols.append(argument)
+        elif opcode.name in {"GLOBAL", "INST"}:
+            yield str(argument).replace(" ", ".")
+        elif opcode.name == "STACK_GLOBAL":
+            yield ".".join(strings)
+        elif isinstance(argument, int) and argument != _MAGIC:
+            numbers[0] = max(numbers[0], argument)
+
+
+def _of_tensors(name: str) -> bool:
+    module, _, last = name.rpartition(".")
+    if module == "torch._utils":
+        return last.startswith("_rebuild_")
+    return module in {"torch", "torch.storage"} and (last.endswith("Storage") or last in _DTYPES)

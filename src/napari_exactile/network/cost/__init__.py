@@ -1,0 +1,1 @@
+"""What computing a zone takes: memory, arithmetic, passes over the image, room for what is kept."""

@@ -1,0 +1,1 @@
+"""Computing a plan: events, results, and what pauses and stops it. Knows no store on disk."""

@@ -1,0 +1,83 @@
+"""What a person may ask of a run while it goes on: to pause, to resume, and which tiles come first."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+
+from napari_exactile.run.engine import events
+from napari_exactile.run.engine.events import Event
+
+# Gives the numbers of tiles that are to be computed before all others, the first one first; done ones may be
+# among them. It is asked before every tile, in the thread of the run, and should be cheap.
+Order = Callable[[], Iterable[int]]
+# A run asks from time to time whether it is cancelled, as whoever cancels cannot wake it.
+ASK_SECONDS = 0.1
+
+
+class Control:
+    """Pauses and resumes a run, and tells it its order; all methods may be called from any thread.
+
+    `waited` are the seconds that runs have spent in pauses that are over.
+    """
+
+    def __init__(self, order: Order = lambda: ()) -> None:
+        self.order, self.waited = order, 0.0
+        self._going = threading.Event()
+        self._going.set()
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing new may be started."""
+        return not self._going.is_set()
+
+    def pause(self) -> None:
+        """Let the run finish the tile at work and start no other."""
+        self._going.clear()
+
+    def resume(self) -> None:
+        """Let the run go on."""
+        self._going.set()
+
+    def gate(self, is_cancelled: Callable[[], bool]) -> Iterator[Event]:
+        """Tell of a pause and wait for its end; returns at once without one, or once `is_cancelled()`."""
+        if not self.paused:
+            return
+        yield events.Paused()
+        started = time.perf_counter()
+        # Not just once: the next pause may begin before the end of this one has been noticed.
+        while self.paused and not is_cancelled():
+            self._going.wait(ASK_SECONDS)
+        self.waited += time.perf_counter() - started
+
+    def pausing(self, steps: Iterable[Event], is_cancelled: Callable[[], bool]) -> Iterator[Event]:
+        """Tell the steps, with a gate after each."""
+        for event in steps:
+            yield event
+            yield from self.gate(is_cancelled)
+
+
+class Queue:
+    """The numbers of the tiles that are left, in their own order but for what `order` puts first."""
+
+    def __init__(self, left: Iterable[int], order: Order) -> None:
+        self._left, self._order = dict.fromkeys(left), order
+
+    def __len__(self) -> int:
+        return len(self._left)
+
+    def first(self, count: int) -> list[int]:
+        """Return the next `count` tiles, or all that are left, as the order is now."""
+        found: list[int] = []
+        for index in chain(self._order(), self._left):
+            if len(found) == count:
+                break
+            if index in self._left and index not in found:
+                found.append(index)
+        return found
+
+    def remove(self, index: int) -> None:
+        """Take a tile out: it is never named again."""
+        del self._left[index]

@@ -1,0 +1,1 @@
+"""This computer's devices: from boxes of the image to labels."""

@@ -1,0 +1,106 @@
+"""Where the results of a run are kept: the protocol that a job writes to, and its form in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_exactile.geometry.interval import Box
+from napari_exactile.images.normalize.steps import Normalization
+from napari_exactile.run.engine.passes.pass_records import Values
+from napari_exactile.run.plan.settings import NumberType
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What was done before: the near-ties of finished tiles, by their number, and the image's statistics.
+
+    `seconds` is how long it took. `passes` is what passes over the image have found for operators that look
+    at all of it, the first ones first; what is kept between passes lies in `folder`, if there is one.
+    """
+
+    near_ties: Mapping[int, int] = field(default_factory=dict)
+    normalization: Normalization | None = None
+    seconds: float = 0.0
+    passes: tuple[Values, ...] = ()
+    folder: Path | None = None
+
+
+class Arrays(Protocol):
+    """Where a run's results are kept, and what is known of them from before; used by one thread at a time.
+
+    Arrays of numpy itself are written by the thread of the run, all others by one thread beside it, which
+    then calls `finished`. `seconds` are those of the run so far.
+    """
+
+    def remembered(self) -> Remembered:
+        """Return what was done before this run; asked when the job is made."""
+        ...
+
+    def measured(self, normalization: Normalization, seconds: float) -> None:
+        """Hear of the image's statistics, before the first pass; may be called again."""
+        ...
+
+    def surveyed(self, number: int, values: Values, seconds: float) -> None:
+        """Hear what pass `number` (from 0) over the image has found, before the next one."""
+        ...
+
+    def labels(
+        self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: Any, unfinished: int
+    ) -> NDArray[Any]:
+        """Return an array (*leading, *shape) of `unfinished`, except where labels are remembered."""
+        ...
+
+    def probabilities(
+        self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: NumberType
+    ) -> NDArray[Any]:
+        """Return an array of NaN for probabilities or values (*leading, *shape)."""
+        ...
+
+    def finished(self, tile: int, part: Box | None, near_ties: int, seconds: float) -> None:
+        """Hear that a tile's `part` of the arrays is written (None: it has none), before anyone else does."""
+        ...
+
+
+class Memory:
+    """Keeps results in memory, and nothing from one run to the next."""
+
+    def remembered(self) -> Remembered:
+        """Return that nothing is known."""
+        return Remembered()
+
+    def measured(self, normalization: Normalization, seconds: float) -> None:
+        """Do nothing: the job knows it."""
+
+    def surveyed(self, number: int, values: Values, seconds: float) -> None:
+        """Do nothing, as above."""
+
+    def labels(
+        self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: Any, unfinished: int
+    ) -> NDArray[Any]:
+        """Return an array for labels."""
+        return np.full((*leading, *shape), unfinished, dtype)
+
+    def probabilities(
+        self, leading: tuple[int, ...], shape: tuple[int, ...], dtype: NumberType
+    ) -> NDArray[Any]:
+        """Return an array for probabilities or values."""
+        return np.full((*leading, *shape), np.nan, dtype)
+
+    def finished(self, tile: int, part: Box | None, near_ties: int, seconds: float) -> None:
+        """Do nothing: what is written is there."""
+
+
+def as_numbers(values: NDArray[np.float32], dtype: NumberType) -> NDArray[Any]:
+    """Return probabilities or values in the type that they are kept in; ValueError where it is too small."""
+    try:
+        with np.errstate(over="raise"):
+            return values.astype(dtype, copy=False)
+    except FloatingPointError:
+        most = np.abs(values[np.isfinite(values)]).max()
+        raise ValueError(f"values up to {most:.4g} do not fit into {dtype}: keep them as float32") from None

@@ -1,0 +1,1 @@
+"""Which plane and which zone comes next."""

@@ -1,0 +1,44 @@
+"""The plan that settings mean on this machine, and the same plan as another run has begun it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from napari_exactile.geometry.interval import full_box
+from napari_exactile.network.analysis import Analysis
+from napari_exactile.run.plan.approximate import approximate_plan
+from napari_exactile.run.plan.devices import memory_budget, scratch_budget
+from napari_exactile.run.plan.plan import Plan, plan_tiles, predicted_bytes, redundancy
+from napari_exactile.run.plan.settings import Settings
+
+
+def make_plan(analysis: Analysis, settings: Settings, device: torch.device) -> Plan:
+    """Return the plan that these settings mean on this device; approximate ones need what `declare` gives."""
+    if settings.method == "approximate":
+        return approximate_plan(analysis, settings)
+    memory = settings.memory_limit or memory_budget(device)
+    scratch = scratch_budget() if settings.scratch_limit is None else settings.scratch_limit
+    kind: Any = device.type
+    return plan_tiles(
+        analysis, settings.tile, settings.radius, settings.method, settings.region, memory, kind, scratch
+    )
+
+
+def as_begun(
+    plan: Plan, analysis: Analysis, settings: Settings, zone: tuple[int, ...], kept: Iterable[int]
+) -> Plan:
+    """Return a plan with the zones, and the tensors kept between passes, that a run was begun with.
+
+    Both depend on what was free then, and the last bits of the results on both.
+    """
+    tiling = replace(plan.tiling, zone=zone)
+    if plan.approximate:
+        return replace(plan, tiling=tiling)
+    schedule = analysis.passes.schedule(frozenset(kept))
+    cost = redundancy(analysis, tiling, settings.region or full_box(analysis.shape), plan.method, schedule)
+    peak = predicted_bytes(analysis.require(), zone, plan.radius, plan.method)
+    return replace(plan, tiling=tiling, schedule=schedule, redundancy=cost, peak_bytes=peak)

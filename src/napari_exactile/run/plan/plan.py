@@ -1,0 +1,259 @@
+"""From an analysis and a tile size to a plan: which zones, from which tiles, at what cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import inf, prod
+from typing import Literal
+
+from napari_exactile.geometry.interval import Box, Interval, box_shape, full_box, round_up
+from napari_exactile.geometry.tiling import Tile, Tiling, zone_of_tile
+from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.cone.bound import BoundGraph
+from napari_exactile.network.cost.arithmetic import work_trimmed, work_whole, work_whole_tile
+from napari_exactile.network.cost.memory import peak_trimmed, peak_whole_tile
+from napari_exactile.network.cost.passes import Schedule
+from napari_exactile.run.plan.ahead import AHEAD, BEHIND
+from napari_exactile.run.plan.automatic import SPEEDS, Speed, cheapest
+from napari_exactile.run.plan.settings import Method
+
+# Where pieces need not be the fastest: larger ones compute less again, smaller ones need less memory.
+COMFORTABLE_ZONE = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Zones that partition the region, each with its tile; iterable again and again, with a length.
+
+    `required_radius` is what the network needs (empty: no radius is enough), `redundancy` the
+    multiply-accumulates relative to one pass over the region (1.0 is the least possible), `peak_bytes` the
+    predicted memory of the largest tile (0: it cannot be predicted).
+    `automatic` says that the tile size was chosen by the program. `schedule` are the passes over the image:
+    one, or more where operators look at all of it, whose cost `redundancy` counts too.
+    """
+
+    tiling: Tiling
+    method: Method
+    required_radius: tuple[int, ...]
+    redundancy: float
+    peak_bytes: int
+    automatic: bool
+    schedule: Schedule
+
+    def __len__(self) -> int:
+        return len(self.tiling)
+
+    def __iter__(self) -> Iterator[Tile]:
+        return iter(self.tiling)
+
+    @property
+    def zor(self) -> tuple[int, ...]:
+        """Size of a full zone of responsibility, in pixels."""
+        return self.tiling.zone
+
+    @property
+    def radius(self) -> tuple[int, ...]:
+        """Context that a tile reads on every side of its zone, in pixels."""
+        return self.tiling.radius
+
+    @property
+    def factor(self) -> tuple[int, ...]:
+        """F: zones start on multiples of it."""
+        return self.tiling.factor
+
+    @property
+    def tile(self) -> tuple[int, ...]:
+        """Size of a full tile: `ZoR + 2 * Radius`."""
+        return self.tile_with(self.radius)
+
+    def tile_with(self, radius: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the size that a full tile would have with another radius."""
+        return tuple(z + 2 * r for z, r in zip(self.zor, radius, strict=True))
+
+    @property
+    def approximate(self) -> bool:
+        """Whether the model cannot be exact, and is run with a radius that a person chose."""
+        return self.method == "approximate"
+
+    @property
+    def exact(self) -> bool:
+        """Whether the labels are those of one pass over the whole image."""
+        if self.approximate:
+            return False
+        pairs = zip(self.radius, self.required_radius, strict=True)
+        return all(radius >= required for radius, required in pairs)
+
+
+def plan_tiles(
+    analysis: Analysis,
+    tile: int | Literal["auto"] = "auto",
+    radius: int | Literal["auto"] | None = None,
+    method: Method = "trimmed",
+    region: Box | None = None,
+    memory: int | None = None,
+    device: Literal["cpu", "cuda"] = "cpu",
+    scratch: int = 0,
+) -> Plan:
+    """Return the plan of a tile size, in pixels and rounded down to multiples of F.
+
+    `radius` None or "auto" is what the network needs; an automatic tile is the one that takes the least
+    predicted time on this kind of `device` within `memory` bytes. `scratch` bytes may be kept between passes
+    over the image. Raises
+    NotExactError where the network is refused, and ValueError for a tile without a zone or for an undersized
+    radius, which only the method "whole-tile" takes.
+    """
+    _refuse_approximate(method)
+    analysis = analysis.for_whole_tiles if method == "whole-tile" else analysis
+    bound = analysis.require()
+    required = analysis.radius
+    assert required is not None
+    chosen = required if radius in {None, "auto"} else _snapped(radius, bound.factor)
+    _refuse_anchored(analysis, method)
+    _refuse_undersized(analysis, chosen, method)
+    asked = region or full_box(analysis.shape)
+    region = _with_output(analysis, asked)
+    if tile == "auto":
+        whole = Tiling(analysis.shape, bound.factor, bound.factor, chosen, region, analysis.padded_shape)
+        zone = _automatic_zone(analysis, whole, method, memory, SPEEDS[device])
+    else:
+        zone = zone_of_tile((tile,) * len(chosen), chosen, bound.factor)
+    tiling = Tiling(analysis.shape, bound.factor, zone, chosen, region, analysis.padded_shape)
+    schedule = analysis.passes.within(scratch)
+    cost = redundancy(analysis, tiling, asked, method, schedule)
+    peak = predicted_bytes(bound, zone, chosen, method)
+    return Plan(tiling, method, required, cost, peak, tile == "auto", schedule)
+
+
+def predicted_bytes(bound: BoundGraph, zone: tuple[int, ...], radius: tuple[int, ...], method: Method) -> int:
+    """Return the predicted memory of one tile of this zone size, away from the image's edges."""
+    shape = bound.graph.spatial_shape(0)
+    middle = tuple(
+        Interval(start, min(start + z, n))
+        for z, n, f, side in zip(zone, shape, bound.factor, bound.grid(shape).covered, strict=True)
+        for start in [max(side.start, (side.start + side.stop - z) // 2) // f * f]
+    )
+    if method == "trimmed":
+        return peak_trimmed(bound, middle)
+    tile = tuple(m.grow(r, r).clip(Interval(0, n)) for m, r, n in zip(middle, radius, shape, strict=True))
+    return peak_whole_tile(bound, tile)
+
+
+def largest_tile(analysis: Analysis, radius: tuple[int, ...], method: Method, memory: int) -> int | None:
+    """Return the largest square tile whose predicted memory is at most `memory`; None where none fits."""
+    bound = analysis.require()
+    zones = _zone_sizes(bound, max(bound.graph.spatial_shape(0)))
+    fits = [z for z in zones if predicted_bytes(bound, (z,) * len(radius), radius, method) <= memory]
+    return fits[0] + 2 * max(radius) if fits else None
+
+
+def _automatic_zone(
+    analysis: Analysis, tiling: Tiling, method: Method, memory: int | None, speed: Speed
+) -> tuple[int, ...]:
+    """Return the zone that takes the least predicted time within the memory; a single F where none fits.
+
+    What a zone costs does not depend on the memory that is free now, so the analysis remembers it: the dock
+    plans anew with every change of a field.
+    """
+    bound = analysis.require()
+
+    def costs(zone: tuple[int, ...]) -> tuple[int, float]:
+        tiles = replace(tiling, zone=zone)
+        return predicted_bytes(bound, zone, tiling.radius, method), _work(bound, tiles, method)
+
+    def seconds(zone: tuple[int, ...]) -> float:
+        tiles, known = replace(tiling, zone=zone), analysis.known_costs
+        if (tiles, method) not in known:
+            known[tiles, method] = costs(zone)
+        peak, work = known[tiles, method]
+        fits = memory is None or peak + _waiting_bytes(bound, zone, tiling.radius) <= memory
+        return speed.seconds(work, peak, len(tiles)) if fits else inf
+
+    return cheapest(box_shape(tiling.region), bound.factor, seconds) or bound.factor
+
+
+def _waiting_bytes(bound: BoundGraph, zone: tuple[int, ...], radius: tuple[int, ...]) -> int:
+    """Return what is read ahead of a tile and waits to be written after others, at most."""
+    image, output = bound.graph.nodes[0], bound.graph.nodes[bound.graph.output]
+    tile = prod(z + 2 * r for z, r in zip(zone, radius, strict=True))
+    read, written = tile * image.shape[1] * image.dtype.itemsize, prod(zone) * output.shape[1] * 4
+    return AHEAD * read + BEHIND * written
+
+
+def _zone_sizes(bound: BoundGraph, largest: int) -> list[int]:
+    """Return square zone sizes, falling by about a quarter, all multiples of F."""
+    step = max(bound.factor)
+    sizes, size = [], round_up(largest, step)
+    while size > step:
+        sizes.append(size)
+        size = max(step, size * 3 // 4 // step * step)
+    return [*sizes, step]
+
+
+def _snapped(radius: int | str | None, factor: tuple[int, ...]) -> tuple[int, ...]:
+    assert isinstance(radius, int)
+    return tuple(round_up(radius, f) for f in factor)
+
+
+def _refuse_approximate(method: Method) -> None:
+    if method == "approximate":
+        raise ValueError('only `segment` has the method "approximate": there is no plan without the model')
+
+
+def _refuse_anchored(analysis: Analysis, method: Method) -> None:
+    if method == "whole-tile" and analysis.anchors:
+        raise ValueError(
+            'the method "whole-tile" cannot be exact for this model, whatever the radius: '
+            f'{analysis.anchors[0]}. Choose "trimmed"'
+        )
+
+
+def _with_output(analysis: Analysis, region: Box) -> Box:
+    """Return the part of a region for which there is an output; raise ValueError where there is none."""
+    covered = analysis.grid.covered
+    if analysis.part(region) is None:
+        sides = " x ".join(f"{side.start}..{side.stop}" for side in covered)
+        raise ValueError(f"the network gives no output for that region of the image, only in {sides} px")
+    return tuple(side.clip(inside) for side, inside in zip(region, covered, strict=True))
+
+
+def _refuse_undersized(analysis: Analysis, radius: tuple[int, ...], method: Method) -> None:
+    required = analysis.radius or ()
+    if all(r >= need for r, need in zip(radius, required, strict=True)):
+        return
+    if method == "whole-tile" and any(map(any, analysis.grid.margins)):
+        raise ValueError(
+            f"a radius of {min(radius)} px is too small: this model needs {max(required)} px. As its output "
+            "is smaller than the image, tiles with less would leave gaps"
+        )
+    if method == "trimmed":
+        raise ValueError(
+            f"a radius of {min(radius)} px is too small: this model needs {max(required)} px. "
+            'Leave it out, or choose the method "whole-tile" to see the error that it makes'
+        )
+
+
+def redundancy(analysis: Analysis, tiling: Tiling, region: Box, method: Method, schedule: Schedule) -> float:
+    """Return the multiply-accumulates relative to one pass over the region that was asked for."""
+    bound = analysis.require()
+    whole = work_whole(bound)
+    if not whole:
+        return 1.0  # such a network multiplies nothing
+    for side, length in zip(region, tiling.padded_shape, strict=True):
+        whole *= len(side) / length
+    if not schedule.surveys:
+        return _work(bound, tiling, method) / whole
+    # What operators must know of the image is gathered from all of it, whatever the region.
+    axes = range(len(tiling.shape))
+    seen = analysis.padded_shape
+    everywhere = Tiling(seen, tiling.factor, tiling.zone, (0,) * len(axes), padded_shape=seen)
+    work, spans = analysis.passes.work_of, [everywhere.spans(axis) for axis in axes]
+    surveys = sum(work(one, spans) for one in schedule.surveys)
+    return (surveys + work(schedule.last, [tiling.spans(axis) for axis in axes])) / whole
+
+
+def _work(bound: BoundGraph, tiling: Tiling, method: Method) -> float:
+    axes = range(len(tiling.shape))
+    if method == "trimmed":
+        return work_trimmed(bound, [tiling.spans(axis) for axis in axes])
+    return work_whole_tile(bound, [tiling.reads(axis) for axis in axes])

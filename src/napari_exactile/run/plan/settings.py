@@ -1,0 +1,112 @@
+"""What a person chose: the same settings from the dock, the command line and scripts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite, isnan, nan
+from typing import Literal, get_args
+
+from napari_exactile.geometry.interval import Box
+from napari_exactile.images.normalize.steps import Step, steps_of
+
+Method = Literal["trimmed", "whole-tile", "approximate"]
+Device = Literal["auto", "cpu", "cuda"]
+NumberType = Literal["float32", "float16"]
+Padding = Literal["auto", "always"]
+OutputKind = Literal["auto", "classes", "logits", "probabilities", "values"]
+NormalizationChoice = str | tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of one run; "auto" leaves the choice to the program.
+
+    `tile` and `radius` are in pixels, `region` is the box to segment (None: the whole image), `memory_limit`
+    is in bytes and bounds automatic tiles, `scratch_limit` what networks that take several passes over the
+    image keep in between, in memory and temporary files, or in the store that labels go to.
+
+    `normalization` is "model" (what the model asks for), "z-score", "min-max", "percentile" (1 to 99.8),
+    "none", a text such as "clip 0 4095; joint z-score" or "fixed 120 35" (see `parse_steps`), or a tuple of
+    steps such as (Clip(0, 4095), ZScore()). Pixels that equal `ignore` in all channels, such as 0 around the
+    tissue of a slide, are left out of what is measured; they are normalised and segmented like the others.
+    With `ignore` NaN, pixels that are NaN in some channel are left out, enter the network as the mean that
+    was measured of their channel, and are labelled background; without it, such images are refused.
+
+    `probabilities` keeps these beside the labels: True as float32, "float16" in half the space with three
+    digits. It says the type of values, too, for networks that give such; they are kept in any case.
+
+    `output_kind` says what the network's output is: "classes", of which the best channel counts, yes or no
+    for each channel from "logits" or from "probabilities", or "values"; "auto" is what the model says, or its
+    last layers. `threshold` replaces the model's where its output says yes or no; `together` measures all
+    planes of a stack as one image instead of each by itself.
+
+    `padding` "auto" takes the image as it is, and reflects it at the bottom or right up to multiples of F
+    only along axes where the network, or its package, does not take its size; "always" does so along all
+    axes, as the papers do.
+
+    The method "approximate" is for models that cannot be exact. It needs a radius of one's own; `factor` is
+    what sizes of its tiles are multiples of. Raises ValueError for values that no run can have.
+    """
+
+    tile: int | Literal["auto"] = "auto"
+    radius: int | Literal["auto"] = "auto"
+    method: Method = "trimmed"
+    region: Box | None = None
+    normalization: NormalizationChoice = "model"
+    probabilities: bool | NumberType = False
+    device: Device = "auto"
+    memory_limit: int | None = None
+    scratch_limit: int | None = None
+    factor: int | Literal["auto"] = "auto"
+    threshold: float | None = None
+    together: bool = False
+    ignore: float | None = None
+    output_kind: OutputKind = "auto"
+    padding: Padding = "auto"
+
+    def __post_init__(self) -> None:
+        if self.tile != "auto" and self.tile < 1:
+            raise ValueError(f"a tile needs at least 1 px, not {self.tile}")
+        if self.radius != "auto" and self.radius < 0:
+            raise ValueError(f"a radius cannot be negative: {self.radius}")
+        _check_choice("method", self.method, get_args(Method))
+        if not isinstance(self.probabilities, bool):
+            _check_choice("the type of probabilities", self.probabilities, get_args(NumberType))
+        self._check_approximate()
+        if self.normalization != "model":
+            steps_of(self.normalization)
+        if str(self.device) == "mps":
+            raise ValueError(
+                "Apple's GPU (mps) is not offered: its arithmetic has not been shown to be exact. Use the CPU"
+            )
+        _check_choice("device", self.device, get_args(Device))
+        _check_choice("padding", self.padding, get_args(Padding))
+        _check_choice("the kind of output", self.output_kind, get_args(OutputKind))
+        if self.memory_limit is not None and self.memory_limit < 1:
+            raise ValueError(f"the memory limit must be positive, not {self.memory_limit}")
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise ValueError(f"a threshold lies between 0 and 1, not at {self.threshold}")
+        if self.ignore is not None and isnan(self.ignore):
+            object.__setattr__(self, "ignore", nan)  # the one that equals itself in comparisons of settings
+        elif self.ignore is not None and not isfinite(self.ignore):
+            raise ValueError(f"the value to ignore is a number or nan, not {self.ignore}")
+        if self.scratch_limit is not None and self.scratch_limit < 0:
+            raise ValueError(f"the scratch limit cannot be negative: {self.scratch_limit}")
+
+    @property
+    def number_type(self) -> NumberType:
+        """The type that probabilities or values are kept in."""
+        return "float32" if isinstance(self.probabilities, bool) else self.probabilities
+
+    def _check_approximate(self) -> None:
+        if self.method == "approximate" and self.radius == "auto":
+            raise ValueError('the method "approximate" needs a radius of your own in pixels, such as 64')
+        if self.factor != "auto" and self.method != "approximate":
+            raise ValueError('a factor is for the method "approximate": otherwise it follows from the model')
+        if self.factor != "auto" and self.factor < 1:
+            raise ValueError(f"tiles are multiples of at least 1 px, not {self.factor}")
+
+
+def _check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{what} is one of {', '.join(choices)}, not {value!r}")

@@ -1,0 +1,1 @@
+"""A run whose results live on disk: begun, continued, and verified there."""

@@ -1,0 +1,137 @@
+"""A series whose labels are kept in a store on disk: begun there, or continued where it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from napari_exactile.geometry.interval import round_up
+from napari_exactile.images.about.opened import Place
+from napari_exactile.images.guard import refuse_over
+from napari_exactile.images.read.underlying import files_under
+from napari_exactile.images.store.folder import free_bytes
+from napari_exactile.images.store.store import LabelStore, check_room, clear, is_complete, telling_gone
+from napari_exactile.network.cost.passes import Schedule
+from napari_exactile.run.engine.schedule.series import Series
+from napari_exactile.run.store.identity import differing, identity, settings_as_json
+from napari_exactile.run.store.images import images_of
+from napari_exactile.run.store.origin import origin_of, without_files
+from napari_exactile.run.store.planes import StoredPlanes
+from napari_exactile.run.store.reading import FORMAT, StoreReading, check_about, plan_of
+from napari_exactile.run.store.records import StoreRecords
+from napari_exactile.run.store.report_file import REPORT, ReportFile, reported
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSeries:
+    """A series that writes to a store, with the number of tiles that were done when it was opened.
+
+    `report` is written when the run ends; before that, its `checking` may compare random windows. `mended`
+    says in sentences what was damaged then and has been put right, or is computed anew.
+    """
+
+    series: Series
+    store: LabelStore
+    done_before: int
+    report: ReportFile
+    mended: tuple[str, ...] = ()
+
+
+@contextmanager
+def stored(
+    series: Series, path: Path, overwrite: bool = False, where: Place | None = None
+) -> Iterator[StoredSeries]:
+    """Yield the same series with its results in a store, which nobody else can write meanwhile.
+
+    A store that is there is continued, or replaced where `overwrite` says so; its finished zones are checked
+    first. `where` is the place of the image along the axes of the series, and so says where a new store lies.
+    Raises ValueError where the store holds something else than this series would give, saying what differs,
+    cannot hold its axes, or would replace the image, ChangedError where the image's file is not what was
+    opened, InUseError where another run is writing the store, StoreGoneError where it is removed meanwhile,
+    and OSError where the disk has no room.
+    """
+    refuse_over(path, files_under(series.planes.whole), "the labels")
+    if overwrite and is_complete(path):
+        clear(path)
+    found = None if is_complete(path) else identity(series)
+    store = LabelStore(path) if found is None else _created(series, path, found, where)
+    try:
+        check_about(store)
+        if found is None:
+            series = _as_then(series, store)
+            found = identity(series)
+        _refuse_different(store, found)
+        plan = plan_of(series, store)
+        if not store.tells_of_itself:
+            store.tell(store.about | _of_now(series, store.about))
+        reading = StoreReading.of(store, series, plan)
+        reading = reading.standing(store.recover(reading.zones))
+        kept = StoredPlanes(store, reading.known, reading.records.seconds, len(plan))
+        done = kept.done
+        check_room(path, int((1 - done / series.tiles) * store.nbytes))
+        mended = tuple(fault.mended for fault in reading.faults)
+        own = series.in_store(kept, plan, mended)
+        is_sound = not any(REPORT in fault.what for fault in reading.faults)
+        with telling_gone(path), reported(store, own, is_sound) as report:
+            yield StoredSeries(own, store, done, report, mended)
+        if own.complete:
+            own.job.forget()
+            kept.tidy()
+    finally:
+        store.close()
+
+
+def _as_then(series: Series, store: LabelStore) -> Series:
+    """Return a series as the version that began its store would run it: once, all images were padded."""
+    analysis, known = series.analysis, "padding" in store.about["identity"]
+    even = tuple(round_up(n, f) for n, f in zip(analysis.shape, analysis.factor or (), strict=False))
+    if known or analysis.evenly is None or even == analysis.padded_shape:
+        return series
+    settings = replace(series.settings, padding="always")
+    return Series(series.planes, series.model, analysis.evenly(), settings, notes=series.notes)
+
+
+def _refuse_different(store: LabelStore, found: dict[str, Any]) -> None:
+    if different := differing(store.about["identity"], found):
+        raise ValueError(
+            f"{store.path} was begun with another {different}: choose another name for the labels, or "
+            "begin anew and overwrite it"
+        )
+    if spoilt := StoreRecords.of(store.journal.records).spoilt:
+        raise ValueError(f"{store.path} cannot be continued: {spoilt}. Begin anew and overwrite it")
+
+
+def _of_now(series: Series, about: dict[str, Any]) -> dict[str, Any]:
+    """Return what a store of an earlier version says of its run, by a run that is the same.
+
+    Files stay those of the first run: this one's image may have come as an array.
+    """
+    now, then = origin_of(series), about.get("origin")
+    same = isinstance(then, dict) and without_files(then) == without_files(now)
+    return {"settings": settings_as_json(series.settings), "origin": then if same else now}
+
+
+def _created(series: Series, path: Path, found: dict[str, Any], where: Place | None) -> LabelStore:
+    job, card = series.job, series.model.card
+    images = images_of(series, path.name.split(".")[0], where or Place.of(series.planes.axes))
+    room = max(0, free_bytes(path) - sum(image.layout.nbytes for image in images.values()))
+    about = {
+        "format": FORMAT,
+        "identity": found,
+        "settings": settings_as_json(series.settings),
+        "origin": origin_of(series),
+        "zone": list(job.plan.zor),
+        "kept": sorted(_schedule(series, room).kept),
+        "tiles": series.tiles,
+        "channel names": list(card.class_names(job.decision.channels)) if job.decision.leading else [],
+    }
+    return LabelStore.create(path, images, about)
+
+
+def _schedule(series: Series, room: int) -> Schedule:
+    """Return the passes of the plan, or those that keep less where the disk has less `room` beside labels."""
+    schedule = series.job.plan.schedule
+    return schedule if schedule.bytes <= room else series.analysis.passes.within(room)

@@ -1,0 +1,1 @@
+"""What is known of models and runs, as sentences for people."""

@@ -1,0 +1,178 @@
+"""A report in words for people, in a few sections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from napari_exactile.geometry.grid import in_words
+from napari_exactile.geometry.interval import lengths
+from napari_exactile.geometry.words import counted
+from napari_exactile.run.engine.local.checked import SpotCheck
+from napari_exactile.run.words.summary import missing_words, padding_words, sides
+
+# Reports from before the image's own size was taken.
+PADDED_THEN = "reflected up to multiples of F, as all images were"
+
+Facts = tuple[tuple[str, str], ...]
+
+
+def report_sections(report: dict[str, Any]) -> tuple[tuple[str, Facts], ...]:
+    """Return titles and what stands under them, (name, value) pairs; what is not known is left out.
+
+    `report` is what `report_of` gives, or what a store keeps of it.
+    """
+    sections = (
+        ("Result", _result(report)),
+        ("Check of random windows", tuple(_check(report["spot_check"]))),
+        ("Image", _image(report)),
+        ("Model", _model(report["model"])),
+        ("Tiles", _tiles(report["tiling"])),
+        ("Normalisation", _normalization(report["normalization"])),
+        ("Computed with", _computing(report)),
+    )
+    return tuple((title, tuple(fact for fact in facts if fact[1])) for title, facts in sections)
+
+
+def report_text(report: dict[str, Any]) -> str:
+    """Return the same as plain text."""
+    sections = report_sections(report)
+    width = 2 + max(len(name) for _, facts in sections for name, _ in facts)
+    blocks = (
+        "\n".join([title, *(f"  {name:<{width}}{value}" for name, value in facts)])
+        for title, facts in sections
+    )
+    return "\n\n".join(blocks) + "\n"
+
+
+def check_line(check: SpotCheck) -> str:
+    """Return in one sentence what a check has found."""
+    return _found(
+        check.reason, len(check.windows), check.labels, check.differing, check.near_ties
+    )  # fmt: skip
+
+
+def _found(reason: str, windows: int, labels: int, differing: int, near_ties: int) -> str:
+    if not windows:
+        return reason
+    where = f"{counted(labels, 'label')} in {counted(windows, 'random window')}"
+    if not differing:
+        return f"{where}: all are the same"
+    if differing == near_ties:
+        return f"{where}: {differing:,} differ, all of them near-ties that the last bits can flip"
+    ties = f", {near_ties:,} of them near-ties" if near_ties else ""
+    return f"{where}: {differing:,} DIFFER{ties}"
+
+
+def _result(report: dict[str, Any]) -> Facts:
+    output = report["output"]
+    return (
+        ("labels", report["result"]),
+        ("exact means", f"the same as {report['reference']}"),
+        ("classes", ", ".join(output["classes"])),
+        ("threshold", "" if output["threshold"] is None else f"{output['threshold']:g}"),
+        ("from", output.get("scale", "")),
+        ("near-ties", counted(output["near_ties"], "pixel")),
+        ("NaN pixels", missing_words(nan) if (nan := output.get("nan_pixels")) else ""),
+        ("grid", _grid(report)),
+        *(("warning", warning) for warning in report.get("warnings", ())),
+        *(("note", note) for note in report.get("notes", ())),
+    )
+
+
+def _grid(report: dict[str, Any]) -> str:
+    """Return the grid of the labels; nothing where it is the image's."""
+    output = report["output"]
+    if set(output["stride"]) == {1.0} and not any(output["offset"]):
+        return ""
+    return in_words(output["shape"], output["stride"], output["offset"])
+
+
+def _image(report: dict[str, Any]) -> Facts:
+    image, region = report["image"], report["tiling"]["region"]
+    channels = f", {counted(image['channels'], 'channel')}" if image["channels"] > 1 else ""
+    kind = f", {image['dtype']}" if image["dtype"] else ""
+    return (
+        ("name", image["name"]),
+        ("file", image["path"] or ""),
+        ("size", f"{_times(image['shape'])} px{channels}{kind}"),
+        ("region", f"{' x '.join(f'{start}..{stop}' for start, stop in region)} px" if region else ""),
+        ("content (hash)", _short(image["content"])),
+    )
+
+
+def _model(model: dict[str, Any]) -> Facts:
+    return (
+        ("name", model["title"]),
+        ("source", model["source"] or ""),
+        ("content (hash)", _short(model["content"])),
+    )
+
+
+def _tiles(tiling: dict[str, Any]) -> Facts:
+    done, tiles = tiling["tiles_done"], tiling["tiles"]
+    context = sides([tuple(side) for side in tiling["context"] or ()])
+    return (
+        ("method", tiling["method"]),
+        ("size factor (F)", f"multiples of {lengths(tiling['size_factor'])} px"),
+        ("edges", padding_words(tiling["padding"]) if "padding" in tiling else PADDED_THEN),
+        ("context", f"{context} px before + after a zone" if context else "unknown"),
+        ("radius", f"{lengths(tiling['radius'])} px"),
+        ("zone (ZoR)", f"{lengths(tiling['zone'])} px"),
+        ("planes", f"{tiling['planes']:,}" if tiling["planes"] > 1 else ""),
+        ("tiles", f"{tiles:,}" if done == tiles else f"{done:,} of {tiles:,}"),
+        ("passes", f"{tiling['passes']} over the image" if tiling["passes"] > 1 else ""),
+        ("extra computing", f"{tiling['redundancy'] - 1:+.0%}".replace("%", " %")),
+    )
+
+
+def _normalization(normalization: dict[str, Any]) -> Facts:
+    measured, ignore = normalization["measured"], normalization["ignore"]
+    words = "; ".join(measured[0]["words"]) if measured else "not measured yet"
+    first = f"plane {', '.join(map(str, measured[0]['plane']))}" if len(measured) > 1 else "pixels become"
+    return (
+        (first, words or "left as they are"),
+        ("other planes", f"{len(measured) - 1:,}, in the file" if len(measured) > 1 else ""),
+        ("left out", "" if ignore is None else f"pixels of the value {ignore}"),
+        ("together", "all planes as one image" if normalization["together"] else ""),
+    )
+
+
+def _computing(report: dict[str, Any]) -> Facts:
+    computing, dates = report["computing"], report["dates"]
+    versions = ", ".join(f"{name} {number}" for name, number in report["versions"].items())
+    runs = f" in {counted(dates['runs'], 'run')}" if dates["runs"] > 1 else ""
+    return (
+        ("device", f"{computing['device']} ({computing['device_name']})"),
+        ("numbers", f"{computing['dtype']}, statistics {computing['statistics']}"),
+        ("arithmetic", computing["arithmetic"]),
+        ("time", f"{computing['seconds']:.1f} s{runs}"),
+        ("begun", _date(dates["begun"])),
+        ("ended", _date(dates["ended"])),
+        ("versions", versions),
+    )
+
+
+def _check(check: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
+    if check is None:
+        yield "labels", "not done"
+        return
+    found = (check["labels"], check["differing"], check["near_ties"])
+    yield "labels", _found(check["reason"], len(check["windows"]), *found)
+    yield "against", check["how"]
+    if check["rmse"] is not None:
+        yield "probabilities", f"RMSE {check['rmse']:.2g}, largest difference {check['largest']:.2g}"
+    if check["windows"]:
+        yield "seed", str(check["seed"])
+
+
+def _times(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _short(content: str) -> str:
+    return content[:16]
+
+
+def _date(text: str | None) -> str:
+    return (text or "").replace("T", " ").replace("+00:00", " UTC")

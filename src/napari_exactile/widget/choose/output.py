@@ -1,0 +1,136 @@
+"""Where the labels of a run go: into memory, or into a store on disk that a person or we have chosen."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari.layers import Image
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
+
+from napari_exactile.geometry.interval import Box, box_shape
+from napari_exactile.images.about.opened import file_of
+from napari_exactile.images.about.zarr_folders import outermost_zarr
+from napari_exactile.widget.choose.fields import AUTOMATIC, IN_MEMORY, ON_DISK, Fields
+from napari_exactile.widget.draw.planes import data_of
+
+if TYPE_CHECKING:
+    from napari_exactile.images.source import Planes
+    from napari_exactile.models.load import Model
+    from napari_exactile.network.analysis import Analysis
+    from napari_exactile.run.plan.plan import Plan
+    from napari_exactile.run.plan.settings import Settings
+    from napari_exactile.run.store.state import State
+    from napari_exactile.widget.draw.planes import Plane
+
+# What graphics cards show as one texture: longer labels can be seen only where they have levels.
+LONGEST = 2**14
+# Bytes of labels with all their probabilities.
+MOST_IN_MEMORY = 2**30
+SUFFIX = ".ome.zarr"
+
+
+class OutputChooser:
+    """Reads the fields on where labels go, and says in a note what that means.
+
+    `path` is a place that the person has chosen; it holds for one image and model.
+    """
+
+    def __init__(self, fields: Fields) -> None:
+        self._fields = fields
+        self.path: Path | None = None
+        self._chosen_for: tuple[object, ...] = ()
+        self._proposed = Path.home() / f"labels{SUFFIX}"
+
+    def choose(
+        self, plane: Plane, planes: Planes, model: Model, analysis: Analysis, plan: Plan, settings: Settings
+    ) -> Path | None:
+        """Return the store that labels go to, None for memory."""
+        from napari_exactile.run.engine.local.decision import Decision
+
+        fields, region = self._fields, plan.tiling.region
+        part = analysis.part(region)
+        assert part is not None, "the plan refuses such regions"
+        shape = (*planes.shape, *box_shape(part))
+        if self._chosen_for != (about := (plane.layer, model.name)):
+            self.path, self._chosen_for = None, about
+        partly = "" if box_shape(region) == plane.shape else f", {_box_words(region)}"
+        self._proposed = beside(plane.layer, f"{plane.layer.name} - {model.name}{partly}")
+        decision = Decision.of(model.card, analysis, output=settings.output_kind)
+        each = decision.bytes_each(bool(settings.probabilities))
+        on_disk = {AUTOMATIC: is_large(shape, each), IN_MEMORY: False, ON_DISK: True}[fields.output.value]
+        path = (self.path or self._proposed) if on_disk else None
+        fields.output_note.say("" if path is None else place_words(path, prod(shape) * each))
+        return path
+
+    def ask(self, parent: QWidget) -> None:
+        """Let the person pick the place."""
+        name, _ = QFileDialog.getSaveFileName(
+            parent, "Labels on disk", str(self.path or self._proposed), "OME-Zarr (*.ome.zarr *.zarr)",
+            options=QFileDialog.Option.DontConfirmOverwrite,
+        )  # fmt: skip
+        if name:
+            self.path = Path(name if name.endswith(".zarr") else name + SUFFIX)
+            self._fields.output.value = ON_DISK
+            self._fields.output.changed.emit(ON_DISK)
+
+
+def is_large(shape: Sequence[int], each: int = 1) -> bool:
+    """Tell whether labels of this shape go to disk if nobody says otherwise; `each` takes so many bytes."""
+    return max(shape[-2:]) > LONGEST or prod(shape) > LONGEST**2 or prod(shape) * each > MOST_IN_MEMORY
+
+
+def beside(layer: Image, name: str) -> Path:
+    """Return a store called `name` beside the layer's file; in the home folder where it has none."""
+    source = layer.source.path or file_of(data_of(layer))
+    folder = outermost_zarr(Path(source)).parent if source else Path.home()
+    if not os.access(folder, os.W_OK):
+        folder = Path.home()
+    return folder / (_as_file(name) + SUFFIX)
+
+
+def _as_file(name: str) -> str:
+    """Return a name without what some system does not allow in files.
+
+    >>> _as_file("a/b: c")
+    'a-b- c'
+    """
+    return re.sub(r'[<>:"/\\|?*\x00-\x1f]', "-", name).strip(". ") or "labels"
+
+
+def _box_words(box: Box) -> str:
+    return " x ".join(f"{side.start}-{side.stop}" for side in box)
+
+
+def place_words(path: Path, nbytes: int) -> str:
+    """Return where labels go, and how large they may become with all levels."""
+    size = nbytes * 4 / 3
+    words = f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(1, round(size / 1e6))} MB"
+    return f"Labels go to {path} (at most {words})"
+
+
+def ask_about(parent: QWidget, path: Path, state: State) -> bool | None:
+    """Ask what is to be done about a store that is there: False to go on with it, True to begin anew.
+
+    None where the person has thought better of it.
+    """
+    box = QMessageBox(parent)
+    box.setIcon(QMessageBox.Icon.Question)
+    box.setWindowTitle("Labels on disk")
+    box.setText(f"{path.name} holds {state}.")
+    question = "Show them?" if state.complete else "Continue it?"
+    box.setInformativeText(
+        f"{question} Image, model and settings must be the same as then. Beginning anew removes what is "
+        "there."
+    )
+    go_on = box.addButton("Show" if state.complete else "Continue", QMessageBox.ButtonRole.AcceptRole)
+    anew = box.addButton("Begin anew", QMessageBox.ButtonRole.DestructiveRole)
+    box.addButton(QMessageBox.StandardButton.Cancel)
+    box.setDefaultButton(go_on)
+    box.exec()
+    clicked = box.clickedButton()
+    return None if clicked not in {go_on, anew} else clicked is anew

@@ -1,0 +1,1 @@
+"""The dialog that tells what a model is and needs."""

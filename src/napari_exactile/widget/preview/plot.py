@@ -1,0 +1,149 @@
+"""The error against the context as a figure and a table, in a dock of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
+from matplotlib.figure import Figure
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QFileDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_exactile.evaluate.figure import sweep_figure
+from napari_exactile.evaluate.words import share
+from napari_exactile.geometry.words import counted
+from napari_exactile.widget.form.form import Note
+
+if TYPE_CHECKING:
+    from napari_exactile.evaluate.sweep import Sweep, SweepPoint
+
+COLUMNS = ("Context", "RMSE", "Differ", "Share", "Near-ties", "Exact")
+
+
+class PlotDock(QWidget):
+    """Shows a sweep while it is measured, and saves it as a table (CSV) or a picture (PNG)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sweep: Sweep | None = None
+        self.figure_canvas = FigureCanvasQTAgg(Figure(facecolor="white"))
+        self.words, self.table = Note(), QTableWidget(0, len(COLUMNS))
+        self.save_table = _button("Save table...", "Write all columns as CSV", self._pick_table)
+        self.save_picture = _button("Save picture...", "Write the figure as PNG", self._pick_picture)
+        self._subject, self._failed = "", False
+        self._arrange()
+
+    def begin(self, subject: str) -> None:
+        """Empty the dock for a new sweep of `subject`."""
+        self._subject, self._failed = subject, False
+        self.table.setRowCount(0)
+        self._offer(None)
+        self.words.say(f"{subject}: computing...")
+
+    def show_sweep(self, sweep: Sweep) -> None:
+        """Show what has been measured so far."""
+        self._offer(sweep)
+        sweep_figure(sweep, self.figure_canvas.figure)
+        self.figure_canvas.draw_idle()
+        self.table.setRowCount(len(sweep.points))
+        for row, point in enumerate(sweep.points):
+            for column, text in enumerate(_cells(point)):
+                self.table.setItem(row, column, _cell(text))
+        self.words.say(f"{self._subject}: {counted(len(sweep.points), 'context')} measured, computing...")
+
+    def end(self) -> None:
+        """Say what the sweep is of, unless it failed; nothing more is measured."""
+        if self._failed:
+            return
+        if self.sweep is None:
+            self.words.say(f"{self._subject}: nothing was measured")
+        else:
+            pixels = counted(self.sweep.pixels, "pixel")
+            self.words.say(f"{self._subject}: {pixels}, {self.sweep.required} px of context needed")
+
+    def fail(self, error: Exception) -> None:
+        """Say what went wrong; what was measured stays."""
+        self._failed = True
+        self.words.say(f"The plot failed: {error}", warning=True)
+
+    def write_table(self, path: Path) -> None:
+        """Write the sweep as CSV and say so, or why it was not written."""
+        assert self.sweep is not None
+        self._write(path, self.sweep.save_csv)
+
+    def write_picture(self, path: Path) -> None:
+        """Write the figure as PNG and say so, or why it was not written."""
+        self._write(path, lambda target: self.figure_canvas.figure.savefig(target, dpi=200))
+
+    def _write(self, path: Path, write: Callable[[Path], None]) -> None:
+        try:
+            write(path)
+        except OSError as error:
+            self.words.say(f"Not saved: {error}", warning=True)
+        else:
+            self.words.say(f"Saved as {path}")
+
+    def _pick_table(self) -> None:
+        self._pick("Save table", "error.csv", "Table (*.csv)", self.write_table)
+
+    def _pick_picture(self) -> None:
+        self._pick("Save picture", "error.png", "Picture (*.png)", self.write_picture)
+
+    def _pick(self, title: str, name: str, kind: str, write: Callable[[Path], None]) -> None:
+        chosen, _ = QFileDialog.getSaveFileName(self, title, name, kind)
+        if chosen:
+            path = Path(chosen)
+            write(path if path.suffix else path.with_suffix(Path(name).suffix))
+
+    def _offer(self, sweep: Sweep | None) -> None:
+        self.sweep = sweep
+        self.save_table.setEnabled(sweep is not None)
+        self.save_picture.setEnabled(sweep is not None)
+
+    def _arrange(self) -> None:
+        self.table.setHorizontalHeaderLabels(COLUMNS)
+        self.table.verticalHeader().setVisible(False)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.figure_canvas.setMinimumSize(420, 260)
+        side, buttons, layout = QVBoxLayout(), QHBoxLayout(), QHBoxLayout(self)
+        for button in (self.save_table, self.save_picture):
+            buttons.addWidget(button)
+        side.addWidget(self.words)
+        side.addWidget(self.table, stretch=1)
+        side.addLayout(buttons)
+        layout.addWidget(self.figure_canvas, stretch=3)
+        layout.addLayout(side, stretch=2)
+        self._offer(None)
+
+
+def _cells(point: SweepPoint) -> tuple[str, ...]:
+    return (
+        str(point.value), f"{point.rmse:.2g}", f"{point.misclassified:g}", share(point.rate),
+        str(point.near_ties), "yes" if point.exact else "no",
+    )  # fmt: skip
+
+
+def _cell(text: str) -> QTableWidgetItem:
+    item = QTableWidgetItem(text)
+    item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+    return item
+
+
+def _button(text: str, tooltip: str, pressed: Callable[[], None]) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tooltip)
+    button.clicked.connect(lambda _checked: pressed())
+    return button

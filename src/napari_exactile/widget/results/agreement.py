@@ -1,0 +1,170 @@
+"""The section of the dock that compares a complete result to labels that somebody drew by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, PushButton
+from napari.components import ViewerModel
+from napari.layers import Labels
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel
+
+from napari_exactile.geometry.words import counted
+from napari_exactile.widget.draw.own_layer import MARK, OWN
+from napari_exactile.widget.form.background import IsSuperseded, Latest
+from napari_exactile.widget.form.form import Form, Note
+from napari_exactile.widget.results.finished import Finished, apart, followed
+
+if TYPE_CHECKING:
+    from napari_exactile.evaluate.agreement import Agreement
+
+
+class AgreementFields:
+    """Which layer to compare to, and what came out."""
+
+    def __init__(self) -> None:
+        self.manual = ComboBox(choices=[], tooltip="The Labels layer to compare to")
+        self.partly = CheckBox(
+            text="What is not annotated", value=False, tooltip="Compare annotated pixels only"
+        )
+        self.ignore = FloatSpinBox(
+            value=0, min=0, max=65535, step=1, visible=False,
+            tooltip="What the manual layer has where nobody looked"
+        )  # fmt: skip
+        self.compare = PushButton(text="Compare", tooltip="Dice and IoU of each class, over the whole image")
+        self.words, self.scores = Note(), QLabel()
+        self.scores.setTextFormat(Qt.TextFormat.RichText)
+        self.scores.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.scores.setVisible(False)
+        self.ignore.native.setDecimals(0)
+        self.ignore.native.setPrefix("label ")
+        self.partly.changed.connect(lambda partly: setattr(self.ignore, "visible", partly))
+        self.form = Form()
+        self.form.row("Manual", self.manual)
+        self.form.row("Leave out", self.partly, self.ignore)
+        self.form.wide(self.compare, self.words, self.scores)
+
+    def show(self, scores: str, tooltip: str = "") -> None:
+        """Show a table, or nothing."""
+        self.scores.setText(scores)
+        self.scores.setToolTip(tooltip)
+        self.scores.setVisible(bool(scores))
+
+
+class AgreementSection:
+    """Counts in the background how far the labels of the last run agree with a layer that a person picks.
+
+    All methods belong to the GUI thread.
+    """
+
+    def __init__(self, viewer: ViewerModel, fields: AgreementFields) -> None:
+        self._viewer, self.fields = viewer, fields
+        self.agreement: Agreement | None = None
+        self._finished: Finished | None = None
+        self._comparing = Latest()
+        fields.form.destroyed.connect(self._comparing.forget)
+        fields.manual.choices = self._candidates
+        fields.compare.changed.connect(lambda _clicked: self.compare())
+        for field in (fields.manual, fields.partly, fields.ignore):
+            field.changed.connect(lambda _value: self._forget())
+
+    def choose(self, finished: Finished | None, reason: str) -> None:
+        """Offer to compare these labels; None: there is a `reason` why not."""
+        fresh, self._finished = finished is not self._finished, finished
+        before = self.fields.manual.value
+        self.fields.manual.reset_choices()
+        if fresh or self.fields.manual.value is not before:
+            self._forget()
+        self.fields.compare.enabled = self.fields.manual.value is not None
+        if finished is None:
+            self.fields.words.say(reason)
+        elif self.fields.manual.value is None:
+            size = " x ".join(map(str, finished.layer.data.shape))
+            self.fields.words.say(f"There is no other Labels layer of this size, {size}.")
+
+    def outdate(self, finished: Finished) -> None:
+        """Take labels that were edited, and take back what was said of them before."""
+        self._finished = finished
+        self._forget()
+
+    def compare(self) -> None:
+        """Compare the last result with the layer that is picked."""
+        finished, manual, fields = self._finished, self.fields.manual.value, self.fields
+        if finished is None or manual is None:
+            return
+        self._forget()
+        if words := apart(finished.layer, manual):
+            fields.words.say(f"'{manual.name}' has {words} than the labels: they cannot be compared.", True)
+            return
+        ignore = round(fields.ignore.value) if fields.partly.value else None
+        fields.words.say("Comparing: 0 %")
+        self._comparing.follow(
+            lambda is_superseded: _steps(finished, manual.data, ignore, is_superseded),
+            self._on_step,
+            lambda error: fields.words.say(f"Not compared: {error or type(error).__name__}", True),
+        )
+
+    def leave(self) -> None:
+        """Stop: the dock is going away."""
+        self._comparing.forget()
+
+    def _candidates(self, _field: Any) -> list[tuple[str, Labels]]:
+        """Return the Labels layers that somebody else made, of the size of ours."""
+        if self._finished is None:
+            return []
+        shape = self._finished.layer.data.shape
+        return [
+            (layer.name, layer)
+            for layer in self._viewer.layers
+            if isinstance(layer, Labels)
+            and layer.data.shape == shape
+            and not {OWN, MARK} & layer.metadata.keys()
+        ]
+
+    def _forget(self) -> None:
+        self._comparing.forget()
+        self.agreement = None
+        self.fields.words.say()
+        self.fields.show("")
+
+    def _on_step(self, step: Any) -> None:
+        if isinstance(step, float):
+            self.fields.words.say(f"Comparing: {100 * step:.0f} %")
+            return
+        self.agreement = step
+        ignored = f", {step.ignored:,} not annotated" if step.ignored else ""
+        self.fields.words.say(f"{counted(step.pixels, 'pixel was', 'pixels were')} compared{ignored}.")
+        self.fields.show(_as_html(step), _counts(step))
+
+
+def _steps(finished: Finished, manual: Any, ignore: int | None, is_superseded: IsSuperseded) -> Iterator[Any]:
+    """Run in the worker's thread: yield the fraction done, then the agreement."""
+    from napari_exactile.evaluate.agreement import compare_labels
+
+    there = finished.of_layer(manual)
+    comparing = compare_labels(finished.labels, there, finished.classes, finished.background, ignore)
+    yield from followed(comparing, is_superseded)
+
+
+def _as_html(found: Agreement) -> str:
+    """Return a table of class, Dice and IoU; the mean stands last."""
+    heading = "".join(f"<th align='{side}'>{name}</th>" for side, name in (("left", "Class"), *SCORES))
+    *rows, mean = (
+        f"<td>{escape(name)}</td><td align='right'>{dice}</td><td align='right'>{iou}</td>"
+        for name, dice, iou in found.rows
+    )
+    body = "".join(f"<tr>{row}</tr>" for row in (heading, *rows, mean))
+    return f"<table width='100%' cellspacing='0' cellpadding='2'>{body}</table>"
+
+
+SCORES = (("right", "Dice"), ("right", "IoU"))
+
+
+def _counts(found: Agreement) -> str:
+    return "\n".join(
+        f"{one.name}: {one.labels:,} px in the labels, {one.manual:,} px by hand, {one.both:,} px in both"
+        for one in found.classes
+    )

@@ -1,0 +1,119 @@
+"""What a run has left in the viewer once it is complete, for whatever is made of its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Labels, Layer
+
+from napari_exactile.images.view import View
+from napari_exactile.widget.draw.layers import shown
+from napari_exactile.widget.form.background import IsSuperseded
+
+if TYPE_CHECKING:
+    from napari_exactile.widget.run.runner import Run
+
+PLACEMENT = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+"""What puts one layer onto another."""
+
+"""Where the metadata of a layer say what made it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finished:
+    """The labels of a complete run, their classes, and which of these is background.
+
+    `labels` may be painted on: they are the layer's own pixels, not a copy, also where a script has put
+    others there. They are those of `index` in a stack of `shape`, or of all of it where the index is empty;
+    `axes` names theirs. `shown` gives an array of `shape` the axes of the layer. `pixel_size` is in
+    micrometres, None without physical units.
+    """
+
+    layer: Labels
+    labels: Any
+    index: tuple[int, ...]
+    classes: tuple[str, ...]
+    background: int | None
+    axes: str
+    shape: tuple[int, ...]
+    channel_axis: int | None
+    pixel_size: tuple[float, ...] | None
+    shown: Callable[[Any], Any]
+
+    def of_layer(self, data: Any) -> Any:
+        """Return what lies under these labels in the pixels of another layer of the same shape."""
+        if self.channel_axis is not None:
+            data = data[(slice(None),) * self.channel_axis + (0,)]
+        return data[self.index] if self.index else data
+
+    def place(self, centroid: Sequence[float]) -> tuple[float, ...]:
+        """Return where a place in these labels lies in the layer's array."""
+        place = [*self.index, *centroid]
+        if self.channel_axis is not None:
+            place.insert(self.channel_axis, 0.0)
+        return tuple(place)
+
+    @property
+    def placement(self) -> dict[str, Any]:
+        """What a layer's constructor takes to lie on the labels."""
+        return {name: getattr(self.layer, name) for name in PLACEMENT}
+
+
+def finished_of(run: Run | None, viewer: ViewerModel) -> Finished:
+    """Return the labels of the last run; raise ValueError, in words, where there are none."""
+    if run is None:
+        raise ValueError("Run first: this is for the labels that a run gives.")
+    if run.running:
+        raise ValueError("This waits until the run has ended.")
+    if not run.series.complete or run.layer is None:
+        raise ValueError("The last run is incomplete: continue it first.")
+    if run.series.labels is None or run.job.decision.leading:
+        raise ValueError("This is for labels of classes: this model gives values, or a label per channel.")
+    if run.layer not in viewer.layers:
+        raise ValueError("The labels of the last run have been deleted: run again.")
+    return _finished(run, run.layer)
+
+
+def _finished(run: Run, layer: Layer) -> Finished:
+    plane, series = run.plane, run.series
+    labels = series.labels if run.path is not None else run.pixels
+    assert isinstance(layer, Labels)
+    assert labels is not None
+    index = () if len(series.planes.sources) > 1 or not plane.index else plane.index
+    parts = (*index, *(slice(None),) * (labels.ndim - len(index)))
+    part = labels[parts] if isinstance(labels, np.ndarray) else View(labels, parts)
+    axes = series.planes.axes[-(labels.ndim - len(index)) :]
+    size = plane.pixel_size and series.analysis.grid.pixel_size(plane.pixel_size)
+    return Finished(
+        layer, part, index, run.classes.names, run.classes.background, axes,
+        labels.shape, plane.channel_axis, size, partial(shown, plane),
+    )  # fmt: skip
+
+
+def apart(layer: Labels, other: Labels) -> str:
+    """Return in what two layers of the same shape do not lie on each other; nothing where they do."""
+    for name, words in (("scale", "another pixel size"), ("translate", "another place")):
+        if not _alike(getattr(layer, name), getattr(other, name)):
+            return words
+    pairs = ((layer.rotate, other.rotate), (layer.shear, other.shear))
+    matrices = layer.affine.affine_matrix, other.affine.affine_matrix
+    return "" if all(_alike(*pair) for pair in (*pairs, matrices)) else "another orientation"
+
+
+def _alike(one: Sequence[float], other: Sequence[float]) -> bool:
+    return bool(np.allclose(one, other, rtol=1e-6, atol=1e-9))
+
+
+def followed(making: Generator[float, None, Any], is_superseded: IsSuperseded) -> Iterator[Any]:
+    """Yield the fractions of what is being made, then the thing itself, unless something else is asked."""
+    while not is_superseded():
+        try:
+            yield next(making)
+        except StopIteration as end:
+            yield end.value
+            return

@@ -1,0 +1,213 @@
+"""The section of the dock that finds the objects of a complete result and measures them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psutil
+from magicgui.widgets import ComboBox, FloatSpinBox, PushButton
+from napari.components import ViewerModel
+from napari.layers import Labels
+from qtpy.QtWidgets import QWidget
+
+from napari_exactile.images.objects.objects import spatial
+from napari_exactile.widget.draw.own_layer import MARK, selection_kept
+from napari_exactile.widget.form.background import IsSuperseded, Latest
+from napari_exactile.widget.form.form import Form, Note
+from napari_exactile.widget.form.world import world_at
+from napari_exactile.widget.results.finished import Finished, followed
+from napari_exactile.widget.results.objects_dialog import ObjectsDialog
+
+if TYPE_CHECKING:
+    from napari_exactile.images.objects.objects import Objects
+
+FIND, STOP = "Find objects", "Stop"
+OUTDATED = "The labels were edited since: find their objects again."
+EDGES, CORNERS = "Edges", "Edges or corners"
+
+
+class ObjectsFields:
+    """What counts as one object, and what was found."""
+
+    def __init__(self) -> None:
+        self.connected = ComboBox(
+            choices=[EDGES, CORNERS], tooltip="What pixels of one object have in common with the next"
+        )
+        self.least = FloatSpinBox(
+            value=1, min=1, max=10**9, step=1, tooltip="Leave out objects of fewer pixels"
+        )  # fmt: skip
+        self.least.native.setDecimals(0)
+        self.least.native.setSuffix(" px")
+        self.find = PushButton(text=FIND, tooltip="Add a layer in which every object has a number of its own")
+        self.table = PushButton(text="Table...", tooltip="Show the size and place of each object; save them")
+        self.words = Note()
+        self.form = Form()
+        self.form.row("Joined by", self.connected)
+        self.form.row("At least", self.least)
+        self.form.wide(self.find, self.words, self.table)
+
+
+class ObjectsSection:
+    """Finds objects in the background and shows them in a layer over the labels.
+
+    All methods belong to the GUI thread.
+    """
+
+    def __init__(self, viewer: ViewerModel, fields: ObjectsFields, parent: QWidget) -> None:
+        self._viewer, self.fields = viewer, fields
+        self.dialog = ObjectsDialog(parent, self.select)
+        self.layer: Labels | None = None
+        self.objects: Objects | None = None
+        self._finished: Finished | None = None
+        self._finding = Latest()
+        fields.form.destroyed.connect(self._finding.forget)
+        fields.find.changed.connect(self._on_button)
+        fields.table.changed.connect(lambda _clicked: self._open_table())
+        self._say("")
+
+    def choose(self, finished: Finished | None, reason: str) -> None:
+        """Offer to find the objects of these labels; None: there is a `reason` why not."""
+        if finished is None or finished is not self._finished:
+            self._stop()
+            self._finished, self.layer, self.objects = finished, None, None
+            self.dialog.close()
+            self._say(reason)
+        elif self.layer is not None and self.layer not in self._viewer.layers:
+            self.layer, self.objects = None, None
+            self.dialog.close()
+            self._say("")
+        self.fields.find.enabled = finished is not None
+
+    def outdate(self, finished: Finished) -> None:
+        """Take labels that were edited, and say so of objects that were found, or are being found, before."""
+        self._finished = finished
+        if self.objects is not None or self.finding:
+            self._stop()
+            self._say(OUTDATED, warning=True)
+
+    def find(self) -> None:
+        """Find the objects of the last result; those found before are replaced."""
+        if self._finished is None or self.finding:
+            return
+        finished, fields = self._finished, self.fields
+        connectivity = 1 if fields.connected.value == EDGES else len(spatial(finished.axes))
+        options = {"connectivity": connectivity, "min_size": round(fields.least.value)}
+        fields.find.text = STOP
+        self._say("Finding objects: 0 %")
+        self._finding.follow(
+            lambda is_superseded: _steps(finished, options, is_superseded), self._on_step, self._on_error
+        )
+
+    @property
+    def finding(self) -> bool:
+        """Whether objects are being found."""
+        return bool(self.fields.find.text == STOP)
+
+    def select(self, number: int) -> None:
+        """Pick the object in its layer and move it into the middle of the view."""
+        layer, objects, finished = self.layer, self.objects, self._finished
+        if layer is None or objects is None or finished is None or layer not in self._viewer.layers:
+            return
+        self._viewer.layers.selection.active = layer
+        layer.selected_label = number
+        self._look_at(layer, world_at(layer, self._viewer, finished.place(objects.centroids[number - 1])))
+
+    def leave(self) -> None:
+        """Stop: the dock is going away; the layer stays."""
+        self._finding.forget()
+        self.dialog.close()
+
+    def _look_at(self, layer: Labels, place: Any) -> None:
+        dims = self._viewer.dims
+        whole = (*dims.point[: dims.ndim - layer.ndim], *place)
+        for axis in dims.not_displayed:
+            dims.set_point(axis, whole[axis])
+        shown = [whole[axis] for axis in dims.displayed]
+        camera = self._viewer.scene.camera
+        camera.center = (*camera.center[: 3 - len(shown)], *shown)
+
+    def _on_button(self, _clicked: Any) -> None:
+        if self.finding:
+            self._stop()
+            self._say("Stopped: no objects were added.")
+        else:
+            self.find()
+
+    def _stop(self) -> None:
+        self._finding.forget()
+        self.fields.find.text = FIND
+
+    def _on_step(self, step: Any) -> None:
+        if isinstance(step, float):
+            self._say(f"Finding objects: {100 * step:.0f} %")
+            return
+        self.fields.find.text = FIND
+        pixels, self.objects = step
+        self._show(pixels)
+        self.dialog.show_objects(step[1], self.layer.name if self.layer else "")
+        self._say("\n".join(step[1].summary()) or "There are no objects.")
+
+    def _on_error(self, error: Exception) -> None:
+        self.fields.find.text = FIND
+        self._say(f"No objects: {error or type(error).__name__}", warning=True)
+
+    def _show(self, pixels: Any) -> None:
+        """Put the numbers into the layer over the labels, which is made where there is none."""
+        assert self._finished is not None
+        assert self.objects is not None
+        table = self.objects.table()
+        features = {"index": table.pop("id"), **table}
+        if self.layer is not None and self.layer in self._viewer.layers:
+            self.layer.data, self.layer.features = pixels, features
+            return
+        name = f"{self._finished.layer.name}: objects"
+        self.layer = Labels(
+            pixels, name=name, features=features, metadata={MARK: {"objects": self._finished.layer.name}},
+            **self._finished.placement,
+        )  # fmt: skip
+        with selection_kept(self._viewer):
+            self._viewer.layers.insert(self._viewer.layers.index(self._finished.layer) + 1, self.layer)
+
+    def _say(self, words: str, warning: bool = False) -> None:
+        self.fields.words.say(words, warning)
+        self.fields.table.enabled = self.objects is not None and not self.finding
+
+    def _open_table(self) -> None:
+        self.dialog.show()
+        self.dialog.raise_()
+        self.dialog.activateWindow()
+
+
+def _steps(
+    finished: Finished, options: dict[str, Any], is_superseded: IsSuperseded
+) -> Iterator[float | tuple[Any, Objects]]:
+    """Run in the worker's thread: yield the fraction done, then the layer's pixels and the objects."""
+    from napari_exactile.images.objects.components import label_objects
+
+    pixels = _numbers(finished.shape)
+    finding = label_objects(
+        finished.labels, finished.background, axes=finished.axes, out=pixels[finished.index], **options
+    )
+    for step in followed(finding, is_superseded):
+        if isinstance(step, float):
+            yield step
+        else:
+            yield (
+                finished.shown(pixels),
+                replace(step, classes=finished.classes, pixel_size=finished.pixel_size),
+            )
+
+
+def _numbers(shape: tuple[int, ...]) -> Any:
+    """Return an array for the numbers; raise MemoryError where writing to it would exhaust the memory."""
+    needed, free = 4 * prod(shape), psutil.virtual_memory().available
+    if needed > free:
+        raise MemoryError(
+            f"their numbers need {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free. "
+            "From a script, find_objects can write them to a file"
+        )
+    return np.zeros(shape, np.uint32)

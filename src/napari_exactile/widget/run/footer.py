@@ -1,0 +1,110 @@
+"""The part of the dock that does not scroll: why Run is disabled, the buttons, progress, result, Save."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QSize
+from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from napari_exactile.widget.form.form import Note
+
+
+class Footer(QWidget):
+    """Buttons and words about the run. It knows how to show things, not what they mean."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reason, self.rate, self.result = Note(), Note(), Note()
+        self.run = _button("Run", "Segment the image (Ctrl+Return)")
+        self.pause = _button("Pause", "Finish the tile at work and start no other until Resume")
+        self.cancel = _button("Cancel", "Stop; what is done is kept, and Run continues it")
+        self.save = _button("Save...", "Write the labels as a tiled OME-TIFF with levels")
+        self.report = _button("Report...", "How these labels came about, and how exact they are")
+        self.copy = _button("Editable copy of this view", "Add a layer to paint on, over what is in sight")
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(True)
+        self._arrange()
+        self.idle("")
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return a narrow hint: the words wrap."""
+        return QSize(300, super().sizeHint().height())
+
+    def idle(self, reason: str, run: str = "Run") -> None:
+        """No run: Run can be pressed unless there is a `reason` against it."""
+        self.run.setText(run)
+        self.run.setEnabled(not reason)
+        # Beside "Run approximately" in large letters there is no room for it.
+        self.pause.setVisible(False)
+        self.pause.setEnabled(False)
+        self.show_paused(False)
+        self.cancel.setEnabled(False)
+        self.progress.setVisible(False)
+        self.reason.say(reason)
+        self.rate.say("")
+
+    def running(self, words: str, done: int = 0, total: int = 0) -> None:
+        """A run goes on; without a total the bar only says that it does."""
+        self.run.setText("Run")
+        self.run.setEnabled(False)
+        self.pause.setVisible(True)
+        self.pause.setEnabled(True)
+        self.cancel.setEnabled(True)
+        self.progress.setVisible(True)
+        # A progress bar paints itself at once when its value changes; let it wait for the next frame.
+        self.progress.setUpdatesEnabled(False)
+        self.progress.setFormat(words)
+        if self.progress.maximum() != total:
+            self.progress.setRange(0, total)
+        self.progress.setValue(done)
+        self.progress.setUpdatesEnabled(True)
+        self.reason.say("")
+
+    def show_paused(self, paused: bool) -> None:
+        """Offer to resume, or to pause."""
+        self.pause.setText("Resume" if paused else "Pause")
+
+    def show_rate(self, words: str) -> None:
+        """Show how fast it goes."""
+        self.rate.say(words)
+
+    def show_result(self, words: str, can_save: bool, can_copy: bool = False) -> None:
+        """Show what came out, and offer what can be done with it."""
+        self.result.say(words)
+        self.save.setText("Save...")
+        self.save.setVisible(can_save)
+        self.report.setVisible(can_save)
+        self.copy.setVisible(can_save and can_copy)
+
+    def show_words(self, words: str) -> None:
+        """Say something about the result that stays as it is."""
+        self.result.say(words)
+
+    def show_saving(self, fraction: float) -> None:
+        """Show how much of a file is written, and offer to stop."""
+        self.result.say(f"Saving: {100 * fraction:.0f} %")
+        self.save.setText("Stop saving")
+
+    def _arrange(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 4, 8, 8)
+        layout.setSpacing(4)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.run, stretch=2)
+        buttons.addWidget(self.pause, stretch=1)
+        buttons.addWidget(self.cancel, stretch=1)
+        layout.addWidget(self.reason)
+        layout.addLayout(buttons)
+        for widget in (self.progress, self.rate, self.result):
+            layout.addWidget(widget)
+        results = QHBoxLayout()
+        results.addWidget(self.save)
+        results.addWidget(self.report)
+        layout.addLayout(results)
+        layout.addWidget(self.copy)
+        self.show_result("", can_save=False)
+
+
+def _button(text: str, tooltip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tooltip)
+    return button

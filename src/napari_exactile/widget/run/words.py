@@ -1,0 +1,72 @@
+"""Words about a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_exactile.geometry.words import counted, part_of
+
+if TYPE_CHECKING:
+    from napari_exactile.run.engine.schedule.series import Series
+    from napari_exactile.run.plan.plan import Plan
+
+
+CHECK_FAILED = "THE CHECK FAILED: do not rely on these labels, see Report"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it."""
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 3600:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def percent(series: Series) -> int:
+    """Return how much is done; 100 only where all is."""
+    return int(100 * series.done / series.tiles)
+
+
+def inexact_words(plan: Plan) -> str:
+    """Return what stands before the name of labels that are not exact; nothing where they are."""
+    word = "APPROXIMATE" if plan.approximate else "INEXACT"
+    return "" if plan.exact else f"{word} radius {max(plan.radius)}: "
+
+
+def outcome(series: Series, error: str, kept: str, replaced: str = "") -> str:
+    """Return the result of a run that has ended in one line; `kept` says where it is ("unsaved").
+
+    `replaced` is the layer, if there is one, that shows other pixels than those that were segmented.
+    """
+    tiles = part_of(series.done, series.tiles, "tile")
+    reason = f"'{replaced}' shows other pixels now" if replaced else series.spoilt
+    stopped = f"Stopped, as {reason}" if reason else ""
+    if error:
+        return f"Failed: {error}. {tiles} kept"
+    if not series.done:
+        return f"{stopped or 'Cancelled'}: nothing was done"
+    edited = ", edited by hand since" if series.edited else ""
+    if not series.complete:
+        return f"{stopped or 'Incomplete'}: {tiles} ({percent(series)} %){edited} - {kept}"
+    of = f", for pixels that '{replaced}' no longer shows" if replaced else ""
+    if edited and series.job.plan.exact and not series.spoilt:
+        return f"Done{of}{edited} - {kept}"
+    return f"Done{of}: {_exactness(series)}{edited}, {_ties(series)} - {kept}"
+
+
+def _ties(series: Series) -> str:
+    if series.labels is None:
+        return "values"
+    return counted(series.near_ties, "near-tie")
+
+
+def _exactness(series: Series) -> str:
+    plan = series.job.plan
+    if series.spoilt:
+        return f"not exact, as {series.spoilt}"
+    if plan.exact:
+        return "exact"
+    if plan.approximate:
+        return f"APPROXIMATE, not exact (radius {max(plan.radius)} px)"
+    return f"INEXACT (context {max(plan.radius)} px, needed {max(plan.required_radius)})"

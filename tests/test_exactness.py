@@ -189,8 +189,7 @@ def positive_unet(levels: int, convolutions: int, kernel: int) -> nn.Module:
             if isinstance(child, nn.ReLU):
                 setattr(module, name, nn.Hardtanh(0.0, 8.0))
             if isinstance(child, nn.BatchNorm2d):
-                child.eps = 0.25  # torch 2.11 wants more than 0
-                child.running_var.fill_(0.75)
+                child.eps = 0.0
     return net
 
 

@@ -68,8 +68,6 @@ def usual_form(func: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         return aten.native_batch_norm.default, (*args[:3], None, None, *args[3:])
     if func is aten._native_batch_norm_legit_no_training.default:
         return aten.native_batch_norm.default, (*args[:5], False, *args[5:])
-    if func is aten._convolution.default:
-        return aten.convolution.default, args[:9]  # torch < 2.12 cannot do it without values
     if func in FILLS:  # torch >= 2.15 assigns numbers so
         tensor, dim, index, value = args
         value = value if isinstance(value, torch.Tensor) else torch.full((), value, dtype=tensor.dtype)

@@ -17,8 +17,9 @@ import napari_exactile as ex
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.network.cost.passes import PassPlanner
 from napari_exactile.run.check.metrics import difference
-from napari_exactile.run.engine.begin import make_job
+from napari_exactile.run.engine.local.job import Job
 from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.task.begin import image_task
 
 # Zones of 192 px: an image of 36 of them.
 SIZE, TILE = 1024, 512
@@ -41,7 +42,7 @@ def main() -> None:
     model = ex.load_model(net, name="DynUNet")
     image = np.random.default_rng(0).normal(size=(SIZE, SIZE))
     analysis = ex.analyse(model, image.shape)
-    whole, once, flops = measured(make_job(image, model, None, Settings()).run_whole)
+    whole, once, flops = measured(Job(image_task(image, model, Settings())).run_whole)
     exact = ex.segment_whole(image, ex.load_model(net.double()))
     net.float()
     print(f"{len(analysis.statistics)} instance norms, {SIZE} x {SIZE} px, tile {TILE}, ", end="")
@@ -50,7 +51,7 @@ def main() -> None:
     print(f"{head}{'time':>7}{'ME':>5}{'RMSE':>10}")
     for budget in BUDGETS:
         settings: Any = {"tile": TILE, "scratch_limit": int(budget), "probabilities": True}
-        job = make_job(image, model, None, Settings(**settings))
+        job = Job(image_task(image, model, Settings(**settings)))
         _events, seconds, done = measured(lambda: list(job.run()))  # noqa: B023  (called at once)
         result = job.result()
         kept = analysis.passes.within(int(budget)).bytes

@@ -12,10 +12,11 @@ import numpy as np
 
 import napari_exactile as ex
 from napari_exactile.geometry.interval import Box
-from napari_exactile.images.source import ArraySource
+from napari_exactile.images.source import ArraySource, Planes
 from napari_exactile.run.engine.local.arrays import Memory
 from napari_exactile.run.engine.local.job import Job
 from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.task.task import Task
 
 SIDE, TILE = 2048, 512
 
@@ -80,7 +81,7 @@ def run(
     """Return the seconds of the tiles, of their reads, and of their writes."""
     source = Slow(image, 0.0)
     SlowLabels.pause, SlowLabels.seconds = writing, 0.0
-    job = Job(source, model, analysis, settings, SlowMemory())
+    job = Job(Task.of(Planes.single(source), model, analysis, settings), arrays=SlowMemory())
     for _event in job.prepare():
         pass
     source._pause, source.seconds = reading, 0.0

@@ -20,7 +20,7 @@ from qtpy.QtCore import QTimer
 from event_loop import loop_until, wait
 from napari_exactile.run.engine.local.executor import Executor
 from napari_exactile.widget.dock import ExactileDock
-from napari_exactile.widget.run.runner import Run
+from napari_exactile.widget.run.runner import ShownRun
 
 SIDE, TILE, SECONDS_A_TILE = 4096, 448, 0.1  # zones of 256 px
 TICK_MS = 5
@@ -65,7 +65,7 @@ def stream(dock: ExactileDock) -> list[float]:
     run = dock.run
     loop_until(lambda: len(run.job.done) >= 5)  # the layer has been made
     timer.start()
-    loop_until(lambda: len(run.job.done) >= len(run.job.plan) - 5)
+    loop_until(lambda: len(run.job.done) >= len(run.job.task.plan) - 5)
     timer.stop()
     loop_until(lambda: not dock.running)
     return list(np.diff(ticks) * 1000)
@@ -88,15 +88,15 @@ def time_own_work() -> tuple[list[float], list[float]]:
     """
     passed: list[float] = []
     computing: list[float] = []
-    show = Run._show_tiles  # the progress bar, on its own throttle, takes less than 1 ms
+    show = ShownRun._show_tiles  # the progress bar, on its own throttle, takes less than 1 ms
 
-    def timed(self: Run) -> None:
+    def timed(self: ShownRun) -> None:
         start, began = time.perf_counter(), time.thread_time()
         show(self)
         passed.append(1000 * (time.perf_counter() - start))
         computing.append(1000 * (time.thread_time() - began))
 
-    Run._show_tiles = timed  # type: ignore[method-assign]
+    ShownRun._show_tiles = timed  # type: ignore[method-assign]
     return passed, computing
 
 

@@ -21,7 +21,7 @@ from napari_exactile.models.unet import UNet
 from napari_exactile.run.engine.local.executor import Executor
 from napari_exactile.widget.dock import ExactileDock
 from napari_exactile.widget.form import remembered
-from napari_exactile.widget.run.runner import Run
+from napari_exactile.widget.run.runner import ShownRun
 
 WAIT = 60_000
 
@@ -110,7 +110,7 @@ class Brake:
             self._gate.release()
 
 
-def begin(qtbot: QtBot, dock: ExactileDock, brake: Brake, tiles: int = 1) -> Run:
+def begin(qtbot: QtBot, dock: ExactileDock, brake: Brake, tiles: int = 1) -> ShownRun:
     """Start a run and hold it when so many tiles are done."""
     dock.start()
     run = dock.run

@@ -24,7 +24,7 @@ from napari_exactile.run.engine.local.executor import Executor
 from napari_exactile.run.engine.passes.kept_tensors import KeptTensors
 from napari_exactile.run.engine.passes.survey import Survey
 from napari_exactile.run.plan.plan import Plan, plan_tiles
-from napari_exactile.run.plan.settings import Method
+from napari_exactile.run.plan.settings import MethodName
 from nucleus_unet import NucleusUNet
 
 
@@ -65,7 +65,7 @@ class Case:
     axes: int = 2
     channels: int = 1
 
-    def planned(self, method: Method) -> tuple[nn.Module, Analysis, Plan]:
+    def planned(self, method: MethodName) -> tuple[nn.Module, Analysis, Plan]:
         net = self.make().eval().requires_grad_(False)
         analysis = analyse_module(net, self.channels, (self.span,) * self.axes)
         return net, analysis, plan_tiles(analysis, tile=self.tile, method=method)

@@ -32,7 +32,9 @@ def picture(*shape: int, seed: int = 0) -> np.ndarray:
 
 
 def run(job: Job, is_cancelled: Callable[[], bool] = lambda: False) -> list[events.Event]:
-    return list(job.run(is_cancelled))
+    from napari_exactile.run.engine.control import Control
+
+    return list(job.run(Control(is_cancelled=is_cancelled)))
 
 
 def indices(happened: list[events.Event], kind: type) -> list[int]:

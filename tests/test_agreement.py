@@ -21,7 +21,7 @@ from command_line import assert_refused, call, summary
 from made_results import a_result
 from napari_exactile.evaluate import agreement as module
 from napari_exactile.evaluate.agreement import ClassAgreement
-from napari_exactile.run.engine.events import Cancelled
+from napari_exactile.stopping import Cancelled
 
 Array = np.ndarray[Any, Any]
 

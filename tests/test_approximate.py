@@ -19,10 +19,12 @@ from command_line import MODEL, assert_refused, call, summary, use_model
 from integer_nets import Applied
 from napari_exactile.network.declared import declare
 from napari_exactile.run.engine import events
-from napari_exactile.run.engine.begin import make_job
+from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.events import TileError
 from napari_exactile.run.engine.local.executor import Executor
+from napari_exactile.run.engine.local.job import Job
 from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.task.begin import image_task
 from napari_exactile.run.words.summary import exactness, summary_lines
 
 IMAGE = np.random.default_rng(0).normal(40, 10, (150, 110))
@@ -272,12 +274,14 @@ def test_a_network_in_training_mode_is_not_run() -> None:
 
 def test_it_stops_and_goes_on() -> None:
     """A cancelled run keeps its tiles, and the same run continues to the same labels."""
-    job = make_job(IMAGE, Attentive().eval(), None, Settings(**APPROXIMATE))
-    assert list(job.run(lambda: len(job.done) == 2))[-1] == events.Finished(cancelled=True)
+    job = Job(image_task(IMAGE, Attentive().eval(), Settings(**APPROXIMATE)))
+    assert list(job.run(Control(is_cancelled=lambda: len(job.done) == 2)))[-1] == events.Finished(
+        cancelled=True
+    )
     assert len(job.done) == 2
     assert exactness(job.report()).startswith("INCOMPLETE: 2 of 20 tiles done; these are APPROXIMATE")
     list(job.run())
-    np.testing.assert_array_equal(job.labels, ex.segment(IMAGE, job.model, **APPROXIMATE).labels)
+    np.testing.assert_array_equal(job.labels, ex.segment(IMAGE, job.task.model, **APPROXIMATE).labels)
 
 
 def test_memory_halves_automatic_tiles_only(monkeypatch: pytest.MonkeyPatch) -> None:

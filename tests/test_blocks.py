@@ -56,7 +56,7 @@ SIDES = st.lists(st.integers(1, 5), min_size=4, max_size=4)
 
 
 @given(drawn=indices(), sides=SIDES, budget=st.sampled_from([0, 40, 9999]))
-@settings(max_examples=many(150), deadline=None)
+@settings(max_examples=many(50), deadline=None)
 def test_slices_are_numpys(drawn: Any, sides: list[int], budget: int) -> None:
     """What is taken of a dask array, however much of it is kept, is what numpy takes of its pixels."""
     shape, index = drawn

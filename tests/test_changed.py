@@ -18,11 +18,13 @@ from torch import nn
 import napari_exactile as ex
 from napari_exactile.images.read.fingerprint import ChangedError
 from napari_exactile.images.source import ArraySource
-from napari_exactile.run.engine.begin import make_series
+from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.events import Event, TileFinished
 from napari_exactile.run.engine.local import unchanged
+from napari_exactile.run.engine.schedule.series import Series
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.store.report_file import earlier_report
+from napari_exactile.run.task.begin import make_task
 from slow_run import TILE, image, network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -258,10 +260,10 @@ def test_what_changes_between_two_runs_is_told() -> None:
     """Who stops and goes on later does so with the image and the model that the run was begun with."""
     pixels, net = image().copy(), batch_normed()
     for act in lambda: paint(pixels), lambda: add_to_data(net):
-        series, finished = make_series(pixels, net, None, Settings(tile=64)), list[Event]()
-        for event in series.run(lambda: bool(finished)):  # noqa: B023  (it is used at once)
+        series, finished = Series(make_task(pixels, net, Settings(tile=64))), list[Event]()
+        for event in series.run(Control(is_cancelled=lambda: bool(finished))):  # noqa: B023  (it is used at once)
             finished.extend([event] if isinstance(event, TileFinished) else [])
-        assert 0 < series.done < series.tiles
+        assert 0 < series.done < series.task.tiles
         act()
         with pytest.raises(ChangedError, match=r"has been changed meanwhile: .*begin anew"):
             list(series.run())

@@ -66,9 +66,9 @@ def test_tiles_arrive_one_after_the_other(opened: Any, qtbot: QtBot, monkeypatch
     monkeypatch.setattr(run.layer, "refresh", lambda *args, **kwargs: refreshes.append(len(run.job.done)))
     (index,) = run.job.done
     done = np.zeros(run.layer.data.shape, bool)
-    done[slices(run.job.plan.tiling.tile(index).zone)] = True
-    assert (run.layer.data[done] < run.job.unfinished).all()
-    assert (run.layer.data[~done] == run.job.unfinished).all()
+    done[slices(run.job.task.plan.tiling.tile(index).zone)] = True
+    assert (run.layer.data[done] < run.job.task.unfinished).all()
+    assert (run.layer.data[~done] == run.job.task.unfinished).all()
     assert not run.layer.editable
     assert not dock.fields.tile.enabled
     assert dock.footer.progress.text().endswith(f"of {len(dock.plan)} tiles")
@@ -99,7 +99,7 @@ def test_cancel_keeps_what_is_done_and_run_continues_it(
     assert finish(qtbot, dock) is layer
     assert layer.name == "slide - lively"
     assert np.array_equal(layer.data, ex.segment_whole(viewer.layers["slide"].data, model).labels)
-    kept = first < dock.run.job.unfinished
+    kept = first < dock.run.job.task.unfinished
     assert np.array_equal(first[kept], layer.data[kept])
 
 

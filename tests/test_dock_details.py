@@ -65,7 +65,7 @@ def test_every_layer_has_a_row(opened: Any, qtbot: QtBot) -> None:
     """The window is modeless and holds the facts, a row per layer under its headings; all can be copied."""
     _, dock = opened()
     dialog = opened_details(qtbot, dock)
-    analysis = dock._chooser.choice.analysis
+    analysis = dock._chooser.choice.task.analysis
     assert not dialog.isModal()
     assert "lively" in dialog.windowTitle()
     assert cells(dialog) == [layer.cells for layer in analysis.layers]

@@ -20,14 +20,15 @@ from torch import nn
 
 import napari_exactile as ex
 from docks import WAIT, Brake, begin, finish, lively_model, pixels
+from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.edited import fingerprint
 from napari_exactile.run.engine.rethreshold import rethreshold
 from napari_exactile.run.engine.schedule.series import Series
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.store.report_file import report_of
+from napari_exactile.run.task.begin import make_task
 from napari_exactile.run.words.summary import description
 from napari_exactile.widget.choose.fields import ALL_PLANES, ON_DISK
-from test_report import make_series
 
 Open = Callable[..., Any]
 EDITED = "edited by hand since"
@@ -330,7 +331,7 @@ def test_labels_are_locked_while_a_threshold_is_applied(
         qtbot.waitUntil(lambda: not layer.editable, timeout=WAIT)
         held.set()
         qtbot.waitUntil(lambda: layer.editable, timeout=WAIT)
-    assert dock.run.threshold == dock.run.job.decision.threshold == 0.6
+    assert dock.run.threshold == dock.run.job.task.decision.threshold == 0.6
 
 
 @pytest.mark.parametrize("where", ["done", "left", "swapped"])
@@ -352,8 +353,8 @@ def test_continue_asks_before_edits_are_lost(
         qtbot.waitUntil(lambda: not dock.running, timeout=WAIT)
     layer, whole = run.layer, ex.segment_whole(viewer.layers["slide"].data, model).labels
     assert layer.editable
-    done = np.argwhere(layer.data != run.job.unfinished)[0]
-    left = np.argwhere(layer.data == run.job.unfinished)[-1]
+    done = np.argwhere(layer.data != run.job.task.unfinished)[0]
+    left = np.argwhere(layer.data == run.job.task.unfinished)[-1]
     if where == "swapped":
         layer.data = layer.data.copy()
     else:
@@ -555,7 +556,7 @@ def test_other_labels_of_another_size_are_not_saved_as_the_runs(
 
 
 def ran(settings: Settings, model: ex.Model, image: np.ndarray) -> Series:
-    series = make_series(image, model, None, settings)
+    series = Series(make_task(image, model, settings))
     for _ in series.run():
         pass
     return series
@@ -564,15 +565,15 @@ def ran(settings: Settings, model: ex.Model, image: np.ndarray) -> Series:
 def test_the_fingerprint_knows_what_is_done(model: ex.Model) -> None:
     """It is None before there are labels, and tells edits of finished tiles from those of others."""
     image = pixels((100, 150))
-    series = make_series(image, lively_model("other"), None, Settings(tile=92))
+    series = Series(make_task(image, lively_model("other"), Settings(tile=92)))
     assert fingerprint(series) is None
-    for event in series.run(lambda: series.done >= 2):
+    for event in series.run(Control(is_cancelled=lambda: series.done >= 2)):
         del event
-    assert 0 < series.done < series.tiles
+    assert 0 < series.done < series.task.tiles
     before = fingerprint(series)
     assert fingerprint(series) == before
-    done = np.argwhere(series.labels != series.job.unfinished)[0]
-    left = np.argwhere(series.labels == series.job.unfinished)[0]
+    done = np.argwhere(series.labels != series.task.unfinished)[0]
+    left = np.argwhere(series.labels == series.task.unfinished)[0]
     for place, name, same in ((done, "done", "rest"), (left, "rest", "done")):
         value = series.labels[tuple(place)]
         series.labels[tuple(place)] = 1 + (value == 1)

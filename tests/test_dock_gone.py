@@ -56,7 +56,7 @@ def test_a_run_stops_where_its_image_gets_other_pixels(
     assert not run.series.complete
     if tiles:
         assert "(incomplete, " in run.layer.name
-        done = run.layer.data != run.job.unfinished
+        done = run.layer.data != run.job.task.unfinished
         whole = ex.segment_whole(before, model).labels
         assert done.any()
         assert np.array_equal(run.layer.data[done], whole[done])

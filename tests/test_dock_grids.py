@@ -86,7 +86,7 @@ def test_labels_of_the_view_lie_there(opened: Any, qtbot: QtBot) -> None:
     dock.fields.region.value = VIEW
     qtbot.waitUntil(lambda: dock.plan is not None and dock.plan.tiling.region[0].start > 0, timeout=WAIT)
     layer = finish(qtbot, dock)
-    region = dock.run.job.plan.tiling.region
+    region = dock.run.job.task.plan.tiling.region
     assert layer.data.shape < (15, 20)
     for corner in ([0, 0], [n - 1 for n in layer.data.shape]):
         begin = np.array(layer.data_to_world(np.array(corner) - 0.5)) + 0.5

@@ -195,7 +195,7 @@ def test_the_same_analysis_is_asked_for_once(
     dock.add_model(replacement)
     qtbot.waitUntil(lambda: dock.plan is not None, timeout=WAIT)
     assert started == ["another"] * 2
-    assert dock._chooser.choice.model is replacement
+    assert dock._chooser.choice.task.model is replacement
 
 
 def test_a_model_that_cannot_be_exact_is_refused_in_the_dock(opened: Any, qtbot: QtBot) -> None:

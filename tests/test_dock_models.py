@@ -114,7 +114,7 @@ def test_a_real_file_segments_as_the_network_in_it(opened: Any, qtbot: QtBot, tm
     viewer, dock = opened()
     viewer.open(tmp_path / "saved.ts", plugin="napari-exactile")
     qtbot.waitUntil(lambda: dock.fields.model.value == "saved" and dock.plan is not None, timeout=WAIT)
-    assert dock._chooser.choice.model.card.source == str(tmp_path / "saved.ts")
+    assert dock._chooser.choice.task.model.card.source == str(tmp_path / "saved.ts")
     labels = finish(qtbot, dock).data
     assert np.array_equal(labels, ex.segment_whole(viewer.layers["slide"].data, network).labels)
 

@@ -25,7 +25,7 @@ from napari_exactile.evaluate import agreement
 from napari_exactile.images.objects import components
 from napari_exactile.widget.draw.planes import micrometres
 from napari_exactile.widget.results.agreement import AgreementFields, AgreementSection
-from napari_exactile.widget.results.finished import Finished
+from napari_exactile.widget.results.finished import FinishedLayer
 from napari_exactile.widget.results.objects import ObjectsFields, ObjectsSection
 from napari_exactile.widget.results.objects_dialog import ObjectsModel
 
@@ -67,16 +67,16 @@ def noise(shape: tuple[int, ...] = (60, 50)) -> Any:
 
 
 @pytest.fixture
-def result(qtbot: QtBot) -> Iterator[Callable[..., tuple[ViewerModel, Finished]]]:
+def result(qtbot: QtBot) -> Iterator[Callable[..., tuple[ViewerModel, FinishedLayer]]]:
     """A function that puts labels into a viewer without a window, as a complete run does."""
 
-    def made(labels: Any, index: tuple[int, ...] = (), **layer: Any) -> tuple[ViewerModel, Finished]:
+    def made(labels: Any, index: tuple[int, ...] = (), **layer: Any) -> tuple[ViewerModel, FinishedLayer]:
         viewer = ViewerModel()
         ours = viewer.add_labels(labels, name="ours", metadata={"exactile": {}}, **layer)
         part = labels[index]
         size = micrometres(ours, range(labels.ndim - part.ndim, labels.ndim))
         axes = "zyx"[-part.ndim :]
-        return viewer, Finished(
+        return viewer, FinishedLayer(
             ours, part, index, CLASSES, 0, axes, labels.shape, None, size, lambda pixels: pixels
         )
 
@@ -85,12 +85,12 @@ def result(qtbot: QtBot) -> Iterator[Callable[..., tuple[ViewerModel, Finished]]
 
 
 @pytest.fixture
-def objects(qtbot: QtBot) -> Callable[[ViewerModel, Finished], ObjectsSection]:
+def objects(qtbot: QtBot) -> Callable[[ViewerModel, FinishedLayer], ObjectsSection]:
     """A function that makes the section of objects for a result."""
     parent = QWidget()
     qtbot.addWidget(parent)
 
-    def made(viewer: ViewerModel, finished: Finished) -> ObjectsSection:
+    def made(viewer: ViewerModel, finished: FinishedLayer) -> ObjectsSection:
         section = ObjectsSection(viewer, ObjectsFields(), parent)
         section.choose(finished, "")
         return section
@@ -99,10 +99,10 @@ def objects(qtbot: QtBot) -> Callable[[ViewerModel, Finished], ObjectsSection]:
 
 
 @pytest.fixture
-def agree(qtbot: QtBot) -> Callable[[ViewerModel, Finished], AgreementSection]:
+def agree(qtbot: QtBot) -> Callable[[ViewerModel, FinishedLayer], AgreementSection]:
     """A function that makes the section of the comparison for a result."""
 
-    def made(viewer: ViewerModel, finished: Finished) -> AgreementSection:
+    def made(viewer: ViewerModel, finished: FinishedLayer) -> AgreementSection:
         section = AgreementSection(viewer, AgreementFields())
         section.choose(finished, "")
         return section

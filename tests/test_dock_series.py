@@ -42,7 +42,7 @@ def small(name: str, channels: int = 1, out: int = 3, axes: int = 2, **facts: An
 def use(qtbot: QtBot, dock: Any, model: ex.Model) -> None:
     dock.add_model(model)
     qtbot.waitUntil(
-        lambda: dock._chooser.choice is not None and dock._chooser.choice.model is model, timeout=WAIT
+        lambda: dock._chooser.choice is not None and dock._chooser.choice.task.model is model, timeout=WAIT
     )
 
 
@@ -173,7 +173,7 @@ def test_a_volume_is_segmented_and_its_tiles_are_boxes(opened: Any, qtbot: QtBot
     qtbot.waitUntil(lambda: is_solid(dock.overlay), timeout=WAIT)
     assert dock.overlay._zones.layer.visible
     layer = finish(qtbot, dock)
-    assert dock.run.job.plan.zor == (10, 10, 10)
+    assert dock.run.job.task.plan.zor == (10, 10, 10)
     np.testing.assert_array_equal(layer.data, ex.segment_whole(volume, solid).labels)
     viewer.dims.ndisplay = 3
     box = dock.overlay._box._own.layer

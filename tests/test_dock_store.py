@@ -25,8 +25,8 @@ from napari_exactile.images.store.journal import read_json
 from napari_exactile.images.store.lock import Lock
 from napari_exactile.images.view import View
 from napari_exactile.run.check.spot_check import WINDOWS
-from napari_exactile.run.engine.local.decision import Labelled
 from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.task.decision import Labelled
 from napari_exactile.widget import dock as dock_module
 from napari_exactile.widget.choose import output
 from napari_exactile.widget.choose.fields import ALL_PLANES, IN_MEMORY, ON_DISK
@@ -88,7 +88,7 @@ def test_coarse_levels_show_what_is_done(
     brake = Brake(monkeypatch)
     # A zone is written while the next ones are computed, and told of between two tiles.
     run = begin(qtbot, dock, brake, tiles=4)
-    layer, unfinished = run.layer, run.job.unfinished
+    layer, unfinished = run.layer, run.job.task.unfinished
     qtbot.waitUntil(lambda: bool(told), timeout=WAIT)
     boxes, whole = list(told), np.asarray(layer.data[0][:, :])
     coarsest = np.asarray(layer.data[-1])
@@ -147,12 +147,12 @@ def test_an_unfinished_run_of_before_is_offered(
     answers.append(None)
     dock.start()
     assert not dock.running
-    assert answers == [f"an unfinished run, {done} of {first.series.tiles} tiles"]
+    assert answers == [f"an unfinished run, {done} of {first.series.task.tiles} tiles"]
     answers[:] = [False]
-    brake.let(first.series.tiles - done + WINDOWS)  # what is left, and what is checked
+    brake.let(first.series.task.tiles - done + WINDOWS)  # what is left, and what is checked
     layer = finish(qtbot, dock)
     assert dock.run.series.complete
-    assert not (np.asarray(layer.data[0][:, :]) == dock.run.job.unfinished).any()
+    assert not (np.asarray(layer.data[0][:, :]) == dock.run.job.task.unfinished).any()
 
 
 def test_other_settings_are_refused_and_begin_anew_when_asked(
@@ -314,7 +314,7 @@ def test_values_on_disk_are_layers(opened: Any, qtbot: QtBot, tmp_path: Path) ->
     values, data = ex.load_model(net, name="values", kind="values"), pixels(SHAPE)
     viewer, dock = opened(data, tile=172)
     dock.add_model(values)
-    qtbot.waitUntil(lambda: dock.plan is not None and dock._chooser.choice.model is values, timeout=WAIT)
+    qtbot.waitUntil(lambda: dock.plan is not None and dock._chooser.choice.task.model is values, timeout=WAIT)
     to_disk(dock, tmp_path / "values.ome.zarr")
     finish(qtbot, dock)
     expected = ex.segment(data, values, tile=172).probabilities

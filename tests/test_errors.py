@@ -21,8 +21,8 @@ from napari_exactile.evaluate.compare import Comparison
 from napari_exactile.geometry.interval import Interval, slices
 from napari_exactile.geometry.tiling import Tiling, tile_around
 from napari_exactile.run.check.metrics import Difference, difference
-from napari_exactile.run.engine.events import Cancelled
 from napari_exactile.run.engine.local import executor
+from napari_exactile.stopping import Cancelled
 from proofs import many
 
 FACTOR, RADIUS = 4, 24

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import importlib.util
 import inspect
 import shutil
 import subprocess
@@ -25,6 +26,8 @@ def test_source_passes(check: str) -> None:
     program = shutil.which(name, path=Path(sys.executable).parent)
     if program is None:
         pytest.skip(f"{name} is not installed; it comes with the extra `lint`")
+    if name == "mypy" and tuple(map(int, importlib.metadata.version("numpy").split(".")[:2])) < (2, 4):
+        pytest.skip("arrays have other types in the stubs of older numpy")
     done = subprocess.run([program, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
@@ -35,6 +38,24 @@ def test_no_circle_of_imports() -> None:
     found = grimp.build_graph("napari_exactile", cache_dir=None)
     order = TopologicalSorter({name: found.find_modules_directly_imported_by(name) for name in found.modules})
     order.prepare()  # raises CycleError, which names the circle
+
+
+def imported_names(path: Path) -> set[tuple[str, str]]:
+    """Return the modules of ours that a file imports from, in functions too, and the names that it takes."""
+    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    ours = [node for node in nodes if (node.module or "").startswith("napari_exactile")]
+    return {(str(node.module), alias.name) for node in ours for alias in node.names}
+
+
+def test_what_is_imported_exists() -> None:
+    """Every name that is taken from a module of ours is there, also where it is imported in a function."""
+    found = {one for path in (ROOT / "src/napari_exactile").rglob("*.py") for one in imported_names(path)}
+    missing = []
+    for module, name in sorted(found):
+        there = hasattr(importlib.import_module(module), name)
+        if not there and importlib.util.find_spec(f"{module}.{name}") is None:
+            missing.append(f"{module}.{name}")
+    assert not missing
 
 
 def test_rooms_can_be_looked_over() -> None:
@@ -73,6 +94,25 @@ def test_public_names_are_documented() -> None:
     things = {name: getattr(napari_exactile, name) for name in names}
     callables = {name: thing for name, thing in things.items() if callable(thing)}
     assert not [name for name, thing in callables.items() if not inspect.getdoc(thing)]
+
+
+def test_public_names_have_examples() -> None:
+    """Every public class and function shows how it is used, in a docstring of its own."""
+    things = {name: getattr(napari_exactile, name) for name in napari_exactile.__all__}
+    own = {
+        name: vars(thing).get("__doc__", thing.__doc__) for name, thing in things.items() if callable(thing)
+    }
+    assert not [name for name, words in own.items() if ">>> " not in (words or "")]
+
+
+def test_public_names_are_said_alike() -> None:
+    """What is imported late, what is public, and what type checkers see are the same names, in order."""
+    tree = ast.parse((ROOT / "src/napari_exactile/__init__.py").read_text())
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    imports = [(node.module, alias.name) for node in block.body for alias in node.names]
+    homes = napari_exactile._HOMES
+    assert imports == [(f"napari_exactile.{home}", name) for home, names in homes.items() for name in names]
+    assert napari_exactile.__all__ == sorted(name for _home, name in imports)
 
 
 @pytest.mark.parametrize(

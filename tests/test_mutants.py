@@ -12,7 +12,7 @@ import pytest
 import model_mutants
 from model_mutants import mutant, write_good_files
 
-ORDINARY, LONG = 5, 400  # mutants of each file
+ORDINARY, LONG = 3, 400  # mutants of each file
 SECONDS = 300.0  # for one mutant
 FILES = [
     "script.pt", "traced.pt", "frozen.pt", "exported.pt2", "state.pt", "wrapped.pt", "legacy.pth",

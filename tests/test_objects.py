@@ -22,7 +22,7 @@ from command_line import MODEL, assert_refused, call, summary
 from made_results import a_result
 from napari_exactile.images.colonies import draw_colonies
 from napari_exactile.images.store.tiff import open_tiff
-from napari_exactile.run.engine.events import Cancelled
+from napari_exactile.stopping import Cancelled
 from proofs import many
 
 Array = np.ndarray[Any, Any]

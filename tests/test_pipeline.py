@@ -14,10 +14,9 @@ from torch import Tensor, nn
 
 import napari_exactile as ex
 from napari_exactile.geometry.interval import Box
-from napari_exactile.images.source import ArraySource
+from napari_exactile.images.source import ArraySource, Planes
 from napari_exactile.network.analysis import analyse_module
 from napari_exactile.run.engine import events
-from napari_exactile.run.engine.begin import make_job
 from napari_exactile.run.engine.control import Control, Queue
 from napari_exactile.run.engine.events import TileError
 from napari_exactile.run.engine.local.arrays import Memory
@@ -27,6 +26,8 @@ from napari_exactile.run.engine.pipeline import ReadAhead, WriteBehind
 from napari_exactile.run.plan.ahead import AHEAD, BEHIND
 from napari_exactile.run.plan.plan import _waiting_bytes
 from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.task.begin import image_task
+from napari_exactile.run.task.task import Task
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 WAIT = 30
@@ -106,10 +107,11 @@ class SlowMemory(Memory):
 
 def job_of(model: ex.Model, source: Any = None, arrays: Any = None) -> Job:
     """A job whose image is known to be usable, so that each read is a tile's."""
-    known = make_job(IMAGE, model, None, SETTINGS)
+    known = Job(image_task(IMAGE, model, SETTINGS))
     list(known.measure())
-    source = source or ArraySource(IMAGE)
-    return Job(source, model, known.analysis, SETTINGS, arrays, normalization=known._normalization)
+    planes = Planes.single(source or ArraySource(IMAGE))
+    task = Task.of(planes, known.task.model, known.task.analysis, SETTINGS)
+    return Job(task, arrays=arrays, normalization=known.normalization)
 
 
 def indices(happened: list[events.Event], kind: type = events.TileFinished) -> list[int]:
@@ -294,7 +296,7 @@ def test_what_was_computed_is_written_however_a_run_ends(model: ex.Model, how: s
     """Cancelled, or its generator closed, a run leaves no thread, and every computed tile counts."""
     job = job_of(model, arrays=SlowMemory(lambda: None))
     stop = threading.Event()
-    steps, told = job.run(stop.is_set), []
+    steps, told = job.run(Control(is_cancelled=stop.is_set)), []
     for event in steps:
         told.append(event)
         if isinstance(event, events.TileStarted) and event.index == 5:
@@ -351,14 +353,14 @@ def test_pauses_in_quick_succession(model: ex.Model, expected: np.ndarray) -> No
 
 def test_cancel_ends_a_pause(model: ex.Model) -> None:
     """A paused run that is cancelled ends with what it had, without being resumed."""
-    control, cancelled, job = Control(), threading.Event(), job_of(model)
+    control, job = Control(), job_of(model)
     told = []
-    for event in job.run(cancelled.is_set, control):
+    for event in job.run(control):
         told.append(event)
         if isinstance(event, events.TileFinished):
             control.pause()
         if isinstance(event, events.Paused):
-            cancelled.set()
+            control.cancel()
     assert told[-2:] == [events.Paused(), events.Finished(cancelled=True)]
     assert job.done == {0}
 
@@ -367,7 +369,7 @@ def test_measuring_is_paused_too(model: ex.Model) -> None:
     """A run that is paused from the start has read but one block when it says so."""
     control = Control()
     control.pause()
-    steps = make_job(IMAGE, model, None, Settings(tile=14)).run(control=control)
+    steps = Job(image_task(IMAGE, model, Settings(tile=14))).run(control=control)
     assert isinstance(next(steps), events.Measuring)
     assert next(steps) == events.Paused()
     control.resume()

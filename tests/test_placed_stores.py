@@ -49,7 +49,7 @@ def test_labels_opened_again_lie_on_the_layer(
     dock._chooser.output.path, dock.fields.output.value = path, ON_DISK
     finish(qtbot, dock)
     (again,) = add_image(viewer, path)
-    box = dock.run.job.plan.tiling.region
+    box = dock.run.job.task.plan.tiling.region
     layer = viewer.layers["slide"]
     start, stop = [side.start for side in box], [side.stop - 1 for side in box]
     assert corner(again, (0, 0)) == pytest.approx(corner(layer, tuple(start)))

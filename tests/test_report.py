@@ -16,13 +16,14 @@ import napari_exactile as ex
 from integer_nets import integer_unet, make_integer
 from napari_exactile.geometry.interval import Interval
 from napari_exactile.images.store.journal import Journal
-from napari_exactile.run.check.spot_check import CROPS, WHOLE, Finished, check_windows
+from napari_exactile.run.check.spot_check import CROPS, WHOLE, FinishedLabels, check_windows
 from napari_exactile.run.engine import events
-from napari_exactile.run.engine.begin import make_series
 from napari_exactile.run.engine.events import Checking, TileFinished
 from napari_exactile.run.engine.local.executor import Executor
+from napari_exactile.run.engine.schedule.series import Series
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.store.report_file import earlier_report, report_of
+from napari_exactile.run.task.begin import make_task
 from napari_exactile.run.words.report import report_sections, report_text
 from slow_run import TILE, TILES, image, network
 
@@ -61,7 +62,7 @@ def checked(
     change: Callable[[Any], None] = lambda labels: None, seed: int = 3, **settings: Any,
 ) -> ex.SpotCheck:  # fmt: skip
     """Segment in memory, change the labels, and check windows of them."""
-    series = make_series(image, model, axes, Settings(**settings))
+    series = Series(make_task(image, model, Settings(**settings), axes))
     for _ in series.run():
         pass
     if series.labels is not None:
@@ -72,7 +73,7 @@ def checked(
         leading = series.labels.ndim - len(plane) - len(sides)
         return series.labels[(*(slice(None),) * leading, *plane, *sides)]
 
-    checking = check_windows(Finished.of(series, read), count, seed, lambda: False, whole)
+    checking = check_windows(FinishedLabels.of(series, read), count, seed, lambda: None, whole)
     while True:
         try:
             next(checking)
@@ -271,7 +272,7 @@ def test_the_report_of_a_run(tmp_path: Path) -> None:
 
 def test_the_report_of_a_result_in_memory() -> None:
     """Without a store, the dictionary is the same but for the check; before a run there is none."""
-    series = make_series(np.stack([image()] * 2), network(), "tyx", Settings(tile=TILE))
+    series = Series(make_task(np.stack([image()] * 2), network(), Settings(tile=TILE), "tyx"))
     with pytest.raises(RuntimeError, match="no report before"):
         report_of(series)
     for _ in series.run():

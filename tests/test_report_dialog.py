@@ -15,9 +15,10 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QApplication
 
 import napari_exactile as ex
-from napari_exactile.run.engine.begin import make_series
+from napari_exactile.run.engine.schedule.series import Series
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.store.report_file import earlier_report, report_of
+from napari_exactile.run.task.begin import make_task
 from napari_exactile.run.words.report import report_sections, report_text
 from napari_exactile.widget.results.report_dialog import ReportDialog
 from slow_run import TILE, image, network
@@ -75,7 +76,7 @@ def test_everything_is_shown(opened: Callable[..., ReportDialog], report: dict[s
 
 def test_a_run_in_memory_has_a_report(opened: Callable[..., ReportDialog]) -> None:
     """Without a store, the window says that nothing was checked; another report takes its place."""
-    series = make_series(image(), network(), None, Settings(tile=TILE))
+    series = Series(make_task(image(), network(), Settings(tile=TILE)))
     for _ in series.run():
         pass
     report = report_of(series)

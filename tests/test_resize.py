@@ -54,7 +54,7 @@ class Resized(nn.Module):
         return F.interpolate(x, scale_factor=self.factor, mode=self.mode)
 
 
-@settings(max_examples=many(60), deadline=None)
+@settings(max_examples=many(30), deadline=None)
 @given(st.data())
 def test_trimmed_equals_whole_to_the_bit_on_resizing_unets(data: st.DataObject) -> None:
     """For any mode, factor of 2 to 8, depth, shape and zone size, trimmed equals whole to the last bit."""
@@ -93,7 +93,7 @@ class Chain(nn.Module):
         return y[..., 2 : y.shape[2], -y.shape[3] : -2]
 
 
-@settings(max_examples=many(40), deadline=None)
+@settings(max_examples=many(20), deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(4, 9), st.integers(4, 9), st.integers(0, 99))
 def test_trimmed_equals_whole_with_slices_and_resizing_in_a_row(
     height: int, width: int, a: int, b: int, seed: int
@@ -106,7 +106,7 @@ def test_trimmed_equals_whole_with_slices_and_resizing_in_a_row(
     assert_tiled_equals_whole(net, analysis, (2 * a, 2 * b), seed=seed)
 
 
-@settings(max_examples=many(30), deadline=None)
+@settings(max_examples=many(15), deadline=None)
 @given(
     st.sampled_from([3, 5, 6, 7]),
     st.sampled_from(["nearest", "nearest-exact"]),

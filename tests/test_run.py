@@ -15,11 +15,13 @@ from napari_exactile.geometry.interval import Box, Interval, slices
 from napari_exactile.images.normalize.steps import Normalization
 from napari_exactile.run.check.metrics import difference
 from napari_exactile.run.engine import events
-from napari_exactile.run.engine.begin import make_job
 from napari_exactile.run.engine.events import TileError
 from napari_exactile.run.engine.local.executor import Executor
+from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.plan.methods import METHODS
 from napari_exactile.run.plan.plan import plan_tiles
 from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.task.begin import image_task
 from napari_exactile.run.words.summary import summary_lines
 from small_runs import SMALL, assert_lively, indices, network, picture, run
 
@@ -47,13 +49,13 @@ def test_tiles_give_the_labels_of_one_pass(net: tuple[int, ...], shape: tuple[in
 @pytest.mark.parametrize("method", ["trimmed", "whole-tile"])
 def test_scores_agree_in_float64(net: tuple[int, ...], method: Any) -> None:
     """In float64, the scores of every zone agree with those of one pass to 1e-10."""
-    job = make_job(picture(77, 90), network(*net), None, Settings(tile=88, method=method))
+    job = Job(image_task(picture(77, 90), network(*net), Settings(tile=88, method=method)))
     run(job)
     executor = job.executor()
     whole = executor.whole()
-    assert len(job.plan) > 1
-    for tile in job.plan:
-        part = executor.scores(tile.zone, job.plan.radius, method, lambda: None)
+    assert len(job.task.plan) > 1
+    for tile in job.task.plan:
+        part = executor.scores(tile.zone, job.task.plan.radius, METHODS[method], lambda: None)
         reference = whole[(..., *slices(tile.zone))]
         torch.testing.assert_close(part, reference, rtol=1e-10, atol=1e-10)
 
@@ -162,18 +164,18 @@ def test_the_report_says_what_was_done() -> None:
 def test_a_cancelled_run_goes_on_where_it_was() -> None:
     """Finished tiles are kept, the rest is marked unfinished, and no tile is computed twice."""
     model, image = network(), picture(60, 60)
-    job = make_job(image, model, None, Settings(tile=32))
+    job = Job(image_task(image, model, Settings(tile=32)))
     first = run(job, lambda: len(job.done) == 1)
-    zone = next(iter(job.plan)).zone
+    zone = next(iter(job.task.plan)).zone
     assert first[-1] == events.Finished(cancelled=True)
     assert indices(first, events.TileFinished) == [0]
     assert not job.complete
     outside = np.ones((60, 60), bool)
     outside[slices(zone)] = False
-    np.testing.assert_array_equal(job.labels == job.unfinished, outside)
+    np.testing.assert_array_equal(job.labels == job.task.unfinished, outside)
 
     second = run(job)
-    assert indices(second, events.TileStarted) == list(range(1, len(job.plan)))
+    assert indices(second, events.TileStarted) == list(range(1, len(job.task.plan)))
     assert not any(isinstance(event, events.Measuring) for event in second)
     assert job.complete
     np.testing.assert_array_equal(job.labels, ex.segment(image, model, tile=32).labels)
@@ -182,18 +184,18 @@ def test_a_cancelled_run_goes_on_where_it_was() -> None:
 @pytest.mark.parametrize("method", ["trimmed", "whole-tile"])
 def test_a_run_stops_within_a_tile(method: Any) -> None:
     """Once asked to stop, it does so before the next operator: the tile at work stays unfinished."""
-    job = make_job(picture(60, 60), network(), None, Settings(tile=32, method=method))
+    job = Job(image_task(picture(60, 60), network(), Settings(tile=32, method=method)))
     asked = iter(range(1000))
     happened = run(job, lambda: next(asked) > 4)
     assert indices(happened, events.TileStarted) == [0]
     assert indices(happened, events.TileFinished) == []
     assert next(asked) < 10
-    assert (job.labels == job.unfinished).all()
+    assert (job.labels == job.task.unfinished).all()
 
 
 def test_a_run_that_is_cancelled_at_once_makes_nothing() -> None:
     """A run stopped while the image is measured has no labels, and `segment` says so."""
-    job = make_job(picture(30, 30), network(), None, Settings())
+    job = Job(image_task(picture(30, 30), network(), Settings()))
     assert run(job, lambda: True) == [events.Finished(cancelled=True)]
     assert job.labels is None
     with pytest.raises(ValueError, match="cancelled before its first tile"):
@@ -274,10 +276,10 @@ def test_no_tile_is_small_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_failing_tile_is_named_and_the_rest_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says which tile and where; finished tiles stay, and the same run can be continued."""
     model, image = network(), picture(60, 60)
-    job, scores = make_job(image, model, None, Settings(tile=32)), Executor.scores
+    job, scores = Job(image_task(image, model, Settings(tile=32))), Executor.scores
 
     def broken(self: Executor, zone: Box, *rest: Any) -> Tensor:
-        if zone == list(job.plan)[4].zone:
+        if zone == list(job.task.plan)[4].zone:
             raise RuntimeError("boom")
         return scores(self, zone, *rest)
 

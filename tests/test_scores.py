@@ -8,13 +8,13 @@ import torch
 
 from napari_exactile.network.span import Scale
 from napari_exactile.run.check.metrics import difference
-from napari_exactile.run.engine.local.decision import Decision
+from napari_exactile.run.task.decision import Classes, YesNo
 
 
 def test_near_ties_of_two_classes() -> None:
     """Of probabilities, exactly the pixels whose two differ by less than 1e-5 are near-ties."""
     first = torch.tensor([[0.5, 0.5 + 4e-6, 0.5 - 4e-6, 0.5 + 6e-6, 0.5 - 6e-6, 1.0]], dtype=torch.float64)
-    result = Decision("classes", 2, "probabilities").decide(torch.stack([first, 1 - first])[None])
+    result = Classes(2, "probabilities").decide(torch.stack([first, 1 - first])[None])
     assert result.near_ties == 3
     assert result.labels.tolist() == [[0, 0, 1, 0, 1, 0]]
 
@@ -22,7 +22,7 @@ def test_near_ties_of_two_classes() -> None:
 def test_near_ties_of_several_classes() -> None:
     """Only the two best count, wherever they stand; softmax comes before the comparison."""
     logits = torch.tensor([[0.0, 5.0, 5.0 + 1e-6], [3.0, 0.0, 0.0], [0.0, 0.0, 9.0], [2.0, 2.0, 2.0]]).T
-    result = Decision("classes", 3).decide(logits.reshape(1, 3, 2, 2))
+    result = Classes(3).decide(logits.reshape(1, 3, 2, 2))
     assert result.near_ties == 2
     assert result.labels.flatten().tolist() == [2, 0, 2, 0]
     torch.testing.assert_close(result.probabilities.sum(0), torch.ones(2, 2))
@@ -35,7 +35,7 @@ def test_near_ties_of_one_channel() -> None:
         "probabilities": chance, "logits": torch.logit(chance), "logarithms": chance.log(),
     }  # fmt: skip
     for scale, scores in given.items():
-        result = Decision("threshold", 1, scale).decide(scores[None, None])
+        result = YesNo(1, scale).decide(scores[None, None])
         assert result.near_ties == 3
         assert result.labels.tolist() == [[1, 1, 0, 0, 1]]
 

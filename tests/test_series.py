@@ -12,9 +12,11 @@ from torch import Tensor, nn
 import napari_exactile as ex
 from napari_exactile.images.normalize.steps import Clip, Linear
 from napari_exactile.run.engine import events
-from napari_exactile.run.engine.begin import make_series
-from napari_exactile.run.engine.local.decision import Decision, thresholded
+from napari_exactile.run.engine.control import Control
+from napari_exactile.run.engine.schedule.series import Series
 from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.task.begin import make_task
+from napari_exactile.run.task.decision import Classes, YesNo
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -79,10 +81,10 @@ def test_a_stack_together_has_one_normalisation() -> None:
 def test_a_stopped_stack_continues_where_it_was() -> None:
     """Cancelled in the second of three planes, the series does only what is left, to the same result."""
     stack, model = image(3, 40, 40), ex.load_model(Blur(1, 3).eval())
-    series = make_series(stack, model, "tyx", Settings(tile=20))
-    first = list(series.run(lambda: series.done == 12))
+    series = Series(make_task(stack, model, Settings(tile=20), "tyx"))
+    first = list(series.run(Control(is_cancelled=lambda: series.done == 12)))
     assert first[-1] == events.Finished(cancelled=True)
-    assert (series.done, series.tiles, series.report().tiles) == (12, 27, 27)
+    assert (series.done, series.task.tiles, series.report().tiles) == (12, 27, 27)
     rest = list(series.run())
     assert sum(isinstance(event, events.TileFinished) for event in rest) == 15
     assert [event.number for event in rest if isinstance(event, events.PlaneStarted)] == [2, 3]
@@ -121,7 +123,8 @@ def test_another_threshold_needs_no_second_run() -> None:
     kept = ex.segment(image(40, 33), model, probabilities=True)
     for threshold in np.quantile(kept.probabilities, [0.1, 0.5, 0.8]).tolist():
         again = ex.segment(image(40, 33), model, threshold=threshold)
-        np.testing.assert_array_equal(thresholded(kept.probabilities[0], threshold), again.labels)
+        labels, _near_ties = YesNo(1, threshold=threshold).again(kept.probabilities)
+        np.testing.assert_array_equal(labels, again.labels)
         assert 0 < again.labels.mean() < 1
 
 
@@ -140,8 +143,8 @@ def test_values_are_kept_as_numbers() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Decision("classes", 1, False), "one output channel has no classes"),
-        (lambda: Decision("threshold", 1, False, 1.0), "a threshold lies between 0 and 1"),
+        (lambda: Classes(1), "one output channel has no classes"),
+        (lambda: YesNo(1, threshold=1.0), "a threshold lies between 0 and 1"),
         (lambda: Settings(threshold=0.0), "a threshold lies between 0 and 1"),
         (lambda: ex.load_model(Blur(1, 1), kind="boxes"), "kind is one of classes, threshold, values"),
         (lambda: ex.load_model(Blur(1, 1), axes="xy"), "a model takes the axes x, yx or zyx"),

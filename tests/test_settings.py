@@ -16,9 +16,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import napari_exactile as ex
 from napari_exactile.geometry.interval import slices
-from napari_exactile.run.engine.begin import make_job
+from napari_exactile.run.engine.local.job import Job
 from napari_exactile.run.plan.plan import plan_tiles
 from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.task.begin import image_task
 from small_runs import network, picture, run
 
 
@@ -116,10 +117,10 @@ def multiply_accumulates(compute: Callable[[], Any]) -> int:
 )  # fmt: skip
 def test_redundancy_is_what_is_computed(net: nn.Module, method: Any, tolerance: float) -> None:
     """The plan's extra computing equals a count of the multiply-accumulates while tiles and whole run."""
-    job = make_job(picture(64, 52), net, None, Settings(tile=28, method=method))
+    job = Job(image_task(picture(64, 52), net, Settings(tile=28, method=method)))
     tiled, whole = multiply_accumulates(lambda: run(job)), multiply_accumulates(job.run_whole)
-    assert job.plan.redundancy == pytest.approx(tiled / whole, rel=tolerance)
-    assert job.plan.redundancy > 1.05
+    assert job.task.plan.redundancy == pytest.approx(tiled / whole, rel=tolerance)
+    assert job.task.plan.redundancy > 1.05
 
 
 @pytest.mark.parametrize("normalization", ["model", "none"])
@@ -127,7 +128,7 @@ def test_an_image_with_nan_makes_nothing(normalization: Any) -> None:
     """A NaN is found before anything is made, whatever the normalisation."""
     image = picture(40, 40)
     image[33, 7] = np.nan
-    job = make_job(image, network(), None, Settings(normalization=normalization))
+    job = Job(image_task(image, network(), Settings(normalization=normalization)))
     with pytest.raises(ValueError, match="'image' has NaN pixels, first at y 33, x 7"):
         run(job)
     assert job.labels is None

@@ -23,7 +23,7 @@ from napari_exactile.geometry.interval import slices
 from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.images.store.folder import NewImage
 from napari_exactile.images.store.ome_zarr import Axes, Class, label_metadata, multiscales
-from napari_exactile.images.store.shards import Layout
+from napari_exactile.images.store.shards import StoreLayout
 from napari_exactile.images.store.store import LabelStore
 from proofs import many
 from slow_run import image, network
@@ -31,7 +31,7 @@ from slow_run import image, network
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def created(path: Path, layout: Layout) -> LabelStore:
+def created(path: Path, layout: StoreLayout) -> LabelStore:
     axes = Axes(layout.axes, (1.0,) * len(layout.axes), (0.0,) * len(layout.axes))
     scales = multiscales("a", axes, len(layout.levels), len(layout.shape))
     metadata = label_metadata(scales, (Class("back", "#000000"), Class("cell", "#00FF80")), 0)
@@ -39,19 +39,23 @@ def created(path: Path, layout: Layout) -> LabelStore:
 
 
 @st.composite
-def orders(draw: st.DrawFn) -> tuple[Layout, Tiling, list[int]]:
+def orders(draw: st.DrawFn) -> tuple[StoreLayout, Tiling, list[int]]:
     axes = draw(st.sampled_from(["yx", "zyx", "tyx"]))
     space = 3 if axes[0] == "z" else 2
     shape = tuple(draw(st.lists(st.integers(1, 40 if space == 2 else 14), min_size=space, max_size=space)))
     zone = tuple(draw(st.lists(st.integers(3, 20), min_size=space, max_size=space)))
     tiling = Tiling(shape, (1,) * space, zone, (0,) * space)
     leading = (2,) if axes[0] == "t" else ()
-    return Layout(leading, shape, zone, axes, "uint8", 2), tiling, draw(st.permutations(range(len(tiling))))
+    return (
+        StoreLayout(leading, shape, zone, axes, "uint8", 2),
+        tiling,
+        draw(st.permutations(range(len(tiling)))),
+    )
 
 
 @given(orders())
 @settings(max_examples=many(25))
-def test_every_level_is_level_0_thinned(case: tuple[Layout, Tiling, list[int]]) -> None:
+def test_every_level_is_level_0_thinned(case: tuple[StoreLayout, Tiling, list[int]]) -> None:
     """With the last zone, pixel i of level k is pixel 2**k * i of level 0, whatever the order of zones."""
     small = patch("napari_exactile.images.pyramid.COARSEST", 20), patch(
         "napari_exactile.images.store.shards.SHARD_PIXELS", 16
@@ -116,7 +120,7 @@ def test_a_whole_slide_takes_thousands_of_files() -> None:
     No chunk is of two zones: what one of them has written is not compressed anew for the next.
     """
     for zone in (64, 640, 832, 1024, 4096):
-        layout = Layout((3,), (100_000, 50_000), (zone, zone), "cyx", "float32", nan, channel=0)
+        layout = StoreLayout((3,), (100_000, 50_000), (zone, zone), "cyx", "float32", nan, channel=0)
         side, chunk = layout.shard[-1], layout.chunk[-1]
         assert sum(np.prod([-(-n // side) for n in shape]) for shape in layout.levels) < 7_000
         assert side % zone == zone % chunk == 0
@@ -124,7 +128,7 @@ def test_a_whole_slide_takes_thousands_of_files() -> None:
 
 def test_a_disk_without_room_is_refused_before_anything_is_made(tmp_path: Path) -> None:
     """Where less is free than the labels can take, an error names both, and no folder appears."""
-    layout = Layout((), (10**8, 10**8), (1024, 1024), "yx", "uint8", 2)
+    layout = StoreLayout((), (10**8, 10**8), (1024, 1024), "yx", "uint8", 2)
     with pytest.raises(OSError, match=r"can take up to 1.33e\+07 GB, but only .* are free"):
         created(tmp_path / "a.ome.zarr", layout)
     assert not list(tmp_path.iterdir())

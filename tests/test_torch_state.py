@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 import napari_exactile as ex
 from napari_exactile.run.engine.events import Event, TileFinished
+from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.task.begin import image_task
 from napari_exactile.torch_state import exact_arithmetic, window_by_window
 from slow_run import looking_at_all
 
@@ -236,12 +238,11 @@ def test_what_somebody_changes_meanwhile_stays() -> None:
 
 def test_a_run_that_is_dropped_restores_the_settings(net: nn.Module) -> None:
     """Of a run whose steps nobody takes any more, nothing is left behind."""
-    from napari_exactile.run.engine.begin import make_job
     from napari_exactile.run.plan.settings import Settings
 
     with unusual():
         before = state()
-        steps = make_job(image(), net, None, Settings(tile=60)).run()
+        steps = Job(image_task(image(), net, Settings(tile=60))).run()
         for _ in range(4):
             next(steps)
         assert state() == before

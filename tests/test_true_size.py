@@ -27,10 +27,12 @@ from napari_exactile.evaluate.words import error_remarks
 from napari_exactile.geometry.interval import Box, Interval, box_shape, slices
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.network.analysis import AS_IT_IS, analyse_module
-from napari_exactile.run.check.spot_check import RESIZED, Finished, check_windows
-from napari_exactile.run.engine.begin import make_job, make_series
+from napari_exactile.run.check.spot_check import RESIZED, FinishedLabels, check_windows
 from napari_exactile.run.engine.local.checked import SpotCheck
+from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.engine.schedule.series import Series
 from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.task.begin import image_task, make_task
 from napari_exactile.run.words.summary import exactness, summary_lines
 from proofs import many
 from tiled_scores import job_of, tiled
@@ -124,7 +126,7 @@ def test_is_what_people_run(make: Callable[[], nn.Module], shape: tuple[int, ...
     """Scores in tiles are those of net(image), within the rounding of float64."""
     net = lively(make()).double()
     job = job_of(net, analyse_module(net, 1, shape))
-    assert set(job.analysis.padding) == {AS_IT_IS}
+    assert set(job.task.analysis.padding) == {AS_IT_IS}
     image = torch.from_numpy(job.source.read(tuple(Interval(0, n) for n in shape)))[None]
     with torch.no_grad():
         expected = net(image.double())
@@ -196,7 +198,7 @@ def test_whole_tiles_pad(method: str) -> None:
 def test_the_preview_pads() -> None:
     """The preview of an undersized radius compares with the padded pass, and says that a run would not."""
     model, image = whole_numbers(Strided()), picture((203, 250))
-    errors = TilingErrors(make_job(image, model, "yx", Settings()))
+    errors = TilingErrors(Job(image_task(image, model, Settings(), "yx")))
     errors.prepare()
     window: Box = (Interval(0, 203), Interval(0, 250))
     reference = errors.reference(window)
@@ -211,14 +213,14 @@ def test_the_preview_pads() -> None:
 def test_a_spot_check_goes_by_index_tables() -> None:
     """Windows of a network that resizes to an uneven size are computed again in crops; errors are found."""
     model, image = whole_numbers(Strided("nearest")), picture(ODD)
-    series = make_series(image, model, "yx", Settings(tile=96))
+    series = Series(make_task(image, model, Settings(tile=96), "yx"))
     for _event in series.run():
         pass
     labels = np.array(series.labels)
 
     def check() -> SpotCheck:
-        finished = Finished.of(series, lambda _plane, box: labels[slices(box)])
-        steps = check_windows(finished, 12, 0, lambda: False, 0)
+        finished = FinishedLabels.of(series, lambda _plane, box: labels[slices(box)])
+        steps = check_windows(finished, 12, 0, lambda: None, 0)
         while True:
             try:
                 next(steps)

@@ -30,8 +30,8 @@ from napari_exactile.images.store.store import LabelStore
 from napari_exactile.run.check import spot_check
 from napari_exactile.run.engine import events
 from napari_exactile.run.engine.events import Checking, TileFinished
-from napari_exactile.run.engine.local.decision import Labelled
 from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.task.decision import Labelled
 from slow_run import TILE, TILES, image, network
 from test_report import integer_model, pixels
 

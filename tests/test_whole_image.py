@@ -20,12 +20,14 @@ from napari_exactile.images.source import ArraySource
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.network.analysis import analyse_module
 from napari_exactile.network.whole.reductions import Extreme, Moments, Sums
-from napari_exactile.run.engine.begin import make_job
+from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.events import Surveying, TileHalved
 from napari_exactile.run.engine.local import job
 from napari_exactile.run.engine.local.executor import Executor
+from napari_exactile.run.engine.local.job import Job
 from napari_exactile.run.engine.result import Report
 from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.task.begin import image_task
 from proofs import many
 from zoo.unets import PlainUNet
 
@@ -223,7 +225,7 @@ def test_each_pixel_counts_once_and_the_order_of_work_does_not_matter() -> None:
     net = lively(around(LOOKS["instance norm"]))
     model, pixels = ex.load_model(net), image((33, 61))
     for tile in (16, 40, 64):
-        one = make_job(pixels, model, None, Settings(tile=tile))
+        one = Job(image_task(pixels, model, Settings(tile=tile)))
         for _event in one.prepare():
             pass
         assert {int(value[0].flatten()[0]) for value in one._survey.values.values()} == {17 * 31}
@@ -273,30 +275,30 @@ def test_nnunets_plain_network_costs_little_more_than_one_pass() -> None:
     """
     net = lively(PlainUNet((4, 8, 16, 16, 16)))
     model, pixels = ex.load_model(net), image((512, 512))
-    whole = make_job(pixels, model, None, Settings())
+    whole = Job(image_task(pixels, model, Settings()))
     with FlopCounterMode(display=False) as one_pass:
         expected = whole.run_whole()
     for scratch, most in ((None, 1.5), (8_000_000, 5)):
-        tiled = make_job(pixels, model, None, Settings(tile=320, scratch_limit=scratch))
-        assert len(tiled.plan.schedule.passes) == 19
+        tiled = Job(image_task(pixels, model, Settings(tile=320, scratch_limit=scratch)))
+        assert len(tiled.task.plan.schedule.passes) == 19
         with FlopCounterMode(display=False) as all_passes:
             assert list(tiled.run())
         np.testing.assert_array_equal(tiled.result().labels, expected.labels)
         ratio = all_passes.get_total_flops() / one_pass.get_total_flops()
         assert 1 < ratio < most
-        assert ratio == pytest.approx(tiled.plan.redundancy, rel=0.01)
+        assert ratio == pytest.approx(tiled.task.plan.redundancy, rel=0.01)
 
 
 def test_passes_can_be_cancelled_and_continued() -> None:
     """What is cancelled within a pass goes on there, and the labels are those of an undisturbed run."""
     model, pixels = ex.load_model(lively(chain(3))), image((40, 50))
     undisturbed = ex.segment(pixels, model, tile=24)
-    one = make_job(pixels, model, None, Settings(tile=24))
+    one = Job(image_task(pixels, model, Settings(tile=24)))
     surveyed: list[tuple[int, int]] = []
     rounds = 0
     while not one.complete and len(surveyed) < 200:
         rounds += 1
-        events = one.run(lambda: len(surveyed) % 3 == 2)
+        events = one.run(Control(is_cancelled=lambda: len(surveyed) % 3 == 2))
         surveyed.extend((e.number, e.done) for e in events if isinstance(e, Surveying))
         surveyed.append((0, 0))
     once = sorted(set(surveyed) - {(0, 0)})
@@ -309,7 +311,7 @@ def test_short_memory_halves_the_pieces_of_a_pass(monkeypatch: pytest.MonkeyPatc
     """Out of memory in a pass, an automatic tile goes on in smaller pieces and changes no label."""
     model, pixels = ex.load_model(lively(chain(2))), image((64, 64))
     undisturbed = ex.segment(pixels, model)
-    one = make_job(pixels, model, None, Settings())
+    one = Job(image_task(pixels, model, Settings()))
     compute, failures = Executor.compute, iter([MemoryError(), None, MemoryError()])
 
     def short(*args: object) -> object:

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from napari_exactile.geometry.interval import round_up, slices
-from napari_exactile.images.source import ArraySource
+from napari_exactile.images.source import ArraySource, Planes
 from napari_exactile.models.load import load_model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.run.engine.events import Event
 from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.plan.methods import TRIMMED
 from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.task.task import Task
 from napari_exactile.torch_state import exact_arithmetic
 
 CPU = torch.device("cpu")
@@ -26,8 +28,8 @@ def job_of(net: nn.Module, analysis: Analysis, device: torch.device = CPU) -> Jo
     """Return a job for random pixels, in two zones an axis at least."""
     pixels = np.random.default_rng(0).normal(size=analysis.shape).astype(np.float32)
     settings = settings_for(analysis, device)
-    job = Job(ArraySource(pixels), load_model(net, channels=1), analysis, settings)
-    assert len(job.plan) > 1
+    job = Job(Task.of(Planes.single(ArraySource(pixels)), load_model(net, channels=1), analysis, settings))
+    assert len(job.task.plan) > 1
     return job
 
 
@@ -51,14 +53,14 @@ def whole(job: Job) -> Tensor:
 def tiled(job: Job) -> Tensor:
     """Return the scores of trimmed execution, zone by zone."""
     drained(job.prepare())
-    executor, tiling, analysis = job.executor(), job.plan.tiling, job.analysis
+    executor, tiling, analysis = job.executor(), job.task.plan.tiling, job.task.analysis
     shape = 1, analysis.classes, *analysis.grid.shape
-    found = torch.full(shape, torch.nan, dtype=analysis.scores_dtype, device=job.device)
+    found = torch.full(shape, torch.nan, dtype=analysis.scores_dtype, device=job.task.device)
     with exact_arithmetic():
         for tile in tiling:
             box = analysis.part(tile.zone)
             assert box is not None
-            found[(..., *slices(box))] = executor.scores(tile.zone, tiling.radius, "trimmed", lambda: None)
+            found[(..., *slices(box))] = executor.scores(tile.zone, tiling.radius, TRIMMED, lambda: None)
     return found
 
 

@@ -22,9 +22,9 @@ from gpu_rows.report import Row
 from napari_exactile.geometry.interval import Interval
 from napari_exactile.images.source import source_of
 from napari_exactile.run.engine.events import Event, Measuring, Ready
-from napari_exactile.run.engine.local.decision import Decision
 from napari_exactile.run.engine.local.executor import Executor
 from napari_exactile.run.engine.pipeline import ReadAhead, WriteBehind
+from napari_exactile.run.task.decision import Classes
 
 SECTION = "end to end"
 NETWORKS = ("one 1x1 convolution", "U-Net, base 16")
@@ -131,7 +131,7 @@ def watched(bench: Bench) -> Iterator[Spent]:
         (ReadAhead, "take", partial(spent.waiting, "reading")),
         (WriteBehind, "write", partial(spent.waiting, "writing")),
         (Executor, "scores", spent.computing),
-        (Decision, "decide", spent.computing),
+        (Classes, "decide", spent.computing),
     ]
     before = [(owner, name, getattr(owner, name)) for owner, name, _wrap in places]
     for (owner, name, wrap), (_owner, _name, call) in zip(places, before, strict=True):

@@ -100,7 +100,7 @@ def compared(bench: Bench, net: nn.Module, analysis: Analysis) -> tuple[dict[str
     pass_itself, cpu = Apart(one, truth), Apart(there, one.double())
     return {
         "F": max(analysis.factor or (0,)),
-        "tiles": len(job.plan),
+        "tiles": len(job.task.plan),
         "tiles - pass": against_pass.error / size,
         "ME": int(against_pass.misclassified.sum()),
         "outside near-ties": against_truth.outside_near_ties,

@@ -14,10 +14,11 @@ import torch
 from gpu_rows.bench import Bench, Rows, Work
 from gpu_rows.networks import MissingPackageError, analysed, network, work_of
 from gpu_rows.report import Row
-from napari_exactile.images.source import ArraySource
+from napari_exactile.images.source import ArraySource, Planes
 from napari_exactile.models.load import load_model
 from napari_exactile.run.engine.local.job import Job
 from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.task.task import Task
 from peak_memory import peak_of
 
 SECTION = "memory of a tile"
@@ -53,8 +54,8 @@ def measured(bench: Bench, row: str, name: str, method: Any, tile: int) -> Rows:
         yield Row(SECTION, row, skipped=str(error))
         return
     zone = _middle(job)
-    compute = partial(job.executor().scores, zone, job.plan.radius, method, lambda: None)
-    predicted = job.plan.peak_bytes
+    compute = partial(job.executor().scores, zone, job.task.plan.radius, job.task.plan.method, lambda: None)
+    predicted = job.task.plan.peak_bytes
     values = {"predicted, MB": predicted / 1e6} | passes | _taken(bench, compute)
     values["predicted / taken"] = predicted / 1e6 / values["taken, MB"]
     yield Row(SECTION, row, dict(values))
@@ -75,7 +76,7 @@ def _job(bench: Bench, name: str, method: Any, tile: int, axes: int) -> Job:
     pixels = np.random.default_rng(0).random((side,) * axes, dtype=np.float32)
     kind = "cuda" if bench.cuda else "cpu"
     settings = Settings(tile=tile, method=method, normalization="none", device=kind)
-    return Job(ArraySource(pixels), load_model(net, channels=1), analysis, settings)
+    return Job(Task.of(Planes.single(ArraySource(pixels)), load_model(net, channels=1), analysis, settings))
 
 
 def _passes(bench: Bench, job: Job) -> dict[str, float]:
@@ -84,12 +85,12 @@ def _passes(bench: Bench, job: Job) -> dict[str, float]:
         torch.cuda.reset_peak_memory_stats(bench.device)
     for _event in job.prepare():
         pass
-    several = bench.cuda and job.analysis.statistics
+    several = bench.cuda and job.task.analysis.statistics
     return {"passes before it, MB": torch.cuda.max_memory_allocated(bench.device) / 1e6} if several else {}
 
 
 def _middle(job: Job) -> Any:
-    tiling = job.plan.tiling
+    tiling = job.task.plan.tiling
     index = tiling.at(tuple(length // 2 for length in tiling.shape))
     tile = tiling.tile(index if index is not None else 0)
     assert prod(map(len, tile.zone))

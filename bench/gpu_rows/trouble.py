@@ -15,10 +15,11 @@ from gpu_rows.bench import Bench, Rows, Work
 from gpu_rows.networks import network
 from gpu_rows.report import Row
 from napari_exactile.geometry.interval import Interval, slices
-from napari_exactile.run.engine.begin import make_job
 from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.events import Event, TileFinished, TileHalved
+from napari_exactile.run.engine.local.job import Job
 from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.task.begin import image_task
 
 SECTION = "trouble"
 NETWORK = "U-Net, base 16"
@@ -66,8 +67,8 @@ def memory_taken(bench: Bench, name: str) -> Rows:
         return
     subject, hog, heard = Subject(bench), [], list[Event]()
     # An automatic tile, as a typed one is not made smaller; large, so that there is something to halve.
-    job = make_job(subject.image, subject.model, None, Settings(device="cuda", memory_limit=8 << 30))
-    tile = job.plan.peak_bytes
+    job = Job(image_task(subject.image, subject.model, Settings(device="cuda", memory_limit=8 << 30)))
+    tile = job.task.plan.peak_bytes
 
     def told(event: Event) -> None:
         heard.append(event)
@@ -84,7 +85,11 @@ def memory_taken(bench: Bench, name: str) -> Rows:
         hog.clear()
     halved = [event.zone for event in heard if isinstance(event, TileHalved)]
     wrong = subject.wrong(job.labels)
-    values = {"zone": str(job.plan.zor), "halved to": str(halved[-1]) if halved else "never", "ME": wrong}
+    values = {
+        "zone": str(job.task.plan.zor),
+        "halved to": str(halved[-1]) if halved else "never",
+        "ME": wrong,
+    }
     yield Row(SECTION, name, values, bool(halved) and wrong <= job.near_ties)
 
 
@@ -108,7 +113,7 @@ def paused(bench: Bench, name: str) -> Rows:
     """Yield whether a run that was paused comes to the same labels, and its pause does not count."""
     subject, control, paused = Subject(bench), Control(), False
     settings = Settings(**subject.settings, tile=subject.tile)
-    job = make_job(subject.image, subject.model, None, settings)
+    job = Job(image_task(subject.image, subject.model, settings))
     for event in job.run(control=control):
         if isinstance(event, TileFinished) and not paused:
             paused = True

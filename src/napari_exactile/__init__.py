@@ -4,8 +4,9 @@ The names here are public. Each is imported when it is first used, so that impor
 does to discover it) loads neither torch nor dask nor zarr.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 from napari_exactile.version import __version__ as __version__
 
@@ -15,79 +16,158 @@ if TYPE_CHECKING:
     from napari_exactile.evaluate.errors import TilingError
     from napari_exactile.evaluate.objects import find_objects
     from napari_exactile.evaluate.sweep import Sweep, SweepPoint
+    from napari_exactile.geometry.interval import Interval
+    from napari_exactile.images.about.chosen import NoSuchImageError
+    from napari_exactile.images.about.incomplete import IncompleteError
     from napari_exactile.images.about.opened import OpenedImage
+    from napari_exactile.images.normalize.steps import (
+        Affine,
+        Binarize,
+        Clip,
+        Fill,
+        Linear,
+        Percentiles,
+        ZScore,
+    )
     from napari_exactile.images.objects.objects import Objects
+    from napari_exactile.images.read.fingerprint import ChangedError
     from napari_exactile.images.read.open import open_image
+    from napari_exactile.images.reading import MaskedError
+    from napari_exactile.images.source import ImageSource
+    from napari_exactile.images.store.folder import StoreGoneError
+    from napari_exactile.images.store.lock import InUseError
     from napari_exactile.models.bioimageio.weights import NeedsConsentError
+    from napari_exactile.models.files.archive import ModelFileError
     from napari_exactile.models.load import Model, load_model
     from napari_exactile.network.analysis import Analysis
     from napari_exactile.network.probe import NotMeasurableError
     from napari_exactile.network.traced.graph import NotExactError, Refusal
     from napari_exactile.run.api import segment, segment_whole
-    from napari_exactile.run.check.model_check import Check, check_model
+    from napari_exactile.run.check.model_check import ModelCheck, check_model
+    from napari_exactile.run.engine.control import Control
+    from napari_exactile.run.engine.events import (
+        Checking,
+        Finished,
+        Measuring,
+        Paused,
+        PlaneStarted,
+        Ready,
+        StoreOpened,
+        Surveying,
+        TileError,
+        TileFinished,
+        TileHalved,
+        TileStarted,
+    )
     from napari_exactile.run.engine.local.checked import SpotCheck
-    from napari_exactile.run.engine.result import Result
+    from napari_exactile.run.engine.result import Report, Result
     from napari_exactile.run.plan.analyse import analyse, measure_context
     from napari_exactile.run.plan.plan import Plan, plan_tiles
     from napari_exactile.run.plan.settings import Settings
     from napari_exactile.run.store.verify import Verification, verify
+    from napari_exactile.stopping import Cancelled
 
 _HOMES = {
-    "Agreement": "evaluate.agreement",
-    "Analysis": "network.analysis",
-    "Check": "run.check.model_check",
-    "Comparison": "evaluate.compare",
-    "Model": "models.load",
-    "NeedsConsentError": "models.bioimageio.weights",
-    "NotExactError": "network.traced.graph",
-    "NotMeasurableError": "network.probe",
-    "Objects": "images.objects.objects",
-    "OpenedImage": "images.about.opened",
-    "Plan": "run.plan.plan",
-    "Refusal": "network.traced.graph",
-    "Result": "run.engine.result",
-    "Settings": "run.plan.settings",
-    "SpotCheck": "run.engine.local.checked",
-    "Sweep": "evaluate.sweep",
-    "SweepPoint": "evaluate.sweep",
-    "TilingError": "evaluate.errors",
-    "Verification": "run.store.verify",
-    "agreement": "evaluate.agreement",
-    "analyse": "run.plan.analyse",
-    "check_model": "run.check.model_check",
-    "find_objects": "evaluate.objects",
-    "load_model": "models.load",
-    "measure_context": "run.plan.analyse",
-    "offset_sweep": "evaluate.compare",
-    "open_image": "images.read.open",
-    "plan_tiles": "run.plan.plan",
-    "radius_sweep": "evaluate.compare",
-    "segment": "run.api",
-    "segment_whole": "run.api",
-    "tiling_error": "evaluate.compare",
-    "verify": "run.store.verify",
+    "evaluate.agreement": ["Agreement", "agreement"],
+    "evaluate.compare": ["Comparison", "offset_sweep", "radius_sweep", "tiling_error"],
+    "evaluate.errors": ["TilingError"],
+    "evaluate.objects": ["find_objects"],
+    "evaluate.sweep": ["Sweep", "SweepPoint"],
+    "geometry.interval": ["Interval"],
+    "images.about.chosen": ["NoSuchImageError"],
+    "images.about.incomplete": ["IncompleteError"],
+    "images.about.opened": ["OpenedImage"],
+    "images.normalize.steps": ["Affine", "Binarize", "Clip", "Fill", "Linear", "Percentiles", "ZScore"],
+    "images.objects.objects": ["Objects"],
+    "images.read.fingerprint": ["ChangedError"],
+    "images.read.open": ["open_image"],
+    "images.reading": ["MaskedError"],
+    "images.source": ["ImageSource"],
+    "images.store.folder": ["StoreGoneError"],
+    "images.store.lock": ["InUseError"],
+    "models.bioimageio.weights": ["NeedsConsentError"],
+    "models.files.archive": ["ModelFileError"],
+    "models.load": ["Model", "load_model"],
+    "network.analysis": ["Analysis"],
+    "network.probe": ["NotMeasurableError"],
+    "network.traced.graph": ["NotExactError", "Refusal"],
+    "run.api": ["segment", "segment_whole"],
+    "run.check.model_check": ["ModelCheck", "check_model"],
+    "run.engine.control": ["Control"],
+    "run.engine.events": [
+        "Checking",
+        "Finished",
+        "Measuring",
+        "Paused",
+        "PlaneStarted",
+        "Ready",
+        "StoreOpened",
+        "Surveying",
+        "TileError",
+        "TileFinished",
+        "TileHalved",
+        "TileStarted",
+    ],
+    "run.engine.local.checked": ["SpotCheck"],
+    "run.engine.result": ["Report", "Result"],
+    "run.plan.analyse": ["analyse", "measure_context"],
+    "run.plan.plan": ["Plan", "plan_tiles"],
+    "run.plan.settings": ["Settings"],
+    "run.store.verify": ["Verification", "verify"],
+    "stopping": ["Cancelled"],
 }
 
 __all__ = [
+    "Affine",
     "Agreement",
     "Analysis",
-    "Check",
+    "Binarize",
+    "Cancelled",
+    "ChangedError",
+    "Checking",
+    "Clip",
     "Comparison",
+    "Control",
+    "Fill",
+    "Finished",
+    "ImageSource",
+    "InUseError",
+    "IncompleteError",
+    "Interval",
+    "Linear",
+    "MaskedError",
+    "Measuring",
     "Model",
+    "ModelCheck",
+    "ModelFileError",
     "NeedsConsentError",
+    "NoSuchImageError",
     "NotExactError",
     "NotMeasurableError",
     "Objects",
     "OpenedImage",
+    "Paused",
+    "Percentiles",
     "Plan",
+    "PlaneStarted",
+    "Ready",
     "Refusal",
+    "Report",
     "Result",
     "Settings",
     "SpotCheck",
+    "StoreGoneError",
+    "StoreOpened",
+    "Surveying",
     "Sweep",
     "SweepPoint",
+    "TileError",
+    "TileFinished",
+    "TileHalved",
+    "TileStarted",
     "TilingError",
     "Verification",
+    "ZScore",
     "agreement",
     "analyse",
     "check_model",
@@ -104,12 +184,4 @@ __all__ = [
     "verify",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_HOMES)

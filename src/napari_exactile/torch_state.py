@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
-Step = TypeVar("Step")
+Told = TypeVar("Told")
 Made = TypeVar("Made")
 
 # Devices for which somebody may have switched mixed precision on.
@@ -42,12 +42,12 @@ def window_by_window() -> Iterator[None]:
 
 
 def exactly(
-    steps: Callable[P, Generator[Step, None, Made]],
-) -> Callable[P, Generator[Step, None, Made]]:
+    steps: Callable[P, Generator[Told, None, Made]],
+) -> Callable[P, Generator[Told, None, Made]]:
     """Run each step of a generator in exact arithmetic, and what is done between them in the caller's."""
 
     @wraps(steps)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> Generator[Step, None, Made]:
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> Generator[Told, None, Made]:
         running = steps(*args, **kwargs)
         try:
             while True:

@@ -148,7 +148,7 @@ def print_out(what: RenderableType) -> None:
 
 def follow(steps: Iterable[Event], progress: Progress) -> None:
     """Go to the end and show what happens."""
-    from napari_exactile.geometry.interval import lengths
+    from napari_exactile.geometry.words import lengths
     from napari_exactile.run.engine.events import (
         Checking,
         Measuring,

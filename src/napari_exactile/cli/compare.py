@@ -18,7 +18,7 @@ from napari_exactile.cli.common import (
     progress_bar,
     stoppable,
 )
-from napari_exactile.geometry.words import counted
+from napari_exactile.geometry.words import counted, times
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -80,7 +80,7 @@ def _check_pixel_sizes(one: OpenedImage, other: OpenedImage) -> None:
     known = min(len(one.pixel_size), len(other.pixel_size))  # one may know the distance of its planes
     sizes = one.pixel_size[-known:], other.pixel_size[-known:]
     if not np.allclose(*sizes, rtol=1e-3):
-        here, there = (" x ".join(f"{length:.4g}" for length in size) for size in sizes)
+        here, there = (times(f"{length:.4g}" for length in size) for size in sizes)
         raise ValueError(
             f"only labels of the same scale can be compared, not pixels of {here} µm with {there} µm"
         )

@@ -12,7 +12,7 @@ from napari_exactile.cli.common import CSV, TIFF, check_file, check_not_image, p
 if TYPE_CHECKING:
     from napari_exactile.images.about.opened import OpenedImage
     from napari_exactile.images.objects.objects import Objects
-    from napari_exactile.run.engine.local.decision import Decision
+    from napari_exactile.run.task.decision import Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Wanted:
 
     def check_kind(self, decision: Decision) -> None:
         """Refuse objects of what is no single label for each pixel."""
-        if (self.objects or self.table) and (decision.kind == "values" or decision.leading):
+        if (self.objects or self.table) and not decision.one_label:
             raise ValueError("objects are found in labels: this model gives values, or a label per channel")
 
     def written(self, labelled: Labelled) -> list[tuple[str, str]]:

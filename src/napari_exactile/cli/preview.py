@@ -28,7 +28,7 @@ from napari_exactile.cli.common import (
     tell_doubts,
 )
 from napari_exactile.cli.sweeps import save_sweep, sweep_remarks, sweep_table
-from napari_exactile.geometry.words import counted
+from napari_exactile.geometry.words import counted, spans, times
 
 if TYPE_CHECKING:
     from napari_exactile.evaluate.errors import TilingError
@@ -116,7 +116,7 @@ class _Subject:
         """Return the facts that hold whatever the radius."""
         from napari_exactile.run.words.summary import analysis_lines
 
-        size = " x ".join(map(str, self.source.shape))
+        size = times(self.source.shape)
         known = dict(analysis_lines(self.analysis, self.model.name))
         wanted = ("model", "size factor (F)", "context", "paper's Eq. 1")
         facts = [(name, known[name]) for name in wanted]
@@ -156,7 +156,7 @@ def _preview_radius(subject: _Subject, radius: int, settings: dict[str, Any], ou
 
 
 def _tiling_lines(error: TilingError) -> Lines:
-    from napari_exactile.geometry.interval import lengths
+    from napari_exactile.geometry.words import lengths
 
     tile = [zone + 2 * radius for zone, radius in zip(error.zone, error.radius, strict=True)]
     sides = zip("yx", error.window, strict=True)
@@ -184,7 +184,7 @@ def _error_lines(error: TilingError) -> Lines:
 
 def _geometry(error: TilingError) -> str:
     """Return whether tiles see all that they need, where they need it, and if not, what would do."""
-    from napari_exactile.geometry.interval import lengths
+    from napari_exactile.geometry.words import lengths
 
     needed, radius = lengths(error.required), lengths(error.radius)
     if error.exact:
@@ -198,10 +198,10 @@ def _geometry(error: TilingError) -> str:
 
 
 def _save_map(out: Path, error: TilingError, subject: _Subject) -> None:
-    from napari_exactile.geometry.interval import lengths
+    from napari_exactile.geometry.words import lengths
     from napari_exactile.images.store.tiff import save_values
 
-    window = " x ".join(f"{side.start}..{side.stop}" for side in error.window)
+    window = spans(error.window)
     note = f"largest difference of a score, radius {lengths(error.radius)} px, pixels {window}"
     size = subject.pixel_size and subject.pixel_size[-2:]
     save_values(out, error.error_map, size, note)

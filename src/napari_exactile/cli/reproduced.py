@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_exactile.cli.sweeps import pixel_count, sweep_remarks
-from napari_exactile.geometry.words import counted, part_of
+from napari_exactile.geometry.words import counted, part_of, times
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -39,7 +39,7 @@ def outcome_table(experiment: Experiment, outcome: Outcome) -> Table:
 def outcome_lines(experiment: Experiment, scale: Scale, outcome: Outcome) -> Lines:
     """Return what was done, at what scale, and what it shows."""
     sweep = outcome.sweep
-    size = " x ".join(map(str, experiment.shape(scale)))
+    size = times(experiment.shape(scale))
     return [
         ("experiment", experiment.title),
         ("network", experiment.network),

@@ -36,17 +36,7 @@ if TYPE_CHECKING:
     from napari_exactile.models.load import Model
     from napari_exactile.run.engine.schedule.series import Series
     from napari_exactile.run.plan.settings import Settings
-
-BYTES = {
-    "KB": 10**3,
-    "MB": 10**6,
-    "GB": 10**9,
-    "TB": 10**12,
-    "KIB": 2**10,
-    "MIB": 2**20,
-    "GIB": 2**30,
-    "B": 1,
-}
+    from napari_exactile.run.task.task import Task
 
 
 def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
@@ -190,15 +180,15 @@ def _segment(
     jobs: Sequence[tuple[OpenedImage, Target]], model: Model, settings: Settings, pixel_size: str | None
 ) -> None:
     """Segment images into their targets, once all of them are known to fit."""
-    from napari_exactile.run.api import each_prepared
-    from napari_exactile.run.engine.begin import make_series
+    from napari_exactile.run.api import each_task
+    from napari_exactile.run.task.begin import make_task
 
     images = [_measured(image, pixel_size) for image, _target in jobs]
-    prepared = each_prepared(images, lambda image: make_series(image, model, None, settings))
-    for series, (_image, target) in zip(prepared, jobs, strict=True):
-        target.wanted.check_kind(series.job.decision)
+    tasks = each_task(images, lambda image: make_task(image, model, settings))
+    for task, (_image, target) in zip(tasks, jobs, strict=True):
+        target.wanted.check_kind(task.decision)
     for image, (_image, target) in zip(images, jobs, strict=True):
-        target.segment(image, prepared.pop(0))
+        target.segment(image, tasks.pop(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,13 +219,13 @@ class Target:
                 raise ValueError("probabilities are kept in a store: let --out end in .ome.zarr")
         self.wanted.check(image, self.out, self.overwrite)
 
-    def segment(self, image: OpenedImage, series: Series) -> None:
-        """Segment one image that has been prepared, and print what came out."""
-        tell_doubts(series.model.card, series.planes.pixel_size)
+    def segment(self, image: OpenedImage, task: Task) -> None:
+        """Segment one image whose task is made, and print what came out."""
+        tell_doubts(task.model.card, task.planes.pixel_size)
         if self._is_store:
-            ToStore(self.out, self.wanted, self.overwrite, self.verifies).segment(image, series, image.name)
+            ToStore(self.out, self.wanted, self.overwrite, self.verifies).segment(image, task)
         else:
-            _segment_file(image, series, self.out, image.name, self.wanted)
+            _segment_file(image, task, self.out, self.wanted)
 
 
 def _jobs(
@@ -276,10 +266,10 @@ def _bytes(option: str, text: str | None) -> int | None:
     """Return the bytes that "2GB", "512 MiB" or "1000000" mean."""
     if text is None:
         return None
-    number = text.strip().upper()
-    unit = next((unit for unit in BYTES if number.endswith(unit)), "")
+    from dask.utils import parse_bytes
+
     try:
-        return int(float(number.removesuffix(unit)) * BYTES.get(unit, 1))
+        return int(parse_bytes(text.strip() or "nothing"))
     except (ValueError, OverflowError):
         raise typer.BadParameter(f"{option} takes bytes such as 2GB, not {text!r}") from None
 
@@ -305,15 +295,16 @@ def _loaded(model: str, trust_code: bool) -> Model:
     return load_model(model, trust_code=trust_code)
 
 
-def _segment_file(image: OpenedImage, series: Series, out: Path, name: str, wanted: Wanted) -> None:
+def _segment_file(image: OpenedImage, task: Task, out: Path, wanted: Wanted) -> None:
+    from napari_exactile.run.driver import Run
     from napari_exactile.run.words.summary import summary_lines
 
-    with _stoppable(series):
+    run = Run(task)
+    with _stoppable(run.series):
         with progress_bar() as progress:
-            follow(series.run(), progress)
-        found = _written(series, out, image.pixel_size, wanted)
-        report = series.report()
-    print_out(pairs([*summary_lines(report, name), ("labels", str(out)), *found]))
+            follow(run.steps(), progress)
+        found = _written(run.series, out, image.pixel_size, wanted)
+    print_out(pairs([*summary_lines(run.series.report(), image.name), ("labels", str(out)), *found]))
 
 
 def _written(
@@ -323,18 +314,18 @@ def _written(
     from napari_exactile.images.store.tiff import save_labels, save_values
     from napari_exactile.run.words.summary import description
 
-    card, axes, note = series.model.card, series.planes.axes, description(series.report())
-    size = size and series.analysis.grid.pixel_size(size)
+    card, axes, note = series.task.model.card, series.task.planes.axes, description(series.report())
+    size = size and series.task.analysis.grid.pixel_size(size)
     if series.labels is None:
         assert series.probabilities is not None
         save_values(out, series.probabilities, size, note, f"c{axes}")
         return []
-    if series.job.decision.leading:
-        names = card.class_names(series.job.decision.channels)
+    if series.task.decision.leading:
+        names = card.class_names(series.task.decision.channels)
         note = f"channels {', '.join(names)}; {note}"
         save_labels(out, series.labels, ("no", "yes"), size, axes=f"c{axes}", note=note)
         return []
-    names = card.class_names(series.job.classes)
+    names = card.class_names(series.task.classes)
     save_labels(out, series.labels, names, size, axes=axes, note=note)
     return wanted.written(Labelled(series.labels, axes, names, card.background, size))
 
@@ -346,6 +337,7 @@ def _stoppable(series: Series) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         typer.echo(
-            f"Stopped with {part_of(series.done, series.tiles, 'tile')} done: nothing was written.", err=True
+            f"Stopped with {part_of(series.done, series.task.tiles, 'tile')} done: nothing was written.",
+            err=True,
         )
         raise typer.Exit(130) from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +14,10 @@ from napari_exactile.geometry.words import part_of
 
 if TYPE_CHECKING:
     from napari_exactile.images.about.opened import OpenedImage
+    from napari_exactile.run.driver import Run
+    from napari_exactile.run.engine.events import Event
     from napari_exactile.run.engine.schedule.series import Series
-    from napari_exactile.run.store.stored import StoredSeries
+    from napari_exactile.run.task.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,44 +29,53 @@ class ToStore:
     overwrite: bool
     check: bool
 
-    def segment(self, image: OpenedImage, series: Series, name: str) -> None:
+    def segment(self, image: OpenedImage, task: Task) -> None:
         """Segment into the store, or continue there, and print what came out."""
-        from napari_exactile.run.store.stored import stored
         from napari_exactile.run.words.report import check_line
         from napari_exactile.run.words.summary import summary_lines
 
-        where = image.placed(series.planes.axes)
-        with stored(series, self.out, self.overwrite, where) as kept:
-            for mended in kept.mended:
-                typer.echo(f"Note: {mended}.", err=True)
-            self._run(kept, series.tiles)
-            report, check = kept.series.report(), kept.report.check
+        run = self._run(task)
+        report, check = run.series.report(), run.check
         checked = [("check", check_line(check))] if check else []
-        found = self._objects(kept.series, image)
-        what = "values" if kept.series.labels is None else "labels"
-        print_out(pairs([*summary_lines(report, name), *checked, (what, str(self.out)), *found]))
+        found = self._objects(run.series, image)
+        what = "values" if run.series.labels is None else "labels"
+        print_out(pairs([*summary_lines(report, image.name), *checked, (what, str(self.out)), *found]))
         if check is not None and check.disagrees and report.exact:
             typer.echo("The check failed: do not rely on these labels.", err=True)
             raise typer.Exit(1)
 
-    def _run(self, kept: StoredSeries, tiles: int) -> None:
+    def _run(self, task: Task) -> Run:
         from napari_exactile.run.check.spot_check import WINDOWS
+        from napari_exactile.run.driver import Output, Run
 
-        if kept.done_before:
-            left = tiles - kept.done_before
-            typer.echo(f"Continuing {self.out}: {part_of(left, tiles, 'tile')} left.", err=True)
+        run = Run(task, Output(self.out, self.overwrite), WINDOWS if self.check else 0)
+        steps = run.steps()
         try:
+            self._tell(next(steps), run.series.task.tiles)
             with progress_bar() as progress:
-                checking = kept.report.checking(WINDOWS if self.check else 0, lambda: False)
-                follow(chain(kept.series.run(), checking), progress)
+                follow(steps, progress)
         except KeyboardInterrupt:
             typer.echo(f"Stopped: the same command continues {self.out}.", err=True)
             raise typer.Exit(130) from None
+        return run
+
+    def _tell(self, opened: Event, tiles: int) -> None:
+        """Say what was damaged in the store, and what is left to do there."""
+        from napari_exactile.run.engine.events import StoreOpened
+
+        assert isinstance(opened, StoreOpened), "a run in a store begins with it"
+        for mended in opened.mended:
+            typer.echo(f"Note: {mended}.", err=True)
+        if opened.done:
+            left = tiles - opened.done
+            typer.echo(f"Continuing {self.out}: {part_of(left, tiles, 'tile')} left.", err=True)
 
     def _objects(self, series: Series, image: OpenedImage) -> list[tuple[str, str]]:
-        if series.labels is None or series.job.decision.leading:
+        if not series.task.decision.one_label:
             return []
-        card, size = series.model.card, image.pixel_size
-        names = card.class_names(series.job.classes)
-        size = size and series.analysis.grid.pixel_size(size)
-        return self.wanted.written(Labelled(series.labels, series.planes.axes, names, card.background, size))
+        card, size = series.task.model.card, image.pixel_size
+        names = card.class_names(series.task.classes)
+        size = size and series.task.analysis.grid.pixel_size(size)
+        return self.wanted.written(
+            Labelled(series.labels, series.task.planes.axes, names, card.background, size)
+        )

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from napari_exactile.evaluate.objects import labels_of
 from napari_exactile.geometry.interval import slices
+from napari_exactile.geometry.words import times
 from napari_exactile.images.reading import pixels
 from napari_exactile.images.source import as_array, row_blocks
 from napari_exactile.images.work import Work
-from napari_exactile.run.engine.events import Cancelled
+from napari_exactile.stopping import Cancelled
 
 BLOCK_PIXELS = 1 << 22
 MOST_CLASSES = 256
@@ -56,7 +57,13 @@ class ClassAgreement:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Agreement of each class; `pixels` were compared, `ignored` were not annotated."""
+    """Agreement of each class; `pixels` were compared, `ignored` were not annotated.
+
+    >>> import napari_exactile as ex
+    >>> found = ex.agreement([0, 1, 1, 9], [0, 1, 1, 1], ignore=0)
+    >>> found.iou, found.pixels, found.ignored
+    (0.3333333333333333, 3, 1)
+    """
 
     classes: tuple[ClassAgreement, ...]
     background: int | None
@@ -131,6 +138,11 @@ def agreement(
     `ignore` are not annotated: they are not compared, and that class is not listed. The `background` counts
     as a class, but not in the means. `on_progress` hears the fraction done. Raises ValueError for arrays that
     cannot be compared, and Cancelled once `cancel()` is true.
+
+    >>> import napari_exactile as ex
+    >>> found = ex.agreement([[0, 1, 1, 0]], [[0, 1, 0, 0]], ["background", "cell"])
+    >>> found.rows[1]
+    ('cell', '0.667', '0.500')
     """
     comparing = Work(compare_labels(labels_of(labels), manual, classes, background, ignore))
     for fraction in comparing:
@@ -168,7 +180,7 @@ def _check(labels: Any, manual: Any) -> None:
 
 
 def _words(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape)) or "0"
+    return times(shape) or "0"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari_exactile.evaluate.errors import TilingError, TilingErrors
-from napari_exactile.evaluate.sweep import Kind, Step, Subject, Sweep, offset_steps, radius_steps, run_sweep
+from napari_exactile.evaluate.sweep import (
+    Kind,
+    Subject,
+    Sweep,
+    SweepStep,
+    offset_steps,
+    radius_steps,
+    run_sweep,
+)
 from napari_exactile.geometry.interval import Box, Interval, full_box
 from napari_exactile.geometry.tiling import zone_of_tile
+from napari_exactile.geometry.words import times
 from napari_exactile.images.read.open import opened
 from napari_exactile.models.load import load_model
 from napari_exactile.network.analysis import Analysis
-from napari_exactile.run.engine.begin import make_job, pixel_size_of, warn_of_scale
-from napari_exactile.run.engine.events import checker
+from napari_exactile.run.engine.control import Control
+from napari_exactile.run.engine.local.job import Job
 from napari_exactile.run.plan.analyse import ModelLike
 from napari_exactile.run.plan.settings import Device, NormalizationChoice, Padding, Settings
-
-IsCancelled = Callable[[], bool]
+from napari_exactile.run.task.begin import image_task, warn_of_scale
+from napari_exactile.stopping import Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,12 @@ class Comparison:
     `normalization`, `ignore` and `padding` are those of Settings. `unchanged`
     sends whole tiles through the network itself instead of computing only what counts: slower, but
     independent of the rules. Raises ValueError for sizes that no tiling can have.
+
+    >>> import napari_exactile as ex
+    >>> ex.Comparison(tile=208).zone_for((32, 32), (16, 16))
+    (144, 144)
+    >>> ex.Comparison(zone=100).zone_for((32, 32), (16, 16))
+    (96, 96)
     """
 
     tile: int = 512
@@ -57,17 +72,16 @@ class Comparison:
             return zone_of_tile((self.tile,) * len(factor), radius, factor)
         return tuple(max(f, self.zone // f * f) for f in factor)
 
-    def subject(self, image: Any, model: ModelLike, cancel: IsCancelled) -> Subject:
+    def subject(self, image: Any, model: ModelLike, check: Check) -> Subject:
         """Return an image that has been measured, ready to be compared."""
         settings = Settings(
             normalization=self.normalization, ignore=self.ignore, device=self.device, padding=self.padding
         )
-        image = opened(image)
-        job = make_job(image, model, self.axes, settings)
-        warn_of_scale(job.model, pixel_size_of(image, self.axes, job), stacklevel=4)
-        window = window_in(job.source.shape, self.window)
-        errors = TilingErrors(job)
-        errors.prepare(cancel)
+        task = image_task(opened(image), model, settings, self.axes)
+        warn_of_scale(task.model, task.planes.pixel_size, stacklevel=4)
+        window = window_in(task.planes.whole.shape, self.window)
+        errors = TilingErrors(Job(task))
+        errors.prepare(check)
         return Subject(errors, window)
 
 
@@ -76,7 +90,7 @@ def tiling_error(
     model: ModelLike,
     *,
     radius: int,
-    cancel: IsCancelled = lambda: False,
+    cancel: Callable[[], bool] = lambda: False,
     **comparison: Any,
 ) -> TilingError:
     """Return what the usual tiling with this radius gets wrong, against the exact result.
@@ -87,10 +101,19 @@ def tiling_error(
 
     Raises NotExactError where the model is refused, ValueError for images, windows and sizes that cannot be
     used, and Cancelled once `cancel()` is true.
+
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> import napari_exactile as ex
+    >>> image = np.random.default_rng(0).random((64, 64), np.float32)
+    >>> error = ex.tiling_error(image, nn.Conv2d(1, 2, 5, padding=2).eval(), radius=1, zone=16)
+    >>> error.required, error.exact, error.rmse > 1e-5
+    ((2, 2), False, True)
     """
     chosen = Comparison(**comparison)
-    subject = chosen.subject(image, model, cancel)
-    check, analysis = checker(cancel), subject.errors.analysis
+    check = Control(is_cancelled=cancel).check
+    subject = chosen.subject(image, model, check)
+    analysis = subject.errors.analysis
     (step,) = radius_steps(analysis, [radius], chosen.zone_for)
     reference = subject.errors.reference(subject.window, check)
     return subject.errors.error(reference, step.zone, step.radius, check, unchanged=chosen.unchanged)
@@ -102,20 +125,29 @@ def radius_sweep(
     *,
     radii: Iterable[int] | None = None,
     on_measured: Callable[[Sweep], None] = lambda sweep: None,
-    cancel: IsCancelled = lambda: False,
+    cancel: Callable[[], bool] = lambda: False,
     **comparison: Any,
 ) -> Sweep:
     """Return RMSE and ME of the usual tiling against its radius, averaged over `images` (one, or a list).
 
     `radii` are by default 0, F, ..., required + 2 F. `on_measured` gets the sweep so far after each
     measurement. Everything else is as for `tiling_error`.
+
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> import napari_exactile as ex
+    >>> image = np.random.default_rng(0).random((48, 48), np.float32)
+    >>> sweep = ex.radius_sweep(image, nn.Conv2d(1, 2, 5, padding=2).eval(), radii=[0, 2], zone=16)
+    >>> [(point.value, point.exact, point.rmse < 1e-5) for point in sweep.points]
+    [(0, False, False), (2, True, True)]
     """
     chosen = Comparison(**comparison)
 
-    def steps(analysis: Analysis) -> list[Step]:
+    def steps(analysis: Analysis) -> list[SweepStep]:
         return radius_steps(analysis, radii, chosen.zone_for)
 
-    return _run("radius", _subjects(images, model, chosen, cancel), steps, on_measured, cancel, chosen)
+    check = Control(is_cancelled=cancel).check
+    return _run("radius", _subjects(images, model, chosen, check), steps, on_measured, check, chosen)
 
 
 def offset_sweep(
@@ -124,21 +156,31 @@ def offset_sweep(
     *,
     offsets: Iterable[int] | None = None,
     on_measured: Callable[[Sweep], None] = lambda sweep: None,
-    cancel: IsCancelled = lambda: False,
+    cancel: Callable[[], bool] = lambda: False,
     **comparison: Any,
 ) -> Sweep:
     """Return RMSE and ME against where tiles start: `offset` pixels before they should, by default 0 .. 2 F.
 
     Tiles have all the context that the network needs, so the error is that of the phase alone: it vanishes at
     multiples of F (Majurski and Bajcsy 2020, Fig. 7). Everything else is as for `radius_sweep`.
+
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> import napari_exactile as ex
+    >>> image = np.random.default_rng(0).random((32, 32), np.float32)
+    >>> layers = nn.MaxPool2d(2), nn.Conv2d(1, 2, 3, padding=1), nn.Upsample(scale_factor=2)
+    >>> sweep = ex.offset_sweep(image, nn.Sequential(*layers).eval(), offsets=[0, 1, 2], zone=16)
+    >>> [(point.value, point.rmse < 1e-5) for point in sweep.points]
+    [(0, True), (1, False), (2, True)]
     """
     chosen = Comparison(**comparison)
 
-    def steps(analysis: Analysis) -> list[Step]:
+    def steps(analysis: Analysis) -> list[SweepStep]:
         zone = chosen.zone_for(analysis.radius or (), analysis.require().factor)
         return offset_steps(analysis, offsets, zone)
 
-    return _run("offset", _subjects(images, model, chosen, cancel), steps, on_measured, cancel, chosen)
+    check = Control(is_cancelled=cancel).check
+    return _run("offset", _subjects(images, model, chosen, check), steps, on_measured, check, chosen)
 
 
 def window_in(shape: Sequence[int], window: Sequence[tuple[int, int]] | None) -> Box:
@@ -149,26 +191,26 @@ def window_in(shape: Sequence[int], window: Sequence[tuple[int, int]] | None) ->
         raise ValueError(f"a window needs a (start, stop) for each of the {len(shape)} axes of the image")
     for (start, stop), length in zip(window, shape, strict=True):
         if not 0 <= start < stop <= length:
-            size = " x ".join(map(str, shape))
+            size = times(shape)
             raise ValueError(f"the window {start}..{stop} does not lie in the image of {size} px")
     return tuple(Interval(start, stop) for start, stop in window)
 
 
-def _subjects(images: Any, model: ModelLike, chosen: Comparison, cancel: IsCancelled) -> list[Subject]:
+def _subjects(images: Any, model: ModelLike, chosen: Comparison, check: Check) -> list[Subject]:
     several = images if isinstance(images, list | tuple) else [images]
     if not several:
         raise ValueError("a sweep needs at least one image")
     loaded = load_model(model)
-    return [chosen.subject(image, loaded, cancel) for image in several]
+    return [chosen.subject(image, loaded, check) for image in several]
 
 
 def _run(
-    kind: Kind, subjects: list[Subject], steps: Callable[[Analysis], list[Step]],
-    on_measured: Callable[[Sweep], None], cancel: IsCancelled, chosen: Comparison,
+    kind: Kind, subjects: list[Subject], steps: Callable[[Analysis], list[SweepStep]],
+    on_measured: Callable[[Sweep], None], check: Check, chosen: Comparison,
 ) -> Sweep:  # fmt: skip
     result = None
     planned = steps(subjects[0].errors.analysis)
-    for result in run_sweep(kind, subjects, planned, checker(cancel), unchanged=chosen.unchanged):
+    for result in run_sweep(kind, subjects, planned, check, unchanged=chosen.unchanged):
         on_measured(result)
     if result is None:
         raise ValueError(f"a sweep needs at least one {kind}")

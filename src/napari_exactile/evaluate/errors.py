@@ -16,10 +16,11 @@ from napari_exactile.network.analysis import Analysis
 from napari_exactile.run.check.metrics import Difference, difference
 from napari_exactile.run.engine.local.executor import Executor
 from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.plan.methods import TRIMMED
 from napari_exactile.run.plan.plan import COMFORTABLE_ZONE
+from napari_exactile.stopping import Check
 from napari_exactile.torch_state import exact_arithmetic
 
-Check = Callable[[], None]
 NO_COMPARISON = "The preview compares labels on the image's own grid, and this model's output has another one"
 
 NO_CLASSES = "The preview compares one label per pixel, and this model gives values, or a label per channel"
@@ -49,6 +50,14 @@ class TilingError:
     `one_class` says that all pixels of the window have one label, `anchored` that the network works by the
     place in the whole image, so that no radius makes tiles by themselves exact, `evenly` that the image was
     padded to multiples of F for them, as a run would not do it.
+
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> import napari_exactile as ex
+    >>> image, model = np.ones((64, 64), np.float32), nn.Conv2d(1, 2, 5, padding=2).eval()
+    >>> error = ex.tiling_error(image, model, radius=0, zone=16)
+    >>> error.required, error.exact, error.on_grid, error.error_map.shape
+    ((2, 2), False, True, (64, 64))
     """
 
     tiling: Tiling
@@ -124,12 +133,15 @@ class TilingErrors:
     """
 
     def __init__(self, job: Job) -> None:
-        given, job = job, job.for_whole_tiles()
-        require_grid_of_image(job.analysis)
-        if job.decision.kind == "values" or job.decision.leading:
+        task = job.task.for_whole_tiles()
+        self._evenly = task is not job.task
+        if self._evenly:
+            job = Job(task, normalization=job.normalization)
+        require_grid_of_image(job.task.analysis)
+        if not job.task.decision.one_label:
             raise ValueError(NO_CLASSES)
-        self._job, self.analysis, self._evenly = job, job.analysis, job is not given
-        self._factor = job.analysis.require().factor
+        self._job, self.analysis = job, job.task.analysis
+        self._factor = job.task.analysis.require().factor
         self._executor_or_none: Executor | None = None
 
     @property
@@ -137,19 +149,19 @@ class TilingErrors:
         assert self._executor_or_none is not None, "prepare() comes first"
         return self._executor_or_none
 
-    def prepare(self, is_cancelled: Callable[[], bool] = lambda: False) -> None:
+    def prepare(self, check: Check = lambda: None) -> None:
         """Measure the image, once. Raises ValueError for pixels that cannot be used, and Cancelled."""
         if self._executor_or_none is None:
-            for _event in self._job.prepare(is_cancelled):
+            for _event in self._job.prepare(check):
                 pass
             self._executor_or_none = self._job.executor()
 
     def reference(self, window: Box, check: Check = lambda: None) -> Scored:
         """Return the exact result in `window`, computed piece by piece."""
         size = tuple(f * max(1, COMFORTABLE_ZONE // f) for f in self._factor)
-        needed = self._job.plan.required_radius
+        needed = self._job.task.plan.required_radius
         zones = split_zone(window, size, self._factor)
-        return self._scored(window, zones, lambda zone: self._executor.scores(zone, needed, "trimmed", check))
+        return self._scored(window, zones, lambda zone: self._executor.scores(zone, needed, TRIMMED, check))
 
     def one_pass(self) -> Scored:
         """Return the exact result for the whole image from one pass of the unchanged network."""
@@ -166,15 +178,15 @@ class TilingErrors:
         independent of the rules. Otherwise only what the window depends on inside each tile is computed.
         """
         job, window = self._job, reference.box
-        region, padded = job.plan.tiling.region, self.analysis.padded_shape
+        region, padded = job.task.plan.tiling.region, self.analysis.padded_shape
         tiling = Tiling(job.source.shape, self._factor, zone, radius, region, padded)
         compute = self._executor.through_network if unchanged else self._executor.alone
         tiles = {part: tile for tile, part in tiling.parts(window)}
         found = self._scored(window, tiles, lambda part: compute(tiles[part], part, check))
-        near = job.decision.near_tie
+        near = job.task.decision.near_tie
         apart = [_difference(found.part(part), reference.part(part), near) for part in tiles]
         return TilingError(
-            tiling, window, job.plan.required_radius, sum(apart[1:], apart[0]),
+            tiling, window, job.task.plan.required_radius, sum(apart[1:], apart[0]),
             found.labels != reference.labels, _error_map(found, reference),
             one_class=bool((reference.labels == reference.labels.flat[0]).all()),
             anchored=bool(self.analysis.anchors), evenly=self._evenly,
@@ -183,7 +195,7 @@ class TilingErrors:
     def _scored(self, window: Box, parts: Iterable[Box], scores: Callable[[Box], torch.Tensor]) -> Scored:
         """Compute the parts one after the other and join them."""
         job, shape = self._job, box_shape(window)
-        labels = np.empty(shape, np.min_scalar_type(job.classes))
+        labels = np.empty(shape, np.min_scalar_type(job.task.classes))
         probabilities: NDArray[Any] | None = None
         for part in parts:
             with exact_arithmetic():

@@ -9,10 +9,11 @@ from math import sqrt
 import numpy as np
 from scipy.stats import t as student
 
-from napari_exactile.evaluate.errors import Check, TilingErrors
+from napari_exactile.evaluate.errors import TilingErrors
 from napari_exactile.geometry.interval import volume
 from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.run.check.metrics import Difference
+from napari_exactile.stopping import Check
 
 CONFIDENCE = 0.95
 

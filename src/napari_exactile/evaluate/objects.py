@@ -10,8 +10,8 @@ from napari_exactile.geometry.words import part_of
 from napari_exactile.images.objects.components import label_objects
 from napari_exactile.images.objects.objects import Objects
 from napari_exactile.images.work import Work
-from napari_exactile.run.engine.events import Cancelled
 from napari_exactile.run.engine.result import Result
+from napari_exactile.stopping import Cancelled
 
 
 def find_objects(
@@ -31,6 +31,11 @@ def find_objects(
     `options` are those of `label_objects`: zone, connectivity, min_size, axes, out. `on_progress` hears the
     fraction done. Raises ValueError for labels that are incomplete or cannot be used, and Cancelled (of
     `napari_exactile.run.engine.events`) once `cancel()` is true.
+
+    >>> import napari_exactile as ex
+    >>> objects = ex.find_objects([[1, 0, 1], [1, 0, 0]], pixel_size=(0.5, 0.5))
+    >>> objects.labels.tolist(), objects.pixels.tolist(), objects.sizes.tolist()
+    ([[1, 0, 2], [1, 0, 0]], [2, 1], [0.5, 0.25])
     """
     finding = Work(label_objects(labels_of(labels), background, **options))
     for fraction in finding:

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from napari_exactile.evaluate.errors import Scored, TilingError, TilingErrors
 from napari_exactile.evaluate.estimate import Estimate, estimate
 from napari_exactile.evaluate.sweep import Subject, Sweep, radius_steps, run_sweep
 from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.tiling import Tiling
-from napari_exactile.run.engine.events import checker
 from napari_exactile.run.engine.local.job import Job
-
-IsCancelled = Callable[[], bool]
+from napari_exactile.run.task.task import Task
+from napari_exactile.stopping import Check
 
 
 class ErrorPreview:
     """Computes errors in one window after the other, and remembers those in the last one.
 
     `known` answers at once. Everything else computes, in whatever thread calls it, and raises ValueError for
-    pixels that cannot be used, and Cancelled once `is_cancelled()` is true. The job itself is never run.
+    pixels that cannot be used, and what `check` raises to stop it. The task itself is never run.
     """
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._errors = TilingErrors(job)
+    def __init__(self, task: Task) -> None:
+        self._job = Job(task)
+        self._errors = TilingErrors(self._job)
         self._computing = threading.Lock()
         self._reference: Scored | None = None
         self._found: dict[tuple[Tiling, Box], TilingError] = {}
@@ -39,38 +38,37 @@ class ErrorPreview:
         """Return the error of this tiling in this window if it has been computed."""
         return self._found.get((tiling, window))
 
-    def error(self, tiling: Tiling, window: Box, is_cancelled: IsCancelled) -> TilingError:
+    def error(self, tiling: Tiling, window: Box, check: Check) -> TilingError:
         """Return the error of this tiling in this window; waits for a computation in another thread."""
-        check = checker(is_cancelled)
         with self._computing:
             check()
             found = self.known(tiling, window)
             if found is None:
-                self._errors.prepare(is_cancelled)
+                self._errors.prepare(check)
                 reference = self._reference_in(window, check)
                 found = self._errors.error(reference, tiling.zone, tiling.radius, check)
                 self._found[tiling, window] = found
             return found
 
-    def _reference_in(self, window: Box, check: Callable[[], None]) -> Scored:
+    def _reference_in(self, window: Box, check: Check) -> Scored:
         """Return the exact result of a window, for all radii the same; other windows are forgotten."""
         if self._reference is None or self._reference.box != window:
             self._found.clear()
             self._reference = self._errors.reference(window, check)
         return self._reference
 
-    def estimate(self, tiling: Tiling, is_cancelled: IsCancelled) -> Iterator[Estimate]:
+    def estimate(self, tiling: Tiling, check: Check) -> Iterator[Estimate]:
         """Yield ever better estimates of the error in the whole region that is tiled."""
-        return estimate(self._own_errors(is_cancelled), tiling, check=checker(is_cancelled))
+        return estimate(self._own_errors(check), tiling, check=check)
 
-    def sweep(self, tiling: Tiling, window: Box, is_cancelled: IsCancelled) -> Iterator[Sweep]:
+    def sweep(self, tiling: Tiling, window: Box, check: Check) -> Iterator[Sweep]:
         """Yield the errors in the window against the radius, 0 to required + 2 F, as they are measured."""
-        subject = Subject(self._own_errors(is_cancelled), window)
+        subject = Subject(self._own_errors(check), window)
         steps = radius_steps(self._errors.analysis, None, lambda _radius, _factor: tiling.zone)
-        return run_sweep("radius", [subject], steps, checker(is_cancelled))
+        return run_sweep("radius", [subject], steps, check)
 
-    def _own_errors(self, is_cancelled: IsCancelled) -> TilingErrors:
+    def _own_errors(self, check: Check) -> TilingErrors:
         """Return what computes beside the others: executors belong to one thread."""
         errors = TilingErrors(self._job)
-        errors.prepare(is_cancelled)
+        errors.prepare(check)
         return errors

@@ -10,11 +10,12 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Literal
 
-from napari_exactile.evaluate.errors import Check, Scored, TilingErrors
+from napari_exactile.evaluate.errors import Scored, TilingErrors
 from napari_exactile.geometry.equations import rounded_radius
 from napari_exactile.geometry.interval import Box
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.run.check.metrics import Difference
+from napari_exactile.stopping import Check
 
 Kind = Literal["radius", "offset"]
 
@@ -27,6 +28,14 @@ class SweepPoint:
     deviation (0 for one image); `rate` is the share of all pixels that are misclassified. `near_ties` counts,
     over all images, the misclassified pixels that the last bits of the arithmetic can flip; `exact` says that
     the geometry is. `seconds` is the time of tiling and comparing, over all images.
+
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> import napari_exactile as ex
+    >>> image, model = np.ones((32, 32), np.float32), nn.Conv2d(1, 2, 5, padding=2).eval()
+    >>> (point,) = ex.radius_sweep(image, model, radii=[2], zone=16).points
+    >>> point.value, point.exact, point.misclassified, point.images
+    (2, True, 0.0, 1)
     """
 
     value: int
@@ -43,7 +52,16 @@ class SweepPoint:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Errors against radius or offset; `required` and `paper` are radii, the latter Eq. 1 rounded up to F."""
+    """Errors against radius or offset; `required` and `paper` are radii, the latter Eq. 1 rounded up to F.
+
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> import napari_exactile as ex
+    >>> image, model = np.ones((64, 64), np.float32), nn.Conv2d(1, 2, 5, padding=2).eval()
+    >>> sweep = ex.radius_sweep(image, model, zone=16)
+    >>> sweep.kind, sweep.factor, sweep.required, [point.value for point in sweep.points]
+    ('radius', 1, 2, [0, 1, 2, 3, 4])
+    """
 
     kind: Kind
     points: tuple[SweepPoint, ...]
@@ -61,7 +79,7 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SweepStep:
     """One measurement of a sweep: the `value` that its row is named by, and the tiling to measure."""
 
     value: int
@@ -72,7 +90,7 @@ class Step:
 ZoneFor = Callable[[tuple[int, ...], tuple[int, ...]], tuple[int, ...]]
 
 
-def radius_steps(analysis: Analysis, radii: Iterable[int] | None, zone_for: ZoneFor) -> list[Step]:
+def radius_steps(analysis: Analysis, radii: Iterable[int] | None, zone_for: ZoneFor) -> list[SweepStep]:
     """Return the steps of a radius sweep: `radii`, or 0, F, ..., required + 2 F.
 
     `zone_for(radius, F)` gives the size of the zones; it may raise ValueError. So do negative radii.
@@ -83,10 +101,10 @@ def radius_steps(analysis: Analysis, radii: Iterable[int] | None, zone_for: Zone
     if any(radius < 0 for radius in chosen):
         raise ValueError(f"a radius cannot be negative: {min(chosen)}")
     around = [(radius,) * len(factor) for radius in chosen]
-    return [Step(radius[0], zone_for(radius, factor), radius) for radius in around]
+    return [SweepStep(radius[0], zone_for(radius, factor), radius) for radius in around]
 
 
-def offset_steps(analysis: Analysis, offsets: Iterable[int] | None, zone: tuple[int, ...]) -> list[Step]:
+def offset_steps(analysis: Analysis, offsets: Iterable[int] | None, zone: tuple[int, ...]) -> list[SweepStep]:
     """Return the steps of an offset sweep: tiles start so many pixels too early; by default 0, 1, ..., 2 F.
 
     Their context grows by as much, so it is never too small: what is measured is the phase alone.
@@ -95,7 +113,7 @@ def offset_steps(analysis: Analysis, offsets: Iterable[int] | None, zone: tuple[
     chosen = list(range(2 * max(analysis.require().factor) + 1) if offsets is None else offsets)
     if any(offset < 0 for offset in chosen):
         raise ValueError(f"an offset cannot be negative: {min(chosen)}")
-    return [Step(offset, zone, tuple(r + offset for r in required)) for offset in chosen]
+    return [SweepStep(offset, zone, tuple(r + offset for r in required)) for offset in chosen]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,7 +132,7 @@ class _Measured:
 
 
 def run_sweep(
-    kind: Kind, subjects: Sequence[Subject], steps: Sequence[Step], check: Check = lambda: None, *,
+    kind: Kind, subjects: Sequence[Subject], steps: Sequence[SweepStep], check: Check = lambda: None, *,
     reference: Callable[[TilingErrors, Box], Scored] | None = None, unchanged: bool = False,
 ) -> Iterator[Sweep]:  # fmt: skip
     """Measure every step on every image; yields the sweep so far after each.

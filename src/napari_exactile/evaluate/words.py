@@ -6,8 +6,7 @@ from math import floor, log10
 
 from napari_exactile.evaluate.errors import TilingError
 from napari_exactile.evaluate.estimate import Estimate
-from napari_exactile.geometry.interval import lengths
-from napari_exactile.geometry.words import counted, part_of
+from napari_exactile.geometry.words import counted, lengths, part_of
 
 
 def error_sentence(error: TilingError) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
 
-from napari_exactile.geometry.interval import Box, Interval, lengths
+from napari_exactile.geometry.interval import Box, Interval
+from napari_exactile.geometry.words import lengths, times
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,6 @@ def in_words(
     shape: Sequence[int], stride: Sequence[Fraction | float], offset: Sequence[Fraction | float]
 ) -> str:
     """Return what `OutputGrid.describe` says of a grid, also where there is no more of it than this."""
-    size = " x ".join(map(str, shape))
+    size = times(shape)
     step, first = (lengths([f"{float(n):g}" for n in each]) for each in (stride, offset))
     return f"{size} labels of {step} px{f', from {first} px on' if any(offset) else ''}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 from math import prod
@@ -114,12 +114,3 @@ def overlap(box: Box, other: Box) -> bool:
     (True, False)
     """
     return all(one.start < two.stop and two.start < one.stop for one, two in zip(box, other, strict=True))
-
-
-def lengths(values: Sequence[int | str]) -> str:
-    """Return one number where all axes agree, otherwise one for each.
-
-    >>> lengths((96, 96)), lengths((96, 48))
-    ('96', '96 x 48')
-    """
-    return str(values[0]) if len(set(values)) == 1 else " x ".join(map(str, values))

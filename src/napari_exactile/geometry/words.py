@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from napari_exactile.geometry.interval import Interval
 
 
 def counted(count: int, thing: str, several: str = "") -> str:
@@ -31,3 +33,30 @@ def joined(names: Sequence[str], most: int = 5) -> str:
     """
     shown = [*names[:most], *([f"{len(names) - most} more"] if len(names) > most else [])]
     return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
+
+
+def times(sizes: Iterable[object]) -> str:
+    """Return sizes along all axes.
+
+    >>> times((512, 640)), times([0.5, 0.25]), times(())
+    ('512 x 640', '0.5 x 0.25', '')
+    """
+    return " x ".join(map(str, sizes))
+
+
+def lengths(values: Sequence[int | str]) -> str:
+    """Return one size where all axes agree, otherwise one for each.
+
+    >>> lengths((96, 96)), lengths((96, 48))
+    ('96', '96 x 48')
+    """
+    return str(values[0]) if len(set(values)) == 1 else times(values)
+
+
+def spans(box: Iterable[Interval]) -> str:
+    """Return from where to where a box goes along each axis.
+
+    >>> spans((Interval(0, 4), Interval(8, 12)))
+    '0..4 x 8..12'
+    """
+    return times(f"{side.start}..{side.stop}" for side in box)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_exactile.carried import Carried
+from napari_exactile.geometry.words import times
 from napari_exactile.images.gaps import GAPS
 from napari_exactile.images.slicing import Part
 
@@ -16,8 +18,17 @@ class OtherShapeError(ValueError):
     """An array gives something else than it has announced."""
 
 
-class MaskedError(ValueError):
-    """An array of numpy.ma has pixels that are masked: what a network is to see there, nobody has said."""
+class MaskedError(Carried, ValueError):
+    """An array of numpy.ma has pixels that are masked: what a network is to see there, nobody has said.
+
+    >>> import numpy as np
+    >>> import napari_exactile as ex
+    >>> try:
+    ...     ex.segment(np.ma.masked_equal(np.zeros((64, 64)), 0), "colonies-demo")
+    ... except ex.MaskedError as error:
+    ...     print(str(error).partition(":")[0])
+    'image' has masked pixels, which a network cannot leave out
+    """
 
     def __init__(self, name: str = "image") -> None:
         super().__init__(
@@ -95,7 +106,7 @@ def check(found: NDArray[Any], array: Any, index: tuple[Part, ...]) -> None:
 def check_shape(given: tuple[int, ...], announced: tuple[int, ...]) -> None:
     """Raise OtherShapeError where these differ."""
     if tuple(given) != announced:
-        here, there = (" x ".join(map(str, sizes)) or "one pixel" for sizes in (given, announced))
+        here, there = (times(sizes) or "one pixel" for sizes in (given, announced))
         raise OtherShapeError(f"it gives {here} where it has announced {there}")
 
 

@@ -24,7 +24,19 @@ from napari_exactile.images.reading import (
 
 
 class ImageSource(Protocol):
-    """An image of `channels` and spatial `shape`, read box by box. `read` may be called from any thread."""
+    """An image of `channels` and spatial `shape`, read box by box. `read` may be called from any thread.
+
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> import napari_exactile as ex
+    >>> class Ramp:
+    ...     shape, channels = (40, 30), 1
+    ...     def read(self, box):
+    ...         y, x = (np.arange(side.start, side.stop, dtype=np.float32) for side in box)
+    ...         return (y[:, None] + x)[None]
+    >>> ex.segment(Ramp(), nn.Conv2d(1, 2, 3, padding=1).eval()).labels.shape
+    (40, 30)
+    """
 
     @property
     def shape(self) -> tuple[int, ...]:

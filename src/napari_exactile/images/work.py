@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Generic, TypeVar
 
-Step = TypeVar("Step")
+Told = TypeVar("Told")
 Made = TypeVar("Made")
 
 
-class Work(Generic[Step, Made]):
+class Work(Generic[Told, Made]):
     """Iterates over the steps of a generator once; after the last one, `made` is what it has returned.
 
     There is no `made` before. Whoever can pass the steps on as they are writes `yield from` instead.
@@ -24,10 +24,10 @@ class Work(Generic[Step, Made]):
 
     made: Made
 
-    def __init__(self, steps: Generator[Step, None, Made]) -> None:
+    def __init__(self, steps: Generator[Told, None, Made]) -> None:
         self._steps = steps
 
-    def __iter__(self) -> Generator[Step, None, None]:
+    def __iter__(self) -> Generator[Told, None, None]:
         if not hasattr(self, "made"):  # a generator that has ended would return None
             self.made = yield from self._steps
 

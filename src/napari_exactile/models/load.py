@@ -24,7 +24,13 @@ from napari_exactile.torch_state import exact_arithmetic
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Model:
-    """A network in evaluation mode and its card. The program never changes the network."""
+    """A network in evaluation mode and its card. The program never changes the network.
+
+    >>> import napari_exactile as ex
+    >>> model = ex.load_model("colonies-demo")
+    >>> model.name, model.card.channels, model.module.training
+    ('colonies-demo', 1, False)
+    """
 
     card: ModelCard
     module: nn.Module
@@ -49,6 +55,12 @@ def load_model(
     A package of bioimage.io is a folder, its description, a zip file or an id ("affable-shark"); code that
     it brings is imported with `trust_code` only, otherwise NeedsConsentError names it. Raises ValueError for
     an unknown name, naming the known ones, and for what is no network.
+
+    >>> from torch import nn
+    >>> import napari_exactile as ex
+    >>> model = ex.load_model(nn.Conv2d(3, 2, 5).eval(), name="edges", classes=("background", "edge"))
+    >>> model.name, model.card.channels, model.card.classes
+    ('edges', 3, ('background', 'edge'))
     """
     if isinstance(what, Model):
         return what

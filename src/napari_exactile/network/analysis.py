@@ -13,11 +13,12 @@ from torch.fx import GraphModule
 from napari_exactile.geometry.equations import rounded_radius
 from napari_exactile.geometry.grid import OutputGrid
 from napari_exactile.geometry.interval import Box, Interval
+from napari_exactile.geometry.words import times
 from napari_exactile.network.cone.bound import BoundGraph
 from napari_exactile.network.cost.passes import PassPlanner
 from napari_exactile.network.gives import Gives, gives
 from napari_exactile.network.layers import Layer, aligned, layers_of, table
-from napari_exactile.network.sizes import Traced, size_dependence, times
+from napari_exactile.network.sizes import Traced, size_dependence
 from napari_exactile.network.traced.failures import wrong_axes
 from napari_exactile.network.traced.forms import weights
 from napari_exactile.network.traced.graph import Graph, NotExactError, Refusal
@@ -39,6 +40,11 @@ class Analysis:
     and the derived facts are None. `anchors` are operators that work by the place in the whole image: trimmed
     execution is exact all the same, but whole tiles by themselves never are. `evenly` analyses the same with
     every axis padded to multiples of F.
+
+    >>> import napari_exactile as ex
+    >>> analysis = ex.analyse("colonies-demo", (512, 500))
+    >>> analysis.factor, analysis.context, analysis.radius, analysis.padding
+    ((16, 16), ((94, 94), (94, 94)), (96, 96), ('as it is', 'reflected to 512 px'))
     """
 
     shape: tuple[int, ...]

@@ -38,7 +38,19 @@ Network = Callable[[torch.Tensor], torch.Tensor]
 
 
 class NotMeasurableError(ValueError):
-    """Raised where NaN does not show what depends on what, because an operator makes or swallows it."""
+    """Raised where NaN does not show what depends on what, because an operator makes or swallows it.
+
+    >>> from torch import nn
+    >>> import napari_exactile as ex
+    >>> class Bright(nn.Module):
+    ...     def forward(self, x):
+    ...         return (x > 0).float()
+    >>> try:
+    ...     ex.measure_context(Bright().eval(), (16, 16), factor=(1, 1))
+    ... except ex.NotMeasurableError as error:
+    ...     print(type(error).__name__)
+    NotMeasurableError
+    """
 
 
 @exact_arithmetic()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from math import floor
@@ -10,6 +9,7 @@ from math import floor
 from torch import nn
 
 from napari_exactile.geometry.interval import round_up
+from napari_exactile.geometry.words import times
 from napari_exactile.network.cone.bound import BoundGraph
 from napari_exactile.network.traced.graph import Graph, NotExactError, Refusal
 from napari_exactile.network.traced.outputs import Output
@@ -103,8 +103,3 @@ def size_dependence(one: BoundGraph, other: BoundGraph) -> tuple[Refusal, ...]:
     if one.factor == other.factor and all(one.context(axis) == other.context(axis) for axis in axes):
         return ()
     return (Refusal("model", "", "which neighbours a pixel depends on changes with the size of the image"),)
-
-
-def times(shape: Sequence[int]) -> str:
-    """Return sizes along all axes in words."""
-    return " x ".join(str(length) for length in shape)

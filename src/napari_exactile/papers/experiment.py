@@ -17,12 +17,20 @@ from numpy.typing import NDArray
 
 from napari_exactile.evaluate.compare import Comparison
 from napari_exactile.evaluate.errors import Scored, TilingErrors
-from napari_exactile.evaluate.sweep import Kind, Step, Subject, Sweep, offset_steps, radius_steps, run_sweep
+from napari_exactile.evaluate.sweep import (
+    Kind,
+    Subject,
+    Sweep,
+    SweepStep,
+    offset_steps,
+    radius_steps,
+    run_sweep,
+)
 from napari_exactile.geometry.interval import Box, box_shape
 from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.models.load import Model
 from napari_exactile.papers.published import Published
-from napari_exactile.run.engine.events import checker
+from napari_exactile.run.engine.control import Control
 from napari_exactile.run.plan.devices import pick_device
 from napari_exactile.run.plan.settings import Device
 
@@ -120,11 +128,10 @@ def run_experiment(
         experiment.make(scale.base),
     )
     drawn = (experiment.draw(shape, experiment.seed + number) for number in range(scale.images))
-    subjects = [chosen.subject(image, model, cancel) for image in drawn]
+    check = Control(is_cancelled=cancel).check
+    subjects = [chosen.subject(image, model, check) for image in drawn]
     steps, watch = _steps(experiment, subjects[0], chosen), _Watch(device)
-    sweeps = run_sweep(
-        experiment.kind, subjects, steps, checker(cancel), reference=watch.one_pass, unchanged=True
-    )
+    sweeps = run_sweep(experiment.kind, subjects, steps, check, reference=watch.one_pass, unchanged=True)
     for number, sweep in enumerate(sweeps):
         watch.lap(number % len(steps))
         work = [_computing(subjects[0], step) for step in steps[: len(sweep.points)]]
@@ -182,7 +189,7 @@ class _Watch:
         return min(self._passes)
 
 
-def _steps(experiment: Experiment, subject: Subject, chosen: Comparison) -> list[Step]:
+def _steps(experiment: Experiment, subject: Subject, chosen: Comparison) -> list[SweepStep]:
     analysis = subject.errors.analysis
     if experiment.kind == "radius":
         return radius_steps(analysis, experiment.values, chosen.zone_for)
@@ -190,7 +197,7 @@ def _steps(experiment: Experiment, subject: Subject, chosen: Comparison) -> list
     return offset_steps(analysis, experiment.values, zone)
 
 
-def _computing(subject: Subject, step: Step) -> float:
+def _computing(subject: Subject, step: SweepStep) -> float:
     """Return the pixels of all tiles against those of the padded image."""
     analysis = subject.errors.analysis
     padded = analysis.padded_shape

@@ -15,13 +15,15 @@ from napari_exactile.images.read.open import opened, opened_all
 from napari_exactile.images.read.underlying import costs_of
 from napari_exactile.models.load import load_model
 from napari_exactile.run.check.spot_check import WINDOWS
-from napari_exactile.run.engine.begin import make_job, make_series, pixel_size_of, place_of, warn_of_scale
+from napari_exactile.run.driver import Output, Run
+from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.events import Event
+from napari_exactile.run.engine.local.job import Job
 from napari_exactile.run.engine.result import Result
-from napari_exactile.run.engine.schedule.series import Series
 from napari_exactile.run.plan.analyse import ModelLike
 from napari_exactile.run.plan.settings import Settings
-from napari_exactile.run.store.stored import stored
+from napari_exactile.run.task.begin import image_task, make_task, warn_of_scale
+from napari_exactile.run.task.task import Task
 
 
 @overload
@@ -73,56 +75,66 @@ def segment(  # noqa: PLR0913  (what most people need of a run, by name)
 
     Raises NotExactError where the model is refused, ValueError for images and settings that cannot be used,
     and TileError where a tile fails.
+
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> import napari_exactile as ex
+    >>> image = np.random.default_rng(0).random((60, 50), np.float32)
+    >>> model = nn.Conv2d(1, 3, 5, padding=2).eval()
+    >>> result, whole = ex.segment(image, model, tile=36), ex.segment_whole(image, model)
+    >>> result.report.exact, result.report.tiles_done
+    (True, 4)
+    >>> int((result.labels != whole.labels).sum()) <= result.report.near_ties
+    True
     """
     loaded, chosen = load_model(model), Settings(**settings)
-    prepare = partial(make_series, model=loaded, axes=axes, settings=chosen, pixel_size=pixel_size)
-    one = partial(_segmented, axes=axes, on_event=on_event, cancel=cancel, overwrite=overwrite,
-                  pixel_size=pixel_size, check=check)  # fmt: skip
+    task_for = partial(make_task, model=loaded, settings=chosen, axes=axes, pixel_size=pixel_size)
+    control = Control(is_cancelled=cancel)
+
+    def one(task: Task, path: str | Path | None) -> Result:
+        return _segmented(
+            Run(task, Output(None if path is None else Path(path), overwrite), check), control, on_event
+        )
+
     if series != "all":
-        whole = opened(image, series, allow_missing)
-        return one(whole, prepare(whole), output=output)
+        return one(task_for(opened(image, series, allow_missing)), output)
     images, results = opened_all(image, allow_missing), list[Result]()
-    left = each_prepared(images, prepare)
+    left = each_task(images, task_for)
     for each in images:
         if not results or not cancel():
             # What a run holds beside its result goes with it.
-            results.append(one(each, left.pop(0), output=output and numbered(output, each.number)))
+            where = None if output is None else numbered(output, each.number)
+            results.append(one(left.pop(0), where))
     return tuple(results)
 
 
-def each_prepared(images: Sequence[OpenedImage], prepare: Callable[[OpenedImage], Series]) -> list[Series]:
-    """Prepare all images of a file before the first one is run: none is computed where another does not fit.
+def each_task(images: Sequence[OpenedImage], task_for: Callable[[OpenedImage], Task]) -> list[Task]:
+    """Make the tasks of all images of a file before the first one is run: all of them fit, or none is.
 
-    Raises what `prepare` does, and ValueErrors say which image they are of.
+    Raises what `task_for` does, and ValueErrors say which image they are of.
     """
-    prepared = list[Series]()
+    tasks = list[Task]()
     for image in images:
         try:
-            prepared.append(prepare(image))
+            tasks.append(task_for(image))
         except ValueError as error:
             if image.name not in str(error):
                 error.args = (f"'{image.name}' cannot be segmented: {error}",)
             raise
-    return prepared
+    return tasks
 
 
-def _segmented(  # noqa: PLR0913  (one image, with all that `segment` was told)
-    image: Any, series: Series, *, axes: str | None, on_event: Callable[[Event], None],
-    cancel: Callable[[], bool], output: str | Path | None, overwrite: bool,
-    pixel_size: Sequence[float] | None, check: int,
-) -> Result:  # fmt: skip
-    """Segment one image that has been opened and prepared."""
-    warn_of_scale(series.model, series.planes.pixel_size, stacklevel=4)
-    for words in costs_of(series.planes.whole):
-        warnings.warn(words, stacklevel=3)
-    if output is None:
-        return _run(series, on_event, cancel)
-    where = place_of(image, axes, series.planes.axes, pixel_size)
-    with stored(series, Path(output), overwrite, where) as kept:
-        result = _run(kept.series, on_event, cancel)
-        for event in kept.report.checking(check, cancel):
-            on_event(event)
-        return result
+def _segmented(run: Run, control: Control, on_event: Callable[[Event], None]) -> Result:
+    """Run a task to its end, or until it is cancelled, and return what there is by then."""
+    planes = run.task.planes
+    warn_of_scale(run.task.model, planes.pixel_size, stacklevel=5)
+    for words in costs_of(planes.whole):
+        warnings.warn(words, stacklevel=4)
+    for event in run.steps(control):
+        on_event(event)
+    if not run.series.jobs[0].started:
+        raise ValueError("the run was cancelled before its first tile")
+    return run.series.result()
 
 
 def numbered(path: str | Path, number: int) -> Path:
@@ -136,24 +148,23 @@ def numbered(path: str | Path, number: int) -> Path:
     return path.with_name(f"{stem}_{number}{dot}{suffix}")
 
 
-def _run(series: Series, on_event: Callable[[Event], None], cancel: Callable[[], bool]) -> Result:
-    for event in series.run(cancel):
-        on_event(event)
-    if not series.jobs[0].started:
-        raise ValueError("the run was cancelled before its first tile")
-    return series.result()
-
-
 def segment_whole(image: Any, model: ModelLike, *, axes: str | None = None, **settings: Any) -> Result:
     """Return the reference, for images that fit: one forward pass of the unchanged network over the image.
 
     The image is normalised as a whole and goes through the network as it is; where the network does not take
     its size, it is reflected at the bottom or right up to a multiple of F, and the result cropped. Tiling
     must reproduce exactly this.
+
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> import napari_exactile as ex
+    >>> image, model = np.zeros((48, 40), np.float32), nn.Conv2d(1, 3, 3, padding=1).eval()
+    >>> result = ex.segment_whole(image, model, probabilities=True)
+    >>> result.labels.shape, result.probabilities.shape
+    ((48, 40), (3, 48, 40))
     """
-    image = opened(image)
-    job = make_job(image, model, axes, Settings(**settings))
-    words = warn_of_scale(job.model, pixel_size_of(image, axes, job))
-    result = job.run_whole()
+    task = image_task(opened(image), model, Settings(**settings), axes)
+    words = warn_of_scale(task.model, task.planes.pixel_size)
+    result = Job(task).run_whole()
     found = tuple(filter(None, [words, *result.report.warnings]))
     return replace(result, report=replace(result.report, warnings=found))

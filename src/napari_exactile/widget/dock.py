@@ -16,7 +16,7 @@ from napari_exactile.widget.choose.chooser import Chooser
 from napari_exactile.widget.choose.fields import Fields
 from napari_exactile.widget.choose.output import ask_about
 from napari_exactile.widget.choose.planner import Planner
-from napari_exactile.widget.choose.region import Region
+from napari_exactile.widget.choose.region import RegionChooser
 from napari_exactile.widget.draw.overlay import TilingOverlay
 from napari_exactile.widget.draw.own_layer import OWN, Frame, follow_units, raise_over
 from napari_exactile.widget.draw.picture import keep_context
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from napari_exactile.models.load import Model
     from napari_exactile.run.plan.plan import Plan
     from napari_exactile.widget.choose.chooser import Choice
-    from napari_exactile.widget.run.runner import Run
+    from napari_exactile.widget.run.runner import ShownRun
 
 
 class ExactileDock(QWidget):
@@ -56,9 +56,9 @@ class ExactileDock(QWidget):
         self.destroyed.connect(self._settled.leave)
         self.overlay = TilingOverlay(napari_viewer, self._settled)
         self._drawn_on: Image | None = None
-        self.run: Run | None = None
-        self._before: Run | None = None
-        self._region = Region(napari_viewer, self.fields, self.update_plan)
+        self.run: ShownRun | None = None
+        self._before: ShownRun | None = None
+        self._region = RegionChooser(napari_viewer, self.fields, self.update_plan)
         self._chooser = Chooser(napari_viewer, self.fields, self.planner, self._region, self.update_plan)
         self._series = SeriesChooser(napari_viewer, self.fields, self.update_plan)
         self.preview = PreviewSection(napari_viewer, previewing, self.overlay, self._settled)
@@ -119,7 +119,7 @@ class ExactileDock(QWidget):
             if not self.result.may_continue():
                 return
         else:
-            from napari_exactile.widget.run.runner import Run
+            from napari_exactile.widget.run.runner import ShownRun
 
             overwrite = self._overwrites(choice)
             if overwrite is None:
@@ -127,7 +127,7 @@ class ExactileDock(QWidget):
             self._before = None if overwrite else self.run
             if self.run is not None:
                 self.run.has_footer = False
-            self.run = Run(
+            self.run = ShownRun(
                 self.viewer, self.overlay, self.footer, choice,
                 self._on_end, self._draw_overlay, self.results.outdate, overwrite,
             )  # fmt: skip
@@ -150,7 +150,7 @@ class ExactileDock(QWidget):
         if path is None:
             return False
         try:
-            refuse_over(path, files_under(choice.planes.whole), "the labels")
+            refuse_over(path, files_under(choice.task.planes.whole), "the labels")
             state = state_of(path)
         except (OSError, ValueError) as error:
             self.footer.show_result(f"Not started: {error}", can_save=False)
@@ -190,8 +190,8 @@ class ExactileDock(QWidget):
     def plan(self) -> Plan | None:
         """The plan that Run would carry out, or that is being carried out; None where there is none."""
         if self.running and self.run is not None:
-            return self.run.job.plan
-        return self._chooser.choice.plan if self._chooser.choice else None
+            return self.run.job.task.plan
+        return self._chooser.choice.task.plan if self._chooser.choice else None
 
     # --- overlay
 
@@ -217,7 +217,7 @@ class ExactileDock(QWidget):
         if self._drawn_on is not choice.plane.layer:
             self._drawn_on = choice.plane.layer
             raise_over(self.viewer, self._drawn_on)
-        self.overlay.show(frame, (run.job.plan if run else choice.plan).tiling)
+        self.overlay.show(frame, (run.job.task.plan if run else choice.task.plan).tiling)
 
     def _apply_switches(self) -> None:
         self.overlay.visible = self.fields.tiling.value

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from napari_exactile.geometry.words import counted
+from napari_exactile.geometry.words import counted, times
 
 Wanted = int | str | None
 # So many images are named in a sentence.
@@ -14,7 +14,15 @@ NAMED = 8
 
 
 class NoSuchImageError(ValueError):
-    """A file has no image of the number or name that somebody wants."""
+    """A file has no image of the number or name that somebody wants.
+
+    >>> import napari_exactile as ex
+    >>> try:
+    ...     Images.of_one("cells.tif", (64, 64)).chosen(3)
+    ... except ex.NoSuchImageError as error:
+    ...     print(error)
+    'cells.tif' has no image 3: it holds 1 image: 0 (64 x 64)
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,7 @@ class Images:
         return tuple(map(self._called_in_lists, range(len(self.names))))
 
     def _called_in_lists(self, number: int) -> str:
-        about = "missing" if number in self.gone else _lengths(self.shapes[number])
+        about = "missing" if number in self.gone else times(self.shapes[number])
         name = self.names[number]
         return f"{number} '{name}' ({about})" if name else f"{number} ({about})"
 
@@ -101,7 +109,3 @@ class Images:
             f"'{self.file}' holds {self.listed}; the {which} one, {number}, is read; series chooses another, "
             'by number or name, or "all"'
         )
-
-
-def _lengths(shape: Sequence[int]) -> str:
-    return " x ".join(map(str, shape))

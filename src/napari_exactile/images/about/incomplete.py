@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_exactile.carried import Carried
+
 LEFT_OUT = "it is left out"
 
 
@@ -20,8 +22,16 @@ class Missing:
         return f"{self.what}; {self.then}"
 
 
-class IncompleteError(ValueError):
-    """Parts of an image are missing."""
+class IncompleteError(Carried, ValueError):
+    """Parts of an image are missing.
+
+    >>> import napari_exactile as ex
+    >>> try:
+    ...     raise ex.IncompleteError("cells.ome.tif", [Missing("plane 3 is not there", LEFT_OUT)])
+    ... except ex.IncompleteError as error:
+    ...     print(str(error).partition(";")[0])
+    cells.ome.tif is incomplete: plane 3 is not there
+    """
 
     def __init__(self, path: Path, missing: Sequence[Missing]) -> None:
         words = "; ".join(one.what for one in missing)

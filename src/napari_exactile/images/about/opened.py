@@ -65,6 +65,12 @@ class OpenedImage:
     `channels` are names. `coarser` are smaller versions of the same image, the largest first; `notes` say
     what costs more than one would think. `place` is known where a file says it of every axis. `number` is
     that of the image among all `images` of the file. Raises ValueError for axes that do not fit.
+
+    >>> import numpy as np
+    >>> import napari_exactile as ex
+    >>> image = ex.OpenedImage("cells", np.zeros((2, 64, 64)), "cyx", pixel_size=(0.5, 0.5))
+    >>> image.placed("yx").scale, len(image.levels)
+    ((0.5, 0.5), 1)
     """
 
     name: str

@@ -14,12 +14,20 @@ if TYPE_CHECKING:  # numpy takes longer to import than all that needs nothing bu
 
     Pixels = NDArray[Any]
 
-Values = tuple[float, ...]
+PerChannel = tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ZScore:
-    """Ask for (x - mean) / (standard deviation + eps) of the whole image, per channel or `joint`."""
+    """Ask for (x - mean) / (standard deviation + eps) of the whole image, per channel or `joint`.
+
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> import napari_exactile as ex
+    >>> image, model = np.arange(64).reshape(8, 8), nn.Conv2d(1, 2, 3, padding=1).eval()
+    >>> ex.segment(image, model, normalization=(ex.ZScore(),)).report.normalization.describe()
+    'minus 31.5, by 18.473'
+    """
 
     joint: bool = False
     eps: float = 0.0
@@ -30,6 +38,13 @@ class Percentiles:
     """Ask for the range between two percentiles of the whole image to become 0 .. 1; 0 and 100 is min-max.
 
     (x - low) / (high - low + eps), per channel or `joint`; percentiles interpolate as numpy's do.
+
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> import napari_exactile as ex
+    >>> image, model = np.arange(101).reshape(1, 101), nn.Conv2d(1, 2, 3, padding=1).eval()
+    >>> ex.segment(image, model, normalization=(ex.Percentiles(10, 90),)).report.normalization.describe()
+    'minus 10, by 80'
     """
 
     low: float = 0.0
@@ -44,10 +59,16 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class Affine:
-    """(x - mean) / std: one value per channel, or one for all."""
+    """(x - mean) / std: one value per channel, or one for all.
 
-    mean: Values
-    std: Values
+    >>> import numpy as np
+    >>> import napari_exactile as ex
+    >>> ex.Affine(mean=(120.0,), std=(40.0,)).apply(np.array([[100.0, 200.0]]))
+    array([[-0.5,  2. ]])
+    """
+
+    mean: PerChannel
+    std: PerChannel
 
     def __post_init__(self) -> None:
         if 0 in self.std:
@@ -66,10 +87,16 @@ class Affine:
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """x * gain + offset: one value per channel, or one for all."""
+    """x * gain + offset: one value per channel, or one for all.
 
-    gain: Values
-    offset: Values
+    >>> import numpy as np
+    >>> import napari_exactile as ex
+    >>> ex.Linear(gain=(2.0,), offset=(1.0,)).apply(np.array([[0.0, 0.5]]))
+    array([[1., 2.]])
+    """
+
+    gain: PerChannel
+    offset: PerChannel
 
     def apply(self, pixels: Pixels) -> Pixels:
         """Change `pixels` (channels first) in place, computing in their type."""
@@ -84,7 +111,13 @@ class Linear:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Values below `low` become `low`, values above `high` become `high`; None is no limit."""
+    """Values below `low` become `low`, values above `high` become `high`; None is no limit.
+
+    >>> import numpy as np
+    >>> import napari_exactile as ex
+    >>> ex.Clip(0, None).apply(np.array([[-2.0, 0.5]]))
+    array([[0. , 0.5]])
+    """
 
     low: float | None
     high: float | None
@@ -103,9 +136,15 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Binarize:
-    """1 above the threshold of the channel, 0 elsewhere."""
+    """1 above the threshold of the channel, 0 elsewhere.
 
-    threshold: Values
+    >>> import numpy as np
+    >>> import napari_exactile as ex
+    >>> ex.Binarize(threshold=(0.5,)).apply(np.array([[0.4, 0.6]]))
+    array([[0., 1.]])
+    """
+
+    threshold: PerChannel
 
     def apply(self, pixels: Pixels) -> Pixels:
         """Change `pixels` (channels first) in place."""
@@ -119,9 +158,15 @@ class Binarize:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """NaN becomes a value: one per channel, or one for all. `pixels` is how many had it, if known."""
+    """NaN becomes a value: one per channel, or one for all. `pixels` is how many had it, if known.
 
-    value: Values
+    >>> import numpy as np
+    >>> import napari_exactile as ex
+    >>> ex.Fill(value=(0.0,)).apply(np.array([[np.nan, 3.0]]))
+    array([[0., 3.]])
+    """
+
+    value: PerChannel
     pixels: int | None = None
 
     def apply(self, pixels: Pixels) -> Pixels:
@@ -223,7 +268,7 @@ def _joint(step: Step) -> Step:
     return replace(step, joint=True)
 
 
-def _numbers(text: str) -> Values:
+def _numbers(text: str) -> PerChannel:
     return tuple(_finite(number) for number in text.split(","))
 
 
@@ -247,7 +292,7 @@ def check_values(steps: Sequence[Step], channels: int, name: str) -> None:
             )
 
 
-def _values(step: Step) -> tuple[Values, ...]:
+def _values(step: Step) -> tuple[PerChannel, ...]:
     match step:
         case Affine(mean, std):
             return mean, std
@@ -284,11 +329,11 @@ def _tupled(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _column(values: Values, pixels: Pixels) -> Pixels:
+def _column(values: PerChannel, pixels: Pixels) -> Pixels:
     import numpy as np
 
     return np.asarray(values, pixels.dtype).reshape(-1, *(1,) * (pixels.ndim - 1))
 
 
-def _listed(values: Values) -> str:
+def _listed(values: PerChannel) -> str:
     return ", ".join(f"{value:.6g}" for value in values)

@@ -10,8 +10,8 @@ from napari_exactile.images.normalize.steps import (
     Fill,
     Known,
     Percentiles,
+    PerChannel,
     Step,
-    Values,
     ZScore,
 )
 
@@ -44,7 +44,7 @@ def _words(step: ZScore | Percentiles, known: Affine) -> str:
     return f"{low}: {_listed(known.mean)}; {top}: {_listed(high)}{several}"
 
 
-def _listed(values: Values) -> str:
+def _listed(values: PerChannel) -> str:
     return ", ".join(f"{value:.6g}" for value in values)
 
 

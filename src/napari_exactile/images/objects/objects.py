@@ -29,6 +29,11 @@ class Objects:
     the centre of the first pixel being 0. `axes` names the axes, `classes` the labels. `pixel_size` is in
     micrometres along the spatial axes (z, y, x), None where it is not known. Raises ValueError where these do
     not fit each other.
+
+    >>> import napari_exactile as ex
+    >>> objects = ex.find_objects([[1, 0, 2], [1, 0, 2]], classes=["background", "cell", "debris"])
+    >>> len(objects), objects.boxes[0].tolist(), objects.summary()
+    (2, [[0, 2], [0, 1]], ('cell: 1 object, mean area 2 px', 'debris: 1 object, mean area 2 px'))
     """
 
     labels: Any

@@ -66,7 +66,23 @@ def stamp_of(source: Any) -> str:
 
 
 class ChangedError(ValueError):
-    """The file of an image is no longer what it was."""
+    """The file of an image is no longer what it was.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import napari_exactile as ex
+    >>> with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+    ...     path = Path(folder, "cells.npy")
+    ...     np.save(path, np.zeros((64, 64), np.float32))
+    ...     image = ex.open_image(path)
+    ...     np.save(path, np.zeros((65, 64), np.float32))
+    ...     try:
+    ...         ex.segment(image, "colonies-demo")
+    ...     except ex.ChangedError as error:
+    ...         print(str(error).partition("cells.npy ")[2])
+    has been changed since it was opened: open it again
+    """
 
 
 def _stamp(array: Any) -> str:

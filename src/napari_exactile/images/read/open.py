@@ -50,6 +50,17 @@ def open_image(
 
     Raises ValueError, in a sentence that names the file, for what is not one of these, is cut off or
     incomplete, needs a codec that is not installed, or lies on another machine.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import napari_exactile as ex
+    >>> with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+    ...     path = Path(folder, "cells.npy")
+    ...     np.save(path, np.zeros((3, 4), np.uint8))
+    ...     image = ex.open_image(path)
+    ...     print(image.name, image.array.shape, image.array.dtype)
+    cells.npy (3, 4) uint8
     """
     if series != "all":
         return _one(Path(path), series, allow_missing)

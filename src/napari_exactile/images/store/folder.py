@@ -14,7 +14,7 @@ import zarr
 
 from napari_exactile.images.store.files import OWN
 from napari_exactile.images.store.lock import Lock
-from napari_exactile.images.store.shards import Layout
+from napari_exactile.images.store.shards import StoreLayout
 
 __all__ = ["OWN"]
 
@@ -28,7 +28,15 @@ AFTERWARDS = re.compile(rf"(\w+/)?\d+/c(/\d+)+(\.\w+\.partial)?|{OWN}/(journal|r
 
 
 class StoreGoneError(OSError):
-    """A store was removed, or moved away, and the labels in it with it."""
+    """A store was removed, or moved away, and the labels in it with it.
+
+    >>> import napari_exactile as ex
+    >>> try:
+    ...     refuse_gone(Path("labels.ome.zarr"))
+    ... except ex.StoreGoneError as error:
+    ...     print(error)
+    labels.ome.zarr was removed, and the labels in it with it: run again
+    """
 
 
 def is_complete(path: Path) -> bool:
@@ -174,7 +182,7 @@ def _size(count: int) -> str:
 class NewImage:
     """An image that a store is to hold, and the attributes of its group."""
 
-    layout: Layout
+    layout: StoreLayout
     metadata: dict[str, Any]
 
 
@@ -196,7 +204,7 @@ def folder_of(path: Path, name: str, names: Iterable[str]) -> Path:
     return path if name == next(iter(names)) else path / name
 
 
-def _make_levels(group: zarr.Group, layout: Layout) -> None:
+def _make_levels(group: zarr.Group, layout: StoreLayout) -> None:
     for level, shape in enumerate(layout.levels):
         group.create_array(
             str(level),

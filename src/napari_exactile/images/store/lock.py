@@ -9,7 +9,20 @@ from typing import IO
 
 
 class InUseError(ValueError):
-    """Another process, or another run in this one, is using what was asked for."""
+    """Another process, or another run in this one, is using what was asked for.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import napari_exactile as ex
+    >>> with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+    ...     held = Lock(Path(folder, "lock"))
+    ...     try:
+    ...         Lock(Path(folder, "lock"))
+    ...     except ex.InUseError as error:
+    ...         print(str(error).partition("is being ")[2])
+    ...     held.release()
+    written by another run in this program: wait until it ends
+    """
 
 
 class Lock:

@@ -23,7 +23,7 @@ TINY = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class StoreLayout:
     """The array of level 0: (*leading, *shape) of `dtype`, filled with `unfinished`, in zones of size `zone`.
 
     `leading` are the axes of a stack and, if a zone covers several, that of the channels, which is number

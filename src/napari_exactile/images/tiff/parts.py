@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_exactile.geometry.words import counted, part_of
+from napari_exactile.geometry.words import counted, part_of, times
 from napari_exactile.images.about.incomplete import Missing
 from napari_exactile.images.gaps import Gaps
 from napari_exactile.images.tiff.forms import shape_and_axes
@@ -137,7 +137,7 @@ def _refuse_other(page: Any, series: Any) -> None:
         return
     forms = [(one.shape, one.dtype, one.chunks) for one in (own, expected)]
     if forms[0] != forms[1]:
-        here, there = (f"{' x '.join(map(str, one.shape))} {one.dtype}" for one in (own, expected))
+        here, there = (f"{times(one.shape)} {one.dtype}" for one in (own, expected))
         name = Path(page.parent.filehandle.path).name
         cut = f", cut into {own.chunks}, not {expected.chunks}" if here == there else ""
         raise ValueError(f"{name} holds planes of {here} among planes of {there}{cut}")

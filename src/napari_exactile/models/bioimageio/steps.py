@@ -14,8 +14,8 @@ from napari_exactile.images.normalize.steps import (
     Known,
     Linear,
     Percentiles,
+    PerChannel,
     Step,
-    Values,
     ZScore,
 )
 from napari_exactile.models.card import Kind
@@ -153,7 +153,7 @@ def _is_joint(name: str, axes: Sequence[Any] | None, tensor: Tensor) -> bool:
     return tensor.channels > 1 and "channel" in names
 
 
-def _per_channel(name: str, values: float | Sequence[float], kwargs: Any, tensor: Tensor) -> Values:
+def _per_channel(name: str, values: float | Sequence[float], kwargs: Any, tensor: Tensor) -> PerChannel:
     """Return one value for all channels, or one for each."""
     if (axis := str(getattr(kwargs, "axis", "channel"))) != "channel":
         raise refused(name, f"along {axis}")

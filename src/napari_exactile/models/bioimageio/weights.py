@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import nn
 
+from napari_exactile.carried import Carried
 from napari_exactile.models.bioimageio.package import Package, check_sha256
 from napari_exactile.models.files.archive import ModelFileError
 from napari_exactile.models.files.torch_files import load_state, load_torchscript
@@ -19,8 +20,16 @@ from napari_exactile.models.files.torch_files import load_state, load_torchscrip
 OURS = ("pytorch_state_dict", "torchscript")
 
 
-class NeedsConsentError(ValueError):
-    """Raised before code is imported that came with a model; `names` are its files or modules."""
+class NeedsConsentError(Carried, ValueError):
+    """Raised before code is imported that came with a model; `names` are its files or modules.
+
+    >>> import napari_exactile as ex
+    >>> try:
+    ...     raise ex.NeedsConsentError("the model comes with code: unet.py", ("unet.py",))
+    ... except ex.NeedsConsentError as error:
+    ...     print(error, error.names)
+    the model comes with code: unet.py ('unet.py',)
+    """
 
     def __init__(self, message: str, names: tuple[str, ...]) -> None:
         super().__init__(message)

@@ -28,7 +28,15 @@ _END, _LOCATOR, _END64 = b"PK\5\6", b"PK\6\7", b"PK\6\6"
 
 
 class ModelFileError(ValueError):
-    """A file that is no model, is damaged, or asks for what is not safe; the sentence names the file."""
+    """A file that is no model, is damaged, or asks for what is not safe; the sentence names the file.
+
+    >>> import napari_exactile as ex
+    >>> try:
+    ...     ex.load_model("nothing.pt")
+    ... except ex.ModelFileError as error:
+    ...     print(error)
+    there is no file nothing.pt
+    """
 
 
 @dataclass(frozen=True, slots=True)

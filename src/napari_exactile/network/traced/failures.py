@@ -6,7 +6,7 @@ import re
 
 from torch import fx, nn
 
-from napari_exactile.geometry.words import counted
+from napari_exactile.geometry.words import counted, times
 from napari_exactile.network.traced.forms import weights
 
 EXPORTED = "If it was exported at a fixed size, export it again with dynamic sizes (torch.export.Dim.DYNAMIC)"
@@ -23,7 +23,7 @@ def explained(error: Exception, module: nn.Module, shape: tuple[int, ...]) -> tu
         found = re.search(pattern, message)
         if found:
             return found.expand(reason), remedy
-    image = " x ".join(map(str, shape[2:]))
+    image = times(shape[2:])
     remedy = EXPORTED if isinstance(module, fx.GraphModule) else ANY_SIZE
     return f"tried on an image of {image} px with channels: {shape[1]}, it fails: {message}", remedy
 
@@ -35,7 +35,7 @@ def _only_size(module: nn.Module, shape: tuple[int, ...]) -> tuple[str, str] | N
     fixed = [(own, length) for own, length in zip(taken[2:], shape[2:], strict=False) if isinstance(own, int)]
     if len(taken) != len(shape) or all(own == length for own, length in fixed):
         return None
-    size = " x ".join(str(own) if isinstance(own, int) else "any" for own in taken[2:])
+    size = times(str(own) if isinstance(own, int) else "any" for own in taken[2:])
     return f"it was exported for images of one size, {size} px", AGAIN
 
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch.utils._pytree import tree_map
 
+from napari_exactile.carried import Carried
 from napari_exactile.geometry.interval import Box
 from napari_exactile.network.traced.constants import distinct
 from napari_exactile.network.traced.layout import Layout
@@ -161,7 +162,14 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An operator that cannot be computed exactly region by region: where it is, why, and what to do."""
+    """An operator that cannot be computed exactly region by region: where it is, why, and what to do.
+
+    >>> from torch import nn
+    >>> import napari_exactile as ex
+    >>> (refusal,) = ex.analyse(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Softmax(-1)).eval(), (64, 64)).refusals
+    >>> print(refusal)
+    _softmax at '1': it works along a spatial axis
+    """
 
     operator: str
     place: str
@@ -173,10 +181,19 @@ class Refusal:
         return f"{self.operator}{where}: {self.reason}{'. ' + self.remedy if self.remedy else ''}"
 
 
-class NotExactError(ValueError):
+class NotExactError(Carried, ValueError):
     """Raised where exactness cannot be promised; `refusals` names each operator, its place and the reason.
 
     `way_out` is what can be done all the same, whatever the refusals.
+
+    >>> from torch import nn
+    >>> import napari_exactile as ex
+    >>> in_training = nn.Conv2d(1, 2, 3)
+    >>> try:
+    ...     ex.plan_tiles(ex.analyse(in_training, (64, 64)))
+    ... except ex.NotExactError as error:
+    ...     print([refusal.remedy for refusal in error.refusals])
+    ['Call .eval() on it first']
     """
 
     def __init__(self, refusals: tuple[Refusal, ...], way_out: str = "") -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from napari_exactile.geometry.words import times
 from napari_exactile.network.traced.graph import NotExactError, Refusal
 
 # The name of an output, or its position among several; None where the network leaves no doubt.
@@ -45,7 +46,7 @@ def pick(result: Any, output: Output, image: torch.Tensor) -> torch.Tensor:
 def check_size(scores: torch.Tensor, tile: torch.Tensor) -> None:
     """Raise WrongSizeError for an output that has not the size of the tile that was given to the network."""
     if scores.shape[2:] != tile.shape[2:] or scores.ndim != tile.ndim:
-        given, result = (" x ".join(map(str, shape)) for shape in (tile.shape[2:], scores.shape))
+        given, result = (times(shape) for shape in (tile.shape[2:], scores.shape))
         raise WrongSizeError(
             f"a tile of {given} px gives an output of shape {result}, which has not the size of the tile"
         )
@@ -82,7 +83,7 @@ def _parts(result: Any) -> list[tuple[Any, Any]]:
 
 
 def _listed(named: Mapping[str, torch.Tensor]) -> str:
-    shapes = {name: " x ".join(map(str, tensor.shape)) or "a number" for name, tensor in named.items()}
+    shapes = {name: times(tensor.shape) or "a number" for name, tensor in named.items()}
     return ", ".join(f"{name or 'one output'} ({shape})" for name, shape in shapes.items()) or "no outputs"
 
 

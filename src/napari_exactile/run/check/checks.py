@@ -10,7 +10,7 @@ from napari_exactile.run.check.model_check import check_model, has_test
 from napari_exactile.run.plan.analyse import measure_context
 from napari_exactile.run.words.summary import sides
 
-Check = Callable[[Model, Analysis], Iterator[str]]
+ChecksOf = Callable[[Model, Analysis], Iterator[str]]
 
 
 def checks_of(model: Model, analysis: Analysis) -> Iterator[str]:
@@ -52,5 +52,5 @@ def own_test(model: Model, _analysis: Analysis) -> Iterator[str]:
         yield f"{verdict}: {found.describe()}."
 
 
-CHECKS: tuple[Check, ...] = (nan_probe, own_test)
+CHECKS: tuple[ChecksOf, ...] = (nan_probe, own_test)
 """In the order in which they are made; whoever knows another one adds it here."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_exactile.run.engine.local.decision import NEAR_TIE
+from napari_exactile.run.task.decision import NEAR_TIE
 
 Array = NDArray[Any]
 

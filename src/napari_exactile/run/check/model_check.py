@@ -55,8 +55,13 @@ class OutputCheck:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """What the test of a package has shown, output by output."""
+class ModelCheck:
+    """What the test of a package has shown, output by output.
+
+    >>> check = ModelCheck((OutputCheck("masks", 2e-6, 0, 65536),))
+    >>> check.agrees, check.describe()
+    (True, 'masks: agrees, largest difference 2.0e-06')
+    """
 
     outputs: tuple[OutputCheck, ...]
 
@@ -76,11 +81,18 @@ def has_test(model: Model) -> bool:
     return bool(source) and (is_package(Path(source)) or is_id(source))
 
 
-def check_model(model: Model) -> Check:
+def check_model(model: Model) -> ModelCheck:
     """Run a bioimage.io model on the test input of its package and compare with the test outputs.
 
     Normalisation and postprocessing are ours, in one pass on the CPU. Raises ModelFileError for a model that
     came from no package, and for one whose test files are missing, damaged or do not fit.
+
+    >>> import napari_exactile as ex
+    >>> try:
+    ...     ex.check_model(ex.load_model("colonies-demo"))
+    ... except ex.ModelFileError as error:
+    ...     print(error)
+    colonies-demo comes from no bioimage.io package, so it has no test of its own
     """
     source = model.card.source
     if not has_test(model):
@@ -89,7 +101,7 @@ def check_model(model: Model) -> Check:
         image = _array(package, package.description.inputs[0])
         results = _results(model, image)
         outputs = package.description.outputs
-        return Check(tuple(_checked(package, i, results, image.shape) for i in range(len(outputs))))
+        return ModelCheck(tuple(_checked(package, i, results, image.shape) for i in range(len(outputs))))
 
 
 def _results(model: Model, image: NDArray[Any]) -> list[Any]:

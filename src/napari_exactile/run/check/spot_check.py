@@ -19,14 +19,15 @@ from napari_exactile.geometry.interval import Box, Interval, box_shape, full_box
 from napari_exactile.geometry.tiling import tile_around
 from napari_exactile.network.cost.memory import peak_whole_tile
 from napari_exactile.network.placed import only_resizes, resizing_as_in_whole
-from napari_exactile.run.check.metrics import gap
-from napari_exactile.run.engine.events import Checking, Event, checker
-from napari_exactile.run.engine.local.checked import SpotCheck, Window
-from napari_exactile.run.engine.local.decision import Decision
-from napari_exactile.run.engine.local.executor import Check, Executor
-from napari_exactile.run.engine.local.job import IsCancelled, Job
+from napari_exactile.run.engine.events import Checking, Event
+from napari_exactile.run.engine.local.checked import CheckedWindow, SpotCheck
+from napari_exactile.run.engine.local.executor import Executor
+from napari_exactile.run.engine.local.job import Job
 from napari_exactile.run.engine.schedule.series import Series
 from napari_exactile.run.plan.devices import memory_budget
+from napari_exactile.run.plan.methods import TRIMMED
+from napari_exactile.run.task.task import Task
+from napari_exactile.stopping import Check
 from napari_exactile.torch_state import exact_arithmetic, exactly
 
 Read = Callable[[tuple[int, ...], Box], NDArray[Any]]
@@ -43,7 +44,7 @@ WHOLE = "one pass of the unchanged network over the whole image"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Finished:
+class FinishedLabels:
     """Finished labels and what computes them again.
 
     `read` gives the labels ([channels,] *box) in a box of a plane. `indices` are the planes in the stack,
@@ -57,42 +58,42 @@ class Finished:
     job: Callable[[int], Job]
 
     @classmethod
-    def of(cls, series: Series, read: Read) -> Finished:
+    def of(cls, series: Series, read: Read) -> FinishedLabels:
         """Return what a series has finished."""
         done = [job.done for job in series.jobs]
-        return cls(read, series.planes.indices, done, lambda number: series.jobs[number])
+        return cls(read, series.task.planes.indices, done, lambda number: series.jobs[number])
 
 
 def check_of_run(
-    series: Series, read: Read, windows: int, seed: int, is_cancelled: IsCancelled
+    series: Series, read: Read, windows: int, seed: int, check: Check
 ) -> Generator[Event, None, SpotCheck]:
     """Check at most so many windows of a run, at a few per cent of its cost; raises Cancelled."""
     job = series.job
-    pixels = prod(box_shape(job.plan.tiling.region)) * len(series.planes.indices)
-    count = max(1, min(windows, int(SHARE * pixels / _cost(job))))
-    return (yield from check_windows(Finished.of(series, read), count, seed, is_cancelled, SMALL))
+    pixels = prod(box_shape(job.task.plan.tiling.region)) * len(series.task.planes.indices)
+    count = max(1, min(windows, int(SHARE * pixels / _cost(series.task))))
+    return (yield from check_windows(FinishedLabels.of(series, read), count, seed, check, SMALL))
 
 
-def _cost(job: Job) -> int:
+def _cost(task: Task) -> int:
     """Return the pixels that go through the network for one window: the trimmed way takes a crop, too."""
-    sides = zip(_side(job), job.plan.required_radius, job.plan.factor, _padded(job), strict=False)
+    sides = zip(_side(task), task.plan.required_radius, task.plan.factor, _padded(task), strict=False)
     return 2 * prod(min(n + 2 * (r + f), length) for n, r, f, length in sides)
 
 
 @exactly
 def check_windows(
-    finished: Finished, count: int, seed: int, is_cancelled: IsCancelled, whole_pixels: int
+    finished: FinishedLabels, count: int, seed: int, check: Check, whole_pixels: int
 ) -> Generator[Event, None, SpotCheck]:
     """Check at most `count` windows, drawn with `seed`, of labels of at least one finished tile.
 
     Where a crop of the image would prove nothing, images of up to `whole_pixels` are sent through the network
     as a whole. Raises Cancelled, and what reading and computing raise.
     """
-    how, reason = _way(finished.job(0), whole_pixels)
+    how, reason = _way(finished.job(0).task, whole_pixels)
     if reason:
         return SpotCheck(seed, reason=reason)
     drawn = _drawn(finished, count, seed, one_plane=how == WHOLE)
-    check, found, plane, again = checker(is_cancelled), [], -1, None
+    found, plane, again = [], -1, None
     for done, (number, box) in enumerate(drawn):
         yield Checking(done, len(drawn))
         check()
@@ -103,19 +104,19 @@ def check_windows(
     return SpotCheck(seed, how, tuple(found), "" if found else "not possible: no zone is finished")
 
 
-def _way(job: Job, whole_pixels: int) -> tuple[str, str]:
-    """Return how windows of this job can be computed again, or else the reason why they cannot."""
-    analysis = job.analysis
-    if job.decision.kind == "values":
+def _way(task: Task, whole_pixels: int) -> tuple[str, str]:
+    """Return how windows of this task can be computed again, or else the reason why they cannot."""
+    analysis = task.analysis
+    if not task.decision.labels:
         return "", "not possible: this model gives values, and there are no labels to compare"
-    if job.plan.approximate:
+    if task.plan.approximate:
         return "", "not possible: the model cannot be exact, so that no crop gives what one pass would"
     if not analysis.anchors:
-        return (CROPS, "") if _side(job) else ("", "not possible: the memory is not enough for a crop")
-    if not analysis.statistics and only_resizes(analysis.require()) and _side(job):
+        return (CROPS, "") if _side(task) else ("", "not possible: the memory is not enough for a crop")
+    if not analysis.statistics and only_resizes(analysis.require()) and _side(task):
         return RESIZED, ""
-    everything = full_box(_padded(job))
-    if prod(box_shape(everything)) <= whole_pixels and _fits(job, everything):
+    everything = full_box(_padded(task))
+    if prod(box_shape(everything)) <= whole_pixels and _fits(task, everything):
         return WHOLE, ""
     return "", (
         f"not possible: a crop of the image gives something else ({analysis.anchors[0]}), and one pass over "
@@ -123,47 +124,47 @@ def _way(job: Job, whole_pixels: int) -> tuple[str, str]:
     )
 
 
-def _padded(job: Job) -> tuple[int, ...]:
-    return job.analysis.padded_shape
+def _padded(task: Task) -> tuple[int, ...]:
+    return task.analysis.padded_shape
 
 
-def _context(job: Job) -> tuple[int, ...]:
+def _context(task: Task) -> tuple[int, ...]:
     """Return what crops have around a window: F more than is needed, so that too small a radius shows."""
-    return tuple(r + f for r, f in zip(job.plan.required_radius, job.plan.factor, strict=True))
+    return tuple(r + f for r, f in zip(task.plan.required_radius, task.plan.factor, strict=True))
 
 
-def _crop(job: Job, window: Box) -> Box:
-    return tuple(map(tile_around, window, job.plan.factor, _context(job), _padded(job)))
+def _crop(task: Task, window: Box) -> Box:
+    return tuple(map(tile_around, window, task.plan.factor, _context(task), _padded(task)))
 
 
-def _fits(job: Job, tile: Box) -> bool:
-    memory = job.settings.memory_limit or memory_budget(job.device)
-    return peak_whole_tile(job.analysis.require(), tile) <= memory
+def _fits(task: Task, tile: Box) -> bool:
+    memory = task.settings.memory_limit or memory_budget(task.device)
+    return peak_whole_tile(task.analysis.require(), tile) <= memory
 
 
-def _side(job: Job) -> tuple[int, ...]:
+def _side(task: Task) -> tuple[int, ...]:
     """Return the largest size of windows whose crops fit into the memory; () where none does."""
-    if job.plan.approximate:
+    if task.plan.approximate:
         return ()
-    side = SIDES[len(_padded(job))]
+    side = SIDES[len(_padded(task))]
     while True:
-        sides = tuple(max(f, side // f * f) for f in job.plan.factor)
+        sides = tuple(max(f, side // f * f) for f in task.plan.factor)
         middle = tuple(
             Interval(start, start + n)
-            for n, length, f in zip(sides, _padded(job), job.plan.factor, strict=True)
+            for n, length, f in zip(sides, _padded(task), task.plan.factor, strict=True)
             for start in [max(0, length - n) // 2 // f * f]
         )
-        if _fits(job, _crop(job, middle)):
+        if _fits(task, _crop(task, middle)):
             return sides
-        if side <= max(job.plan.factor):
+        if side <= max(task.plan.factor):
             return ()
         side //= 2
 
 
-def _drawn(finished: Finished, count: int, seed: int, one_plane: bool) -> list[tuple[int, Box]]:
+def _drawn(finished: FinishedLabels, count: int, seed: int, one_plane: bool) -> list[tuple[int, Box]]:
     """Return the planes and boxes of the image of up to `count` different windows, plane by plane."""
-    chance, job = np.random.default_rng(seed), finished.job(0)
-    size = _side(job) or job.plan.factor
+    chance, task = np.random.default_rng(seed), finished.job(0).task
+    size = _side(task) or task.plan.factor
     begun = [(number, sorted(done)) for number, done in enumerate(finished.done) if done]
     if one_plane and begun:
         begun = [begun[chance.integers(len(begun))]]
@@ -175,20 +176,20 @@ def _drawn(finished: Finished, count: int, seed: int, one_plane: bool) -> list[t
         plane = int(np.searchsorted(tiles, place, side="right"))
         number, done = begun[plane]
         tile = done[place - int(tiles[plane])]  # from the end: negative
-        window = _window(chance, job, tile, size, whole=len(done) == len(job.plan))
-        if job.analysis.part(window) is not None:
+        window = _window(chance, task, tile, size, whole=len(done) == len(task.plan))
+        if task.analysis.part(window) is not None:
             windows.add((number, window))
         if len(windows) == count:
             break
     return sorted(windows)
 
 
-def _window(chance: np.random.Generator, job: Job, tile: int, size: tuple[int, ...], whole: bool) -> Box:
+def _window(chance: np.random.Generator, task: Task, tile: int, size: tuple[int, ...], whole: bool) -> Box:
     """Return a random window that begins in a tile; where all tiles are done, it goes on over its seams.
 
     It lies on multiples of F, and ends where the image does.
     """
-    tiling, zone = job.plan.tiling, job.plan.tiling.tile(tile).zone
+    tiling, zone = task.plan.tiling, task.plan.tiling.tile(tile).zone
     sides = []
     for axis, length in enumerate(size):
         factor, inside = tiling.factor[axis], (tiling.region if whole else zone)[axis]
@@ -208,23 +209,23 @@ class _Again:
         self._whole: torch.Tensor | None = None
         if how == WHOLE:
             with exact_arithmetic():
-                image, output = full_box(_padded(job)), full_box(job.analysis.grid.shape)
+                image, output = full_box(_padded(job.task)), full_box(job.task.analysis.grid.shape)
                 self._whole = self._executor.through_network(image, output, check)
 
-    def compare(self, window: Box, plane: tuple[int, ...], read: Read) -> Window:
+    def compare(self, window: Box, plane: tuple[int, ...], read: Read) -> CheckedWindow:
         """Return how the labels in a window of the image compare."""
         job = self._job
-        part = job.analysis.part(window)
+        part = job.task.analysis.part(window)
         assert part is not None, "windows without labels are not drawn"
-        box = moved(part, (-side.start for side in job.labelled))
+        box = moved(part, (-side.start for side in job.task.labelled))
         kept = read(plane, box)
         with exact_arithmetic():
             other = job.decided(self._scores(window, part), part)
         assert other.labels is not None, "values are not checked"
         chances = other.probabilities.double().cpu().numpy()
         differs = kept != other.labels.cpu().numpy()
-        ties = _leads(job.decision, chances)[differs] < job.decision.near_tie
-        return Window(
+        ties = job.task.decision.leads(chances)[differs] < job.task.decision.near_tie
+        return CheckedWindow(
             plane, box, kept.size, int(differs.sum()), int(ties.sum()), *self._apart(window, part, chances)
         )
 
@@ -232,7 +233,7 @@ class _Again:
         if self._whole is not None:
             index: Any = (..., *slices(part))
             return self._whole[index]
-        crop, bound = _crop(self._job, window), self._job.analysis.require()
+        crop, bound = _crop(self._job.task, window), self._job.task.analysis.require()
         starts = [side.start for side in crop]
         resizing = resizing_as_in_whole(bound, starts) if self._how == RESIZED else None
         return self._executor.through_network(crop, part, self._check, resizing=resizing)
@@ -240,19 +241,10 @@ class _Again:
     def _apart(self, window: Box, part: Box, chances: NDArray[np.float64]) -> Iterator[Any]:
         """Yield the number of probabilities, their RMSE and largest difference, if the run's are at hand."""
         job = self._job
-        if job.plan.method != "trimmed" or not job.prepared:
+        if not job.task.plan.method.trims or not job.prepared:
             return
         with exact_arithmetic():
-            scores = self._executor.scores(window, job.plan.radius, "trimmed", self._check)
+            scores = self._executor.scores(window, job.task.plan.radius, TRIMMED, self._check)
             ours = job.decided(scores, part).probabilities.double().cpu().numpy()
         apart = np.abs(ours - chances)
         yield from (apart.size, float(np.sqrt(np.square(apart).mean())), float(apart.max()))
-
-
-def _leads(decision: Decision, chances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return by how much each label leads, in the shape of the labels."""
-    if decision.kind != "threshold":
-        lead: NDArray[np.float64] = gap(chances)
-        return lead
-    leads = np.abs(2 * (chances - decision.threshold))
-    return leads if decision.leading else leads[0]

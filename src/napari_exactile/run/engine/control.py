@@ -1,4 +1,4 @@
-"""What a person may ask of a run while it goes on: to pause, to resume, and which tiles come first."""
+"""What a person may ask of a run while it goes on: to pause, to stop, and which tiles come first."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import chain
 
 from napari_exactile.run.engine import events
 from napari_exactile.run.engine.events import Event
+from napari_exactile.stopping import Cancelled
 
 # Gives the numbers of tiles that are to be computed before all others, the first one first; done ones may be
 # among them. It is asked before every tile, in the thread of the run, and should be cheap.
@@ -18,15 +19,45 @@ ASK_SECONDS = 0.1
 
 
 class Control:
-    """Pauses and resumes a run, and tells it its order; all methods may be called from any thread.
+    """Pauses, resumes and stops a run, and tells it its order; all methods may be called from any thread.
 
-    `waited` are the seconds that runs have spent in pauses that are over.
+    Whoever cannot call `cancel` gives `is_cancelled`, which is asked often and from any thread. `waited` are
+    the seconds that runs have spent in pauses that are over.
+
+    >>> import napari_exactile as ex
+    >>> control = ex.Control()
+    >>> control.pause()
+    >>> control.paused, control.cancelled
+    (True, False)
+    >>> control.cancel()
+    >>> control.cancelled
+    True
     """
 
-    def __init__(self, order: Order = lambda: ()) -> None:
+    def __init__(self, order: Order = lambda: (), is_cancelled: Callable[[], bool] = lambda: False) -> None:
         self.order, self.waited = order, 0.0
-        self._going = threading.Event()
+        self._is_cancelled = is_cancelled
+        self._stopping, self._going = threading.Event(), threading.Event()
         self._going.set()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the run is asked to stop."""
+        return self._stopping.is_set() or self._is_cancelled()
+
+    def cancel(self) -> None:
+        """Ask the run to stop; it does between two operators."""
+        self._stopping.set()
+
+    def check(self) -> None:
+        """Raise Cancelled where the run is asked to stop."""
+        if self.cancelled:
+            raise Cancelled
+
+    def renew(self) -> None:
+        """Let another run go on: neither paused nor cancelled."""
+        self._stopping.clear()
+        self.resume()
 
     @property
     def paused(self) -> bool:
@@ -41,22 +72,22 @@ class Control:
         """Let the run go on."""
         self._going.set()
 
-    def gate(self, is_cancelled: Callable[[], bool]) -> Iterator[Event]:
-        """Tell of a pause and wait for its end; returns at once without one, or once `is_cancelled()`."""
+    def gate(self) -> Iterator[Event]:
+        """Tell of a pause and wait for its end; returns at once without one, or once it is cancelled."""
         if not self.paused:
             return
         yield events.Paused()
         started = time.perf_counter()
         # Not just once: the next pause may begin before the end of this one has been noticed.
-        while self.paused and not is_cancelled():
+        while self.paused and not self.cancelled:
             self._going.wait(ASK_SECONDS)
         self.waited += time.perf_counter() - started
 
-    def pausing(self, steps: Iterable[Event], is_cancelled: Callable[[], bool]) -> Iterator[Event]:
+    def pausing(self, steps: Iterable[Event]) -> Iterator[Event]:
         """Tell the steps, with a gate after each."""
         for event in steps:
             yield event
-            yield from self.gate(is_cancelled)
+            yield from self.gate()
 
 
 class Queue:

@@ -31,9 +31,9 @@ def fingerprint(series: Series) -> Fingerprint | None:
     if not isinstance(array, np.ndarray):
         return None
     pixels: NDArray[Any] = array
-    leading = array.ndim - len(series.planes.shape) - len(series.job.labelled)
+    leading = array.ndim - len(series.task.planes.shape) - len(series.task.labelled)
     done, rest = 0, 0
-    for index in np.ndindex(series.planes.shape):
+    for index in np.ndindex(series.task.planes.shape):
         plane: NDArray[Any] = pixels[(slice(None),) * leading + index]
         for part, finished in _parts(series, index):
             place: Any = (..., *slices(part))
@@ -44,10 +44,10 @@ def fingerprint(series: Series) -> Fingerprint | None:
 
 def _parts(series: Series, index: tuple[int, ...]) -> Iterator[tuple[Box, bool]]:
     """Yield the parts of a plane's labels, and whether they are finished: of other planes, none is."""
-    indices = series.planes.indices
+    indices = series.task.planes.indices
     number = indices.index(index) if index in indices else len(series.jobs)
     finished = series.jobs[number].done if number < len(series.jobs) else ()
-    for tile in series.job.plan.tiling:
-        part = series.job.place(tile.zone)
+    for tile in series.task.plan.tiling:
+        part = series.task.in_arrays(tile.zone)
         if part is not None:
             yield part, tile.index in finished

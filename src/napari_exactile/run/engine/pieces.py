@@ -11,9 +11,10 @@ from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.tiling import Tile, split_zone
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.run.engine import events
-from napari_exactile.run.engine.events import Cancelled, Event, TileError
+from napari_exactile.run.engine.events import Event, TileError
 from napari_exactile.run.plan.devices import free_memory, is_out_of_memory
 from napari_exactile.run.plan.plan import Plan, largest_tile
+from napari_exactile.stopping import Cancelled
 from napari_exactile.torch_state import exact_arithmetic
 
 R = TypeVar("R")

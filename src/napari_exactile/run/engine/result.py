@@ -22,6 +22,13 @@ class Report:
     what looks like a mistake, `notes` what one should know of the image and the model. `left_out` pixels were
     NaN: they are background. `padding` says in words, for each axis, what the image was padded to. `edited`
     labels were changed by hand after they were computed.
+
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> import napari_exactile as ex
+    >>> report = ex.segment(np.zeros((64, 64), np.float32), nn.Conv2d(1, 2, 3).eval()).report
+    >>> report.model, report.exact, report.shape, report.output_shape, report.offset
+    ('Conv2d', True, (64, 64), (62, 62), (1.0, 1.0))
     """
 
     model: str
@@ -69,6 +76,13 @@ class Result:
     The shape is the region's, or that of the part of the output that belongs to it, after the axes of a stack
     if there are such. Where each channel is decided by itself, labels are (channels, *shape). Where the
     output is values, they are in `probabilities` and there are no labels.
+
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> import napari_exactile as ex
+    >>> result = ex.segment(np.zeros((32, 32), np.float32), nn.Conv2d(1, 2, 3).eval())
+    >>> result.labels.shape, result.labels.dtype, result.probabilities is None
+    ((30, 30), dtype('uint8'), True)
     """
 
     labels: Any

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import numpy as np
-
-from napari_exactile.run.engine.local.decision import thresholded
 from napari_exactile.run.engine.schedule.series import Series
+from napari_exactile.run.task.decision import YesNo
 
 
 def rethreshold(series: Series, threshold: float) -> None:
@@ -16,11 +12,9 @@ def rethreshold(series: Series, threshold: float) -> None:
     Its report is of the new labels. Raises ValueError for a threshold that is none, and where there are no
     labels or no probabilities.
     """
+    task = series.task.with_threshold(threshold)
     for job in series.jobs:
-        if job.labels is None or job.probabilities is None:
+        if job.labels is None or job.probabilities is None or not isinstance(task.decision, YesNo):
             raise ValueError("labels can be given another threshold only where probabilities were kept")
-        decision = replace(job.decision, threshold=threshold)
-        chances = job.probabilities if decision.leading else job.probabilities[0]
-        job.labels[...] = thresholded(chances, threshold)
-        gap = np.abs(2 * (chances - np.float32(threshold)))
-        job.near_ties, job.decision = int((gap < decision.near_tie).sum()), decision
+        job.labels[...], job.near_ties = task.decision.again(job.probabilities)
+    series.decide(task)

@@ -21,6 +21,13 @@ def analyse(model: ModelLike, shape: Sequence[int], padding: Padding = "auto") -
 
     `padding` is that of Settings. A model that cannot be exact comes back with its `refusals`. Raises
     ValueError for an unknown model or an empty shape.
+
+    >>> from torch import nn
+    >>> import napari_exactile as ex
+    >>> ex.analyse("colonies-demo", (512, 512)).radius
+    (96, 96)
+    >>> ex.analyse(nn.Conv2d(1, 2, 5, padding=2).eval(), (512, 512)).context
+    ((2, 2), (2, 2))
     """
     loaded = load_model(model)
     padded = (True,) * len(shape) if padding == "always" else forbidden(loaded.card, shape)
@@ -35,6 +42,11 @@ def measure_context(
     The unchanged network runs on images of at most the spatial `shape`, thinner where that is enough.
     `factor` replaces F for a model that `analyse` refuses. Raises NotMeasurableError (a ValueError) where an
     operator swallows NaN, and ValueError for a `shape` too small, naming one that is large enough.
+
+    >>> from torch import nn
+    >>> import napari_exactile as ex
+    >>> ex.measure_context(nn.Conv2d(1, 2, 5, padding=2).eval(), (64, 64))
+    ((2, 2), (2, 2))
     """
     loaded = load_model(model)
     return probe.measure_context(loaded.module, loaded.card.channels, shape, factor, loaded.card.output)

@@ -10,6 +10,7 @@ from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.cost.passes import Pass, Schedule
 from napari_exactile.network.declared import Declared, refuse_exact
 from napari_exactile.network.traced.graph import NotExactError
+from napari_exactile.run.plan.methods import METHODS
 from napari_exactile.run.plan.plan import Plan
 from napari_exactile.run.plan.settings import Settings
 
@@ -37,7 +38,7 @@ def approximate_plan(declared: Analysis, settings: Settings) -> Plan:
     read = prod(sum(map(len, tiling.reads(axis))) for axis in range(len(radius)))
     once = Schedule((Pass((), ()),))
     return Plan(
-        tiling, "approximate", (), read / prod(box_shape(region)), 0, settings.tile == "auto", once
+        tiling, METHODS["approximate"], (), read / prod(box_shape(region)), 0, settings.tile == "auto", once
     )  # fmt: skip
 
 

@@ -9,14 +9,15 @@ from typing import Literal
 
 from napari_exactile.geometry.interval import Box, Interval, box_shape, full_box, round_up
 from napari_exactile.geometry.tiling import Tile, Tiling, zone_of_tile
+from napari_exactile.geometry.words import spans
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.cone.bound import BoundGraph
-from napari_exactile.network.cost.arithmetic import work_trimmed, work_whole, work_whole_tile
-from napari_exactile.network.cost.memory import peak_trimmed, peak_whole_tile
+from napari_exactile.network.cost.arithmetic import work_whole
 from napari_exactile.network.cost.passes import Schedule
 from napari_exactile.run.plan.ahead import AHEAD, BEHIND
 from napari_exactile.run.plan.automatic import SPEEDS, Speed, cheapest
-from napari_exactile.run.plan.settings import Method
+from napari_exactile.run.plan.methods import METHODS, Method
+from napari_exactile.run.plan.settings import MethodName
 
 # Where pieces need not be the fastest: larger ones compute less again, smaller ones need less memory.
 COMFORTABLE_ZONE = 512
@@ -31,6 +32,13 @@ class Plan:
     predicted memory of the largest tile (0: it cannot be predicted).
     `automatic` says that the tile size was chosen by the program. `schedule` are the passes over the image:
     one, or more where operators look at all of it, whose cost `redundancy` counts too.
+
+    >>> import napari_exactile as ex
+    >>> plan = ex.plan_tiles(ex.analyse("colonies-demo", (1024, 1024)), tile=512)
+    >>> len(plan), plan.zor, plan.radius, plan.exact
+    (16, (320, 320), (96, 96), True)
+    >>> [tile.index for tile in plan][:3]
+    [0, 1, 2]
     """
 
     tiling: Tiling
@@ -74,7 +82,7 @@ class Plan:
     @property
     def approximate(self) -> bool:
         """Whether the model cannot be exact, and is run with a radius that a person chose."""
-        return self.method == "approximate"
+        return not self.method.exact
 
     @property
     def exact(self) -> bool:
@@ -89,7 +97,7 @@ def plan_tiles(
     analysis: Analysis,
     tile: int | Literal["auto"] = "auto",
     radius: int | Literal["auto"] | None = None,
-    method: Method = "trimmed",
+    method: MethodName = "trimmed",
     region: Box | None = None,
     memory: int | None = None,
     device: Literal["cpu", "cuda"] = "cpu",
@@ -102,27 +110,33 @@ def plan_tiles(
     over the image. Raises
     NotExactError where the network is refused, and ValueError for a tile without a zone or for an undersized
     radius, which only the method "whole-tile" takes.
+
+    >>> import napari_exactile as ex
+    >>> analysis = ex.analyse("colonies-demo", (1024, 1024))
+    >>> ex.plan_tiles(analysis, tile=500).tile, ex.plan_tiles(analysis, tile=500).exact
+    ((496, 496), True)
+    >>> ex.plan_tiles(analysis, tile=500, radius=16, method="whole-tile").exact
+    False
     """
-    _refuse_approximate(method)
-    analysis = analysis.for_whole_tiles if method == "whole-tile" else analysis
+    how = METHODS[method]
+    analysis = how.analysis(analysis)
     bound = analysis.require()
     required = analysis.radius
     assert required is not None
     chosen = required if radius in {None, "auto"} else _snapped(radius, bound.factor)
-    _refuse_anchored(analysis, method)
-    _refuse_undersized(analysis, chosen, method)
+    how.refuse(analysis, chosen)
     asked = region or full_box(analysis.shape)
     region = _with_output(analysis, asked)
     if tile == "auto":
         whole = Tiling(analysis.shape, bound.factor, bound.factor, chosen, region, analysis.padded_shape)
-        zone = _automatic_zone(analysis, whole, method, memory, SPEEDS[device])
+        zone = _automatic_zone(analysis, whole, how, memory, SPEEDS[device])
     else:
         zone = zone_of_tile((tile,) * len(chosen), chosen, bound.factor)
     tiling = Tiling(analysis.shape, bound.factor, zone, chosen, region, analysis.padded_shape)
     schedule = analysis.passes.within(scratch)
-    cost = redundancy(analysis, tiling, asked, method, schedule)
-    peak = predicted_bytes(bound, zone, chosen, method)
-    return Plan(tiling, method, required, cost, peak, tile == "auto", schedule)
+    cost = redundancy(analysis, tiling, asked, how, schedule)
+    peak = predicted_bytes(bound, zone, chosen, how)
+    return Plan(tiling, how, required, cost, peak, tile == "auto", schedule)
 
 
 def predicted_bytes(bound: BoundGraph, zone: tuple[int, ...], radius: tuple[int, ...], method: Method) -> int:
@@ -133,10 +147,7 @@ def predicted_bytes(bound: BoundGraph, zone: tuple[int, ...], radius: tuple[int,
         for z, n, f, side in zip(zone, shape, bound.factor, bound.grid(shape).covered, strict=True)
         for start in [max(side.start, (side.start + side.stop - z) // 2) // f * f]
     )
-    if method == "trimmed":
-        return peak_trimmed(bound, middle)
-    tile = tuple(m.grow(r, r).clip(Interval(0, n)) for m, r, n in zip(middle, radius, shape, strict=True))
-    return peak_whole_tile(bound, tile)
+    return method.peak(bound, middle, radius)
 
 
 def largest_tile(analysis: Analysis, radius: tuple[int, ...], method: Method, memory: int) -> int | None:
@@ -159,7 +170,7 @@ def _automatic_zone(
 
     def costs(zone: tuple[int, ...]) -> tuple[int, float]:
         tiles = replace(tiling, zone=zone)
-        return predicted_bytes(bound, zone, tiling.radius, method), _work(bound, tiles, method)
+        return predicted_bytes(bound, zone, tiling.radius, method), method.work(bound, tiles)
 
     def seconds(zone: tuple[int, ...]) -> float:
         tiles, known = replace(tiling, zone=zone), analysis.known_costs
@@ -195,42 +206,13 @@ def _snapped(radius: int | str | None, factor: tuple[int, ...]) -> tuple[int, ..
     return tuple(round_up(radius, f) for f in factor)
 
 
-def _refuse_approximate(method: Method) -> None:
-    if method == "approximate":
-        raise ValueError('only `segment` has the method "approximate": there is no plan without the model')
-
-
-def _refuse_anchored(analysis: Analysis, method: Method) -> None:
-    if method == "whole-tile" and analysis.anchors:
-        raise ValueError(
-            'the method "whole-tile" cannot be exact for this model, whatever the radius: '
-            f'{analysis.anchors[0]}. Choose "trimmed"'
-        )
-
-
 def _with_output(analysis: Analysis, region: Box) -> Box:
     """Return the part of a region for which there is an output; raise ValueError where there is none."""
     covered = analysis.grid.covered
     if analysis.part(region) is None:
-        sides = " x ".join(f"{side.start}..{side.stop}" for side in covered)
-        raise ValueError(f"the network gives no output for that region of the image, only in {sides} px")
+        there = spans(covered)
+        raise ValueError(f"the network gives no output for that region of the image, only in {there} px")
     return tuple(side.clip(inside) for side, inside in zip(region, covered, strict=True))
-
-
-def _refuse_undersized(analysis: Analysis, radius: tuple[int, ...], method: Method) -> None:
-    required = analysis.radius or ()
-    if all(r >= need for r, need in zip(radius, required, strict=True)):
-        return
-    if method == "whole-tile" and any(map(any, analysis.grid.margins)):
-        raise ValueError(
-            f"a radius of {min(radius)} px is too small: this model needs {max(required)} px. As its output "
-            "is smaller than the image, tiles with less would leave gaps"
-        )
-    if method == "trimmed":
-        raise ValueError(
-            f"a radius of {min(radius)} px is too small: this model needs {max(required)} px. "
-            'Leave it out, or choose the method "whole-tile" to see the error that it makes'
-        )
 
 
 def redundancy(analysis: Analysis, tiling: Tiling, region: Box, method: Method, schedule: Schedule) -> float:
@@ -242,7 +224,7 @@ def redundancy(analysis: Analysis, tiling: Tiling, region: Box, method: Method, 
     for side, length in zip(region, tiling.padded_shape, strict=True):
         whole *= len(side) / length
     if not schedule.surveys:
-        return _work(bound, tiling, method) / whole
+        return method.work(bound, tiling) / whole
     # What operators must know of the image is gathered from all of it, whatever the region.
     axes = range(len(tiling.shape))
     seen = analysis.padded_shape
@@ -250,10 +232,3 @@ def redundancy(analysis: Analysis, tiling: Tiling, region: Box, method: Method, 
     work, spans = analysis.passes.work_of, [everywhere.spans(axis) for axis in axes]
     surveys = sum(work(one, spans) for one in schedule.surveys)
     return (surveys + work(schedule.last, [tiling.spans(axis) for axis in axes])) / whole
-
-
-def _work(bound: BoundGraph, tiling: Tiling, method: Method) -> float:
-    axes = range(len(tiling.shape))
-    if method == "trimmed":
-        return work_trimmed(bound, [tiling.spans(axis) for axis in axes])
-    return work_whole_tile(bound, [tiling.reads(axis) for axis in axes])

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from napari_exactile.geometry.interval import Box
 from napari_exactile.images.normalize.steps import Step, steps_of
 
-Method = Literal["trimmed", "whole-tile", "approximate"]
+MethodName = Literal["trimmed", "whole-tile", "approximate"]
 Device = Literal["auto", "cpu", "cuda"]
 NumberType = Literal["float32", "float16"]
 Padding = Literal["auto", "always"]
@@ -46,11 +46,15 @@ class Settings:
 
     The method "approximate" is for models that cannot be exact. It needs a radius of one's own; `factor` is
     what sizes of its tiles are multiples of. Raises ValueError for values that no run can have.
+
+    >>> import napari_exactile as ex
+    >>> ex.Settings(tile=512, normalization=(ex.Percentiles(1, 99), ex.Clip(0, 1))).normalization
+    (Percentiles(low=1, high=99, joint=False, eps=0.0), Clip(low=0, high=1))
     """
 
     tile: int | Literal["auto"] = "auto"
     radius: int | Literal["auto"] = "auto"
-    method: Method = "trimmed"
+    method: MethodName = "trimmed"
     region: Box | None = None
     normalization: NormalizationChoice = "model"
     probabilities: bool | NumberType = False
@@ -69,7 +73,7 @@ class Settings:
             raise ValueError(f"a tile needs at least 1 px, not {self.tile}")
         if self.radius != "auto" and self.radius < 0:
             raise ValueError(f"a radius cannot be negative: {self.radius}")
-        _check_choice("method", self.method, get_args(Method))
+        _check_choice("method", self.method, get_args(MethodName))
         if not isinstance(self.probabilities, bool):
             _check_choice("the type of probabilities", self.probabilities, get_args(NumberType))
         self._check_approximate()

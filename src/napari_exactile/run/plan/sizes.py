@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from napari_exactile.geometry.words import times
 from napari_exactile.models.card import ModelCard
 from napari_exactile.network.analysis import Analysis
 
@@ -61,4 +62,4 @@ def _halo(card: ModelCard, analysis: Analysis) -> tuple[str, ...]:
 def _times(lengths: object) -> str:
     """Return "64 x 32", or "64" where all are the same."""
     words = [str(length) for length in lengths]  # type: ignore[attr-defined]
-    return words[0] if len(set(words)) == 1 else " x ".join(words)
+    return words[0] if len(set(words)) == 1 else times(words)

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from napari_exactile.geometry.words import counted
+from napari_exactile.geometry.words import counted, spans
 from napari_exactile.images.store.files import OWN, Fault
 from napari_exactile.images.store.shards import Zone
 from napari_exactile.images.store.store import LabelStore
 from napari_exactile.run.engine.events import Checking, Event
 from napari_exactile.run.engine.passes.kept_tensors import KeptTensors
-from napari_exactile.run.engine.schedule.series import Series
-from napari_exactile.run.plan.plan import Plan
 from napari_exactile.run.store.planes import KEPT, kept_folder
 from napari_exactile.run.store.reading import StoreReading
 from napari_exactile.run.store.records import Plane
+from napari_exactile.run.task.task import Task
+from napari_exactile.stopping import Check
 
-Check = Callable[[], None]
 # One zone at a time is written: that of a run which was killed has no line in the journal yet.
 IN_FLIGHT = 1
 
@@ -32,7 +31,7 @@ class Damage:
     def describe(self) -> str:
         """Return where it is, in words."""
         plane = f"plane {', '.join(map(str, self.zone.plane))}, " if self.zone.plane else ""
-        box = " x ".join(f"{side.start}..{side.stop}" for side in self.zone.box)
+        box = spans(self.zone.box)
         levels = ", ".join(map(str, self.levels))
         return f"{plane}labels {box}, level{'s' if len(self.levels) > 1 else ''} {levels}"
 
@@ -42,8 +41,7 @@ class Stored:
     """A store that is looked at, and what it is a store of; `check` may raise to stop."""
 
     store: LabelStore
-    series: Series
-    plan: Plan
+    task: Task
     reading: StoreReading
     on_event: Callable[[Event], None]
     check: Check
@@ -69,24 +67,24 @@ class Stored:
         return (Fault(words, "what is there {be} computed anew"),), ()
 
     def _unfinished(self) -> Iterator[tuple[Plane, int]]:
-        for plane in self.series.planes.indices:
+        for plane in self.task.planes.indices:
             done = self.reading.records.tiles.get(plane, {})
-            yield from ((plane, number) for number in range(len(self.plan)) if number not in done)
+            yield from ((plane, number) for number in range(len(self.task.plan)) if number not in done)
 
     def _holds_something(self, tile: tuple[Plane, int]) -> bool:
         self.check()
         plane, number = tile
-        box = self.series.job.place(self.plan.tiling.tile(number).zone)
+        box = self.task.in_arrays(self.task.plan.tiling.tile(number).zone)
         return box is not None and self.store.holds_something(plane, box)
 
     def kept(self) -> Iterator[Fault]:
         """Yield the tensors, kept for a pass that comes next, that are not as they were written."""
         for plane, one in self.reading.known.items():
-            if len(one.tiles) == len(self.plan) or not one.passes:
+            if len(one.tiles) == len(self.task.plan) or not one.passes:
                 continue
             tensors = KeptTensors(0, kept_folder(self.store.path, plane))
-            for index in self.plan.schedule.passes[len(one.passes)].given:
-                node = self.series.analysis.graph.nodes[index]
+            for index in self.task.plan.schedule.passes[len(one.passes)].given:
+                node = self.task.given.graph.nodes[index]
                 if not tensors.recall(index, node.shape, node.dtype, self.check):
                     name = "/".join((OWN, KEPT, *map(str, (*plane, index))))
                     yield Fault(

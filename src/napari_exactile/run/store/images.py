@@ -1,4 +1,4 @@
-"""The images that a series writes to a store: labels, beside them probabilities if kept, or values."""
+"""The images that a task writes to a store: labels, beside them probabilities if kept, or values."""
 
 from __future__ import annotations
 
@@ -18,81 +18,80 @@ from napari_exactile.images.store.ome_zarr import (
     label_metadata,
     multiscales,
 )
-from napari_exactile.images.store.shards import Layout
-from napari_exactile.run.engine.local.job import Job
-from napari_exactile.run.engine.schedule.series import Series
+from napari_exactile.images.store.shards import StoreLayout
+from napari_exactile.run.task.task import Task
 
 
-def images_of(series: Series, name: str, where: Place) -> dict[str, NewImage]:
+def images_of(task: Task, name: str, where: Place) -> dict[str, NewImage]:
     """Return what a store must hold, by the names that `LabelStore` knows; the first is called `name`.
 
-    `where` is the place of the image along the axes of the series. Raises ValueError for a stack that
+    `where` is the place of the image along the axes of the planes. Raises ValueError for a stack that
     OME-Zarr has no axes for.
     """
-    if series.job.decision.kind == "values":
-        return {"values": _numbers(series, name, where)}
-    images = {"labels": _labels(series, name, where)}
-    if series.settings.probabilities:
-        images["probabilities"] = _numbers(series, f"{name} probabilities", where)
+    if not task.decision.labels:
+        return {"values": _numbers(task, name, where)}
+    images = {"labels": _labels(task, name, where)}
+    if task.settings.probabilities:
+        images["probabilities"] = _numbers(task, f"{name} probabilities", where)
     return images
 
 
-def _labels(series: Series, name: str, where: Place) -> NewImage:
-    job, card = series.job, series.model.card
-    channels = job.decision.channels if job.decision.leading else None
-    layout = _layout(series, channels, np.min_scalar_type(job.unfinished), job.unfinished)
-    names = ("no", "yes") if channels else card.class_names(job.classes)
-    classes = tuple(map(Class, names, card.class_colors(job.classes)))
-    scales = _multiscales(series, layout, name, where)
+def _labels(task: Task, name: str, where: Place) -> NewImage:
+    card = task.model.card
+    channels = task.decision.channels if task.decision.leading else None
+    layout = _layout(task, channels, np.min_scalar_type(task.unfinished), task.unfinished)
+    names = ("no", "yes") if channels else card.class_names(task.classes)
+    classes = tuple(map(Class, names, card.class_colors(task.classes)))
+    scales = _multiscales(task, layout, name, where)
     return NewImage(layout, label_metadata(scales, classes, card.background))
 
 
-def _numbers(series: Series, name: str, where: Place) -> NewImage:
-    job, card = series.job, series.model.card
-    layout = _layout(series, job.decision.channels, series.settings.number_type, nan)
-    scales = _multiscales(series, layout, name, where)
-    background = card.background if job.decision.kind == "classes" else None
-    return NewImage(layout, image_metadata(scales, _probable(series), background))
+def _numbers(task: Task, name: str, where: Place) -> NewImage:
+    card = task.model.card
+    layout = _layout(task, task.decision.channels, task.settings.number_type, nan)
+    scales = _multiscales(task, layout, name, where)
+    background = task.decision.background(card)
+    return NewImage(layout, image_metadata(scales, _probable(task), background))
 
 
-def _probable(series: Series) -> tuple[Class, ...]:
+def _probable(task: Task) -> tuple[Class, ...]:
     """Return what each channel is the probability of; nothing for values."""
-    decision, card = series.job.decision, series.model.card
-    if decision.kind == "values":
+    decision, card = task.decision, task.model.card
+    if not decision.labels:
         return ()
     count = max(2, decision.channels)
     # Of one channel, the probability is that of yes, the last name.
     return tuple(map(Class, card.class_names(count), card.class_colors(count)))[-decision.channels :]
 
 
-def _layout(series: Series, channels: int | None, dtype: Any, unfinished: float) -> Layout:
+def _layout(task: Task, channels: int | None, dtype: Any, unfinished: float) -> StoreLayout:
     """Return the layout of an image of so many channels, which come where OME-Zarr wants them."""
-    job, leading, axes = series.job, list(series.planes.shape), series.planes.axes
+    leading, axes = list(task.planes.shape), task.planes.axes
     place = channel_place(axes)
     if channels is not None:
         leading.insert(place, channels)
         axes = f"{axes[:place]}c{axes[place:]}"
-    return Layout(
-        tuple(leading), tuple(len(side) for side in job.labelled), _zone(job), axes, str(np.dtype(dtype)),
+    return StoreLayout(
+        tuple(leading), tuple(len(side) for side in task.labelled), _zone(task), axes, str(np.dtype(dtype)),
         unfinished, None if channels is None else place,
     )  # fmt: skip
 
 
-def _zone(job: Job) -> tuple[int, ...]:
+def _zone(task: Task) -> tuple[int, ...]:
     """Return the size of a full zone in labels."""
-    pairs = zip(job.plan.zor, job.analysis.grid.stride, strict=True)
+    pairs = zip(task.plan.zor, task.analysis.grid.stride, strict=True)
     return tuple(max(1, ceil(zone / stride)) for zone, stride in pairs)
 
 
-def _multiscales(series: Series, layout: Layout, name: str, where: Place) -> dict[str, Any]:
-    axes = _axes(series.job, layout, where.along(series.planes.axes, layout.axes))
+def _multiscales(task: Task, layout: StoreLayout, name: str, where: Place) -> dict[str, Any]:
+    axes = _axes(task, layout, where.along(task.planes.axes, layout.axes))
     return multiscales(name, axes, len(layout.levels), len(layout.shape))
 
 
-def _axes(job: Job, layout: Layout, image: Place) -> Axes:
+def _axes(task: Task, layout: StoreLayout, image: Place) -> Axes:
     """Return where the labels lie, given where the image does along the same axes."""
-    grid, before = job.analysis.grid, len(layout.leading)
-    centre = (*(0.0,) * before, *grid.centre([side.start for side in job.labelled]))
+    grid, before = task.analysis.grid, len(layout.leading)
+    centre = (*(0.0,) * before, *grid.centre([side.start for side in task.labelled]))
     stride = (*(Fraction(1),) * before, *grid.stride)
     scale = tuple(float(s * Fraction(n)) for s, n in zip(stride, image.scale, strict=True))
     moved = zip(image.translation, image.scale, centre, strict=True)

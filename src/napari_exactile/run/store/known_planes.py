@@ -19,7 +19,7 @@ from napari_exactile.images.normalize.steps import (
     ZScore,
     steps_from_json,
 )
-from napari_exactile.run.engine.passes.pass_records import Values
+from napari_exactile.run.engine.passes.pass_records import Statistics
 from napari_exactile.run.store.records import MadeBy, Plane, StoreRecords, TileRecord, made_by
 
 UNKNOWN = -1
@@ -69,7 +69,7 @@ class KnownPlane:
 
     normalization: Normalization | None
     of: str
-    passes: tuple[Values, ...]
+    passes: tuple[Statistics, ...]
     surveys: int
     tiles: Mapping[int, TileRecord]
 
@@ -90,7 +90,7 @@ class KnownPlane:
         return replace(self, tiles={n: tile for n, tile in self.tiles.items() if n not in gone})
 
 
-def maker(normalization: Normalization | None, passes: Sequence[Values], surveys: int) -> MadeBy:
+def maker(normalization: Normalization | None, passes: Sequence[Statistics], surveys: int) -> MadeBy:
     """Return what makes labels, UNKNOWN where it must be found out: there are so many passes (`surveys`)."""
     steps, found = made_by(normalization or Normalization(), passes)
     return UNKNOWN if normalization is None else steps, UNKNOWN if len(passes) < surveys else found

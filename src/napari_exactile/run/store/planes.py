@@ -16,7 +16,7 @@ from napari_exactile.images.store.image import StoredImage
 from napari_exactile.images.store.journal import Record
 from napari_exactile.images.store.store import OWN, LabelStore
 from napari_exactile.run.engine.local.arrays import Remembered
-from napari_exactile.run.engine.passes.pass_records import Values, record_of
+from napari_exactile.run.engine.passes.pass_records import Statistics, record_of
 from napari_exactile.run.store.known_planes import UNKNOWN, KnownPlane, maker
 from napari_exactile.run.store.records import Plane, TileRecord
 
@@ -107,7 +107,7 @@ class _StoredPlane:
             self._normalization = normalization
             self._now = maker(normalization, self._passes, self._surveys)
 
-    def surveyed(self, number: int, values: Values, seconds: float) -> None:
+    def surveyed(self, number: int, values: Statistics, seconds: float) -> None:
         """Keep what a pass over the image has found, so that it is not done again."""
         self._append(record_of(number, values), seconds)
         self._passes = (*self._passes[:number], values)

@@ -13,17 +13,16 @@ from napari_exactile.images.about.opened import Place
 from napari_exactile.images.store.files import CHANGED, OWN, RUN, Fault, be, damaged_beyond
 from napari_exactile.images.store.image import StoredImage
 from napari_exactile.images.store.journal import read_json
-from napari_exactile.images.store.shards import Layout, Zone
+from napari_exactile.images.store.shards import StoreLayout, Zone
 from napari_exactile.images.store.store import LabelStore
 from napari_exactile.run.engine.passes.measuring import asked_steps
-from napari_exactile.run.engine.schedule.series import Series
 from napari_exactile.run.plan.make import as_begun
-from napari_exactile.run.plan.plan import Plan
-from napari_exactile.run.store.identity import ALWAYS
 from napari_exactile.run.store.images import images_of
 from napari_exactile.run.store.known_planes import Asked, KnownPlane, ReportSays, known_plane
 from napari_exactile.run.store.records import Plane, StoreRecords, TileRecord
 from napari_exactile.run.store.report_file import REPORT, earlier_report
+from napari_exactile.run.task.identity import ALWAYS
+from napari_exactile.run.task.task import Task
 
 FORMAT = 3
 JOURNAL = f"{OWN}/journal"
@@ -47,32 +46,30 @@ def check_about(store: LabelStore) -> None:
         raise damaged_beyond(store.path, RUN, f"it says nothing of {', '.join(wrong)}")
 
 
-def plan_of(series: Series, store: LabelStore) -> Plan:
-    """Return the plan that the run of a store was begun with; ValueError where its zones do not fit."""
+def as_begun_in(store: LabelStore, task: Task) -> Task:
+    """Return a task by the plan that its store was begun with; ValueError where its zones do not fit."""
     about = store.about
     try:
-        plan = as_begun(
-            series.job.plan, series.analysis, series.settings, tuple(about["zone"]), about["kept"]
-        )
-        fits = about.get("tiles") in {None, len(plan) * len(series.planes.indices)}
+        plan = as_begun(task.plan, task.analysis, task.settings, tuple(about["zone"]), about["kept"])
+        fits = about.get("tiles") in {None, len(plan) * len(task.planes.indices)}
     except Exception as error:  # what is damaged can be wrong in every way
         raise damaged_beyond(store.path, RUN, f"zones cannot be made of it: {error}") from error
     if not fits:
         raise damaged_beyond(store.path, RUN, "its zones are not as many as its tiles")
     if not store.tells_of_itself:
-        _check_arrays(store, series)
-    return plan
+        _check_arrays(store, task)
+    return task.as_begun(plan)
 
 
-def _check_arrays(store: LabelStore, series: Series) -> None:
+def _check_arrays(store: LabelStore, task: Task) -> None:
     """Raise ValueError where arrays are not what they must be; for stores that do not say it themselves."""
-    for name, new in images_of(series, "", Place.of(series.planes.axes)).items():
+    for name, new in images_of(task, "", Place.of(task.planes.axes)).items():
         image = store.images.get(name)
         if image is None or not all(_fits(image, level, new.layout) for level in range(len(image.levels))):
             raise damaged_beyond(store.path, "a zarr.json", f"it does not describe these {name}")
 
 
-def _fits(image: StoredImage, level: int, layout: Layout) -> bool:
+def _fits(image: StoredImage, level: int, layout: StoreLayout) -> bool:
     array = image.levels[level]
     shape = (*layout.leading, *(-(-length // 2**level) for length in layout.shape))
     same_fill = np.array_equal(array.fill_value, layout.unfinished, equal_nan=True)
@@ -97,16 +94,17 @@ class StoreReading:
     ended: bool
 
     @classmethod
-    def of(cls, store: LabelStore, series: Series, plan: Plan) -> StoreReading:
+    def of(cls, store: LabelStore, task: Task) -> StoreReading:
         """Read the journal of a store with the report beside it; pixels are not looked at."""
         records = StoreRecords.of(store.journal.records)
-        unfit = records.wrong + records.keep_tiles(_fitting(series, plan))
-        report, wrong = earlier_report(store.path), [*_report_fault(store, records, series.tiles)]
+        unfit = records.wrong + records.keep_tiles(_fitting(task))
+        report, wrong = earlier_report(store.path), [*_report_fault(store, records, task.tiles)]
         done = report["tiling"]["tiles_done"] if report else 0
-        known = _known(series, plan, records, ReportSays.of(report, not wrong and records.report is not None))
+        known = _known(task, records, ReportSays.of(report, not wrong and records.report is not None))
         stale = {plane: one.stale for plane, one in known.items()}
         faults = (
-            *store.faults, *_unfit(unfit), *_fewer(done - records.count), *wrong, *_lost(known, len(plan)),
+            *store.faults, *_unfit(unfit), *_fewer(done - records.count), *wrong,
+            *_lost(known, len(task.plan)),
             *_stale(sum(map(len, stale.values()))),
         )  # fmt: skip
         known = {plane: one.without(stale[plane]) for plane, one in known.items()}
@@ -130,20 +128,20 @@ class StoreReading:
         return [tile.zone for one in self.known.values() for tile in one.tiles.values() if tile.zone]
 
 
-def _known(series: Series, plan: Plan, records: StoreRecords, report: ReportSays) -> dict[Plane, KnownPlane]:
-    settings, surveys = series.settings, len(plan.schedule.surveys)
-    asked = Asked(asked_steps(series.model.card, settings), settings.ignore, settings.together)
-    return {plane: known_plane(plane, records, asked, report, surveys) for plane in series.planes.indices}
+def _known(task: Task, records: StoreRecords, report: ReportSays) -> dict[Plane, KnownPlane]:
+    settings, surveys = task.settings, len(task.plan.schedule.surveys)
+    asked = Asked(asked_steps(task.model.card, settings), settings.ignore, settings.together)
+    return {plane: known_plane(plane, records, asked, report, surveys) for plane in task.planes.indices}
 
 
-def _fitting(series: Series, plan: Plan) -> Callable[[Plane, TileRecord], bool]:
+def _fitting(task: Task) -> Callable[[Plane, TileRecord], bool]:
     """Return what tells whether a tile is one of the plan, and lies where it should."""
-    planes, place = set(series.planes.indices), series.job.place
+    planes, place = set(task.planes.indices), task.in_arrays
 
     def fits(plane: Plane, one: TileRecord) -> bool:
-        if plane not in planes or not 0 <= one.number < len(plan):
+        if plane not in planes or not 0 <= one.number < len(task.plan):
             return False
-        return place(plan.tiling.tile(one.number).zone) == (one.zone and one.zone.box)
+        return place(task.plan.tiling.tile(one.number).zone) == (one.zone and one.zone.box)
 
     return fits
 

@@ -16,14 +16,14 @@ from napari_exactile.images.normalize.steps import Normalization, steps_as_json,
 from napari_exactile.images.store.files import ABOUT
 from napari_exactile.images.store.journal import Record
 from napari_exactile.images.store.shards import Zone
-from napari_exactile.run.engine.passes.pass_records import Values, known_passes, record_of
+from napari_exactile.run.engine.passes.pass_records import Statistics, known_passes, record_of
 
 Plane = tuple[int, ...]
 # Checksums of what the image was normalised by, and of what passes over it had found.
 MadeBy = tuple[int, int]
 
 
-def made_by(normalization: Normalization, passes: Sequence[Values]) -> MadeBy:
+def made_by(normalization: Normalization, passes: Sequence[Statistics]) -> MadeBy:
     """Return what labels depend on beside image, model and settings: tiles of one image must agree in it."""
     steps = steps_as_json(normalization.steps)
     return _checksum(steps), _checksum([record_of(number, one) for number, one in enumerate(passes)])
@@ -73,7 +73,7 @@ class StoreRecords:
 
     tiles: dict[Plane, dict[int, TileRecord]] = field(default_factory=dict)
     steps: dict[Plane, Normalization] = field(default_factory=dict)
-    passes: dict[Plane, tuple[Values, ...]] = field(default_factory=dict)
+    passes: dict[Plane, tuple[Statistics, ...]] = field(default_factory=dict)
     seconds: dict[Plane, float] = field(default_factory=dict)
     report: int | None = None
     ended: bool = False

@@ -21,15 +21,15 @@ from napari_exactile.images.store.store import OWN, LabelStore
 from napari_exactile.network.analysis import AS_IT_IS
 from napari_exactile.network.traced.trace import dtype_of
 from napari_exactile.run.check.spot_check import check_of_run
-from napari_exactile.run.engine.events import Cancelled, Event
+from napari_exactile.run.engine.events import Event
 from napari_exactile.run.engine.local.checked import SpotCheck
-from napari_exactile.run.engine.local.job import IsCancelled
 from napari_exactile.run.engine.result import Report
 from napari_exactile.run.engine.schedule.series import Series
-from napari_exactile.run.store.identity import Identity, identity
-from napari_exactile.run.store.origin import origin_of
+from napari_exactile.run.task.identity import Identity, identity
+from napari_exactile.run.task.origin import origin_of
 from napari_exactile.run.words.report import report_sections
 from napari_exactile.run.words.summary import exactness
+from napari_exactile.stopping import Cancelled, Check
 from napari_exactile.version import __version__
 
 FORMAT = 1
@@ -50,8 +50,8 @@ def report_of(
     """
     if not series.jobs[0].started:
         raise RuntimeError("there is no report before run()")
-    report, known = series.report(), known or identity(series)
-    origin = origin_of(series)
+    report, known = series.report(), known or identity(series.task)
+    origin = origin_of(series.task)
     found = {
         "format": FORMAT,
         "complete": series.complete,
@@ -64,8 +64,8 @@ def report_of(
         "reference": reference(report.padding),
         "image": origin["image"]
         | {
-            "shape": list(series.planes.whole.shape),
-            "channels": series.planes.whole.channels,
+            "shape": list(series.task.planes.whole.shape),
+            "channels": series.task.planes.whole.channels,
             "content": known["image content"],
             "file": known.get("image file"),
         },
@@ -117,8 +117,9 @@ def _tiling(series: Series, report: Report) -> dict[str, Any]:
         "context": None if report.context is None else [list(sides) for sides in report.context],
         "radius": list(report.radius),
         "zone": list(report.zone),
-        "region": series.settings.region and [[side.start, side.stop] for side in series.settings.region],
-        "planes": len(series.planes.sources),
+        "region": series.task.settings.region
+        and [[side.start, side.stop] for side in series.task.settings.region],
+        "planes": len(series.task.planes.sources),
         "tiles": report.tiles,
         "tiles_done": report.tiles_done,
         "passes": report.passes,
@@ -127,13 +128,12 @@ def _tiling(series: Series, report: Report) -> dict[str, Any]:
 
 
 def _output(series: Series, report: Report) -> dict[str, Any]:
-    job, card = series.job, series.model.card
-    names = ("no", "yes") if job.decision.kind == "threshold" else card.class_names(job.classes)
+    decision = series.task.decision
     return {
-        "kind": job.decision.kind,
+        "kind": decision.kind,
         "scale": report.gives,
-        "threshold": job.decision.threshold if job.decision.kind == "threshold" else None,
-        "classes": [] if job.decision.kind == "values" else list(names),
+        "threshold": decision.chosen_threshold,
+        "classes": list(decision.names(series.task.model.card)),
         "shape": list(report.output_shape),
         "stride": list(report.stride),
         "offset": list(report.offset),
@@ -150,10 +150,10 @@ def _normalization(series: Series, known: Identity) -> dict[str, Any]:
             "steps": steps_as_json(job.normalization.steps),
             "words": [step.describe() for step in job.normalization.steps],
         }
-        for plane, job in zip(series.planes.indices, series.jobs, strict=False)
+        for plane, job in zip(series.task.planes.indices, series.jobs, strict=False)
         if job.normalization is not None
     ]
-    settings = series.settings
+    settings = series.task.settings
     return {
         "steps": known["normalization"],
         "ignore": known["value to ignore"],
@@ -163,14 +163,16 @@ def _normalization(series: Series, known: Identity) -> dict[str, Any]:
 
 
 def _computing(series: Series, report: Report) -> dict[str, Any]:
-    device = series.job.device
+    device = series.task.device
     return {
         "device": report.device,
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
-        "dtype": str(dtype_of(series.model.module)).removeprefix("torch."),
+        "dtype": str(dtype_of(series.task.model.module)).removeprefix("torch."),
         # What `exact_arithmetic` sets while tiles are computed.
         "arithmetic": "ieee: TF32, autocast and cuDNN's search for kernels off, cuDNN deterministic",
-        "memory_layout": "channels last" if len(report.shape) - len(series.planes.shape) == 2 else "torch's",
+        "memory_layout": "channels last"
+        if len(report.shape) - len(series.task.planes.shape) == 2
+        else "torch's",
         "statistics": "float64",
         "seconds": report.seconds,
     }
@@ -211,7 +213,7 @@ class ReportFile:
         self._earlier, self._is_sound = earlier_report(store.path), is_sound
         self.check: SpotCheck | None = None
 
-    def checking(self, windows: int, is_cancelled: IsCancelled) -> Generator[Event, None, None]:
+    def checking(self, windows: int, check: Check) -> Generator[Event, None, None]:
         """Check a complete run at so many windows, unless that was done; the file will say what was found.
 
         Never raises: why there is no check stands in the report, too.
@@ -220,7 +222,7 @@ class ReportFile:
             return
         seed = randbits(32)
         try:
-            self.check = yield from check_of_run(self._series, self._read, windows, seed, is_cancelled)
+            self.check = yield from check_of_run(self._series, self._read, windows, seed, check)
         except Cancelled:
             self.check = SpotCheck(seed, reason=f"{NOT_DONE}: it was stopped")
         except Exception as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,14 @@ from napari_exactile.images.store.folder import free_bytes
 from napari_exactile.images.store.store import LabelStore, check_room, clear, is_complete, telling_gone
 from napari_exactile.network.cost.passes import Schedule
 from napari_exactile.run.engine.schedule.series import Series
-from napari_exactile.run.store.identity import differing, identity, settings_as_json
 from napari_exactile.run.store.images import images_of
-from napari_exactile.run.store.origin import origin_of, without_files
 from napari_exactile.run.store.planes import StoredPlanes
-from napari_exactile.run.store.reading import FORMAT, StoreReading, check_about, plan_of
+from napari_exactile.run.store.reading import FORMAT, StoreReading, as_begun_in, check_about
 from napari_exactile.run.store.records import StoreRecords
 from napari_exactile.run.store.report_file import REPORT, ReportFile, reported
+from napari_exactile.run.task.identity import differing, identity, settings_as_json
+from napari_exactile.run.task.origin import origin_of, without_files
+from napari_exactile.run.task.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,39 +42,36 @@ class StoredSeries:
 
 
 @contextmanager
-def stored(
-    series: Series, path: Path, overwrite: bool = False, where: Place | None = None
-) -> Iterator[StoredSeries]:
-    """Yield the same series with its results in a store, which nobody else can write meanwhile.
+def stored(task: Task, path: Path, overwrite: bool = False) -> Iterator[StoredSeries]:
+    """Yield a series that computes the task into a store, which nobody else can write meanwhile.
 
     A store that is there is continued, or replaced where `overwrite` says so; its finished zones are checked
-    first. `where` is the place of the image along the axes of the series, and so says where a new store lies.
-    Raises ValueError where the store holds something else than this series would give, saying what differs,
-    cannot hold its axes, or would replace the image, ChangedError where the image's file is not what was
-    opened, InUseError where another run is writing the store, StoreGoneError where it is removed meanwhile,
-    and OSError where the disk has no room.
+    first, and its zones and passes are those that it was begun with. Raises ValueError where the store holds
+    something else than this task would give, saying what differs, cannot hold its axes, or would replace the
+    image, ChangedError where the image's file is not what was opened, InUseError where another run is writing
+    the store, StoreGoneError where it is removed meanwhile, and OSError where the disk has no room.
     """
-    refuse_over(path, files_under(series.planes.whole), "the labels")
+    refuse_over(path, files_under(task.planes.whole), "the labels")
     if overwrite and is_complete(path):
         clear(path)
-    found = None if is_complete(path) else identity(series)
-    store = LabelStore(path) if found is None else _created(series, path, found, where)
+    found = None if is_complete(path) else identity(task)
+    store = LabelStore(path) if found is None else _created(task, path, found)
     try:
         check_about(store)
         if found is None:
-            series = _as_then(series, store)
-            found = identity(series)
+            task = _as_then(task, store)
+            found = identity(task)
         _refuse_different(store, found)
-        plan = plan_of(series, store)
+        task = as_begun_in(store, task)
         if not store.tells_of_itself:
-            store.tell(store.about | _of_now(series, store.about))
-        reading = StoreReading.of(store, series, plan)
+            store.tell(store.about | _of_now(task, store.about))
+        reading = StoreReading.of(store, task)
         reading = reading.standing(store.recover(reading.zones))
-        kept = StoredPlanes(store, reading.known, reading.records.seconds, len(plan))
+        kept = StoredPlanes(store, reading.known, reading.records.seconds, len(task.plan))
         done = kept.done
-        check_room(path, int((1 - done / series.tiles) * store.nbytes))
+        check_room(path, int((1 - done / task.tiles) * store.nbytes))
         mended = tuple(fault.mended for fault in reading.faults)
-        own = series.in_store(kept, plan, mended)
+        own = Series(task.noted(mended), kept)
         is_sound = not any(REPORT in fault.what for fault in reading.faults)
         with telling_gone(path), reported(store, own, is_sound) as report:
             yield StoredSeries(own, store, done, report, mended)
@@ -84,14 +82,11 @@ def stored(
         store.close()
 
 
-def _as_then(series: Series, store: LabelStore) -> Series:
-    """Return a series as the version that began its store would run it: once, all images were padded."""
-    analysis, known = series.analysis, "padding" in store.about["identity"]
+def _as_then(task: Task, store: LabelStore) -> Task:
+    """Return a task as the version that began its store would run it: once, all images were padded."""
+    analysis, known = task.given, "padding" in store.about["identity"]
     even = tuple(round_up(n, f) for n, f in zip(analysis.shape, analysis.factor or (), strict=False))
-    if known or analysis.evenly is None or even == analysis.padded_shape:
-        return series
-    settings = replace(series.settings, padding="always")
-    return Series(series.planes, series.model, analysis.evenly(), settings, notes=series.notes)
+    return task if known or even == analysis.padded_shape else task.padded()
 
 
 def _refuse_different(store: LabelStore, found: dict[str, Any]) -> None:
@@ -104,34 +99,34 @@ def _refuse_different(store: LabelStore, found: dict[str, Any]) -> None:
         raise ValueError(f"{store.path} cannot be continued: {spoilt}. Begin anew and overwrite it")
 
 
-def _of_now(series: Series, about: dict[str, Any]) -> dict[str, Any]:
+def _of_now(task: Task, about: dict[str, Any]) -> dict[str, Any]:
     """Return what a store of an earlier version says of its run, by a run that is the same.
 
     Files stay those of the first run: this one's image may have come as an array.
     """
-    now, then = origin_of(series), about.get("origin")
+    now, then = origin_of(task), about.get("origin")
     same = isinstance(then, dict) and without_files(then) == without_files(now)
-    return {"settings": settings_as_json(series.settings), "origin": then if same else now}
+    return {"settings": settings_as_json(task.settings), "origin": then if same else now}
 
 
-def _created(series: Series, path: Path, found: dict[str, Any], where: Place | None) -> LabelStore:
-    job, card = series.job, series.model.card
-    images = images_of(series, path.name.split(".")[0], where or Place.of(series.planes.axes))
+def _created(task: Task, path: Path, found: dict[str, Any]) -> LabelStore:
+    card = task.model.card
+    images = images_of(task, path.name.split(".")[0], task.place or Place.of(task.planes.axes))
     room = max(0, free_bytes(path) - sum(image.layout.nbytes for image in images.values()))
     about = {
         "format": FORMAT,
         "identity": found,
-        "settings": settings_as_json(series.settings),
-        "origin": origin_of(series),
-        "zone": list(job.plan.zor),
-        "kept": sorted(_schedule(series, room).kept),
-        "tiles": series.tiles,
-        "channel names": list(card.class_names(job.decision.channels)) if job.decision.leading else [],
+        "settings": settings_as_json(task.settings),
+        "origin": origin_of(task),
+        "zone": list(task.plan.zor),
+        "kept": sorted(_schedule(task, room).kept),
+        "tiles": task.tiles,
+        "channel names": list(card.class_names(task.decision.channels)) if task.decision.leading else [],
     }
     return LabelStore.create(path, images, about)
 
 
-def _schedule(series: Series, room: int) -> Schedule:
+def _schedule(task: Task, room: int) -> Schedule:
     """Return the passes of the plan, or those that keep less where the disk has less `room` beside labels."""
-    schedule = series.job.plan.schedule
-    return schedule if schedule.bytes <= room else series.analysis.passes.within(room)
+    schedule = task.plan.schedule
+    return schedule if schedule.bytes <= room else task.analysis.passes.within(room)

@@ -17,21 +17,22 @@ from napari_exactile.images.store.store import LabelStore
 from napari_exactile.images.work import Work
 from napari_exactile.models.files.formats import FACTORY
 from napari_exactile.models.load import Model, load_model
-from napari_exactile.run.check.spot_check import WINDOWS, Finished, check_windows
-from napari_exactile.run.engine.events import Event, checker
+from napari_exactile.run.check.spot_check import WINDOWS, FinishedLabels, check_windows
+from napari_exactile.run.engine.control import Control
+from napari_exactile.run.engine.events import Event
 from napari_exactile.run.engine.local.checked import SpotCheck
-from napari_exactile.run.engine.local.job import IsCancelled, Job
+from napari_exactile.run.engine.local.job import Job
 from napari_exactile.run.engine.passes.measuring import measured
-from napari_exactile.run.engine.schedule.series import Series
 from napari_exactile.run.plan.analyse import ModelLike, analysis_for
 from napari_exactile.run.plan.devices import pick_device
 from napari_exactile.run.plan.settings import Device, Settings
 from napari_exactile.run.store.damage import Damage, Stored
-from napari_exactile.run.store.identity import differing, identity, settings_from_json
 from napari_exactile.run.store.known_planes import KnownPlane
-from napari_exactile.run.store.reading import StoreReading, check_about, plan_of
+from napari_exactile.run.store.reading import StoreReading, as_begun_in, check_about
 from napari_exactile.run.store.records import Plane
-from napari_exactile.run.store.reopened import checked_origin, planes_again
+from napari_exactile.run.task.identity import differing, identity, settings_from_json
+from napari_exactile.run.task.reopened import checked_origin, planes_again
+from napari_exactile.run.task.task import Task
 
 R = TypeVar("R")
 
@@ -49,6 +50,12 @@ class Verification:
     `faults` say in a sentence each what else is damaged or lost, and what continuing the run does about it.
     `tiles` of the store's `all_tiles` are done. `exact` says whether the labels are meant to be those of one
     pass: with an undersized radius, the check shows by how much they are not. `notes` are worth knowing.
+
+    >>> from pathlib import Path
+    >>> import napari_exactile as ex
+    >>> check = ex.SpotCheck(seed=1, reason="no zone is finished")
+    >>> ex.Verification(Path("labels.ome.zarr"), 0, (), 0, 4, exact=True, check=check).is_whole
+    True
     """
 
     store: Path
@@ -83,7 +90,7 @@ def verify(  # noqa: PLR0913  (what most people need of a check, by name)
     seed: int | None = None,
     trust_code: bool = False,
     on_event: Callable[[Event], None] = lambda event: None,
-    cancel: IsCancelled = lambda: False,
+    cancel: Callable[[], bool] = lambda: False,
 ) -> Verification:
     """Check the labels in a store: that they are those that were written, and those that one pass would give.
 
@@ -97,33 +104,44 @@ def verify(  # noqa: PLR0913  (what most people need of a check, by name)
 
     Raises ValueError for what is no store, for an image or a model that is not known or not the one that the
     labels were made from, saying what differs, InUseError while a run writes the store, and Cancelled.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> import napari_exactile as ex
+    >>> image, model = np.eye(64, dtype=np.float32), nn.Conv2d(1, 2, 3, padding=1).eval()
+    >>> with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+    ...     _ = ex.segment(image, model, output=f"{folder}/labels.ome.zarr")
+    ...     found = ex.verify(f"{folder}/labels.ome.zarr", image, model)
+    >>> found.agrees, found.is_whole, found.tiles == found.all_tiles
+    (True, True, True)
     """
     if windows < 1:
         raise ValueError(f"at least one window is compared, not {windows}")
     with closing(LabelStore(Path(store), read_only=True)) as opened:
         check_about(opened)
         settings, notes = _settings(opened, device)
-        series = _series(opened, (image, axes), model, settings, trust_code)
-        plan = plan_of(series, opened)
-        reading = StoreReading.of(opened, series, plan)
-        stored = Stored(opened, series, plan, reading, on_event, checker(cancel))
+        check = Control(is_cancelled=cancel).check
+        task = as_begun_in(opened, _task(opened, (image, axes), model, settings, trust_code))
+        reading = StoreReading.of(opened, task)
+        stored = Stored(opened, task, reading, on_event, check)
         chosen = randbits(32) if seed is None else seed
         if not opened.images:
             reason = "not possible: the labels cannot be read before the files of zarr are written again"
             return _verification(stored, (), SpotCheck(chosen, reason=reason), notes, ())
         damaged, (begun, usual) = tuple(stored.damaged()), stored.begun()
-        finished, lost = _finished(stored, reading.standing(_good(stored, damaged)), cancel)
-        check = SpotCheck(chosen, reason="; ".join(lost) or "not possible: no zone is finished and whole")
+        finished, lost = _finished(stored, reading.standing(_good(stored, damaged)))
+        found = SpotCheck(chosen, reason="; ".join(lost) or "not possible: no zone is finished and whole")
         if finished.indices:
-            check = _told(on_event, check_windows(finished, windows, chosen, cancel, WHOLE_PIXELS))
-        return _verification(stored, damaged, check, (*notes, *usual, *lost), (*begun, *stored.kept()))
+            found = _told(on_event, check_windows(finished, windows, chosen, check, WHOLE_PIXELS))
+        return _verification(stored, damaged, found, (*notes, *usual, *lost), (*begun, *stored.kept()))
 
 
 def _verification(
     stored: Stored, damaged: tuple[Damage, ...], check: SpotCheck, notes: tuple[str, ...],
     faults: tuple[Fault, ...],
 ) -> Verification:  # fmt: skip
-    reading, series = stored.reading, stored.series
+    reading, task = stored.reading, stored.task
     tiles = sum(len(one.tiles) for one in reading.known.values())
     zones = len(reading.zones) if stored.store.images else 0
     words = [fault.found for fault in (*reading.faults, *faults)]
@@ -132,7 +150,7 @@ def _verification(
     if doubled := stored.store.journal.found.doubled:
         notes += (f"{counted(doubled, 'line')} of the journal can be read twice, which changes nothing",)
     return Verification(
-        stored.store.path, zones, damaged, tiles, series.tiles, stored.plan.exact, check, notes,
+        stored.store.path, zones, damaged, tiles, task.tiles, task.plan.exact, check, notes,
         tuple(words),
     )  # fmt: skip
 
@@ -151,35 +169,30 @@ def _good(stored: Stored, damaged: Sequence[Damage]) -> list[Zone]:
     return [zone for zone in stored.reading.zones if zone not in lost]
 
 
-def _finished(
-    stored: Stored, standing: StoreReading, cancel: IsCancelled
-) -> tuple[Finished, tuple[str, ...]]:
+def _finished(stored: Stored, standing: StoreReading) -> tuple[FinishedLabels, tuple[str, ...]]:
     """Return good tiles with jobs that know what the run measured, and what cannot be known any more."""
-    series, known = stored.series, dict[Plane, Normalization]()
+    task, known = stored.task, dict[Plane, Normalization]()
     begun = {plane: one for plane, one in standing.known.items() if one.tiles}
     for plane, one in begun.items():
-        found = one.normalization or _measured_again(stored, plane, one, cancel)
+        found = one.normalization or _measured_again(stored, plane, one)
         if found is not None:
             known[plane] = found
     indices = tuple(known)
 
     def job(number: int) -> Job:
-        source = series.planes.sources[series.planes.indices.index(indices[number])]
-        normalization = known[indices[number]]
-        return Job(source, series.model, series.analysis, series.settings, None, stored.plan, normalization)
+        plane = indices[number]
+        return Job(task, task.planes.indices.index(plane), normalization=known[plane])
 
     lost = tuple(f"{_whose(plane)}: {LOST}" for plane in begun if plane not in known)
-    return Finished(stored.store.read, indices, [set(begun[one].tiles) for one in indices], job), lost
+    return FinishedLabels(stored.store.read, indices, [set(begun[one].tiles) for one in indices], job), lost
 
 
-def _measured_again(
-    stored: Stored, plane: Plane, one: KnownPlane, cancel: IsCancelled
-) -> Normalization | None:
+def _measured_again(stored: Stored, plane: Plane, one: KnownPlane) -> Normalization | None:
     """Return what normalised a plane, by measuring it, if that is what made its tiles."""
-    series = stored.series
-    number = series.planes.indices.index(plane)
-    source = series.planes.whole if series.settings.together else series.planes.sources[number]
-    found = _told(stored.on_event, measured(source, series.model, series.settings, cancel))
+    task = stored.task
+    planes, together = task.planes, task.settings.together
+    source = planes.whole if together else planes.sources[planes.indices.index(plane)]
+    found = _told(stored.on_event, measured(source, task.model, task.settings, stored.check))
     return found if one.could_be(found) else None
 
 
@@ -187,22 +200,22 @@ def _whose(plane: Plane) -> str:
     return f"plane {', '.join(map(str, plane))}" if plane else "the image"
 
 
-def _series(
+def _task(
     store: LabelStore, named: tuple[Any, str | None], model: ModelLike | None, settings: Settings,
     trust_code: bool,
-) -> Series:  # fmt: skip
-    """Return the series that the store is of; raise ValueError where this is another one."""
+) -> Task:  # fmt: skip
+    """Return the task that the store is of; raise ValueError where this is another one."""
     origin = checked_origin(store.path, store.about)
     loaded = _model(store.path, model, origin["model"].get("source"), trust_code)
     planes = planes_again(store.path, *named, origin["image"], loaded.card)
     analysis = analysis_for(loaded, planes.sources[0].shape, settings)
-    series = Series(planes, loaded, analysis, settings)
-    pair = store.about["identity"], identity(series)
+    task = Task.of(planes, loaded, analysis, settings)
+    pair = store.about["identity"], identity(task)
     if different := differing(*({k: v for k, v in one.items() if k not in FREE} for one in pair)):
         raise ValueError(
             f"{store.path} was made from another {different}: name the image and the model of its run"
         )
-    return series
+    return task
 
 
 def _settings(store: LabelStore, wanted: Device | None) -> tuple[Settings, tuple[str, ...]]:

@@ -10,8 +10,8 @@ from napari_exactile.models.card import BUNDLED, ModelCard
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.traced.trace import dtype_of
-from napari_exactile.run.engine.local.decision import Decision, gives_words
 from napari_exactile.run.plan.sizes import size_notes
+from napari_exactile.run.task.meaning import decision_of, gives_words
 
 Facts = tuple[tuple[str, str], ...]
 KINDS = {
@@ -76,6 +76,6 @@ def output_words(card: ModelCard, analysis: Analysis) -> str:
     if analysis.bound is None:
         count = len(card.classes)
         return f"{counted(count, 'channel')}, {KINDS[card.kind or 'classes']}" if count else ""
-    decision = Decision.of(card, analysis)
+    decision = decision_of(card, analysis)
     words = KINDS[decision.kind].format(threshold=card.threshold)
     return f"{counted(analysis.classes, 'channel')}, {words}; {gives_words(decision, card, analysis)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from napari_exactile.geometry.words import times
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.traced.graph import Refusal
@@ -34,7 +35,7 @@ def details_of(model: Model, analysis: Analysis) -> Details:
 
 def _facts(analysis: Analysis) -> list[tuple[str, str]]:
     if analysis.refusals:
-        image = f"{' x '.join(map(str, analysis.shape))} px, channels: {analysis.channels}"
+        image = f"{times(analysis.shape)} px, channels: {analysis.channels}"
         return [("image", image), *_refusals(analysis)]
     _model, *facts, result = analysis_lines(analysis, "")
     return [*facts, *_anchors(analysis), result]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from napari_exactile.geometry.grid import in_words
-from napari_exactile.geometry.interval import lengths
-from napari_exactile.geometry.words import counted
+from napari_exactile.geometry.words import counted, lengths, times
 from napari_exactile.run.engine.local.checked import SpotCheck
 from napari_exactile.run.words.summary import missing_words, padding_words, sides
 
@@ -95,8 +94,8 @@ def _image(report: dict[str, Any]) -> Facts:
     return (
         ("name", image["name"]),
         ("file", image["path"] or ""),
-        ("size", f"{_times(image['shape'])} px{channels}{kind}"),
-        ("region", f"{' x '.join(f'{start}..{stop}' for start, stop in region)} px" if region else ""),
+        ("size", f"{times(image['shape'])} px{channels}{kind}"),
+        ("region", f"{times(f'{start}..{stop}' for start, stop in region)} px" if region else ""),
         ("content (hash)", _short(image["content"])),
     )
 
@@ -164,10 +163,6 @@ def _check(check: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
         yield "probabilities", f"RMSE {check['rmse']:.2g}, largest difference {check['largest']:.2g}"
     if check["windows"]:
         yield "seed", str(check["seed"])
-
-
-def _times(shape: Sequence[int]) -> str:
-    return " x ".join(map(str, shape))
 
 
 def _short(content: str) -> str:

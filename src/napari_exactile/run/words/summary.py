@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from napari_exactile.geometry.equations import rounded_radius
 from napari_exactile.geometry.grid import in_words
-from napari_exactile.geometry.interval import lengths
-from napari_exactile.geometry.words import counted, part_of
+from napari_exactile.geometry.words import counted, lengths, part_of, times
 from napari_exactile.network.analysis import AS_IT_IS, Analysis
 from napari_exactile.run.engine.result import Report
 
@@ -15,7 +14,7 @@ from napari_exactile.run.engine.result import Report
 def summary_lines(report: Report, image_name: str) -> list[tuple[str, str]]:
     """Return what was computed, how, and how exact it is: (name, value) pairs in words for people."""
     return [
-        ("image", f"{image_name}, {' x '.join(map(str, report.shape))} px"),
+        ("image", f"{image_name}, {times(report.shape)} px"),
         *([("grid", grid)] if (grid := _grid(report)) else []),
         ("model", report.model),
         *([("gives", report.gives)] if report.gives else []),
@@ -43,7 +42,7 @@ def analysis_lines(analysis: Analysis, model_name: str) -> list[tuple[str, str]]
     small = any(p < r for p, r in zip(rounded, radius, strict=True))
     return [
         ("model", model_name),
-        ("image", f"{' x '.join(map(str, analysis.shape))} px, channels: {analysis.channels}"),
+        ("image", f"{times(analysis.shape)} px, channels: {analysis.channels}"),
         ("size factor (F)", f"multiples of {lengths(factor)} px"),
         *([("edges", edges)] if (edges := padding_words(analysis.padding)) else []),
         ("context", f"{sides(context)} px before + after a zone"),

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from napari.components import ViewerModel
 
-from napari_exactile.geometry.interval import Box, lengths
-from napari_exactile.geometry.words import counted
-from napari_exactile.images.source import Planes
+from napari_exactile.geometry.interval import Box
+from napari_exactile.geometry.words import counted, lengths
 from napari_exactile.run.plan.settings import Device, Settings
 from napari_exactile.widget.choose.fields import ALL_PLANES, AUTOMATIC, Fields
 from napari_exactile.widget.choose.output import OutputChooser
 from napari_exactile.widget.choose.planner import Planner
-from napari_exactile.widget.choose.region import Region
+from napari_exactile.widget.choose.region import RegionChooser
 from napari_exactile.widget.choose.rescaled import described
 from napari_exactile.widget.draw.classes import Classes, label_count
 from napari_exactile.widget.draw.planes import Plane, plane_of
@@ -26,25 +25,23 @@ if TYPE_CHECKING:
     from napari_exactile.network.analysis import Analysis
     from napari_exactile.network.declared import Factor
     from napari_exactile.run.plan.plan import Plan
+    from napari_exactile.run.task.task import Task
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
-    """Everything that a run needs."""
+    """Everything that a run needs: a task, the layers that it is of, and what shows its labels."""
 
     plane: Plane
-    planes: Planes
-    model: Model
-    analysis: Analysis
-    settings: Settings
-    plan: Plan
+    task: Task
     classes: Classes
     output: Path | None = None
 
     @property
     def key(self) -> tuple[Any, ...]:
         """Return what must stay the same for a run to be continued: pixels, model, settings, and place."""
-        return self.plane.identity, self.planes.indices, self.model, self.settings, self.output
+        task = self.task
+        return self.plane.identity, task.planes.indices, task.model, task.settings, self.output
 
 
 class _CannotRun(Exception):  # noqa: N818
@@ -59,7 +56,7 @@ class Chooser:
     """
 
     def __init__(
-        self, viewer: ViewerModel, fields: Fields, planner: Planner, region: Region,
+        self, viewer: ViewerModel, fields: Fields, planner: Planner, region: RegionChooser,
         analysed: Callable[[], None],
     ) -> None:  # fmt: skip
         self._viewer, self._fields, self._planner, self._analysed = viewer, fields, planner, analysed
@@ -77,17 +74,15 @@ class Chooser:
             plane = self._plane()
             model, analysis = self._analysis(plane)
             settings = self._settings(plane, analysis)
-            plan = self._plan(analysis, settings)
+            task = self._task(plane, model, analysis, settings)
         except _CannotRun as reason:
             self._fields.output_note.say()
             return str(reason)
-        planes = plane.planes(self._everything)
         self._show_measured(plane, model, settings)
-        self._show_figures(plan, len(planes.sources))
+        self._show_figures(task.plan, len(task.planes.sources))
         count = label_count(model.card, analysis, settings.output_kind)
         classes = self._planner.classes.of(model.card, count)
-        output = self.output.choose(plane, planes, model, analysis, plan, settings)
-        self.choice = Choice(plane, planes, model, analysis, settings, plan, classes, output)
+        self.choice = Choice(plane, task, classes, self.output.choose(plane, task))
         return ""
 
     def _plane(self) -> Plane:
@@ -223,20 +218,21 @@ class Chooser:
 
     def _output(self, analysis: Analysis) -> dict[str, Any]:
         """Return what the output is taken for, and its threshold where the model says yes or no."""
-        from napari_exactile.run.engine.local.decision import Decision, check_meaning, gives_words
+        from napari_exactile.run.task.meaning import check_meaning, decision_of, gives_words
 
         assert self.known is not None
         card, fields = self.known[0].card, self._fields
         kind = fields.offer_kinds(analysis.classes)
-        decision = Decision.of(card, analysis, output=kind)
+        decision = decision_of(card, analysis, output=kind)
         fields.kind_note.say(f"Gives {gives_words(decision, card, analysis, kind)}")
         try:
             check_meaning(card, analysis, kind)
         except ValueError as error:
             raise _CannotRun(f"T{str(error)[1:]}.") from error
-        decides = decision.kind == "threshold"
-        fields.offer_threshold(decision.threshold if decides else None)
-        return {"output_kind": kind, "threshold": float(fields.threshold.value) if decides else None}
+        threshold = decision.chosen_threshold
+        fields.offer_threshold(threshold)
+        chosen = None if threshold is None else float(fields.threshold.value)
+        return {"output_kind": kind, "threshold": chosen}
 
     def _radius(self, analysis: Analysis) -> dict[str, Any]:
         """Return the radius, and the method that can take it."""
@@ -258,12 +254,11 @@ class Chooser:
             what = self._fields.region.value.lower()
             raise _CannotRun(f"The {what} cannot be segmented: see Image.") from error
 
-    def _plan(self, analysis: Analysis, settings: Settings) -> Plan:
-        from napari_exactile.run.plan.devices import pick_device
-        from napari_exactile.run.plan.make import make_plan
+    def _task(self, plane: Plane, model: Model, analysis: Analysis, settings: Settings) -> Task:
+        from napari_exactile.run.task.task import Task
 
         try:
-            return make_plan(analysis, settings, pick_device(settings.device))
+            return Task.of(plane.planes(self._everything), model, analysis, settings, plane.place)
         except ValueError as error:
             self._fields.tile_note.say(f"{error}.", warning=True)
             self._fields.context_note.say()

@@ -13,18 +13,15 @@ from napari.layers import Image
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_exactile.geometry.interval import Box, box_shape
+from napari_exactile.geometry.words import times
 from napari_exactile.images.about.opened import file_of
 from napari_exactile.images.about.zarr_folders import outermost_zarr
 from napari_exactile.widget.choose.fields import AUTOMATIC, IN_MEMORY, ON_DISK, Fields
 from napari_exactile.widget.draw.planes import data_of
 
 if TYPE_CHECKING:
-    from napari_exactile.images.source import Planes
-    from napari_exactile.models.load import Model
-    from napari_exactile.network.analysis import Analysis
-    from napari_exactile.run.plan.plan import Plan
-    from napari_exactile.run.plan.settings import Settings
     from napari_exactile.run.store.state import State
+    from napari_exactile.run.task.task import Task
     from napari_exactile.widget.draw.planes import Plane
 
 # What graphics cards show as one texture: longer labels can be seen only where they have levels.
@@ -46,22 +43,15 @@ class OutputChooser:
         self._chosen_for: tuple[object, ...] = ()
         self._proposed = Path.home() / f"labels{SUFFIX}"
 
-    def choose(
-        self, plane: Plane, planes: Planes, model: Model, analysis: Analysis, plan: Plan, settings: Settings
-    ) -> Path | None:
+    def choose(self, plane: Plane, task: Task) -> Path | None:
         """Return the store that labels go to, None for memory."""
-        from napari_exactile.run.engine.local.decision import Decision
-
-        fields, region = self._fields, plan.tiling.region
-        part = analysis.part(region)
-        assert part is not None, "the plan refuses such regions"
-        shape = (*planes.shape, *box_shape(part))
-        if self._chosen_for != (about := (plane.layer, model.name)):
+        fields, region, name = self._fields, task.plan.tiling.region, task.model.name
+        shape = (*task.planes.shape, *box_shape(task.labelled))
+        if self._chosen_for != (about := (plane.layer, name)):
             self.path, self._chosen_for = None, about
         partly = "" if box_shape(region) == plane.shape else f", {_box_words(region)}"
-        self._proposed = beside(plane.layer, f"{plane.layer.name} - {model.name}{partly}")
-        decision = Decision.of(model.card, analysis, output=settings.output_kind)
-        each = decision.bytes_each(bool(settings.probabilities))
+        self._proposed = beside(plane.layer, f"{plane.layer.name} - {name}{partly}")
+        each = task.decision.bytes_each(bool(task.settings.probabilities))
         on_disk = {AUTOMATIC: is_large(shape, each), IN_MEMORY: False, ON_DISK: True}[fields.output.value]
         path = (self.path or self._proposed) if on_disk else None
         fields.output_note.say("" if path is None else place_words(path, prod(shape) * each))
@@ -103,7 +93,7 @@ def _as_file(name: str) -> str:
 
 
 def _box_words(box: Box) -> str:
-    return " x ".join(f"{side.start}-{side.stop}" for side in box)
+    return times(f"{side.start}-{side.stop}" for side in box)
 
 
 def place_words(path: Path, nbytes: int) -> str:

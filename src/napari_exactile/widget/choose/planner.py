@@ -74,7 +74,7 @@ class Planner:
             failed(error)
 
         def work() -> tuple[Model, Analysis]:
-            from napari_exactile.run.engine.local.decision import check_scores
+            from napari_exactile.run.task.meaning import check_scores
 
             model, analysis = self._analyse(name, shape) if factor is None else self._declare(*question)
             if analysis.factor:

@@ -18,7 +18,7 @@ from napari_exactile.widget.draw.planes import Plane, region_in_view
 NAME = "Region: rectangle"
 
 
-class Region:
+class RegionChooser:
     """What the person has chosen under "Segment"; `on_change` is called when what it means has changed.
 
     `view_moved` is to be called whenever the view has. All methods belong to the GUI thread.

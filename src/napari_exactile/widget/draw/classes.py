@@ -93,10 +93,9 @@ class ClassMemory:
 
 def label_count(card: ModelCard, analysis: Analysis, output: OutputKind = "auto") -> int:
     """Return how many classes have a name: the labels, or the channels that are decided each by itself."""
-    from napari_exactile.run.engine.local.decision import Decision
+    from napari_exactile.run.task.meaning import decision_of
 
-    decision = Decision.of(card, analysis, output=output)
-    return decision.channels if decision.leading else decision.count
+    return decision_of(card, analysis, output=output).named
 
 
 def _key(card: ModelCard) -> str:

@@ -155,12 +155,12 @@ def result_layers(
 ) -> list[Labels | Image]:  # fmt: skip
     """Add the layers that show what a run writes: labels, labels of each channel by itself, or values."""
     if written.labels is None:
-        names, count = series.model.card.classes, series.job.decision.channels
+        names, count = series.task.model.card.classes, series.task.decision.channels
         titles = names if len(names) == count else [f"output {i}" for i in range(count)]
         values = [layer_data(plane, written.main, {written.channel: i}) for i in range(count)]
         pairs = zip(values, titles, strict=True)
         return [add_values(viewer, data, where, f"{name}: {title}") for data, title in pairs]
-    if not series.job.decision.leading:
+    if not series.task.decision.leading:
         return [add_labels(viewer, layer_data(plane, written.labels), where, name, *classes.values)]
     layers: list[Labels | Image] = []
     for i, channel in enumerate(classes.names):

@@ -12,7 +12,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
 from napari_exactile.geometry.interval import Box, full_box
-from napari_exactile.geometry.words import counted
+from napari_exactile.geometry.words import counted, times
 from napari_exactile.images.about.opened import Place
 from napari_exactile.images.source import (
     ArraySource,
@@ -91,14 +91,14 @@ class Plane:
 
     def describe(self, everything: bool = False) -> str:
         """Return shape, type, channels and pixel size in one line."""
-        facts = [" x ".join(map(str, self.shape)), str(data_of(self.layer).dtype)]
+        facts = [times(self.shape), str(data_of(self.layer).dtype)]
         if self.names:
             facts.append(f"channels {', '.join(self.names)}")
         elif self.source.channels > 1:
             facts.append(counted(self.source.channels, "channel"))
         if self.pixel_size is not None:
             sides = dict.fromkeys(f"{size:.3g}" for size in self.pixel_size)
-            facts.append(f"{' x '.join(sides)} µm per px".replace(" ", "\u00a0"))
+            facts.append(f"{times(sides)} µm per px".replace(" ", "\u00a0"))
         if everything and self.index:
             facts.append(counted(prod(self.stack_shape), "plane"))
         elif self.index:

@@ -7,7 +7,9 @@ from typing import Any
 
 from napari.qt.threading import create_worker
 
-IsSuperseded = Callable[[], bool]
+from napari_exactile.stopping import Cancelled, Check
+
+Steps = Callable[[Check], Iterator[Any]]
 
 
 def _nothing() -> None:
@@ -37,26 +39,29 @@ class Latest:
 
     def follow(
         self,
-        steps: Callable[[IsSuperseded], Iterator[Any]],
+        steps: Steps,
         step: Callable[[Any], None],
         failed: Callable[[Exception], None],
         ended: Callable[[], None] = _nothing,
     ) -> None:
         """Iterate in a thread and call `step` with each value in this one, until something else is asked.
 
-        `steps` gets a function that tells whether that has happened, so that it can stop early.
+        `steps` gets a check that stops it early, once that has happened.
         """
         self._question += 1
         question = self._question
 
-        def is_superseded() -> bool:
+        def check() -> None:
             # napari asks its workers to quit when the window closes.
-            return question != self._question or worker.abort_requested
+            if question != self._question or worker.abort_requested:
+                raise Cancelled
 
         def values() -> Iterator[Any]:
             # Errors cross as values: a worker takes a RuntimeError of a generator for a deleted Qt object.
             try:
-                yield from steps(is_superseded)
+                yield from steps(check)
+            except Cancelled:
+                return
             except Exception as error:
                 yield error
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-from napari_exactile.widget.form.background import IsSuperseded, Latest
+from napari_exactile.stopping import Check
+from napari_exactile.widget.form.background import Latest
 from napari_exactile.widget.form.form import Note
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class CheckRow(QWidget):
         self._enable()
         self.words.say("Checking...")
 
-        def checks(_is_superseded: IsSuperseded) -> Iterator[str]:
+        def checks(_check: Check) -> Iterator[str]:
             from napari_exactile.run.check.checks import checks_of
 
             yield from checks_of(model, analysis)

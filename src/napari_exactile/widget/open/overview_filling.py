@@ -12,7 +12,8 @@ from napari.layers import Image, Labels
 from napari.utils.notifications import show_warning
 
 from napari_exactile.images.overview import Overview
-from napari_exactile.widget.form.background import IsSuperseded, Latest
+from napari_exactile.stopping import Check
+from napari_exactile.widget.form.background import Latest
 
 # Seconds between two pictures: one costs the window 50 ms and more.
 PAUSE = 0.5
@@ -24,11 +25,10 @@ def fill(overview: Overview) -> None:
         return
     filling, marks = overview.filling(), {id(level) for level in overview.kept}
 
-    def steps(is_superseded: IsSuperseded) -> Iterator[None]:
+    def steps(check: Check) -> Iterator[None]:
         shown = monotonic()
         for _box in filling:
-            if is_superseded():
-                return
+            check()
             if monotonic() - shown > PAUSE:
                 yield
                 shown = monotonic()

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 from napari.components import ViewerModel
 from superqt.utils import qthrottled
 
-from napari_exactile.geometry.interval import Box, box_shape, lengths
+from napari_exactile.geometry.interval import Box, box_shape
 from napari_exactile.geometry.seams import nearest_junction, window_around
 from napari_exactile.geometry.tiling import Tiling
-from napari_exactile.geometry.words import counted
+from napari_exactile.geometry.words import counted, lengths, times
+from napari_exactile.stopping import Check
 from napari_exactile.widget.choose.chooser import Choice
 from napari_exactile.widget.draw.drawn import DrawnRectangle
 from napari_exactile.widget.draw.overlay import TilingOverlay
 from napari_exactile.widget.draw.own_layer import Frame
 from napari_exactile.widget.draw.planes import region_in_view
-from napari_exactile.widget.form.background import IsSuperseded, Latest
+from napari_exactile.widget.form.background import Latest
 from napari_exactile.widget.form.settled import Settled
 from napari_exactile.widget.preview.fields import DRAWN, SEAM, PreviewFields
 from napari_exactile.widget.preview.layers import PreviewLayers
@@ -78,7 +79,7 @@ class PreviewSection:
             self._stop_estimating()
             self._stop_plotting()
         else:
-            self.fields.offer(choice.plan.factor, choice.plan.required_radius)
+            self.fields.offer(choice.task.plan.factor, choice.task.plan.required_radius)
         self.update()
 
     def update(self, _value: Any = None) -> None:
@@ -126,10 +127,10 @@ class PreviewSection:
         return choice, frame, self._window(choice, frame)
 
     def _window(self, choice: Choice, frame: Frame) -> Box:
-        region, where = choice.plan.tiling.region, self.fields.where.value
+        region, where = choice.task.plan.tiling.region, self.fields.where.value
         if where == SEAM:
             centre = frame.shown_in(self._viewer).pixel(self._viewer.scene.camera.center)
-            junction = nearest_junction(choice.plan.tiling, centre)
+            junction = nearest_junction(choice.task.plan.tiling, centre)
             if junction is None:
                 raise ValueError("There is one tile only, so there is no seam: choose a smaller tile")
             return window_around(junction, SEAM_WINDOW, region)
@@ -160,15 +161,15 @@ class PreviewSection:
         """Compute in the background; the same question again changes nothing, another one supersedes it."""
         self._asked = preview, tiling, window
         self._layers.clear()
-        surveys = len(self._choice.plan.schedule.surveys) if self._choice else 0
+        surveys = len(self._choice.task.plan.schedule.surveys) if self._choice else 0
         first = "" if preview.measured else "; before that, the whole image is measured"
         first = (
             f"; before that, {counted(surveys, 'pass', 'passes')} over the whole image" if surveys else first
         )
         self.fields.result.say(f"Computing{first}...")
 
-        def compute(is_superseded: IsSuperseded) -> Iterator[TilingError]:
-            yield preview.error(tiling, window, is_superseded)
+        def compute(check: Check) -> Iterator[TilingError]:
+            yield preview.error(tiling, window, check)
 
         self._error.follow(compute, lambda error: self._show(frame, error), self._failed)
 
@@ -180,11 +181,11 @@ class PreviewSection:
             self.fields.estimated.say()
         off = any(r % f for r, f in zip(tiling.radius, tiling.factor, strict=True))
         grid = f" - off the grid of {lengths(tiling.factor)} px" if off else ""
-        needed, tile = choice.plan.required_radius, choice.plan.tile_with(tiling.radius)
+        needed, tile = choice.task.plan.required_radius, choice.task.plan.tile_with(tiling.radius)
         self.fields.tile.say(
             f"of {lengths(needed)} px needed{grid}\n"
             f"zone {lengths(tiling.zone)} px, tile {lengths(tile)} px\n"
-            f"window {' x '.join(map(str, box_shape(window)))} px"
+            f"window {times(box_shape(window))} px"
         )
 
     def _show(self, frame: Frame, error: TilingError) -> None:
@@ -208,21 +209,25 @@ class PreviewSection:
     def _tiling(self, choice: Choice) -> Tiling:
         """Return the tiling of the plan with the chosen context: zones stay, tiles grow."""
         radius = self.fields.radius.value
-        return replace(choice.plan.tiling, radius=(radius,) * len(choice.plan.radius))
+        return replace(choice.task.plan.tiling, radius=(radius,) * len(choice.task.plan.radius))
 
     def _preview_of(self, choice: Choice) -> ErrorPreview:
         """Return what computes errors of this image and model, and remembers them."""
         from napari_exactile.evaluate.preview import ErrorPreview
-        from napari_exactile.run.engine.local.job import Job
+        from napari_exactile.images.source import Planes
+        from napari_exactile.run.task.task import Task
 
-        settings = replace(choice.settings, tile="auto", radius="auto", method="trimmed")
-        key = choice.plane.identity, choice.model, settings
+        settings = replace(choice.task.settings, tile="auto", radius="auto", method="trimmed")
+        key = choice.plane.identity, choice.task.model, settings
         if self._known is None or self._known[0] != key:
             self._stop_estimating()
             self.fields.estimated.say()
             self._stop_plotting()
-            job = Job(choice.plane.source, choice.model, choice.analysis, settings)
-            self._known = key, ErrorPreview(job)
+            planes = Planes.single(choice.plane.source)
+            self._known = (
+                key,
+                ErrorPreview(Task.of(planes, choice.task.model, choice.task.analysis, settings)),
+            )
         return self._known[1]
 
     def _on_where(self, where: str) -> None:
@@ -282,7 +287,7 @@ class PreviewSection:
             self.fields.result.say(f"{reason}.", warning=True)
             return
         preview, tiling, plot = self._preview_of(choice), self._tiling(choice), self._plot_dock(make)
-        plot.begin(f"{choice.plane.source.name} - {choice.model.name}")
+        plot.begin(f"{choice.plane.source.name} - {choice.task.model.name}")
         self._sweep.follow(
             lambda is_superseded: preview.sweep(tiling, window, is_superseded),
             plot.show_sweep, plot.fail, plot.end,
@@ -304,15 +309,13 @@ class PreviewSection:
 def _refusal(choice: Choice) -> str:
     """Return why there is no preview for what has been chosen; empty where there is one."""
     from napari_exactile.evaluate.errors import NO_CLASSES, NO_COMPARISON
-    from napari_exactile.run.engine.local.decision import Decision
 
-    decision = Decision.of(choice.model.card, choice.analysis, output=choice.settings.output_kind)
     reasons = {
-        "An approximate model has no exact result to compare with": choice.plan.approximate,
-        NO_COMPARISON: not choice.analysis.grid.is_of_image,
-        NO_CLASSES: decision.kind == "values" or bool(decision.leading),
+        "An approximate model has no exact result to compare with": choice.task.plan.approximate,
+        NO_COMPARISON: not choice.task.analysis.grid.is_of_image,
+        NO_CLASSES: not choice.task.decision.one_label,
         "The preview shows planes: scripts can compare volumes (tiling_error)": len(choice.plane.shape) > 2,
-        "The preview measures a plane by itself: untick Normalise together": choice.settings.together,
+        "The preview measures a plane by itself: untick Normalise together": choice.task.settings.together,
         "The preview needs y and x as the last axes of the image": not choice.plane.is_flat,
     }
     return next((reason for reason, holds in reasons.items() if holds), "")

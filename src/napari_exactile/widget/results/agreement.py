@@ -12,11 +12,12 @@ from napari.layers import Labels
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
-from napari_exactile.geometry.words import counted
+from napari_exactile.geometry.words import counted, times
+from napari_exactile.stopping import Check
 from napari_exactile.widget.draw.own_layer import MARK, OWN
-from napari_exactile.widget.form.background import IsSuperseded, Latest
+from napari_exactile.widget.form.background import Latest
 from napari_exactile.widget.form.form import Form, Note
-from napari_exactile.widget.results.finished import Finished, apart, followed
+from napari_exactile.widget.results.finished import FinishedLayer, apart, followed
 
 if TYPE_CHECKING:
     from napari_exactile.evaluate.agreement import Agreement
@@ -63,7 +64,7 @@ class AgreementSection:
     def __init__(self, viewer: ViewerModel, fields: AgreementFields) -> None:
         self._viewer, self.fields = viewer, fields
         self.agreement: Agreement | None = None
-        self._finished: Finished | None = None
+        self._finished: FinishedLayer | None = None
         self._comparing = Latest()
         fields.form.destroyed.connect(self._comparing.forget)
         fields.manual.choices = self._candidates
@@ -71,7 +72,7 @@ class AgreementSection:
         for field in (fields.manual, fields.partly, fields.ignore):
             field.changed.connect(lambda _value: self._forget())
 
-    def choose(self, finished: Finished | None, reason: str) -> None:
+    def choose(self, finished: FinishedLayer | None, reason: str) -> None:
         """Offer to compare these labels; None: there is a `reason` why not."""
         fresh, self._finished = finished is not self._finished, finished
         before = self.fields.manual.value
@@ -82,10 +83,10 @@ class AgreementSection:
         if finished is None:
             self.fields.words.say(reason)
         elif self.fields.manual.value is None:
-            size = " x ".join(map(str, finished.layer.data.shape))
+            size = times(finished.layer.data.shape)
             self.fields.words.say(f"There is no other Labels layer of this size, {size}.")
 
-    def outdate(self, finished: Finished) -> None:
+    def outdate(self, finished: FinishedLayer) -> None:
         """Take labels that were edited, and take back what was said of them before."""
         self._finished = finished
         self._forget()
@@ -140,13 +141,13 @@ class AgreementSection:
         self.fields.show(_as_html(step), _counts(step))
 
 
-def _steps(finished: Finished, manual: Any, ignore: int | None, is_superseded: IsSuperseded) -> Iterator[Any]:
+def _steps(finished: FinishedLayer, manual: Any, ignore: int | None, check: Check) -> Iterator[Any]:
     """Run in the worker's thread: yield the fraction done, then the agreement."""
     from napari_exactile.evaluate.agreement import compare_labels
 
     there = finished.of_layer(manual)
     comparing = compare_labels(finished.labels, there, finished.classes, finished.background, ignore)
-    yield from followed(comparing, is_superseded)
+    yield from followed(comparing, check)
 
 
 def _as_html(found: Agreement) -> str:

@@ -12,11 +12,12 @@ from napari.components import ViewerModel
 from napari.layers import Labels, Layer
 
 from napari_exactile.images.view import View
+from napari_exactile.images.work import Work
+from napari_exactile.stopping import Check
 from napari_exactile.widget.draw.layers import shown
-from napari_exactile.widget.form.background import IsSuperseded
 
 if TYPE_CHECKING:
-    from napari_exactile.widget.run.runner import Run
+    from napari_exactile.widget.run.runner import ShownRun
 
 PLACEMENT = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 """What puts one layer onto another."""
@@ -25,7 +26,7 @@ PLACEMENT = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_l
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Finished:
+class FinishedLayer:
     """The labels of a complete run, their classes, and which of these is background.
 
     `labels` may be painted on: they are the layer's own pixels, not a copy, also where a script has put
@@ -64,7 +65,7 @@ class Finished:
         return {name: getattr(self.layer, name) for name in PLACEMENT}
 
 
-def finished_of(run: Run | None, viewer: ViewerModel) -> Finished:
+def finished_of(run: ShownRun | None, viewer: ViewerModel) -> FinishedLayer:
     """Return the labels of the last run; raise ValueError, in words, where there are none."""
     if run is None:
         raise ValueError("Run first: this is for the labels that a run gives.")
@@ -72,24 +73,24 @@ def finished_of(run: Run | None, viewer: ViewerModel) -> Finished:
         raise ValueError("This waits until the run has ended.")
     if not run.series.complete or run.layer is None:
         raise ValueError("The last run is incomplete: continue it first.")
-    if run.series.labels is None or run.job.decision.leading:
+    if not run.job.task.decision.one_label:
         raise ValueError("This is for labels of classes: this model gives values, or a label per channel.")
     if run.layer not in viewer.layers:
         raise ValueError("The labels of the last run have been deleted: run again.")
     return _finished(run, run.layer)
 
 
-def _finished(run: Run, layer: Layer) -> Finished:
+def _finished(run: ShownRun, layer: Layer) -> FinishedLayer:
     plane, series = run.plane, run.series
     labels = series.labels if run.path is not None else run.pixels
     assert isinstance(layer, Labels)
     assert labels is not None
-    index = () if len(series.planes.sources) > 1 or not plane.index else plane.index
+    index = () if len(series.task.planes.sources) > 1 or not plane.index else plane.index
     parts = (*index, *(slice(None),) * (labels.ndim - len(index)))
     part = labels[parts] if isinstance(labels, np.ndarray) else View(labels, parts)
-    axes = series.planes.axes[-(labels.ndim - len(index)) :]
-    size = plane.pixel_size and series.analysis.grid.pixel_size(plane.pixel_size)
-    return Finished(
+    axes = series.task.planes.axes[-(labels.ndim - len(index)) :]
+    size = plane.pixel_size and series.task.analysis.grid.pixel_size(plane.pixel_size)
+    return FinishedLayer(
         layer, part, index, run.classes.names, run.classes.background, axes,
         labels.shape, plane.channel_axis, size, partial(shown, plane),
     )  # fmt: skip
@@ -109,11 +110,10 @@ def _alike(one: Sequence[float], other: Sequence[float]) -> bool:
     return bool(np.allclose(one, other, rtol=1e-6, atol=1e-9))
 
 
-def followed(making: Generator[float, None, Any], is_superseded: IsSuperseded) -> Iterator[Any]:
-    """Yield the fractions of what is being made, then the thing itself, unless something else is asked."""
-    while not is_superseded():
-        try:
-            yield next(making)
-        except StopIteration as end:
-            yield end.value
-            return
+def followed(making: Generator[float, None, Any], check: Check) -> Iterator[Any]:
+    """Yield the fractions of what is being made, then the thing itself."""
+    work = Work(making)
+    for fraction in work:
+        yield fraction
+        check()
+    yield work.made

@@ -15,11 +15,12 @@ from napari.layers import Labels
 from qtpy.QtWidgets import QWidget
 
 from napari_exactile.images.objects.objects import spatial
+from napari_exactile.stopping import Check
 from napari_exactile.widget.draw.own_layer import MARK, selection_kept
-from napari_exactile.widget.form.background import IsSuperseded, Latest
+from napari_exactile.widget.form.background import Latest
 from napari_exactile.widget.form.form import Form, Note
 from napari_exactile.widget.form.world import world_at
-from napari_exactile.widget.results.finished import Finished, followed
+from napari_exactile.widget.results.finished import FinishedLayer, followed
 from napari_exactile.widget.results.objects_dialog import ObjectsDialog
 
 if TYPE_CHECKING:
@@ -62,14 +63,14 @@ class ObjectsSection:
         self.dialog = ObjectsDialog(parent, self.select)
         self.layer: Labels | None = None
         self.objects: Objects | None = None
-        self._finished: Finished | None = None
+        self._finished: FinishedLayer | None = None
         self._finding = Latest()
         fields.form.destroyed.connect(self._finding.forget)
         fields.find.changed.connect(self._on_button)
         fields.table.changed.connect(lambda _clicked: self._open_table())
         self._say("")
 
-    def choose(self, finished: Finished | None, reason: str) -> None:
+    def choose(self, finished: FinishedLayer | None, reason: str) -> None:
         """Offer to find the objects of these labels; None: there is a `reason` why not."""
         if finished is None or finished is not self._finished:
             self._stop()
@@ -82,7 +83,7 @@ class ObjectsSection:
             self._say("")
         self.fields.find.enabled = finished is not None
 
-    def outdate(self, finished: Finished) -> None:
+    def outdate(self, finished: FinishedLayer) -> None:
         """Take labels that were edited, and say so of objects that were found, or are being found, before."""
         self._finished = finished
         if self.objects is not None or self.finding:
@@ -183,7 +184,7 @@ class ObjectsSection:
 
 
 def _steps(
-    finished: Finished, options: dict[str, Any], is_superseded: IsSuperseded
+    finished: FinishedLayer, options: dict[str, Any], check: Check
 ) -> Iterator[float | tuple[Any, Objects]]:
     """Run in the worker's thread: yield the fraction done, then the layer's pixels and the objects."""
     from napari_exactile.images.objects.components import label_objects
@@ -192,7 +193,7 @@ def _steps(
     finding = label_objects(
         finished.labels, finished.background, axes=finished.axes, out=pixels[finished.index], **options
     )
-    for step in followed(finding, is_superseded):
+    for step in followed(finding, check):
         if isinstance(step, float):
             yield step
         else:

@@ -18,7 +18,7 @@ from napari_exactile.widget.run.edits import ask_to_lose
 from napari_exactile.widget.run.footer import Footer
 
 if TYPE_CHECKING:
-    from napari_exactile.widget.run.runner import Run
+    from napari_exactile.widget.run.runner import ShownRun
 
 
 THRESHOLD_LOSES = "Another threshold labels all pixels anew, and the edits are lost."
@@ -35,7 +35,7 @@ class ResultActions:
     """
 
     def __init__(
-        self, viewer: ViewerModel, footer: Footer, parent: QWidget, run: Callable[[], Run | None],
+        self, viewer: ViewerModel, footer: Footer, parent: QWidget, run: Callable[[], ShownRun | None],
         show_threshold: Callable[[float], None],
     ) -> None:  # fmt: skip
         self._viewer, self._footer, self._parent, self._run = viewer, footer, parent, run
@@ -87,7 +87,7 @@ class ResultActions:
         if run is not None and run.can_rethreshold and threshold != run.threshold:
             self._looking.ask(run.look, lambda _: self._decide(run, threshold), self._failed)
 
-    def _decide(self, run: Run, threshold: float) -> None:
+    def _decide(self, run: ShownRun, threshold: float) -> None:
         if run.edited and not ask_to_lose(self._parent, THRESHOLD_LOSES, "Label anew"):
             self._show_threshold(run.threshold)
         elif run.can_rethreshold:
@@ -116,7 +116,7 @@ class ResultActions:
         self._footer.show_words(f"{error}")
 
 
-def _report(run: Run) -> dict[str, Any]:
+def _report(run: ShownRun) -> dict[str, Any]:
     """Return the report that lies in the store, or what is known of labels in memory; in any thread."""
     from napari_exactile.run.store.report_file import earlier_report, report_of
 

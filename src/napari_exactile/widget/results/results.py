@@ -9,11 +9,11 @@ from qtpy.QtWidgets import QWidget
 
 from napari_exactile.widget.form.form import Form
 from napari_exactile.widget.results.agreement import AgreementFields, AgreementSection
-from napari_exactile.widget.results.finished import Finished, finished_of
+from napari_exactile.widget.results.finished import FinishedLayer, finished_of
 from napari_exactile.widget.results.objects import ObjectsFields, ObjectsSection
 
 if TYPE_CHECKING:
-    from napari_exactile.widget.run.runner import Run
+    from napari_exactile.widget.run.runner import ShownRun
 
 
 class ResultFields:
@@ -35,12 +35,12 @@ class Results:
 
     def __init__(self, viewer: ViewerModel, fields: ResultFields, parent: QWidget) -> None:
         self._viewer, self.fields = viewer, fields
-        self._run: Run | None = None
-        self._finished: Finished | None = None
+        self._run: ShownRun | None = None
+        self._finished: FinishedLayer | None = None
         self.objects = ObjectsSection(viewer, fields.objects, parent)
         self.agreement = AgreementSection(viewer, fields.agreement)
 
-    def choose(self, run: Run | None) -> None:
+    def choose(self, run: ShownRun | None) -> None:
         """Offer what can be made of this run's labels, or say why nothing can."""
         self._run = run
         self.update()

@@ -15,7 +15,7 @@ from napari_exactile.widget.form.background import Latest
 from napari_exactile.widget.run.footer import Footer
 
 if TYPE_CHECKING:
-    from napari_exactile.widget.run.runner import Run
+    from napari_exactile.widget.run.runner import ShownRun
 
 
 SHOW_MS = 250
@@ -43,7 +43,7 @@ class Saver:
         """Whether a file is being written."""
         return self._timer.isActive()
 
-    def save(self, run: Run, path: Path | None) -> None:
+    def save(self, run: ShownRun, path: Path | None) -> None:
         """Write the labels of `run` to `path`, or to a file that the person picks; or stop writing."""
         if self.saving:
             self._stopped = True
@@ -80,7 +80,7 @@ class Saver:
         if self._stopped:
             raise Stopped
 
-    def rethreshold(self, run: Run, threshold: float) -> None:
+    def rethreshold(self, run: ShownRun, threshold: float) -> None:
         """Label anew with another threshold, from the probabilities that `run` has kept."""
 
         def failed(error: Exception) -> None:
@@ -90,19 +90,19 @@ class Saver:
         run.await_threshold(threshold)
         self._thresholding.ask(run.rethreshold, run.refresh, failed)
 
-    def _saved(self, run: Run) -> None:
+    def _saved(self, run: ShownRun) -> None:
         self._timer.stop()
         run.saved = True
         run.show_result()
 
-    def _failed(self, run: Run, error: Exception) -> None:
+    def _failed(self, run: ShownRun, error: Exception) -> None:
         self._timer.stop()
         words = "Not saved: stopped" if isinstance(error, Stopped) else f"Not saved: {error}"
         run.show_result()
         self._footer.show_words(words)
 
 
-def write(run: Run, path: Path, on_progress: Callable[[float], None]) -> None:
+def write(run: ShownRun, path: Path, on_progress: Callable[[float], None]) -> None:
     """Write the labels as they are, with class names and pixel size; runs in any thread.
 
     The file says where they were edited by hand. Raises ValueError where that goes on meanwhile, and where
@@ -114,7 +114,7 @@ def write(run: Run, path: Path, on_progress: Callable[[float], None]) -> None:
     from napari_exactile.run.words.summary import description
 
     found, series, size = run.look(), run.series, run.plane.pixel_size
-    refuse_over(path, files_under(series.planes.whole), "the labels")
+    refuse_over(path, files_under(series.task.planes.whole), "the labels")
 
     def still_the_same(fraction: float) -> None:
         on_progress(fraction)
@@ -122,16 +122,16 @@ def write(run: Run, path: Path, on_progress: Callable[[float], None]) -> None:
         if fraction >= 1 and run.look() != found:
             raise ValueError("the labels were edited while they were written: save them again")
 
-    written, axes = run.written, series.planes.axes
+    written, axes = run.written, series.task.planes.axes
     assert written is not None
-    size = size and series.analysis.grid.pixel_size(size)
+    size = size and series.task.analysis.grid.pixel_size(size)
     with_channels = f"{axes[: written.channel]}c{axes[written.channel :]}"
     options: dict[str, Any] = {"note": description(series.report()), "on_progress": still_the_same}
     level, options["coarser"] = run.pixels, written.main[1:]
     if written.labels is None:
         save_values(path, level, size, axes=with_channels, **options)
         return
-    leading = series.job.decision.leading
+    leading = series.task.decision.leading
     if level.dtype != written.main[0].dtype:
         level = _narrow(level)
     known = ("no", "yes") if leading else run.classes.names

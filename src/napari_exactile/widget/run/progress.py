@@ -69,9 +69,9 @@ class Progress:
             return  # a throttled call can come late, when the dock is already gone
         series, paused = self._series(), self._control.paused
         self._say(
-            f"{'Paused: ' if paused else ''}{part_of(series.done, series.tiles, 'tile')}",
+            f"{'Paused: ' if paused else ''}{part_of(series.done, series.task.tiles, 'tile')}",
             series.done,
-            series.tiles,
+            series.task.tiles,
         )
         fresh = series.done - self._done_before
         if self._started and fresh > 0 and not paused:
@@ -90,9 +90,9 @@ class Progress:
     def _rate(self, fresh: int) -> str:
         series = self._series()
         seconds = time.perf_counter() - self._started - (self._control.waited - self._waited)
-        region = series.job.plan.tiling.region
-        pixels = len(series.planes.sources) * prod(map(len, region)) * fresh / series.tiles
-        left = (series.tiles - series.done) * seconds / fresh
+        region = series.task.plan.tiling.region
+        pixels = len(series.task.planes.sources) * prod(map(len, region)) * fresh / series.task.tiles
+        left = (series.task.tiles - series.done) * seconds / fresh
         return f"{pixels / seconds / 1e6:.2f} Mpx/s - {duration(left)} left"
 
     def _say(self, text: str, done: int, total: int) -> None:

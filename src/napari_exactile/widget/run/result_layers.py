@@ -67,8 +67,8 @@ class ResultLayers:
         self, viewer: ViewerModel, plane: Plane, series: Series, name: str, classes: Classes
     ) -> None:
         self._viewer, self._plane, self.name, self.classes = viewer, plane, name, classes
-        self._where = placement(plane, series.analysis.grid, series.job.labelled)
-        self._leading = bool(series.job.decision.leading)
+        self._where = placement(plane, series.task.analysis.grid, series.task.labelled)
+        self._leading = bool(series.task.decision.leading)
         self._written: Written | None = None
         self._locked = False
         self.all: list[Labels | Image] = []
@@ -173,7 +173,7 @@ class ResultLayers:
 
     def show_classes(self, memory: ClassMemory, series: Series) -> None:
         """Give the labels the names and colours in `memory`, also where they are saved later."""
-        self.classes = memory.of(series.model.card, len(self.classes.names))
+        self.classes = memory.of(series.task.model.card, len(self.classes.names))
         for i, layer in enumerate(self.all):
             if isinstance(layer, Labels) and layer in self._viewer.layers:
                 (self.classes.of_channel(i) if self._leading else self.classes).show_in(layer)

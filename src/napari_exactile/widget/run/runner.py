@@ -34,7 +34,7 @@ from napari_exactile.widget.run.watched import WatchedPixels
 from napari_exactile.widget.run.words import CHECK_FAILED, inexact_words, outcome
 
 
-class Run:
+class ShownRun:
     """A job and the layer that shows it; it can be started, cancelled and started again to continue.
 
     All methods belong to the GUI thread. `on_end` is called after the worker has stopped, however it did,
@@ -55,13 +55,13 @@ class Run:
     ) -> None:
         self._viewer, self._overlay, self._footer = viewer, overlay, footer
         self._on_end, self._on_plan, self._on_edit = on_end, on_plan, on_edit
-        self.plane, self.model, self.key = choice.plane, choice.model, choice.key
+        self.plane, self.model, self.key = choice.plane, choice.task.model, choice.key
         self._order = ViewOrder(viewer, choice.plane, lambda: self.series)
         self._computation = Computation(choice, self._order, overwrite)
         if overwrite and self.path is not None:
             remove_layers_over(viewer, self.path)
         self._image_name = choice.plane.layer.name
-        name = f"{inexact_words(self.job.plan)}{self._image_name} - {choice.model.name}"
+        name = f"{inexact_words(self.job.task.plan)}{self._image_name} - {choice.task.model.name}"
         self._shown = ResultLayers(viewer, choice.plane, self.series, name, choice.classes)
         self._edits = Edits(lambda: self.series, self._on_edits)
         self._pixels = WatchedPixels(self.plane.layers, self._on_replaced)
@@ -69,7 +69,7 @@ class Run:
         self.error = ""
         self.saved = self._is_gone = False
         self.has_footer = True
-        self.threshold, self._thresholding = self.job.decision.threshold, Lock()
+        self.threshold, self._thresholding = self.job.task.decision.threshold, Lock()
         self._running = False
         self._current = -1
         self._fresh: list[int] = []
@@ -236,7 +236,7 @@ class Run:
             view = region_in_view(self.plane, self._viewer)
         except ValueError:
             return False
-        tiling = self.job.plan.tiling
+        tiling = self.job.task.plan.tiling
         return any(overlap(tiling.tile(index).zone, view) for index in tiles)
 
     def _on_removed(self, event: Any) -> None:
@@ -324,7 +324,7 @@ class Run:
     def can_rethreshold(self) -> bool:
         """Whether another threshold needs no second run: the probabilities were kept."""
         kept = self.path is None and self.series.probabilities is not None
-        kept = kept and self.job.decision.kind == "threshold"
+        kept = kept and self.job.task.decision.chosen_threshold is not None
         return kept and self.series.complete and not self._running
 
     def await_threshold(self, threshold: float) -> None:
@@ -334,7 +334,7 @@ class Run:
 
     def unlock(self) -> None:
         """Let labels in memory be painted on, which are those of the threshold that was written last."""
-        self.threshold = self.job.decision.threshold
+        self.threshold = self.job.task.decision.threshold
         self._shown.lock(False)
 
     def rethreshold(self) -> Any:
@@ -372,7 +372,7 @@ class Run:
             return f"Failed: {self.error}"
         words = outcome(self.series, self.error, kept, self._pixels.replaced)
         check = self._computation.check
-        failed = check is not None and check.disagrees and self.job.plan.exact
+        failed = check is not None and check.disagrees and self.job.task.plan.exact
         return f"{words}. {CHECK_FAILED}" if failed else words
 
     @property

@@ -45,7 +45,7 @@ class ViewOrder:
         if seen is None or seen.index != series.index:
             return ()
         if seen is not self._known[0]:
-            self._known = seen, series.job.plan.tiling.nearest(seen.box)
+            self._known = seen, series.task.plan.tiling.nearest(seen.box)
         return self._known[1]
 
     def follow(self) -> None:

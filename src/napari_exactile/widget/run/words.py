@@ -25,7 +25,7 @@ def duration(seconds: float) -> str:
 
 def percent(series: Series) -> int:
     """Return how much is done; 100 only where all is."""
-    return int(100 * series.done / series.tiles)
+    return int(100 * series.done / series.task.tiles)
 
 
 def inexact_words(plan: Plan) -> str:
@@ -39,7 +39,7 @@ def outcome(series: Series, error: str, kept: str, replaced: str = "") -> str:
 
     `replaced` is the layer, if there is one, that shows other pixels than those that were segmented.
     """
-    tiles = part_of(series.done, series.tiles, "tile")
+    tiles = part_of(series.done, series.task.tiles, "tile")
     reason = f"'{replaced}' shows other pixels now" if replaced else series.spoilt
     stopped = f"Stopped, as {reason}" if reason else ""
     if error:
@@ -50,7 +50,7 @@ def outcome(series: Series, error: str, kept: str, replaced: str = "") -> str:
     if not series.complete:
         return f"{stopped or 'Incomplete'}: {tiles} ({percent(series)} %){edited} - {kept}"
     of = f", for pixels that '{replaced}' no longer shows" if replaced else ""
-    if edited and series.job.plan.exact and not series.spoilt:
+    if edited and series.task.plan.exact and not series.spoilt:
         return f"Done{of}{edited} - {kept}"
     return f"Done{of}: {_exactness(series)}{edited}, {_ties(series)} - {kept}"
 
@@ -62,7 +62,7 @@ def _ties(series: Series) -> str:
 
 
 def _exactness(series: Series) -> str:
-    plan = series.job.plan
+    plan = series.task.plan
     if series.spoilt:
         return f"not exact, as {series.spoilt}"
     if plan.exact:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box
 from napari_exactile.images.normalize.steps import Normalization
-from napari_exactile.run.engine.passes.pass_records import Values
+from napari_exactile.run.engine.passes.pass_records import Statistics
 from napari_exactile.run.plan.settings import NumberType
 
 
@@ -27,7 +27,7 @@ class Remembered:
     near_ties: Mapping[int, int] = field(default_factory=dict)
     normalization: Normalization | None = None
     seconds: float = 0.0
-    passes: tuple[Values, ...] = ()
+    passes: tuple[Statistics, ...] = ()
     folder: Path | None = None
 
 
@@ -46,7 +46,7 @@ class Arrays(Protocol):
         """Hear of the image's statistics, before the first pass; may be called again."""
         ...
 
-    def surveyed(self, number: int, values: Values, seconds: float) -> None:
+    def surveyed(self, number: int, values: Statistics, seconds: float) -> None:
         """Hear what pass `number` (from 0) over the image has found, before the next one."""
         ...
 
@@ -77,7 +77,7 @@ class Memory:
     def measured(self, normalization: Normalization, seconds: float) -> None:
         """Do nothing: the job knows it."""
 
-    def surveyed(self, number: int, values: Values, seconds: float) -> None:
+    def surveyed(self, number: int, values: Statistics, seconds: float) -> None:
         """Do nothing, as above."""
 
     def labels(

@@ -10,7 +10,7 @@ from napari_exactile.geometry.interval import Box
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class CheckedWindow:
     """What was found in one window, which lies at `box` in the labels of its `plane` of a stack.
 
     Of `labels`, so many are `differing`, and of these so many are `near_ties`: both probabilities are so
@@ -30,11 +30,18 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class SpotCheck:
-    """Windows drawn with `seed`, and `how` they were computed again; or the `reason` why there are none."""
+    """Windows drawn with `seed`, and `how` they were computed again; or the `reason` why there are none.
+
+    >>> import napari_exactile as ex
+    >>> window = CheckedWindow((), (), labels=4096, differing=2, near_ties=2)
+    >>> check = ex.SpotCheck(seed=1, how="one pass over a crop", windows=(window,))
+    >>> check.labels, check.differing, check.agrees
+    (4096, 2, True)
+    """
 
     seed: int
     how: str = ""
-    windows: tuple[Window, ...] = ()
+    windows: tuple[CheckedWindow, ...] = ()
     reason: str = ""
 
     @property

@@ -29,10 +29,9 @@ from napari_exactile.network.traced.outputs import check_size, pick
 from napari_exactile.network.traced.trace import dtype_of, trace
 from napari_exactile.run.engine.passes.survey import Survey
 from napari_exactile.run.engine.pipeline import ReadAhead
-from napari_exactile.run.plan.settings import Method
+from napari_exactile.run.plan.methods import Method
+from napari_exactile.stopping import Check
 from napari_exactile.torchscript import is_script
-
-Check = Callable[[], None]
 
 # Multiply-accumulates that a CPU does while a network is traced for the shape of one more tile.
 TRACING_WORK = 1e9
@@ -69,22 +68,24 @@ class Executor:
 
     def reads(self, zone: Box, radius: tuple[int, ...], method: Method) -> Box | None:
         """Return the box of the padded image that `scores` reads for a zone; None where it reads none."""
-        if self._analysis.part(zone) is None:
-            return None
-        return self._tile(zone, radius) if method != "trimmed" else self._cone.reads_of(zone).get(0)
+        return None if self._analysis.part(zone) is None else method.reads(self, zone, radius)
 
     def scores(self, zone: Box, radius: tuple[int, ...], method: Method, check: Check) -> torch.Tensor:
         """Return (1, classes, *part) on the device, where part is the zone's of the output.
 
         `check` is called often and may raise to stop. The zone must have a part.
-
-        "trimmed" computes just what the zone depends on. "whole-tile" and "approximate" send the zone with
-        `radius` around it through the unchanged network and cut the zone out: the tiling of the papers.
         """
         part = self._analysis.part(zone)
         assert part is not None, "there is no output in this zone"
-        if method != "trimmed":
-            return self.through_network(self._tile(zone, radius), part, check)
+        found: torch.Tensor = method.scores(self, zone, radius, part, check)
+        return found
+
+    def read_trimmed(self, zone: Box) -> Box | None:
+        """Return the box of the padded image that a zone depends on."""
+        return self._cone.reads_of(zone).get(0)
+
+    def trimmed(self, zone: Box, part: Box, check: Check) -> torch.Tensor:
+        """Return the scores of a zone from just what it depends on."""
         output = self._analysis.graph.output
         scores = self.compute(self._cone, zone, check)[output]
         # At the end of the image, a zone may have elements that belong to the padding.
@@ -132,7 +133,8 @@ class Executor:
         padded, part = full_box(self._analysis.padded_shape), full_box(self._analysis.grid.shape)
         return self.through_network(padded, part, lambda: None)
 
-    def _tile(self, zone: Box, radius: tuple[int, ...]) -> Box:
+    def tile(self, zone: Box, radius: tuple[int, ...]) -> Box:
+        """Return the tile around a zone: with its radius, on multiples of F."""
         factor, shape = self._analysis.factor, self._analysis.padded_shape
         assert factor is not None
         return tuple(map(tile_around, zone, factor, radius, shape))

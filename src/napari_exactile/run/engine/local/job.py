@@ -14,77 +14,54 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_exactile.geometry.interval import Box, box_shape, full_box, moved, slices
+from napari_exactile.geometry.interval import Box, box_shape, full_box, slices
 from napari_exactile.geometry.tiling import Tile
 from napari_exactile.images.normalize.statistics import is_missing
 from napari_exactile.images.normalize.steps import Fill, Normalization
 from napari_exactile.images.read.underlying import look_for_gaps, notes_on
-from napari_exactile.images.source import ImageSource, check_channels
-from napari_exactile.models.load import Model
-from napari_exactile.network.analysis import Analysis
 from napari_exactile.run.engine import events
 from napari_exactile.run.engine.clock import Clock
 from napari_exactile.run.engine.control import Control, Queue
-from napari_exactile.run.engine.events import Cancelled, Event, TileFinished
+from napari_exactile.run.engine.events import Event, TileFinished
 from napari_exactile.run.engine.local.arrays import Arrays, Memory, as_numbers
-from napari_exactile.run.engine.local.decision import (
-    Decision,
-    Labelled,
-    check_meaning,
-    check_scores,
-    gives_words,
-)
 from napari_exactile.run.engine.local.executor import Executor
-from napari_exactile.run.engine.local.missing import missing_in, without_missing
+from napari_exactile.run.engine.local.missing import missing_in
 from napari_exactile.run.engine.local.seen import Seen
 from napari_exactile.run.engine.passes.kept_tensors import KeptTensors
 from napari_exactile.run.engine.passes.measuring import measured
-from napari_exactile.run.engine.passes.pass_records import Values
+from napari_exactile.run.engine.passes.pass_records import Statistics
 from napari_exactile.run.engine.passes.survey import Survey
 from napari_exactile.run.engine.pieces import Pieces
 from napari_exactile.run.engine.pipeline import ReadAhead, WriteBehind
 from napari_exactile.run.engine.result import Report, Result
 from napari_exactile.run.plan.ahead import AHEAD
-from napari_exactile.run.plan.devices import pick_device, scratch_memory
-from napari_exactile.run.plan.make import make_plan
-from napari_exactile.run.plan.plan import Plan
-from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.plan.devices import scratch_memory
+from napari_exactile.run.task.decision import (
+    Labelled,
+)
+from napari_exactile.run.task.task import Task
+from napari_exactile.stopping import Cancelled, Check
 from napari_exactile.torch_state import exact_arithmetic, exactly
-
-IsCancelled = Callable[[], bool]
 
 
 class Job:
-    """A segmentation that is prepared, run, stopped and continued.
+    """The segmentation of one plane of a task, which is prepared, run, stopped and continued.
 
-    Made of values only: nothing is read before `run`. `labels` holds the classes of finished zones and
-    `unfinished` elsewhere, `probabilities` those of finished zones and NaN elsewhere; where the output is
-    values, there are no labels and `probabilities` holds the values. Both cover the box `labelled` of the
-    output and are made by `arrays`. One thread at a time may call `run`; others may read them meanwhile.
-    `begun` and `ended` say when it ran first and last, here.
-    `plan` and `normalization` are given where they are known already.
+    Nothing is read before `run`. `labels` holds the classes of finished zones and the task's `unfinished`
+    elsewhere, `probabilities` those of finished zones and NaN elsewhere; where the output is values, there
+    are no labels and `probabilities` holds the values. Both cover the box `labelled` of the output and are
+    made by `arrays`. One thread at a time may call `run`; others may read them meanwhile. `begun` and `ended`
+    say when it ran first and last, here. `normalization` is given where it is known already.
     """
 
     def __init__(
         self,
-        source: ImageSource,
-        model: Model,
-        analysis: Analysis,
-        settings: Settings,
+        task: Task,
+        number: int = 0,
         arrays: Arrays | None = None,
-        plan: Plan | None = None,
         normalization: Normalization | None = None,
-    ) -> None:  # fmt: skip
-        check_channels(source.channels, model.card.channels, getattr(source, "name", "image"))
-        check_scores(analysis.scores_dtype)
-        check_meaning(model.card, analysis, settings.output_kind)
-        if settings.method == "whole-tile":
-            analysis = analysis.for_whole_tiles
-        self.source, self.model, self.analysis, self.settings = source, model, analysis, settings
-        self.device = pick_device(settings.device)
-        self.plan = plan or make_plan(analysis, settings, self.device)
-        self.decision = Decision.of(model.card, analysis, settings.threshold, settings.output_kind)
-        self.labelled = self._part(self.plan.tiling.region)
+    ) -> None:
+        self.task, self.source = task, task.planes.sources[number]
         self._arrays = arrays or Memory()
         self._remembered = remembered = self._arrays.remembered()
         self._here: dict[int, int] = {}  # near-ties of the tiles that were finished here
@@ -95,18 +72,8 @@ class Job:
         self.labels: NDArray[Any] | None = None
         self.probabilities: NDArray[Any] | None = None
         self._normalization = normalization or remembered.normalization
-        self._pieces, self._seen = Pieces(self.plan, analysis, self.device), Seen(self.decision)
+        self._pieces, self._seen = Pieces(task.plan, task.analysis, task.device), Seen(task.decision)
         self._survey = self._new_survey()
-
-    @property
-    def classes(self) -> int:
-        """Number of label values."""
-        return self.decision.count
-
-    @property
-    def unfinished(self) -> int:
-        """The label of pixels that no tile has reached yet: the one after the last class."""
-        return self.classes
 
     @property
     def started(self) -> bool:
@@ -126,7 +93,7 @@ class Job:
     @property
     def complete(self) -> bool:
         """Whether every tile is done."""
-        return len(self.done) == len(self.plan)
+        return len(self.done) == len(self.task.plan)
 
     @property
     def seconds(self) -> float:
@@ -134,12 +101,10 @@ class Job:
         return self._clock.seconds
 
     @exactly
-    def run(
-        self, is_cancelled: IsCancelled = lambda: False, control: Control | None = None
-    ) -> Generator[Event, None, None]:
-        """Do what is left, telling each step; stops between operators once `is_cancelled()` is true.
+    def run(self, control: Control | None = None) -> Generator[Event, None, None]:
+        """Do what is left, telling each step; stops between operators once it is cancelled.
 
-        `control` pauses between tiles and says which come first; labels do not depend on their order.
+        `control` stops it, pauses between tiles and says which come first; labels depend on no order.
         Raises ValueError for pixels that cannot be used, before anything is made, and TileError where a tile
         fails. Finished tiles are kept in any case, and running again continues.
         """
@@ -149,10 +114,10 @@ class Job:
         try:
             with self._clock.running(control):
                 if not self.complete:
-                    yield from control.pausing(self.prepare(is_cancelled), is_cancelled)
+                    yield from control.pausing(self.prepare(control.check))
                 self._make_arrays()
-                yield events.Ready(len(self.plan), len(self.done))
-                yield from self._tiles(is_cancelled, control)
+                yield events.Ready(len(self.task.plan), len(self.done))
+                yield from self._tiles(control)
         except Cancelled:
             yield events.Finished(cancelled=True)
         else:
@@ -160,30 +125,20 @@ class Job:
         finally:
             self.ended = datetime.now(UTC)
 
-    def place(self, zone: Box) -> Box | None:
-        """Return where the labels of a zone lie in the arrays; None where it has none."""
-        part = self.analysis.part(zone)
-        return part and moved(part, [-side.start for side in self.labelled])
-
-    def for_whole_tiles(self) -> Job:
-        """Return the job whose image whole tiles can be cut from: itself, or one that pads it evenly."""
-        even = self.analysis.for_whole_tiles
-        if even is self.analysis:
-            return self
-        return Job(self.source, self.model, even, self.settings, normalization=self._normalization)
-
     def forget(self) -> None:
         """Let go of what was kept between passes over the image; for a job that is complete."""
         self._survey.kept.keep_only(())
         self._survey = self._new_survey()
 
     def _new_survey(self) -> Survey:
-        limit = self.settings.scratch_limit
+        limit = self.task.settings.scratch_limit
         memory = scratch_memory() if limit is None else min(limit, scratch_memory())
         kept, known = KeptTensors(memory, self._remembered.folder), self._remembered.passes
-        return Survey(self.analysis, self.plan.schedule, self.plan.zor, kept, known, self._surveyed)
+        return Survey(
+            self.task.analysis, self.task.plan.schedule, self.task.plan.zor, kept, known, self._surveyed
+        )
 
-    def _surveyed(self, number: int, values: Values) -> None:
+    def _surveyed(self, number: int, values: Statistics) -> None:
         self._arrays.surveyed(number, values, self.seconds)
 
     def result(self) -> Result:
@@ -200,10 +155,10 @@ class Job:
         for _event in self.measure():
             pass
         scores = self.executor().whole()
-        result, labels = self.decided(scores, full_box(self.analysis.grid.shape)), None
+        result, labels = self.decided(scores, full_box(self.task.analysis.grid.shape)), None
         self._seen.look(scores, result)
         if result.labels is not None:
-            labels = result.labels.cpu().numpy().astype(np.min_scalar_type(self.unfinished))
+            labels = result.labels.cpu().numpy().astype(np.min_scalar_type(self.task.unfinished))
         seconds = time.perf_counter() - started
         report = replace(
             self.report(), shape=self.source.shape, exact=True, method="one pass", tiles=1, tiles_done=1,
@@ -214,20 +169,21 @@ class Job:
 
     def report(self) -> Report:
         """Return how the result came about, as far as it is."""
-        plan, grid = self.plan, self.analysis.grid
-        region = self.settings.region or full_box(self.source.shape)
+        plan, grid = self.task.plan, self.task.analysis.grid
+        region = self.task.settings.region or full_box(self.source.shape)
         return Report(
-            self.model.name, box_shape(region), plan.exact, plan.method, plan.factor,
-            self.analysis.context, plan.radius, plan.zor, len(plan), len(self.done),
+            self.task.model.name, box_shape(region), plan.exact, plan.method.name, plan.factor,
+            self.task.analysis.context, plan.radius, plan.zor, len(plan), len(self.done),
             len(plan.schedule.passes), plan.redundancy,
-            self.near_ties, self.seconds, str(self.device), self._known_normalization(), torch.__version__,
-            box_shape(self.labelled), tuple(map(float, grid.stride)), tuple(map(float, grid.offset)),
-            "; ".join(map(str, self.analysis.refusals)), self.settings.ignore,
-            gives_words(self.decision, self.model.card, self.analysis, self.settings.output_kind),
+            self.near_ties, self.seconds, str(self.task.device), self._known_normalization(),
+            torch.__version__,
+            box_shape(self.task.labelled), tuple(map(float, grid.stride)), tuple(map(float, grid.offset)),
+            "; ".join(map(str, self.task.analysis.refusals)), self.task.settings.ignore,
+            self.task.gives,
             # Of labels that were computed here, and all of them: others have not been seen.
-            self._odd() if len(self._here) == len(self.plan) else (),
-            notes=(*self.model.card.notes, *notes_on(self.source)),
-            left_out=self._left_out, padding=self.analysis.padding,
+            self._odd() if len(self._here) == len(self.task.plan) else (),
+            notes=(*self.task.model.card.notes, *notes_on(self.source)),
+            left_out=self._left_out, padding=self.task.analysis.padding,
         )  # fmt: skip
 
     def decided(self, scores: torch.Tensor, part: Box) -> Labelled:
@@ -235,10 +191,12 @@ class Job:
 
         Raises ValueError where the network gives NaN.
         """
-        result = self.decision.decide(scores)
-        if is_missing(self.settings.ignore):
-            missing = missing_in(self.source, self.analysis.grid, part)
-            return without_missing(result, missing, self.decision, self.model.card.background or 0)
+        result = self.task.decision.decide(scores)
+        if is_missing(self.task.settings.ignore):
+            missing = missing_in(self.source, self.task.analysis.grid, part)
+            if missing.any():
+                where = torch.from_numpy(missing).to(scores.device)
+                return self.task.decision.without(result, where, self.task.model.card.background or 0)
         return result
 
     @property
@@ -248,29 +206,27 @@ class Job:
         return sum(step.pixels or 0 for step in steps if isinstance(step, Fill))
 
     def _odd(self) -> tuple[str, ...]:
-        is_yes_or_no = self.decision.kind == "threshold"
-        names = ("no", "yes") if is_yes_or_no else self.model.card.class_names(self.classes)
-        return tuple(self._seen.warnings(names))
+        return tuple(self._seen.warnings(self.task.decision.names(self.task.model.card)))
 
-    def measure(self, is_cancelled: IsCancelled = lambda: False) -> Iterator[Event]:
+    def measure(self, check: Check = lambda: None) -> Iterator[Event]:
         """Read the whole image once, for its statistics and to find pixels that cannot be used.
 
         Does nothing where that has been done. Raises ValueError for such pixels, and Cancelled.
         """
         if self._normalization is not None:
             return
-        self._normalization = yield from measured(self.source, self.model, self.settings, is_cancelled)
+        self._normalization = yield from measured(self.source, self.task.model, self.task.settings, check)
 
     @exactly
-    def prepare(self, is_cancelled: IsCancelled = lambda: False) -> Generator[Event, None, None]:
+    def prepare(self, check: Check = lambda: None) -> Generator[Event, None, None]:
         """Learn all that must be known of the whole image before its first zone can be computed.
 
         Does what is left of it. Raises as `measure` does, and TileError where a tile of a pass fails.
         """
-        yield from self.measure(is_cancelled)
+        yield from self.measure(check)
         self._arrays.measured(self._known_normalization(), self.seconds)
         if not self._survey.complete:
-            yield from self._survey.run(self.executor(), self._pieces, events.checker(is_cancelled))
+            yield from self._survey.run(self.executor(), self._pieces, check)
         # Of tiles that were finished before, it may be known only now which ones count.
         self._count(self._arrays.remembered().near_ties)
 
@@ -282,20 +238,20 @@ class Job:
     def _make_arrays(self) -> None:
         if self.started:
             return
-        shape, decision = box_shape(self.labelled), self.decision
-        if decision.kind != "values":
-            leading, dtype = decision.leading, np.min_scalar_type(self.unfinished)
-            self.labels = self._arrays.labels(leading, shape, dtype, self.unfinished)
-        if decision.kind == "values" or self.settings.probabilities:
+        shape, decision = box_shape(self.task.labelled), self.task.decision
+        if decision.labels:
+            leading, dtype = decision.leading, np.min_scalar_type(self.task.unfinished)
+            self.labels = self._arrays.labels(leading, shape, dtype, self.task.unfinished)
+        if decision.keeps_numbers(bool(self.task.settings.probabilities)):
             self.probabilities = self._arrays.probabilities(
-                (decision.channels,), shape, self.settings.number_type
+                (decision.channels,), shape, self.task.settings.number_type
             )
 
-    def _tiles(self, is_cancelled: IsCancelled, control: Control) -> Iterator[Event]:
+    def _tiles(self, control: Control) -> Iterator[Event]:
         executor = self.executor()
         with executor.reading_ahead() as ahead, WriteBehind(at_once=self._in_memory) as writer:
             try:
-                yield from self._computed(executor, ahead, writer, is_cancelled, control)
+                yield from self._computed(executor, ahead, writer, control)
                 yield from writer.finished(wait=True)
             except Exception:  # Cancelled is one: what has been computed is kept in any case, and told
                 yield from writer.finished(wait=True)
@@ -303,17 +259,19 @@ class Job:
 
     def _computed(
         self, executor: Executor, ahead: ReadAhead[torch.Tensor], writer: WriteBehind,
-        is_cancelled: IsCancelled, control: Control,
+        control: Control,
     ) -> Iterator[Event]:  # fmt: skip
         """Compute what is left, in the order that the control gives, and hand it to the writer."""
-        queue = Queue((index for index in range(len(self.plan)) if index not in self.done), control.order)
-        compute = partial(self._zone, executor, writer, events.checker(is_cancelled))
+        queue = Queue(
+            (index for index in range(len(self.task.plan)) if index not in self.done), control.order
+        )
+        compute = partial(self._zone, executor, writer, control.check)
         expect = partial(self._expect, executor, ahead)
         while queue:
             yield from writer.finished(wait=control.paused)
-            yield from control.gate(is_cancelled)
-            events.checker(is_cancelled)()
-            tile, *upcoming = map(self.plan.tiling.tile, queue.first(1 + AHEAD))
+            yield from control.gate()
+            control.check()
+            tile, *upcoming = map(self.task.plan.tiling.tile, queue.first(1 + AHEAD))
             queue.remove(tile.index)
             yield events.TileStarted(tile.index)
             pieces = yield from self._pieces.compute(tile, upcoming, compute, expect)
@@ -321,13 +279,13 @@ class Job:
             writer.end(tile, writes, partial(self._finish, tile, sum(ties for ties, _ in pieces)))
 
     def _expect(self, executor: Executor, ahead: ReadAhead[torch.Tensor], zones: Iterable[Box]) -> None:
-        radius, method = self.plan.radius, self.plan.method
+        radius, method = self.task.plan.radius, self.task.plan.method
         boxes = (executor.reads(zone, radius, method) for zone in zones)
         ahead.expect(box for box in boxes if box is not None)
 
     def _finish(self, tile: Tile, near_ties: int) -> TileFinished:
         """Let the arrays know of a tile that is written; only then does it count as done."""
-        self._arrays.finished(tile.index, self.place(tile.zone), near_ties, self.seconds)
+        self._arrays.finished(tile.index, self.task.in_arrays(tile.zone), near_ties, self.seconds)
         self._here[tile.index] = near_ties
         self.near_ties += near_ties
         self.done.add(tile.index)
@@ -341,7 +299,7 @@ class Job:
         """Return what computes the scores of zones of this job's image; its statistics must be known."""
         known = self._known_normalization()
         return Executor(
-            self.source, known, self.model.module, self.analysis, self.device, self._survey
+            self.source, known, self.task.model.module, self.task.analysis, self.task.device, self._survey
         )  # fmt: skip
 
     def _known_normalization(self) -> Normalization:
@@ -353,25 +311,20 @@ class Job:
         self, executor: Executor, writer: WriteBehind, check: Callable[[], None], zone: Box
     ) -> tuple[int, Future[None] | None]:
         """Compute a zone and hand it to the writer; return its near-ties and what waits to be written."""
-        part = self.analysis.part(zone)
+        part = self.task.analysis.part(zone)
         if part is None:
             return 0, None  # between two elements of the output, at the edge of what it covers
-        scores = executor.scores(zone, self.plan.radius, self.plan.method, check)
+        scores = executor.scores(zone, self.task.plan.radius, self.task.plan.method, check)
         result = self.decided(scores, part)
         self._seen.look(scores, result)
         return result.near_ties, writer.write(self._write(part, result))
 
     def _numbers(self, result: Labelled) -> NDArray[Any]:
-        return as_numbers(result.probabilities.float().cpu().numpy(), self.settings.number_type)
-
-    def _part(self, region: Box) -> Box:
-        part = self.analysis.part(region)
-        assert part is not None, "the plan refuses such regions"
-        return part
+        return as_numbers(result.probabilities.float().cpu().numpy(), self.task.settings.number_type)
 
     def _write(self, part: Box, result: Labelled) -> Callable[[], None]:
         """Return what writes the results of one part; it may be called from another thread."""
-        index: Any = (..., *slices(part, self.labelled))
+        index: Any = (..., *slices(part, self.task.labelled))
         labels = None if result.labels is None else result.labels.cpu().numpy()
         kept = None if self.probabilities is None else self._numbers(result)
 

@@ -6,13 +6,11 @@ from math import floor
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from napari_exactile.geometry.grid import OutputGrid
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.images.source import ImageSource
-from napari_exactile.run.engine.local.decision import Decision, Labelled
 
 
 def missing_in(source: ImageSource, grid: OutputGrid, part: Box) -> NDArray[np.bool_]:
@@ -33,24 +31,3 @@ def missing_in(source: ImageSource, grid: OutputGrid, part: Box) -> NDArray[np.b
     index: Any = np.ix_(*(place - side.start for place, side in zip(places, window, strict=True)))
     taken: NDArray[np.bool_] = found[index]
     return taken
-
-
-def without_missing(
-    result: Labelled, missing: NDArray[np.bool_], decision: Decision, background: int
-) -> Labelled:
-    """Return a result whose missing pixels are the background, for certain; values there are NaN."""
-    if not missing.any():
-        return result
-    where = torch.from_numpy(missing).to(result.probabilities.device)
-    chances, labels = result.probabilities.clone(), result.labels
-    if decision.kind == "values":
-        chances[:, where] = torch.nan
-        return Labelled(None, result.near_ties, chances)
-    assert labels is not None, "only values have none"
-    labels = labels.clone()
-    index: Any = (..., where)
-    labels[index] = background if decision.kind == "classes" else 0
-    chances[:, where] = 0
-    if decision.kind == "classes":
-        chances[background, where] = 1
-    return Labelled(labels, result.near_ties, chances)

@@ -6,10 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
-from napari_exactile.run.engine.local.decision import Decision, Labelled
-
-# Sums of probabilities can be so far from 1 in coarse numbers.
-UNITY = 2e-2
+from napari_exactile.run.task.decision import Decision, Labelled
 
 
 class Seen:
@@ -20,8 +17,7 @@ class Seen:
 
     def __init__(self, decision: Decision) -> None:
         self._decision, self._label = decision, -1
-        self._several = decision.kind == "values"
-        self._logits = decision.kind == "values" or decision.scale != "logits"
+        self._several, self._logits = not decision.labels, not decision.reads_logits
         self.zones = 0
 
     def look(self, scores: torch.Tensor, result: Labelled) -> None:
@@ -33,28 +29,14 @@ class Seen:
             self._label = low
         if not self._logits:
             least, most = (float(one) for one in scores.aminmax())
-            self._logits = least < 0 or most > 1 or not self._adds_up(scores)
-
-    def _adds_up(self, scores: torch.Tensor) -> bool:
-        """Return whether the scores of classes add up to one at each pixel; those of yes or no need not."""
-        sums = scores.float().sum(dim=1)
-        return self._decision.kind != "classes" or bool(((sums - 1).abs() < UNITY).all())
+            self._logits = least < 0 or most > 1 or not self._decision.like_probabilities(scores)
 
     def warnings(self, names: tuple[str, ...]) -> Iterator[str]:
         """Yield what is odd about all that was seen; labels have these names."""
         if not self.zones:
             return
-        if not self._logits and self._decision.kind == "classes":
-            yield (
-                "all scores lie between 0 and 1 and add up to 1, as probabilities do, and were read as "
-                "logits, which flattens them: if they are probabilities, let it end in torch.softmax, "
-                "or load it with probabilities=True"
-            )
-        elif not self._logits:
-            yield (
-                "all scores lie between 0 and 1, as probabilities do, and were read as logits: if they are "
-                'probabilities, choose the output kind "probabilities"'
-            )
+        if not self._logits:
+            yield self._decision.doubt
         if not self._several:
             name = f" ({names[self._label]})" if self._label < len(names) else ""
             yield f"all pixels have the same label, {self._label}{name}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 
 import torch
 
@@ -14,9 +14,10 @@ from napari_exactile.images.work import Work
 from napari_exactile.models.card import ModelCard
 from napari_exactile.models.load import Model
 from napari_exactile.network.traced.trace import dtype_of
-from napari_exactile.run.engine.events import Cancelled, Event, Measuring
+from napari_exactile.run.engine.events import Event, Measuring
 from napari_exactile.run.engine.passes.measured_values import MeasuredValues
 from napari_exactile.run.plan.settings import Settings
+from napari_exactile.stopping import Check
 
 VALUES = MeasuredValues()
 
@@ -28,7 +29,7 @@ def asked_steps(card: ModelCard, settings: Settings) -> tuple[Step, ...]:
 
 
 def measured(
-    source: ImageSource, model: Model, settings: Settings, is_cancelled: Callable[[], bool]
+    source: ImageSource, model: Model, settings: Settings, check: Check
 ) -> Generator[Event, None, Normalization]:
     """Return the normalisation that a model or a person asks for, with the values of this image.
 
@@ -42,7 +43,7 @@ def measured(
     known = None if pixels is None else VALUES.of_pixels(pixels, steps, ignore)
     if known is None:
         measuring = statistics.measure(source, steps, ignore, largest)
-        known = yield from _read(Work(measuring), is_cancelled)
+        known = yield from _read(Work(measuring), check)
         # While it was being read, somebody may have written to the file.
         if pixels is not None and fingerprint(source) == pixels:
             VALUES.keep(pixels, steps, ignore, known)
@@ -55,11 +56,8 @@ def last_measured(source: ImageSource, card: ModelCard, settings: Settings) -> N
     return VALUES.last_of(source, asked_steps(card, settings), settings.ignore)
 
 
-def _read(
-    measuring: Work[float, Normalization], is_cancelled: Callable[[], bool]
-) -> Generator[Event, None, Normalization]:
+def _read(measuring: Work[float, Normalization], check: Check) -> Generator[Event, None, Normalization]:
     for fraction in measuring:
-        if is_cancelled():
-            raise Cancelled
+        check()
         yield Measuring(fraction)
     return measuring.made

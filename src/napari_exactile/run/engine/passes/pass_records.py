@@ -12,11 +12,11 @@ import torch
 from napari_exactile.network.whole.reductions import Partial
 
 # What one pass has found: float64 tensors by the keys of its statistics.
-Values = Mapping[int, Partial]
+Statistics = Mapping[int, Partial]
 Record = dict[str, Any]
 
 
-def record_of(number: int, values: Values) -> Record:
+def record_of(number: int, values: Statistics) -> Record:
     """Return the record of pass `number` (from 0), to the last bit: numbers in decimals would not all be.
 
     >>> record_of(0, {7: (torch.tensor([0.5], dtype=torch.float64),)})
@@ -25,20 +25,20 @@ def record_of(number: int, values: Values) -> Record:
     return {"pass": number, "values": {str(key): [*map(_packed, one)] for key, one in values.items()}}
 
 
-def known_passes(records: Iterable[Record], before: Iterable[Values] = ()) -> tuple[Values, ...]:
+def known_passes(records: Iterable[Record], before: Iterable[Statistics] = ()) -> tuple[Statistics, ...]:
     """Return what the first passes have found, in order, as far as there are records of all of them.
 
     A pass that was done again makes those after it void, which were made from what it had found before. The
     records come after those of which `before` is what they gave.
     """
-    known: list[Values] = list(before)
+    known: list[Statistics] = list(before)
     for record in records:
         if record["pass"] <= len(known):
             known[record["pass"] :] = [_values(record)]
     return tuple(known)
 
 
-def _values(record: Record) -> Values:
+def _values(record: Record) -> Statistics:
     return {int(key): tuple(map(_unpacked, one)) for key, one in record["values"].items()}
 
 

@@ -17,15 +17,14 @@ from napari_exactile.network.whole.reductions import Partial
 from napari_exactile.run.engine import events
 from napari_exactile.run.engine.events import Event
 from napari_exactile.run.engine.passes.kept_tensors import KeptTensors
-from napari_exactile.run.engine.passes.pass_records import Values
+from napari_exactile.run.engine.passes.pass_records import Statistics
 from napari_exactile.run.engine.pieces import Pieces
 from napari_exactile.run.engine.pipeline import ReadAhead
 from napari_exactile.run.plan.ahead import AHEAD
+from napari_exactile.stopping import Check
 
 if TYPE_CHECKING:
     import torch
-
-Check = Callable[[], None]
 
 
 class Computing(Protocol):
@@ -51,7 +50,8 @@ class Survey:
 
     def __init__(
         self, analysis: Analysis, schedule: Schedule, zone: tuple[int, ...], kept: KeptTensors,
-        known: Sequence[Values] = (), tell: Callable[[int, Values], None] = lambda number, values: None,
+        known: Sequence[Statistics] = (),
+        tell: Callable[[int, Statistics], None] = lambda number, values: None,
     ) -> None:  # fmt: skip
         self.analysis, self.schedule, self.kept = analysis, schedule, kept
         self.values: dict[int, Partial] = {}

@@ -12,48 +12,36 @@ from napari_exactile.images.normalize.steps import Normalization
 from napari_exactile.images.read.fingerprint import ChangedError
 from napari_exactile.images.read.underlying import begin_reading, end_reading
 from napari_exactile.images.source import Planes
-from napari_exactile.models.load import Model
-from napari_exactile.network.analysis import Analysis
 from napari_exactile.run.engine import events
 from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.events import Event
 from napari_exactile.run.engine.local.arrays import Arrays, Memory
-from napari_exactile.run.engine.local.job import IsCancelled, Job
+from napari_exactile.run.engine.local.job import Job
 from napari_exactile.run.engine.local.unchanged import Unchanged
 from napari_exactile.run.engine.passes.measuring import measured
 from napari_exactile.run.engine.result import Report, Result, summed
-from napari_exactile.run.plan.plan import Plan
-from napari_exactile.run.plan.settings import NumberType, Settings
+from napari_exactile.run.plan.settings import NumberType
+from napari_exactile.run.task.task import Task
+from napari_exactile.stopping import Cancelled
 
 
 class Series:
-    """One job for each plane of a stack, one after the other; an image by itself is a series of one.
+    """One job for each plane of a task, one after the other; an image by itself is a series of one.
 
     The arrays are (*leading, *stack, *shape). Planes that are not asked for keep 0. As with a Job, one thread
-    at a time may call `run`, which continues what was stopped. A `plan` is given where it is known already.
-    `notes` are what its report is to say beside what the run finds. `spoilt` says, if so, that image or
-    model were changed during a run: nobody knows then what the labels are of. `edited` tells whether labels
-    were changed by hand since; whoever shows them sets it.
+    at a time may call `run`, which continues what was stopped. `spoilt` says, if so, that image or model were
+    changed during a run: nobody knows then what the labels are of. `edited` tells whether labels were changed
+    by hand since; whoever shows them sets it.
     """
 
-    def __init__(
-        self, planes: Planes, model: Model, analysis: Analysis, settings: Settings,
-        arrays: PlaneArrays | None = None, plan: Plan | None = None, notes: tuple[str, ...] = (),
-    ) -> None:  # fmt: skip
-        self.planes, self.model, self.analysis, self.settings = planes, model, analysis, settings
-        self.notes = notes
-        self._shared: PlaneArrays = arrays or _Shared(planes, Memory())
+    def __init__(self, task: Task, arrays: PlaneArrays | None = None) -> None:
+        self.task = task
+        self._shared: PlaneArrays = arrays or _Shared(task.planes, Memory())
         self._together: Normalization | None = None
-        self._plan = plan
-        self._unchanged, self.spoilt, self.edited = Unchanged(planes.whole, model, analysis), "", False
+        self._unchanged = Unchanged(task.planes.whole, task.model, task.analysis)
+        self.spoilt, self.edited = "", False
         self.jobs = [self._job(0)]
-        begin_reading(planes.whole)
-
-    def in_store(self, arrays: PlaneArrays, plan: Plan, notes: tuple[str, ...]) -> Series:
-        """Return the same, begun anew with the arrays and the plan of a store, and with notes about it."""
-        return Series(
-            self.planes, self.model, self.analysis, self.settings, arrays, plan, (*self.notes, *notes)
-        )
+        begin_reading(task.planes.whole)
 
     @property
     def job(self) -> Job:
@@ -63,12 +51,7 @@ class Series:
     @property
     def index(self) -> tuple[int, ...]:
         """The place of that plane in the stack."""
-        return self.planes.indices[len(self.jobs) - 1]
-
-    @property
-    def tiles(self) -> int:
-        """Tiles of all planes."""
-        return len(self.job.plan) * len(self.planes.sources)
+        return self.task.planes.indices[len(self.jobs) - 1]
 
     @property
     def done(self) -> int:
@@ -78,7 +61,7 @@ class Series:
     @property
     def complete(self) -> bool:
         """Whether every tile of every plane is done."""
-        return self.done == self.tiles
+        return self.done == self.task.tiles
 
     @property
     def near_ties(self) -> int:
@@ -98,47 +81,46 @@ class Series:
         """
         return self._shared.all_probabilities
 
-    def run(
-        self, is_cancelled: IsCancelled = lambda: False, control: Control | None = None
-    ) -> Iterator[Event]:
+    def run(self, control: Control | None = None) -> Iterator[Event]:
         """Do what is left of all planes; tells, raises and pauses as `Job.run` does, plane by plane.
 
         Raises ChangedError, too, where the image or the model is not what it was.
         """
         self._unchanged.check()
         try:
-            yield from self._run(is_cancelled, control or Control())
+            yield from self._run(control or Control())
         except Exception as error:
             self._look_again()
-            if not isinstance(error, events.Cancelled):
+            if not isinstance(error, Cancelled):
                 raise
         else:
             self._look_again()
         finally:
-            end_reading(self.planes.whole)
+            end_reading(self.task.planes.whole)
         yield events.Finished(cancelled=not self.complete)
 
     def _look_again(self) -> None:
         """Raise ChangedError where image or model were changed during the run: that explains all errors."""
-        end_reading(self.planes.whole)  # what was kept of the image would be compared with itself
+        end_reading(self.task.planes.whole)  # what was kept of the image would be compared with itself
         if change := self._unchanged.change():
             self.spoilt = (
                 f"{change.what} was changed during the run, so labels may be of either version of it"
             )
             raise ChangedError(f"{self.spoilt}: {change.remedy}")
 
-    def _run(self, is_cancelled: IsCancelled, control: Control) -> Iterator[Event]:
-        yield from control.pausing(self._measure(is_cancelled), is_cancelled)
-        for number, _source in enumerate(self.planes.sources):
+    def _run(self, control: Control) -> Iterator[Event]:
+        yield from control.pausing(self._measure(control))
+        planes = len(self.task.planes.sources)
+        for number in range(planes):
             if number == len(self.jobs):
                 self.jobs[-1].forget()
                 self.jobs.append(self._job(number))
             job = self.jobs[number]
             if job.complete and job.started:
                 continue
-            if len(self.planes.sources) > 1:
-                yield events.PlaneStarted(number + 1, len(self.planes.sources))
-            for event in job.run(is_cancelled, control):
+            if planes > 1:
+                yield events.PlaneStarted(number + 1, planes)
+            for event in job.run(control):
                 if not isinstance(event, events.Finished):
                     yield event
             if not job.complete:
@@ -148,13 +130,13 @@ class Series:
         """Return how the planes came about; their statistics are those of the first."""
         reports = [job.report() for job in self.jobs if job.started]
         whole = reports[0]
-        if self.planes.shape:
-            whole = replace(summed(reports, self.planes.shape), tiles=self.tiles)
-        if self.settings.together:  # each plane has counted those of all
+        if self.task.planes.shape:
+            whole = replace(summed(reports, self.task.planes.shape), tiles=self.task.tiles)
+        if self.task.settings.together:  # each plane has counted those of all
             whole = replace(whole, left_out=reports[0].left_out)
-        scale = self.model.card.scale_warning(self.planes.pixel_size)
+        scale = self.task.model.card.scale_warning(self.task.planes.pixel_size)
         warnings = tuple(filter(None, [scale, *whole.warnings]))
-        whole = replace(whole, warnings=warnings, notes=(*self.notes, *whole.notes))
+        whole = replace(whole, warnings=warnings, notes=(*self.task.notes, *whole.notes))
         reasons = "; ".join(filter(None, [whole.reason, self.spoilt]))
         whole = replace(whole, exact=whole.exact and not self.edited, edited=self.edited)
         return replace(whole, exact=False, reason=reasons) if self.spoilt else whole
@@ -165,20 +147,25 @@ class Series:
             raise RuntimeError("there is no result before run()")
         return Result(self.labels, self.probabilities, self.report())
 
-    def _measure(self, is_cancelled: IsCancelled) -> Iterator[Event]:
+    def _measure(self, control: Control) -> Iterator[Event]:
         """Measure the stack as one image, if that is asked for."""
-        if not self.settings.together or not self.planes.shape or self._together is not None:
+        task = self.task
+        if not task.settings.together or not task.planes.shape or self._together is not None:
             return
         if self.job.normalization is not None:  # from before
             self._together = self.job.normalization
             return
-        self._together = yield from measured(self.planes.whole, self.model, self.settings, is_cancelled)
+        self._together = yield from measured(task.planes.whole, task.model, task.settings, control.check)
         self.jobs = [self._job(0)]
 
+    def decide(self, task: Task) -> None:
+        """Take the decision of another task, by which the labels have been written anew."""
+        self.task = task
+        for job in self.jobs:
+            job.task = task
+
     def _job(self, number: int) -> Job:
-        source, arrays = self.planes.sources[number], self._shared.at(number)
-        plan = self.jobs[0].plan if number else self._plan
-        return Job(source, self.model, self.analysis, self.settings, arrays, plan, self._together)
+        return Job(self.task, number, self._shared.at(number), self._together)
 
 
 class PlaneArrays(Protocol):

@@ -16,10 +16,9 @@ from napari_exactile.images.sample import image_hash
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.traced.graph import Graph, Ref
-from napari_exactile.run.engine.local.decision import Decision
-from napari_exactile.run.engine.local.job import Job
-from napari_exactile.run.engine.schedule.series import Series
 from napari_exactile.run.plan.settings import Device, Settings
+from napari_exactile.run.task.decision import Decision
+from napari_exactile.run.task.task import Task
 
 Identity = dict[str, Any]
 # What `identity` has said from the beginning: a store that does not say it is damaged.
@@ -30,33 +29,33 @@ ALWAYS = (
 )  # fmt: skip
 
 
-def identity(series: Series) -> Identity:
-    """Return what the labels of a series depend on, by names for people; all values fit into JSON.
+def identity(task: Task) -> Identity:
+    """Return what the labels of a task depend on, by names for people; all values fit into JSON.
 
     The image is known by its shape, its type and a hash of 32 places, which are read, and by times and sizes
     of its files where they are known; the model by a hash of its operators and weights. Raises ChangedError
     where a file is no longer what was opened.
     """
-    job, settings, source = series.job, series.settings, series.planes.whole
-    chosen = series.model.card.normalization if settings.normalization == "model" else settings.normalization
+    settings, source = task.settings, task.planes.whole
+    chosen = task.model.card.normalization if settings.normalization == "model" else settings.normalization
     stamped = {"image file": stamp} if (stamp := stamp_of(source)) else {}
     return {
         "image shape": [source.channels, *source.shape],
         **stamped,
         "image content": image_hash(source),
-        "model": model_hash(series.model, series.analysis),
-        "decision": _words(job.decision),
-        "type of probabilities or values": _number_type(job),
+        "model": model_hash(task.model, task.given),
+        "decision": _words(task.decision),
+        "type of probabilities or values": _number_type(task),
         "normalization": steps_as_json(steps_of(chosen)),
         "normalization of the planes together": settings.together,
         "value to ignore": _as_json(settings.ignore),
         "method": settings.method,
         "tile": settings.tile,
-        "radius": list(job.plan.radius),
-        "size factor": list(job.plan.factor),
-        "padding": list(job.analysis.padding),
+        "radius": list(task.plan.radius),
+        "size factor": list(task.plan.factor),
+        "padding": list(task.analysis.padding),
         "region": settings.region and [[side.start, side.stop] for side in settings.region],
-        "device": job.device.type,
+        "device": task.device.type,
     }
 
 
@@ -70,9 +69,9 @@ def _words(decision: Decision) -> str:
     )
 
 
-def _number_type(job: Job) -> str:
-    kept = job.decision.kind == "values" or job.settings.probabilities
-    return job.settings.number_type if kept else "none"
+def _number_type(task: Task) -> str:
+    kept = task.decision.keeps_numbers(bool(task.settings.probabilities))
+    return task.settings.number_type if kept else "none"
 
 
 def differing(old: Identity, new: Identity) -> str:

@@ -1,4 +1,4 @@
-"""What a run is made of: an image and a model, as people give them, become planes and an analysis."""
+"""An image and a model, as people give them, become a task."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from napari_exactile.images.about.opened import OpenedImage, Place
 from napari_exactile.images.read.open import as_opened, opened
 from napari_exactile.images.source import Planes, own_source, source_of, stack_of
 from napari_exactile.models.load import Model, load_model
-from napari_exactile.run.engine.local.job import Job
-from napari_exactile.run.engine.schedule.series import Series
 from napari_exactile.run.plan.analyse import ModelLike, analysis_for
 from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.task.task import Task
 
 
 def place_of(image: Any, axes: str | None, along: str, sizes: Sequence[float] | None = None) -> Place:
@@ -31,30 +30,32 @@ def warn_of_scale(model: Model, sizes: Sequence[float] | None, stacklevel: int =
     return words
 
 
-def pixel_size_of(image: Any, axes: str | None, job: Job) -> tuple[float, ...] | None:
-    """Return the sizes of an opened image's pixels along the axes of its job, as far as its file says."""
-    return place_of(image, axes, "zyx"[-len(job.source.shape) :]).pixel_size
-
-
-def make_series(
-    image: Any, model: ModelLike, axes: str | None, settings: Settings, name: str = "image",
+def make_task(
+    image: Any, model: ModelLike, settings: Settings, axes: str | None = None, name: str = "image",
     pixel_size: Sequence[float] | None = None,
-) -> Series:  # fmt: skip
-    """Return what `segment` runs, a job for each plane of a stack; nothing is read yet."""
+) -> Task:  # fmt: skip
+    """Return what `segment` runs for an image, of a stack for each plane; no pixel is read.
+
+    `image`, `axes` and `pixel_size` are as `segment` takes them. Raises what `Task.of` does, and ValueError
+    for images that cannot be used.
+    """
     loaded, whole = load_model(model), opened(image)
     channels, space = loaded.card.channels, loaded.card.axes
     array, own, name = as_opened(whole, axes, name)
     source = own_source(array)
     planes = Planes.single(source) if source else stack_of(array, channels, own, name, space)
-    planes = replace(planes, pixel_size=place_of(whole, axes, planes.axes, pixel_size).pixel_size)
+    place = place_of(whole, axes, planes.axes, pixel_size)
+    planes = replace(planes, pixel_size=place.pixel_size)
     analysis = analysis_for(loaded, planes.sources[0].shape, settings)
-    return Series(planes, loaded, analysis, settings)
+    return Task.of(planes, loaded, analysis, settings, place)
 
 
-def make_job(image: Any, model: ModelLike, axes: str | None, settings: Settings) -> Job:
-    """Return the job that `segment` runs; nothing is read yet."""
-    loaded = load_model(model)
-    channels, space = loaded.card.channels, loaded.card.axes
-    image, axes, name = as_opened(image, axes)
-    source = own_source(image) or source_of(image, channels, axes, name, space)
-    return Job(source, loaded, analysis_for(loaded, source.shape, settings), settings)
+def image_task(image: Any, model: ModelLike, settings: Settings, axes: str | None = None) -> Task:
+    """Return the task for one image: axes before those that the model takes are channels, never a stack."""
+    loaded, whole = load_model(model), opened(image)
+    array, own, name = as_opened(whole, axes)
+    source = own_source(array) or source_of(array, loaded.card.channels, own, name, loaded.card.axes)
+    planes = Planes.single(source)
+    place = place_of(whole, axes, planes.axes)
+    planes = replace(planes, pixel_size=place.pixel_size)
+    return Task.of(planes, loaded, analysis_for(loaded, source.shape, settings), settings, place)

@@ -10,18 +10,18 @@ from napari_exactile.images.about.opened import file_of, opened_files
 from napari_exactile.images.source import Planes
 from napari_exactile.images.view import View
 from napari_exactile.models.card import BUNDLED, ModelCard
-from napari_exactile.run.engine.schedule.series import Series
+from napari_exactile.run.task.task import Task
 
 Origin = dict[str, dict[str, Any]]
 
 
-def origin_of(series: Series) -> Origin:
+def origin_of(task: Task) -> Origin:
     """Return the image's name, file and axes and the model's name and source; None where it is not known.
 
     All values fit into JSON. Files are named by their whole path. The axes are those of the array, or of the
     several arrays, that hold the image; `plane` is the only one of a stack that was segmented, if it was one.
     """
-    return {"image": _image(series.planes), "model": _model(series.model.card)}
+    return {"image": _image(task.planes), "model": _model(task.model.card)}
 
 
 def without_files(origin: Mapping[str, Any]) -> Any:

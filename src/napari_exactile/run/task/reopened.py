@@ -25,7 +25,7 @@ Part = Sequence[int | None]
 
 
 def planes_again(
-    store: Path, image: Any, axes: str | None, origin: dict[str, Any], card: ModelCard
+    whose: str | Path, image: Any, axes: str | None, origin: dict[str, Any], card: ModelCard
 ) -> Planes:
     """Return the planes that a run had with a model of this `card`, by what `origin_of` said of its image.
 
@@ -37,9 +37,9 @@ def planes_again(
         return Planes.single(own)
     parts = origin.get("arrays") or [{"path": origin.get("path"), "part": ()}]
     if image is None and axes is not None:
-        image = _path(store, parts[0]["path"])
+        image = _path(whose, parts[0]["path"])
     if image is None:
-        arrays = [_taken(_again(_path(store, one["path"]), one)[0], one["part"]) for one in parts]
+        arrays = [_taken(_again(_path(whose, one["path"]), one)[0], one["part"]) for one in parts]
         axes = origin.get("axes")
     else:
         arrays, axes = _named(image, axes, parts, origin.get("axes"))
@@ -65,11 +65,11 @@ def checked_origin(store: Path, about: dict[str, Any]) -> dict[str, dict[str, An
     return origin
 
 
-def _path(store: Path, path: str | None) -> str:
+def _path(whose: str | Path, path: str | None) -> str:
     if not path:
-        raise ValueError(f"{store} does not say which file its image is: name the image")
+        raise ValueError(f"{whose} does not say which file its image is: name the image")
     if not Path(path).exists():
-        raise ValueError(f"the image of {store} is not at {path} any more: name the image")
+        raise ValueError(f"the image of {whose} is not at {path} any more: name the image")
     return path
 
 

@@ -1,0 +1,170 @@
+"""How zones are computed: trimmed, as whole tiles, or approximately; each knows what follows from it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Protocol
+
+from napari_exactile.geometry.interval import Box, Interval
+from napari_exactile.geometry.tiling import Tiling
+from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.cone.bound import BoundGraph
+from napari_exactile.network.cost.arithmetic import work_trimmed, work_whole_tile
+from napari_exactile.network.cost.memory import peak_trimmed, peak_whole_tile
+from napari_exactile.run.plan.settings import MethodName
+from napari_exactile.stopping import Check
+
+Lengths = tuple[int, ...]
+
+
+class Computing(Protocol):
+    """What computes the scores (1, classes, *part) of a zone, in the ways that methods ask for."""
+
+    def read_trimmed(self, zone: Box) -> Box | None:
+        """Return the box of the image that a zone depends on."""
+        ...
+
+    def tile(self, zone: Box, radius: Lengths) -> Box:
+        """Return the tile around a zone."""
+        ...
+
+    def trimmed(self, zone: Box, part: Box, check: Check) -> Any:
+        """Return scores from just what the zone depends on."""
+        ...
+
+    def through_network(self, tile: Box, part: Box, check: Check) -> Any:
+        """Return the part of what the unchanged network makes of a tile."""
+        ...
+
+
+class Method(ABC):
+    """A way to compute zones; has no state. `exact` says whether it can give the labels of one pass."""
+
+    name: ClassVar[MethodName]
+    exact: ClassVar[bool] = True
+    trims: ClassVar[bool] = False
+
+    def analysis(self, given: Analysis) -> Analysis:
+        """Return the analysis that zones are computed by."""
+        return given
+
+    @abstractmethod
+    def refuse(self, analysis: Analysis, radius: Lengths) -> None:
+        """Raise ValueError for a network, or a radius, that it cannot be used with."""
+
+    @abstractmethod
+    def peak(self, bound: BoundGraph, zone: Box, radius: Lengths) -> int:
+        """Return the predicted memory of one zone in bytes."""
+
+    @abstractmethod
+    def work(self, bound: BoundGraph, tiling: Tiling) -> float:
+        """Return the multiply-accumulates of all zones."""
+
+    @abstractmethod
+    def reads(self, computing: Computing, zone: Box, radius: Lengths) -> Box | None:
+        """Return the box of the padded image that a zone is computed from; None where it reads none."""
+
+    @abstractmethod
+    def scores(self, computing: Computing, zone: Box, radius: Lengths, part: Box, check: Check) -> Any:
+        """Return the scores of a zone, whose part of the output is `part`."""
+
+
+class Trimmed(Method):
+    """Computes of each tensor just the box that the zone depends on."""
+
+    name: ClassVar[MethodName] = "trimmed"
+    trims = True
+
+    def refuse(self, analysis: Analysis, radius: Lengths) -> None:
+        """Raise ValueError for a radius below what the network needs."""
+        if is_undersized(analysis, radius):
+            raise ValueError(
+                f"{_too_small(analysis, radius)}. "
+                'Leave it out, or choose the method "whole-tile" to see the error that it makes'
+            )
+
+    def peak(self, bound: BoundGraph, zone: Box, radius: Lengths) -> int:
+        """Return the predicted memory of one zone in bytes."""
+        return peak_trimmed(bound, zone)
+
+    def work(self, bound: BoundGraph, tiling: Tiling) -> float:
+        """Return the multiply-accumulates of all zones."""
+        return work_trimmed(bound, [tiling.spans(axis) for axis in range(len(tiling.shape))])
+
+    def reads(self, computing: Computing, zone: Box, radius: Lengths) -> Box | None:
+        """Return what the zone depends on."""
+        return computing.read_trimmed(zone)
+
+    def scores(self, computing: Computing, zone: Box, radius: Lengths, part: Box, check: Check) -> Any:
+        """Return the scores of a zone."""
+        return computing.trimmed(zone, part, check)
+
+
+class WholeTile(Method):
+    """Sends the zone with the radius around it through the unchanged network: the tiling of the papers."""
+
+    name: ClassVar[MethodName] = "whole-tile"
+
+    def analysis(self, given: Analysis) -> Analysis:
+        """Return the analysis of an image of even size, where whole tiles want that."""
+        return given.for_whole_tiles
+
+    def refuse(self, analysis: Analysis, radius: Lengths) -> None:
+        """Raise ValueError for networks that no radius is enough for, and for tiles that would leave gaps."""
+        if analysis.anchors:
+            raise ValueError(
+                'the method "whole-tile" cannot be exact for this model, whatever the radius: '
+                f'{analysis.anchors[0]}. Choose "trimmed"'
+            )
+        if is_undersized(analysis, radius) and any(map(any, analysis.grid.margins)):
+            raise ValueError(
+                f"{_too_small(analysis, radius)}. As its output is smaller than the image, tiles with less "
+                "would leave gaps"
+            )
+
+    def peak(self, bound: BoundGraph, zone: Box, radius: Lengths) -> int:
+        """Return the predicted memory of one tile in bytes."""
+        lengths = bound.graph.spatial_shape(0)
+        sides = zip(zone, radius, lengths, strict=True)
+        return peak_whole_tile(bound, tuple(side.grow(r, r).clip(Interval(0, n)) for side, r, n in sides))
+
+    def work(self, bound: BoundGraph, tiling: Tiling) -> float:
+        """Return the multiply-accumulates of all tiles."""
+        return work_whole_tile(bound, [tiling.reads(axis) for axis in range(len(tiling.shape))])
+
+    def reads(self, computing: Computing, zone: Box, radius: Lengths) -> Box | None:
+        """Return the tile around the zone."""
+        return computing.tile(zone, radius)
+
+    def scores(self, computing: Computing, zone: Box, radius: Lengths, part: Box, check: Check) -> Any:
+        """Return the scores of a zone, cut out of those of its tile."""
+        return computing.through_network(computing.tile(zone, radius), part, check)
+
+
+class Approximate(WholeTile):
+    """Whole tiles of a network that cannot be exact, with a radius that a person chose."""
+
+    name: ClassVar[MethodName] = "approximate"
+    exact = False
+
+    def analysis(self, given: Analysis) -> Analysis:
+        """Return what was declared: there is no other."""
+        return given
+
+    def refuse(self, analysis: Analysis, radius: Lengths) -> None:
+        """Raise ValueError: what its tiles are multiples of is found out by trying the model."""
+        raise ValueError('only `segment` has the method "approximate": there is no plan without the model')
+
+
+TRIMMED = Trimmed()
+METHODS: dict[MethodName, Method] = {one.name: one for one in (TRIMMED, WholeTile(), Approximate())}
+
+
+def is_undersized(analysis: Analysis, radius: Lengths) -> bool:
+    """Return whether a radius is below what the network needs, along some axis."""
+    return any(r < need for r, need in zip(radius, analysis.radius or (), strict=True))
+
+
+def _too_small(analysis: Analysis, radius: Lengths) -> str:
+    needed = max(analysis.radius or ())
+    return f"a radius of {min(radius)} px is too small: this model needs {needed} px"

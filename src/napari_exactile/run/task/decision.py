@@ -1,0 +1,318 @@
+"""From a network's output to labels, and to the number that tells how sure they are."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_exactile.images.normalize.steps import Known, Normalization
+from napari_exactile.models.card import Kind, ModelCard
+from napari_exactile.network.span import Scale
+
+# Two best probabilities closer than this can change places with the last bits of the arithmetic: more so
+# where a network computes in coarser numbers. Differences that were seen in labels were a fifth as large.
+NEAR_TIES = {torch.float16: 4e-3, torch.bfloat16: 3e-2}
+NEAR_TIE = 1e-5
+# Sums of probabilities can be so far from 1 in coarse numbers.
+UNITY = 2e-2
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Labels of a box, the number of its near-ties, and its probabilities (channels, *spatial).
+
+    Labels are (*spatial), or (channels, *spatial) where each channel is decided by itself. There are none
+    where the output is values; these stand in place of the probabilities then.
+    """
+
+    labels: torch.Tensor | None
+    near_ties: int
+    probabilities: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(ABC):
+    """How a network's scores become labels; `scale` says what the scores are.
+
+    Two best probabilities that are closer than `near_tie` are a near-tie. `threshold` and `steps` count for
+    some of the kinds only, and stand in the identity of all.
+    """
+
+    kind: ClassVar[Kind]
+    doubt: ClassVar[str] = ""  # in words, where scores that were read as logits are like probabilities
+    channels: int
+    scale: Scale = "logits"
+    threshold: float = 0.5
+    steps: tuple[Known, ...] = ()
+    near_tie: float = NEAR_TIE
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise ValueError(f"a threshold lies between 0 and 1, not at {self.threshold}")
+
+    # --- what comes out
+
+    @property
+    def labels(self) -> bool:
+        """Whether there are labels; otherwise the numbers are the result."""
+        return True
+
+    @property
+    def one_label(self) -> bool:
+        """Whether each pixel has one label, and not none, or one for each channel."""
+        return self.labels and not self.leading
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        """The shape of what comes before the spatial axes of the labels."""
+        return ()
+
+    @property
+    def count(self) -> int:
+        """Number of label values."""
+        return 2
+
+    @property
+    def named(self) -> int:
+        """How many classes have a name: the labels, or the channels that are decided each by itself."""
+        return self.channels if self.leading else self.count
+
+    @property
+    def chosen_threshold(self) -> float | None:
+        """The threshold that labels depend on, if they do."""
+        return None
+
+    def names(self, card: ModelCard) -> tuple[str, ...]:
+        """Return what the labels mean."""
+        return card.class_names(self.count)
+
+    def keeps_numbers(self, wanted: bool) -> bool:
+        """Return whether numbers are kept beside labels, or instead of them."""
+        return wanted or not self.labels
+
+    def background(self, card: ModelCard) -> int | None:
+        """Return which channel is the background, if one is."""
+        return None
+
+    def bytes_each(self, probabilities: bool) -> int:
+        """Return the bytes that the results of one pixel take, with its probabilities in float32 if kept."""
+        labels = np.min_scalar_type(self.count).itemsize * (self.leading or (1,))[0]
+        return int(labels) + probabilities * 4 * self.channels
+
+    # --- deciding
+
+    def decide(self, scores: torch.Tensor) -> Labelled:
+        """Return the labels of `scores` (1, channels, *spatial).
+
+        A near-tie is a pixel whose two best probabilities, or those of yes and no counted from the threshold,
+        differ by less than `near_tie`. Raises ValueError for NaN; where the output is values, it is kept.
+        """
+        chances = self.chances(scores[0])
+        if chances.isnan().any():
+            raise ValueError("the network gives NaN there, which is no score of a class")
+        near_ties = int((self._lead(chances) < self.near_tie).sum())
+        return Labelled(self._labels(scores[0], chances), near_ties, chances)
+
+    def chances(self, scores: torch.Tensor) -> torch.Tensor:
+        """Return the probabilities that scores (channels, *spatial) stand for."""
+        if self.scale == "probabilities":
+            return scores
+        return scores.exp() if self.scale == "logarithms" else self._squashed(scores)
+
+    @abstractmethod
+    def _squashed(self, logits: torch.Tensor) -> torch.Tensor: ...
+
+    @abstractmethod
+    def _labels(self, scores: torch.Tensor, chances: torch.Tensor) -> torch.Tensor: ...
+
+    @abstractmethod
+    def _lead(self, chances: torch.Tensor) -> torch.Tensor:
+        """Return by how much each label leads, in the shape of the labels."""
+
+    def leads(self, chances: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return by how much each label leads, in the shape of the labels."""
+        lead: NDArray[np.float64] = self._lead(torch.from_numpy(chances)).numpy()
+        return lead
+
+    def without(self, result: Labelled, where: torch.Tensor, background: int) -> Labelled:
+        """Return a result whose pixels in the mask `where` are the background, for certain."""
+        return _emptied(result, where, 0)
+
+    # --- what looks like a mistake
+
+    @property
+    def reads_logits(self) -> bool:
+        """Whether numbers are taken for logits, which probabilities would be taken for by mistake."""
+        return self.scale == "logits"
+
+    @abstractmethod
+    def like_probabilities(self, scores: torch.Tensor) -> bool:
+        """Return whether scores (1, channels, *spatial) between 0 and 1 are like probabilities."""
+
+
+@dataclass(frozen=True, slots=True)
+class Classes(Decision):
+    """The best of the channels is the label. Raises ValueError for one channel."""
+
+    kind = "classes"
+    doubt = (
+        "all scores lie between 0 and 1 and add up to 1, as probabilities do, and were read as logits, which "
+        "flattens them: if they are probabilities, let it end in torch.softmax, or load it with "
+        "probabilities=True"
+    )
+
+    def __post_init__(self) -> None:
+        if self.channels == 1:
+            raise ValueError("a network with one output channel has no classes to choose from")
+        Decision.__post_init__(self)
+
+    @property
+    def count(self) -> int:
+        """One for each channel."""
+        return self.channels
+
+    def background(self, card: ModelCard) -> int | None:
+        """The one that the card names."""
+        return card.background
+
+    def _squashed(self, logits: torch.Tensor) -> torch.Tensor:
+        return torch.softmax(logits, dim=0)
+
+    def _labels(self, scores: torch.Tensor, chances: torch.Tensor) -> torch.Tensor:
+        # The best of the scores themselves: softmax can round two of them to the same number. Of equal
+        # scores, max takes the first as argmax does, in a fifth of the time where classes lie apart.
+        return scores.max(dim=0).indices
+
+    def _lead(self, chances: torch.Tensor) -> torch.Tensor:
+        if chances.shape[0] == 2:
+            return (chances[0] - chances[1]).abs()
+        best = chances.topk(2, dim=0).values
+        return best[0] - best[1]
+
+    def without(self, result: Labelled, where: torch.Tensor, background: int) -> Labelled:
+        """Return a result whose pixels in the mask `where` are the background, with probability 1."""
+        found = _emptied(result, where, background)
+        found.probabilities[background, where] = 1
+        return found
+
+    def like_probabilities(self, scores: torch.Tensor) -> bool:
+        """They add up to one at each pixel."""
+        return bool(((scores.float().sum(dim=1) - 1).abs() < UNITY).all())
+
+
+@dataclass(frozen=True, slots=True)
+class YesNo(Decision):
+    """Yes for each channel whose probability reaches the `threshold`."""
+
+    kind = "threshold"
+    doubt = (
+        "all scores lie between 0 and 1, as probabilities do, and were read as logits: if they are "
+        'probabilities, choose the output kind "probabilities"'
+    )
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        """The channels, where there are several."""
+        return (self.channels,) if self.channels > 1 else ()
+
+    @property
+    def chosen_threshold(self) -> float | None:
+        """The threshold."""
+        return self.threshold
+
+    def names(self, card: ModelCard) -> tuple[str, ...]:
+        """No and yes."""
+        return ("no", "yes")
+
+    def _squashed(self, logits: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(logits)
+
+    def _labels(self, scores: torch.Tensor, chances: torch.Tensor) -> torch.Tensor:
+        yes = (chances >= self.threshold).to(torch.uint8)
+        return yes if self.leading else yes[0]
+
+    def _lead(self, chances: torch.Tensor) -> torch.Tensor:
+        lead = (2 * (chances - self.threshold)).abs()
+        return lead if self.leading else lead[0]
+
+    def again(self, chances: NDArray[Any]) -> tuple[NDArray[np.uint8], int]:
+        """Return the labels that kept probabilities (channels, *spatial) give, and their near-ties."""
+        kept, threshold = (chances if self.leading else chances[0]), np.float32(self.threshold)
+        near_ties = np.abs(2 * (kept - threshold)) < self.near_tie
+        return (kept >= threshold).astype(np.uint8), int(near_ties.sum())
+
+    def like_probabilities(self, scores: torch.Tensor) -> bool:
+        """Those of yes or no need not add up to anything."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Values(Decision):
+    """The numbers themselves, after the `steps`: there are no labels."""
+
+    kind = "values"
+
+    @property
+    def labels(self) -> bool:
+        """There are none."""
+        return False
+
+    def names(self, card: ModelCard) -> tuple[str, ...]:
+        """There are no labels to name."""
+        return ()
+
+    def bytes_each(self, probabilities: bool) -> int:
+        """The numbers are all that there is."""
+        return 4 * self.channels
+
+    def decide(self, scores: torch.Tensor) -> Labelled:
+        """Return the numbers."""
+        return Labelled(None, 0, self.chances(scores[0]))
+
+    def chances(self, scores: torch.Tensor) -> torch.Tensor:
+        """Return the numbers after the steps."""
+        if not self.steps:
+            return scores
+        return torch.from_numpy(Normalization(self.steps).apply(scores.float().cpu().numpy()))
+
+    def without(self, result: Labelled, where: torch.Tensor, background: int) -> Labelled:
+        """Return a result whose pixels in the mask `where` are NaN."""
+        numbers = result.probabilities.clone()
+        numbers[:, where] = torch.nan
+        return Labelled(None, result.near_ties, numbers)
+
+    @property
+    def reads_logits(self) -> bool:
+        """They are not read as anything."""
+        return False
+
+    def _squashed(self, logits: torch.Tensor) -> torch.Tensor:
+        return logits
+
+    def _labels(self, scores: torch.Tensor, chances: torch.Tensor) -> torch.Tensor:
+        raise TypeError("values are not decided on")
+
+    def _lead(self, chances: torch.Tensor) -> torch.Tensor:
+        raise TypeError("values do not lead")
+
+    def like_probabilities(self, scores: torch.Tensor) -> bool:
+        """Nobody takes them for such."""
+        return False
+
+
+KINDS: dict[Kind, type[Decision]] = {one.kind: one for one in (Classes, YesNo, Values)}
+
+
+def _emptied(result: Labelled, where: torch.Tensor, label: int) -> Labelled:
+    """Return a copy with this label, and probabilities of 0, in the mask `where`."""
+    assert result.labels is not None, "only values have none"
+    labels, chances = result.labels.clone(), result.probabilities.clone()
+    index: Any = (..., where)
+    labels[index] = label
+    chances[:, where] = 0
+    return Labelled(labels, result.near_ties, chances)

@@ -12,8 +12,8 @@ from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.traced.trace import dtype_of
 from napari_exactile.run.plan.sizes import size_notes
 from napari_exactile.run.task.meaning import decision_of, gives_words
+from napari_exactile.run.words.facts import Facts
 
-Facts = tuple[tuple[str, str], ...]
 KINDS = {
     "classes": "the best class of each pixel",
     "threshold": "yes where a channel is above {threshold:g}, each by itself",

@@ -9,7 +9,8 @@ from napari_exactile.geometry.words import times
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.traced.graph import Refusal
-from napari_exactile.run.words.card import Facts, about
+from napari_exactile.run.words.card import about
+from napari_exactile.run.words.facts import Facts
 from napari_exactile.run.words.summary import analysis_lines
 
 

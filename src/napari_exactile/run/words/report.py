@@ -8,12 +8,11 @@ from typing import Any
 from napari_exactile.geometry.grid import in_words
 from napari_exactile.geometry.words import counted, lengths, times
 from napari_exactile.run.engine.local.checked import SpotCheck
+from napari_exactile.run.words.facts import Facts
 from napari_exactile.run.words.summary import missing_words, padding_words, sides
 
 # Reports from before the image's own size was taken.
 PADDED_THEN = "reflected up to multiples of F, as all images were"
-
-Facts = tuple[tuple[str, str], ...]
 
 
 def report_sections(report: dict[str, Any]) -> tuple[tuple[str, Facts], ...]:

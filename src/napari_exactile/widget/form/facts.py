@@ -7,16 +7,16 @@ from html import escape
 
 from qtpy.QtWidgets import QHBoxLayout, QPushButton
 
-Facts = Iterable[tuple[str, str]]
+Rows = Iterable[tuple[str, str]]
 
 
-def facts_table(sections: Iterable[tuple[str, Facts]]) -> str:
+def facts_table(sections: Iterable[tuple[str, Rows]]) -> str:
     """Return sections of a title and facts as HTML: names and values in two columns under a heading."""
     rows = "".join(_rows(title, facts) for title, facts in sections)
     return f"<table cellspacing='0' cellpadding='2'>{rows}</table>"
 
 
-def _rows(title: str, facts: Facts) -> str:
+def _rows(title: str, facts: Rows) -> str:
     rows = (
         f"<tr><td style='white-space: nowrap; padding-right: 16px'>{escape(name)}</td>"
         f"<td>{escape(value)}</td></tr>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from pathlib import Path
 from typing import Any
@@ -195,12 +196,16 @@ def test_deleting_image_or_tiling_does_not_end_the_run(
 
 
 def test_closing_the_viewer_ends_the_run(opened: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Closing the viewer during a run stops the worker; no thread is left."""
+    """Closing the viewer during a run ends it, and not only once memory is cleaned up; no thread is left."""
     viewer, dock = opened()
     brake = Brake(monkeypatch)
     run = begin(qtbot, dock, brake)
-    viewer.close()
-    qtbot.waitUntil(lambda: run.stopped, timeout=5000)
+    gc.disable()
+    try:
+        viewer.close()
+        qtbot.waitUntil(lambda: run.stopped, timeout=20_000)
+    finally:
+        gc.enable()
 
 
 def test_closing_the_dock_ends_the_run(opened: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:

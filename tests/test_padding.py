@@ -42,7 +42,7 @@ def test_any_padding_equals_whole(data: st.DataObject) -> None:
     pads = tuple(data.draw(st.integers(low, 9), "pad") for _ in range(4))
     kernel = (data.draw(st.integers(1, 4), "kernel y"), data.draw(st.integers(1, 4), "kernel x"))
     # A reflection needs an image larger than itself; a crop must leave enough for the kernel.
-    least = {"constant": 8, "reflect": max(pads) + 1, "replicate": 4}[mode]
+    least = {"constant": 8, "reflect": max(4, *pads) + 1, "replicate": 4}[mode]
     shape = tuple(data.draw(st.integers(least, 30), name) for name in "yx")
     zones = tuple(data.draw(st.integers(1, 12), f"zone {name}") for name in "yx")
     assert_exact(convolved(pads, mode, kernel, value=7), shape, zones, data.draw(st.integers(0, 99), "seed"))

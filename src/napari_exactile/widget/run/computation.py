@@ -81,9 +81,13 @@ class Computation:
             self._look_for_edits()
             for event in self._run.steps(self.control):
                 self._follow(event)
-                yield event
+                # A worker that is to quit would leave the run here, and a store locked, until memory is
+                # cleaned up: without another word, it is cancelled and comes to its end.
+                if not self._worker.abort_requested:
+                    yield event
         except Exception as error:
-            yield error
+            if not self._worker.abort_requested:
+                yield error
         finally:
             if self.path is None:
                 self.fingerprint = _fingerprint(self.series)

@@ -26,7 +26,7 @@ TILING = Tiling((96, 96), (8, 8), (32, 32), (16, 16))
 
 
 # What napari is likeliest to end at; each of the others takes as long, in a window of its own.
-USUAL = {"cleared", "volumes", "with_all_that_is_shown", "during_a_run"}
+USUAL = {"cleared", "with_all_that_is_shown", "during_a_run"}
 NAMES = [name if name in USUAL else pytest.param(name, marks=pytest.mark.prove) for name in SCENARIOS]
 
 

@@ -78,6 +78,14 @@ def test_ratios_with_exact_weights_equal_whole_to_the_bit(data: st.DataObject) -
     assert analysis.factor == (ratio.denominator,) * axes
 
 
+@pytest.mark.parametrize(
+    ("mode", "steps", "shape"), [("nearest", "7/6", (12, 39)), ("nearest-exact", "5/8", (36, 9))]
+)
+def test_places_are_rounded_as_in_so_many_axes(mode: str, steps: str, shape: tuple[int, int]) -> None:
+    """torch takes other neighbours in resizings of planes than in those of lines of the same lengths."""
+    assert_exact(make_integer(ThereAndBack(2, 1 / Fraction(steps), mode).double(), 0), shape, (1, 1), 0)
+
+
 @settings(max_examples=many(40), deadline=None)
 @given(st.data())
 def test_any_ratio_equals_whole_but_for_rounding(data: st.DataObject) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,9 +17,6 @@ from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.geometry.window import Resampled
 from napari_exactile.network.rules.table import Region, bound_arguments
 from napari_exactile.network.traced.graph import Node
-
-# These exist for two axes only: along the other one, a signal has a single row.
-_PLANAR = ("upsample_bicubic2d", "_upsample_bicubic2d_aa", "_upsample_bilinear2d_aa")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,19 +140,13 @@ def table_of(
 def _resized(
     name: str, signals: torch.Tensor, size: int, options: tuple[bool, ...], scale: float | None
 ) -> torch.Tensor:
-    """Return every signal resized by itself."""
-    op: Any
-    if "nearest" in name:  # of 1, 2 and 3 axes, torch rounds some places to other neighbours
-        others = int(name[-2]) - 1
-        op, lone = getattr(torch.ops.aten, name), signals[(None, slice(None), *(None,) * others)]
-        nearest: torch.Tensor = op(lone, [*[1] * others, size], *[None] * others, scale)
-        return nearest.reshape(len(signals), size)
-    if name in _PLANAR:
-        op = getattr(torch.ops.aten, name)
-        planar: torch.Tensor = op(signals[None, :, None], [1, size], *options, None, scale)
-        return planar[0, :, 0]
-    op = getattr(
-        torch.ops.aten, name.replace("bilinear", "linear").replace("trilinear", "linear")[:-2] + "1d"
-    )
-    result: torch.Tensor = op(signals[None], [size], *options, scale)
-    return result[0]
+    """Return every signal resized by itself, along the last axis of as many as the operator has.
+
+    torch's kernels for lines round some places to other neighbours than those for planes and volumes.
+    """
+    others = int(re.findall(r"\d", name)[0]) - 1
+    lone = signals[(None, slice(None), *(None,) * others)]
+    sizes, scales = [*[1] * others, size], [*[None] * others, scale]
+    op: Any = getattr(torch.ops.aten, name)
+    result: torch.Tensor = op(lone, sizes, *options, *scales)
+    return result.reshape(len(signals), size)

@@ -16,7 +16,7 @@ from pytestqt.qtbot import QtBot
 
 import napari_exactile as ex
 from docks import WAIT, Brake, begin, finish, lively_model, pixels
-from napari_exactile.images.store.store import StoreGoneError
+from napari_exactile.images.store.store import StoreGoneError, telling_gone
 from napari_exactile.widget.choose.fields import ON_DISK
 from small_runs import network, picture
 
@@ -217,3 +217,19 @@ def test_in_scripts_a_store_that_is_removed_is_an_error_that_says_so(tmp_path: P
     assert (path / "notes" / "mine.txt").read_text() == "somebody's"
     shutil.rmtree(path)
     assert ex.segment(image, network(), tile=48, output=path).report.exact
+
+
+def test_a_journal_that_is_made_anew_is_never_taken_for_the_one_that_was_removed(tmp_path: Path) -> None:
+    """A disk may give a new file at once the number of one that was removed."""
+    path = tmp_path / "labels.ome.zarr"
+    ex.segment(picture(60, 60), network(), tile=48, output=path)
+    journal = path / "exactile" / "journal"
+
+    def replace() -> None:
+        journal.unlink()
+        journal.write_text("another")
+
+    for _ in range(20):
+        with pytest.raises(StoreGoneError, match="removed during the run"), telling_gone(path):
+            replace()
+    assert journal.read_text() == "another"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import zarr
 
@@ -57,27 +58,30 @@ def telling_gone(path: Path) -> Iterator[None]:
 
     Files that are open can be written to after they were removed, so that nothing may be raised at all.
     """
-    before = _journal(path)
-    try:
-        yield
-    except Exception as error:
-        if _journal(path) != before:
-            raise _swept(path) from error
-        raise
-    if _journal(path) != before:
-        raise _swept(path)
+    with (path / OWN / "journal").open("rb") as journal:
+        try:
+            yield
+        except Exception as error:
+            if _is_gone(journal):
+                raise _swept(path, journal) from error
+            raise
+        if _is_gone(journal):
+            raise _swept(path, journal)
 
 
-def _journal(path: Path) -> tuple[int, int] | None:
-    """Return what tells the journal of a store, to which is only added, from that of another."""
+def _is_gone(journal: IO[bytes]) -> bool:
+    """Tell whether a file that is open has no name any more, or another file has it.
+
+    As long as it is open, no file that is made after it was removed gets its number.
+    """
     try:
-        found = (path / OWN / "journal").stat()
+        return not os.path.samestat(os.stat(journal.name), os.fstat(journal.fileno()))
     except OSError:
-        return None
-    return found.st_dev, found.st_ino
+        return True
 
 
-def _swept(path: Path) -> StoreGoneError:
+def _swept(path: Path, journal: IO[bytes]) -> StoreGoneError:
+    journal.close()
     _sweep(path)
     return StoreGoneError(
         f"{path} was removed during the run, and the labels in it with it: nothing is kept, run again"

@@ -17,7 +17,8 @@ import napari_exactile as ex
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.network.cost.passes import PassPlanner
 from napari_exactile.run.check.metrics import difference
-from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.engine.reference import one_pass
+from napari_exactile.run.engine.schedule.job import Job
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.task.begin import image_task
 
@@ -42,7 +43,7 @@ def main() -> None:
     model = ex.load_model(net, name="DynUNet")
     image = np.random.default_rng(0).normal(size=(SIZE, SIZE))
     analysis = ex.analyse(model, image.shape)
-    whole, once, flops = measured(Job(image_task(image, model, Settings())).run_whole)
+    whole, once, flops = measured(lambda: one_pass(image_task(image, model, Settings())))
     exact = ex.segment_whole(image, ex.load_model(net.double()))
     net.float()
     print(f"{len(analysis.statistics)} instance norms, {SIZE} x {SIZE} px, tile {TILE}, ", end="")

@@ -13,8 +13,8 @@ import numpy as np
 import napari_exactile as ex
 from napari_exactile.geometry.interval import Box
 from napari_exactile.images.source import ArraySource, Planes
-from napari_exactile.run.engine.local.arrays import Memory
-from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.engine.schedule.arrays import Memory
+from napari_exactile.run.engine.schedule.job import Job
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.task.task import Task
 
@@ -82,7 +82,7 @@ def run(
     source = Slow(image, 0.0)
     SlowLabels.pause, SlowLabels.seconds = writing, 0.0
     job = Job(Task.of(Planes.single(source), model, analysis, settings), arrays=SlowMemory())
-    for _event in job.prepare():
+    for _event in job.engine.prepare():
         pass
     source._pause, source.seconds = reading, 0.0
     start = time.perf_counter()

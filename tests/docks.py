@@ -16,9 +16,11 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QSettings
 
 import napari_exactile as ex
+from at_the_door import meet
+from napari_exactile.geometry.tiling import Tile
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.models.unet import UNet
-from napari_exactile.run.engine.local.executor import Executor
+from napari_exactile.stopping import Check
 from napari_exactile.widget.dock import ExactileDock
 from napari_exactile.widget.form import remembered
 from napari_exactile.widget.run.runner import ShownRun
@@ -92,18 +94,15 @@ def finish(qtbot: QtBot, dock: ExactileDock) -> Labels:
 
 
 class Brake:
-    """Holds the executor before each tile until the test lets one through."""
+    """Holds the engine before each tile until the test lets one through."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._gate = threading.Semaphore(0)
-        original = Executor.scores
+        meet(monkeypatch, before=self._hold)
 
-        def braked(executor: Executor, zone: Any, radius: Any, method: Any, check: Callable[[], None]) -> Any:
-            while not self._gate.acquire(timeout=0.01):
-                check()
-            return original(executor, zone, radius, method, check)
-
-        monkeypatch.setattr(Executor, "scores", braked)
+    def _hold(self, _tile: Tile, check: Check) -> None:
+        while not self._gate.acquire(timeout=0.01):
+            check()
 
     def let(self, tiles: int) -> None:
         for _ in range(tiles):

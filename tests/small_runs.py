@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from napari_exactile.models.unet import UNet
     from napari_exactile.run.engine import events
-    from napari_exactile.run.engine.local.job import Job
+    from napari_exactile.run.engine.schedule.job import Job
 
 # levels, convolutions, kernel; their radii are 6, 24 and 8.
 SMALL = [(1, 1, 3), (2, 2, 3), (1, 1, 5)]

@@ -22,7 +22,7 @@ from napari_exactile.run.engine import events
 from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.events import TileError
 from napari_exactile.run.engine.local.executor import Executor
-from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.engine.schedule.job import Job
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.task.begin import image_task
 from napari_exactile.run.words.summary import exactness, summary_lines

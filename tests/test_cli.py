@@ -248,9 +248,9 @@ def test_settings_reach_the_run(image: Path) -> None:
 @pytest.fixture
 def no_computing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail where a test gets as far as computing."""
-    from napari_exactile.run.engine.local.executor import Executor
+    from at_the_door import meet
 
-    monkeypatch.setattr(Executor, "scores", lambda *_: pytest.fail("it computes"))
+    meet(monkeypatch, before=lambda _tile, _check: pytest.fail("it computes"))
 
 
 @pytest.mark.usefixtures("no_computing")
@@ -342,16 +342,13 @@ def test_demo_is_the_widgets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, na
 
 
 def raise_at_second_tile(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    from napari_exactile.run.engine.local.executor import Executor
+    from at_the_door import meet
 
-    scores, calls = Executor.scores, iter(range(1000))
-
-    def stopped(*arguments: Any) -> Any:
-        if next(calls) == 1:
+    def stopped(tile: Any, _check: Any) -> None:
+        if tile.index == 1:
             raise error
-        return scores(*arguments)
 
-    monkeypatch.setattr(Executor, "scores", stopped)
+    meet(monkeypatch, before=stopped)
 
 
 def test_ctrl_c_writes_nothing(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,10 +15,11 @@ from napari.qt.threading import WorkerBase
 from pytestqt.qtbot import QtBot
 
 import napari_exactile as ex
+from at_the_door import meet
 from docks import WAIT, Brake, begin, finish, lively_model
 from napari_exactile.geometry.interval import slices
+from napari_exactile.geometry.tiling import Tile
 from napari_exactile.images.store.tiff import open_tiff
-from napari_exactile.run.engine.local.executor import Executor
 from napari_exactile.widget.choose.planner import Planner
 from napari_exactile.widget.dock import ExactileDock
 
@@ -148,23 +149,22 @@ def test_a_failing_tile_reaches_the_person_and_keeps_the_others(
 ) -> None:
     """An error in the worker names its tile; finished tiles stay, and Run continues with the rest."""
     viewer, dock = opened()
-    original, calls = Executor.scores, []
+    calls: list[Tile] = []
 
-    def fails_at_third(self: Executor, zone: Any, *rest: Any) -> Any:
-        calls.append(zone)
+    def fails_at_third(tile: Tile, _check: object) -> None:
+        calls.append(tile)
         if len(calls) == 3:
             raise RuntimeError("the disk is gone")
-        return original(self, zone, *rest)
 
-    monkeypatch.setattr(Executor, "scores", fails_at_third)
+    meet(monkeypatch, before=fails_at_third)
     dock.start()
     qtbot.waitUntil(lambda: not dock.running, timeout=WAIT)
-    rows, columns = (f"{side.start}..{side.stop}" for side in calls[2])
+    rows, columns = (f"{side.start}..{side.stop}" for side in calls[2].zone)
     assert f"(pixels {rows} x {columns}) failed: the disk is gone" in dock.footer.result.text()
     assert "incomplete" in dock.run.layer.name
     layer = finish(qtbot, dock)
     assert np.array_equal(layer.data, ex.segment_whole(viewer.layers["slide"].data, model).labels)
-    assert len({id(zone) for zone in calls}) == len(dock.plan) + 1
+    assert len(calls) == len(dock.plan) + 1
 
 
 def test_deleting_the_labels_ends_the_run(opened: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from pytestqt.qtbot import QtBot
 from torch import nn
 
 import napari_exactile as ex
+from at_the_door import meet, with_labels
 from docks import WAIT, Brake, begin, finish, lively_model, pixels
 from napari_exactile.geometry.interval import slices
 from napari_exactile.images.pyramid import part_at, sampled
@@ -25,8 +25,6 @@ from napari_exactile.images.store.journal import read_json
 from napari_exactile.images.store.lock import Lock
 from napari_exactile.images.view import View
 from napari_exactile.run.check.spot_check import WINDOWS
-from napari_exactile.run.engine.local.job import Job
-from napari_exactile.run.task.decision import Labelled
 from napari_exactile.widget import dock as dock_module
 from napari_exactile.widget.choose import output
 from napari_exactile.widget.choose.fields import ALL_PLANES, IN_MEMORY, ON_DISK
@@ -364,17 +362,16 @@ def test_a_check_that_fails_is_said(
     """Labels that another path does not give are finished, and the dock says not to rely on them."""
     _, dock = opened(pixels(SHAPE), tile=172)
     to_disk(dock, tmp_path / "labels.ome.zarr")
-    original = Job._write
-    monkeypatch.setattr(Job, "_write", lambda job, part, result: original(job, part, all_other(result)))
+    meet(monkeypatch, after=lambda computed: with_labels(computed, all_other))
     finish(qtbot, dock)
     assert dock.run.series.complete
     assert dock.run.summary().endswith(CHECK_FAILED)
     assert dock.footer.result.text().replace("\u200b", "").endswith(CHECK_FAILED)
 
 
-def all_other(result: Labelled) -> Labelled:
+def all_other(labels: np.ndarray) -> np.ndarray:
     """Labels of which each is the next class."""
-    return replace(result, labels=(result.labels + 1) % 3)
+    return (labels + 1) % 3
 
 
 def reopened_layers(viewer: Any, path: Path) -> list[Any]:

@@ -17,13 +17,15 @@ from napari_exactile.geometry.interval import Box
 from napari_exactile.images.source import ArraySource, Planes
 from napari_exactile.network.analysis import analyse_module
 from napari_exactile.run.engine import events
-from napari_exactile.run.engine.control import Control, Queue
+from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.events import TileError
-from napari_exactile.run.engine.local.arrays import Memory
 from napari_exactile.run.engine.local.executor import Executor
-from napari_exactile.run.engine.local.job import Job
 from napari_exactile.run.engine.pipeline import ReadAhead, WriteBehind
+from napari_exactile.run.engine.schedule.arrays import Memory
+from napari_exactile.run.engine.schedule.job import Job
+from napari_exactile.run.engine.schedule.queue import Queue
 from napari_exactile.run.plan.ahead import AHEAD, BEHIND
+from napari_exactile.run.plan.bands import Band
 from napari_exactile.run.plan.plan import _waiting_bytes
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.task.begin import image_task
@@ -108,7 +110,7 @@ class SlowMemory(Memory):
 def job_of(model: ex.Model, source: Any = None, arrays: Any = None) -> Job:
     """A job whose image is known to be usable, so that each read is a tile's."""
     known = Job(image_task(IMAGE, model, SETTINGS))
-    list(known.measure())
+    list(known.engine.measure())
     planes = Planes.single(source or ArraySource(IMAGE))
     task = Task.of(planes, known.task.model, known.task.analysis, SETTINGS)
     return Job(task, arrays=arrays, normalization=known.normalization)
@@ -406,7 +408,8 @@ def test_what_is_preferred_comes_next(model: ex.Model) -> None:
 
 def test_a_queue_names_each_tile_once() -> None:
     """What is preferred comes first, if it is left at all; no tile is named twice."""
-    queue = Queue(range(5), lambda: (4, 9, 4, 1))
-    queue.remove(1)
-    assert queue.first(3) == [4, 0, 2]
-    assert queue.first(9) == [4, 0, 2, 3]
+    bands = [Band(number, (number,), ()) for number in range(5)]
+    queue = Queue(bands, lambda tile: (tile,), lambda: (4, 9, 4, 1))
+    queue.remove(bands[1])
+    assert [band.number for band in queue.first(3)] == [4, 0, 2]
+    assert [band.number for band in queue.first(9)] == [4, 0, 2, 3]

@@ -18,7 +18,7 @@ from napari_exactile.geometry.interval import Interval, volume
 from napari_exactile.geometry.seams import nearest_junction, window_around
 from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.run.check.metrics import Difference
-from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.engine.local.engine import LocalEngine
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.task.begin import image_task
 from napari_exactile.stopping import Cancelled
@@ -129,7 +129,7 @@ def test_a_sweep_of_the_window_ends_in_zero() -> None:
 
 def test_an_estimate_from_all_zones_is_exact() -> None:
     """With every zone measured, ME and RMSE are those of the whole image, without any doubt."""
-    errors = TilingErrors(Job(image_task(picture(*SHAPE), model(), Settings())))
+    errors = TilingErrors(LocalEngine(image_task(picture(*SHAPE), model(), Settings())))
     errors.prepare()
     last = list(estimate(errors, tiling(8), samples=1000))[-1]
     whole = ex.tiling_error(picture(*SHAPE), model(), zone=32, radius=8)
@@ -162,7 +162,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
 
 def test_more_samples_make_an_estimate_surer() -> None:
     """Each further zone gives an estimate; intervals shrink, and never promise less than was seen."""
-    errors = TilingErrors(Job(image_task(picture(200, 210), model(), Settings())))
+    errors = TilingErrors(LocalEngine(image_task(picture(200, 210), model(), Settings())))
     errors.prepare()
     found = list(estimate(errors, tiling(4, (200, 210)), samples=20))
     assert [one.samples for one in found] == list(range(2, 21))

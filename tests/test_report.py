@@ -13,8 +13,10 @@ import torch
 from torch import nn
 
 import napari_exactile as ex
+from at_the_door import meet
 from integer_nets import integer_unet, make_integer
 from napari_exactile.geometry.interval import Interval
+from napari_exactile.geometry.tiling import Tile
 from napari_exactile.images.store.journal import Journal
 from napari_exactile.run.check.spot_check import CROPS, WHOLE, FinishedLabels, check_windows
 from napari_exactile.run.engine import events
@@ -298,15 +300,14 @@ def test_an_incomplete_run_has_a_report(tmp_path: Path) -> None:
 
 def test_a_failed_run_has_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What ends a run with an error is still the error, and the report counts the tiles before it."""
-    scores, seen = Executor.scores, []
+    seen: list[int] = []
 
-    def fails(*arguments: Any) -> Any:
-        seen.append(1)
+    def fails(tile: Tile, _check: object) -> None:
+        seen.append(tile.index)
         if len(seen) > 4:
             raise OSError("the image is gone")
-        return scores(*arguments)
 
-    monkeypatch.setattr(Executor, "scores", fails)
+    meet(monkeypatch, before=fails)
     with pytest.raises(events.TileError, match="the image is gone"):
         ex.segment(image(), network(), tile=TILE, output=tmp_path / "a.ome.zarr")
     assert kept_report(tmp_path / "a.ome.zarr")["tiling"]["tiles_done"] == 4

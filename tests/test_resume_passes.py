@@ -16,7 +16,7 @@ import torch
 import napari_exactile as ex
 from napari_exactile.images.store.journal import Journal
 from napari_exactile.run.engine.events import Event, Surveying, TileFinished
-from napari_exactile.run.engine.local import job
+from napari_exactile.run.engine.local import engine
 from napari_exactile.run.engine.passes.pass_records import known_passes, record_of
 from slow_run import TILE, image, looking_at_all
 
@@ -121,7 +121,7 @@ def test_memory_that_is_free_now_changes_nothing(
 ) -> None:
     """Tensors are in memory, too, where there is room: before and after a stop that may differ."""
     path, room = tmp_path / "a.ome.zarr", [first]
-    monkeypatch.setattr(job, "scratch_memory", lambda: room[0])
+    monkeypatch.setattr(engine, "scratch_memory", lambda: room[0])
     stopped(path, 3, 2)
     room[0] = 2**30 - room[0]
     result, heard = segment(path)

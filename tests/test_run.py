@@ -11,13 +11,15 @@ import torch
 from torch import Tensor, nn
 
 import napari_exactile as ex
+from at_the_door import meet
 from napari_exactile.geometry.interval import Box, Interval, slices
+from napari_exactile.geometry.tiling import Tile
 from napari_exactile.images.normalize.steps import Normalization
 from napari_exactile.run.check.metrics import difference
 from napari_exactile.run.engine import events
 from napari_exactile.run.engine.events import TileError
 from napari_exactile.run.engine.local.executor import Executor
-from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.engine.schedule.job import Job
 from napari_exactile.run.plan.methods import METHODS
 from napari_exactile.run.plan.plan import plan_tiles
 from napari_exactile.run.plan.settings import Settings
@@ -51,7 +53,7 @@ def test_scores_agree_in_float64(net: tuple[int, ...], method: Any) -> None:
     """In float64, the scores of every zone agree with those of one pass to 1e-10."""
     job = Job(image_task(picture(77, 90), network(*net), Settings(tile=88, method=method)))
     run(job)
-    executor = job.executor()
+    executor = job.engine.executor()
     whole = executor.whole()
     assert len(job.task.plan) > 1
     for tile in job.task.plan:
@@ -276,17 +278,16 @@ def test_no_tile_is_small_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_failing_tile_is_named_and_the_rest_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says which tile and where; finished tiles stay, and the same run can be continued."""
     model, image = network(), picture(60, 60)
-    job, scores = Job(image_task(image, model, Settings(tile=32))), Executor.scores
+    broken = {4: RuntimeError("boom")}
 
-    def broken(self: Executor, zone: Box, *rest: Any) -> Tensor:
-        if zone == list(job.task.plan)[4].zone:
-            raise RuntimeError("boom")
-        return scores(self, zone, *rest)
+    def fail_once(tile: Tile, _check: object) -> None:
+        if error := broken.pop(tile.index, None):
+            raise error
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Executor, "scores", broken)
-        with pytest.raises(TileError, match=r"^tile 5 \(pixels 20..40 x 20..40\) failed: boom$") as caught:
-            run(job)
+    meet(monkeypatch, before=fail_once)
+    job = Job(image_task(image, model, Settings(tile=32)))
+    with pytest.raises(TileError, match=r"^tile 5 \(pixels 20..40 x 20..40\) failed: boom$") as caught:
+        run(job)
     assert (caught.value.index, job.done) == (4, {0, 1, 2, 3})
     assert indices(run(job), events.TileStarted) == [4, 5, 6, 7, 8]
     np.testing.assert_array_equal(job.labels, ex.segment_whole(image, model).labels)

@@ -16,7 +16,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import napari_exactile as ex
 from napari_exactile.geometry.interval import slices
-from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.engine.reference import one_pass
+from napari_exactile.run.engine.schedule.job import Job
 from napari_exactile.run.plan.plan import plan_tiles
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.task.begin import image_task
@@ -118,7 +119,7 @@ def multiply_accumulates(compute: Callable[[], Any]) -> int:
 def test_redundancy_is_what_is_computed(net: nn.Module, method: Any, tolerance: float) -> None:
     """The plan's extra computing equals a count of the multiply-accumulates while tiles and whole run."""
     job = Job(image_task(picture(64, 52), net, Settings(tile=28, method=method)))
-    tiled, whole = multiply_accumulates(lambda: run(job)), multiply_accumulates(job.run_whole)
+    tiled, whole = multiply_accumulates(lambda: run(job)), multiply_accumulates(lambda: one_pass(job.task))
     assert job.task.plan.redundancy == pytest.approx(tiled / whole, rel=tolerance)
     assert job.task.plan.redundancy > 1.05
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import napari_exactile as ex
 from napari_exactile.run.engine.events import Event, TileFinished
-from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.engine.schedule.job import Job
 from napari_exactile.run.task.begin import image_task
 from napari_exactile.torch_state import exact_arithmetic, window_by_window
 from slow_run import looking_at_all

@@ -28,8 +28,8 @@ from napari_exactile.geometry.interval import Box, Interval, box_shape, slices
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.network.analysis import AS_IT_IS, analyse_module
 from napari_exactile.run.check.spot_check import RESIZED, FinishedLabels, check_windows
-from napari_exactile.run.engine.local.checked import SpotCheck
-from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.engine.checked import SpotCheck
+from napari_exactile.run.engine.local.engine import LocalEngine
 from napari_exactile.run.engine.schedule.series import Series
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.task.begin import image_task, make_task
@@ -198,7 +198,7 @@ def test_whole_tiles_pad(method: str) -> None:
 def test_the_preview_pads() -> None:
     """The preview of an undersized radius compares with the padded pass, and says that a run would not."""
     model, image = whole_numbers(Strided()), picture((203, 250))
-    errors = TilingErrors(Job(image_task(image, model, Settings(), "yx")))
+    errors = TilingErrors(LocalEngine(image_task(image, model, Settings(), "yx")))
     errors.prepare()
     window: Box = (Interval(0, 203), Interval(0, 250))
     reference = errors.reference(window)

@@ -9,7 +9,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import zarr
 from torch import nn
 
 import napari_exactile as ex
+from at_the_door import meet, with_labels
 from command_line import MODEL, assert_refused, call, summary
 from integer_nets import integer_unet
 from napari_exactile.geometry.interval import Interval
@@ -30,8 +30,6 @@ from napari_exactile.images.store.store import LabelStore
 from napari_exactile.run.check import spot_check
 from napari_exactile.run.engine import events
 from napari_exactile.run.engine.events import Checking, TileFinished
-from napari_exactile.run.engine.local.job import Job
-from napari_exactile.run.task.decision import Labelled
 from slow_run import TILE, TILES, image, network
 from test_report import integer_model, pixels
 
@@ -428,13 +426,9 @@ def test_the_command_ends_with_2_where_it_cannot_be_found_out(written: Path) -> 
 
 def test_a_run_ends_with_1_where_its_own_check_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Labels that another path does not give are kept, and the command says not to rely on them."""
-    source, original = tmp_path / "image.tif", Job._write
+    source = tmp_path / "image.tif"
     tifffile.imwrite(source, np.random.default_rng(0).integers(0, 4000, (200, 220)).astype(np.uint16))
-
-    def wrong(job: Job, part: Any, result: Labelled) -> Any:
-        return original(job, part, replace(result, labels=1 - result.labels))
-
-    monkeypatch.setattr(Job, "_write", wrong)
+    meet(monkeypatch, after=lambda computed: with_labels(computed, lambda labels: 1 - labels))
     out = tmp_path / "labels.ome.zarr"
     result = call("segment", source, "--model", MODEL, "--out", out)
     assert result.exit_code == 1

@@ -22,10 +22,11 @@ from napari_exactile.network.analysis import analyse_module
 from napari_exactile.network.whole.reductions import Extreme, Moments, Sums
 from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.events import Surveying, TileHalved
-from napari_exactile.run.engine.local import job
+from napari_exactile.run.engine.local import engine
 from napari_exactile.run.engine.local.executor import Executor
-from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.engine.reference import one_pass
 from napari_exactile.run.engine.result import Report
+from napari_exactile.run.engine.schedule.job import Job
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.task.begin import image_task
 from proofs import many
@@ -212,7 +213,7 @@ def test_what_is_kept_changes_nothing_but_the_cost(
     scratch: int | None, memory: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Replayed, kept in part or kept whole, in memory or on disk: the same labels; more room, less work."""
-    monkeypatch.setattr(job, "scratch_memory", lambda: memory)
+    monkeypatch.setattr(engine, "scratch_memory", lambda: memory)
     report = assert_equal(lively(chain(4)), image((40, 50)), tile=24, scratch_limit=scratch)
     assert report.passes == 5
     redundancies = {0: 5.5, 60_000: 4.0, None: 1.01}
@@ -226,9 +227,9 @@ def test_each_pixel_counts_once_and_the_order_of_work_does_not_matter() -> None:
     model, pixels = ex.load_model(net), image((33, 61))
     for tile in (16, 40, 64):
         one = Job(image_task(pixels, model, Settings(tile=tile)))
-        for _event in one.prepare():
+        for _event in one.engine.prepare():
             pass
-        assert {int(value[0].flatten()[0]) for value in one._survey.values.values()} == {17 * 31}
+        assert {int(value[0].flatten()[0]) for value in one.engine._survey.values.values()} == {17 * 31}
 
 
 @given(st.lists(st.lists(st.integers(-99, 99), min_size=1, max_size=9), min_size=1, max_size=6))
@@ -275,16 +276,16 @@ def test_nnunets_plain_network_costs_little_more_than_one_pass() -> None:
     """
     net = lively(PlainUNet((4, 8, 16, 16, 16)))
     model, pixels = ex.load_model(net), image((512, 512))
-    whole = Job(image_task(pixels, model, Settings()))
-    with FlopCounterMode(display=False) as one_pass:
-        expected = whole.run_whole()
+    whole = image_task(pixels, model, Settings())
+    with FlopCounterMode(display=False) as counted:
+        expected = one_pass(whole)
     for scratch, most in ((None, 1.5), (8_000_000, 5)):
         tiled = Job(image_task(pixels, model, Settings(tile=320, scratch_limit=scratch)))
         assert len(tiled.task.plan.schedule.passes) == 19
         with FlopCounterMode(display=False) as all_passes:
             assert list(tiled.run())
         np.testing.assert_array_equal(tiled.result().labels, expected.labels)
-        ratio = all_passes.get_total_flops() / one_pass.get_total_flops()
+        ratio = all_passes.get_total_flops() / counted.get_total_flops()
         assert 1 < ratio < most
         assert ratio == pytest.approx(tiled.task.plan.redundancy, rel=0.01)
 

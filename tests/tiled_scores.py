@@ -15,7 +15,7 @@ from napari_exactile.images.source import ArraySource, Planes
 from napari_exactile.models.load import load_model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.run.engine.events import Event
-from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.engine.schedule.job import Job
 from napari_exactile.run.plan.methods import TRIMMED
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.task.task import Task
@@ -45,15 +45,15 @@ def settings_for(analysis: Analysis, device: torch.device = CPU) -> Settings:
 
 def whole(job: Job) -> Tensor:
     """Return the scores of one pass, (1, classes, *shape) on the job's device."""
-    drained(job.measure())
+    drained(job.engine.measure())
     with exact_arithmetic():
-        return job.executor().whole()
+        return job.engine.executor().whole()
 
 
 def tiled(job: Job) -> Tensor:
     """Return the scores of trimmed execution, zone by zone."""
-    drained(job.prepare())
-    executor, tiling, analysis = job.executor(), job.task.plan.tiling, job.task.analysis
+    drained(job.engine.prepare())
+    executor, tiling, analysis = job.engine.executor(), job.task.plan.tiling, job.task.analysis
     shape = 1, analysis.classes, *analysis.grid.shape
     found = torch.full(shape, torch.nan, dtype=analysis.scores_dtype, device=job.task.device)
     with exact_arithmetic():

@@ -16,7 +16,7 @@ from gpu_rows.networks import MissingPackageError, analysed, network, work_of
 from gpu_rows.report import Row
 from napari_exactile.images.source import ArraySource, Planes
 from napari_exactile.models.load import load_model
-from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.engine.schedule.job import Job
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.task.task import Task
 from peak_memory import peak_of
@@ -54,7 +54,9 @@ def measured(bench: Bench, row: str, name: str, method: Any, tile: int) -> Rows:
         yield Row(SECTION, row, skipped=str(error))
         return
     zone = _middle(job)
-    compute = partial(job.executor().scores, zone, job.task.plan.radius, job.task.plan.method, lambda: None)
+    compute = partial(
+        job.engine.executor().scores, zone, job.task.plan.radius, job.task.plan.method, lambda: None
+    )
     predicted = job.task.plan.peak_bytes
     values = {"predicted, MB": predicted / 1e6} | passes | _taken(bench, compute)
     values["predicted / taken"] = predicted / 1e6 / values["taken, MB"]
@@ -83,7 +85,7 @@ def _passes(bench: Bench, job: Job) -> dict[str, float]:
     """Return the most that tensors took in passes over the image before its tiles, where there are any."""
     if bench.cuda:
         torch.cuda.reset_peak_memory_stats(bench.device)
-    for _event in job.prepare():
+    for _event in job.engine.prepare():
         pass
     several = bench.cuda and job.task.analysis.statistics
     return {"passes before it, MB": torch.cuda.max_memory_allocated(bench.device) / 1e6} if several else {}

@@ -17,7 +17,7 @@ from gpu_rows.report import Row
 from napari_exactile.geometry.interval import Interval, slices
 from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.events import Event, TileFinished, TileHalved
-from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.engine.schedule.job import Job
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.task.begin import image_task
 

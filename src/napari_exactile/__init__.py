@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from napari_exactile.network.traced.graph import NotExactError, Refusal
     from napari_exactile.run.api import segment, segment_whole
     from napari_exactile.run.check.model_check import ModelCheck, check_model
+    from napari_exactile.run.engine.checked import SpotCheck
     from napari_exactile.run.engine.control import Control
     from napari_exactile.run.engine.events import (
         Checking,
@@ -59,7 +60,6 @@ if TYPE_CHECKING:
         TileHalved,
         TileStarted,
     )
-    from napari_exactile.run.engine.local.checked import SpotCheck
     from napari_exactile.run.engine.result import Report, Result
     from napari_exactile.run.plan.analyse import analyse, measure_context
     from napari_exactile.run.plan.plan import Plan, plan_tiles
@@ -93,6 +93,7 @@ _HOMES = {
     "network.traced.graph": ["NotExactError", "Refusal"],
     "run.api": ["segment", "segment_whole"],
     "run.check.model_check": ["ModelCheck", "check_model"],
+    "run.engine.checked": ["SpotCheck"],
     "run.engine.control": ["Control"],
     "run.engine.events": [
         "Checking",
@@ -108,7 +109,6 @@ _HOMES = {
         "TileHalved",
         "TileStarted",
     ],
-    "run.engine.local.checked": ["SpotCheck"],
     "run.engine.result": ["Report", "Result"],
     "run.plan.analyse": ["analyse", "measure_context"],
     "run.plan.plan": ["Plan", "plan_tiles"],

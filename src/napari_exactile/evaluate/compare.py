@@ -23,7 +23,7 @@ from napari_exactile.images.read.open import opened
 from napari_exactile.models.load import load_model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.run.engine.control import Control
-from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.engine.local.engine import LocalEngine
 from napari_exactile.run.plan.analyse import ModelLike
 from napari_exactile.run.plan.settings import Device, NormalizationChoice, Padding, Settings
 from napari_exactile.run.task.begin import image_task, warn_of_scale
@@ -80,7 +80,7 @@ class Comparison:
         task = image_task(opened(image), model, settings, self.axes)
         warn_of_scale(task.model, task.planes.pixel_size, stacklevel=4)
         window = window_in(task.planes.whole.shape, self.window)
-        errors = TilingErrors(Job(task))
+        errors = TilingErrors(LocalEngine(task))
         errors.prepare(check)
         return Subject(errors, window)
 

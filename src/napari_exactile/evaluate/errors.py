@@ -14,8 +14,9 @@ from napari_exactile.geometry.interval import Box, box_shape, full_box, slices
 from napari_exactile.geometry.tiling import Tiling, split_zone
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.run.check.metrics import Difference, difference
+from napari_exactile.run.engine.door import Known
+from napari_exactile.run.engine.local.engine import LocalEngine
 from napari_exactile.run.engine.local.executor import Executor
-from napari_exactile.run.engine.local.job import Job
 from napari_exactile.run.plan.methods import TRIMMED
 from napari_exactile.run.plan.plan import COMFORTABLE_ZONE
 from napari_exactile.stopping import Check
@@ -125,23 +126,23 @@ def require_grid_of_image(analysis: Analysis) -> None:
 
 
 class TilingErrors:
-    """Measures the usual tiling of one job's image with any radius, window by window.
+    """Measures the usual tiling of one engine's image with any radius, window by window.
 
     The image is normalised as a whole; the exact result comes from the engine with the true context, or from
     one pass of the unchanged network. Call `prepare` first. One thread at a time. Raises ValueError for a
     network whose output has another grid than the image.
     """
 
-    def __init__(self, job: Job) -> None:
-        task = job.task.for_whole_tiles()
-        self._evenly = task is not job.task
+    def __init__(self, engine: LocalEngine) -> None:
+        task = engine.task.for_whole_tiles()
+        self._evenly = task is not engine.task
         if self._evenly:
-            job = Job(task, normalization=job.normalization)
-        require_grid_of_image(job.task.analysis)
-        if not job.task.decision.one_label:
+            engine = LocalEngine(task, known=Known(engine.normalization))
+        require_grid_of_image(task.analysis)
+        if not task.decision.one_label:
             raise ValueError(NO_CLASSES)
-        self._job, self.analysis = job, job.task.analysis
-        self._factor = job.task.analysis.require().factor
+        self._engine, self._task, self.analysis = engine, task, task.analysis
+        self._factor = task.analysis.require().factor
         self._executor_or_none: Executor | None = None
 
     @property
@@ -152,20 +153,20 @@ class TilingErrors:
     def prepare(self, check: Check = lambda: None) -> None:
         """Measure the image, once. Raises ValueError for pixels that cannot be used, and Cancelled."""
         if self._executor_or_none is None:
-            for _event in self._job.prepare(check):
+            for _event in self._engine.prepare(check):
                 pass
-            self._executor_or_none = self._job.executor()
+            self._executor_or_none = self._engine.executor()
 
     def reference(self, window: Box, check: Check = lambda: None) -> Scored:
         """Return the exact result in `window`, computed piece by piece."""
         size = tuple(f * max(1, COMFORTABLE_ZONE // f) for f in self._factor)
-        needed = self._job.task.plan.required_radius
+        needed = self._task.plan.required_radius
         zones = split_zone(window, size, self._factor)
         return self._scored(window, zones, lambda zone: self._executor.scores(zone, needed, TRIMMED, check))
 
     def one_pass(self) -> Scored:
         """Return the exact result for the whole image from one pass of the unchanged network."""
-        window = full_box(self._job.source.shape)
+        window = full_box(self._engine.source.shape)
         return self._scored(window, [window], lambda _zone: self._executor.whole())
 
     def error(
@@ -177,16 +178,16 @@ class TilingErrors:
         `unchanged` sends whole tiles through the network itself, as other programs do: slower, but
         independent of the rules. Otherwise only what the window depends on inside each tile is computed.
         """
-        job, window = self._job, reference.box
-        region, padded = job.task.plan.tiling.region, self.analysis.padded_shape
-        tiling = Tiling(job.source.shape, self._factor, zone, radius, region, padded)
+        plan, window = self._task.plan, reference.box
+        region, padded = plan.tiling.region, self.analysis.padded_shape
+        tiling = Tiling(self._engine.source.shape, self._factor, zone, radius, region, padded)
         compute = self._executor.through_network if unchanged else self._executor.alone
         tiles = {part: tile for tile, part in tiling.parts(window)}
         found = self._scored(window, tiles, lambda part: compute(tiles[part], part, check))
-        near = job.task.decision.near_tie
+        near = self._task.decision.near_tie
         apart = [_difference(found.part(part), reference.part(part), near) for part in tiles]
         return TilingError(
-            tiling, window, job.task.plan.required_radius, sum(apart[1:], apart[0]),
+            tiling, window, plan.required_radius, sum(apart[1:], apart[0]),
             found.labels != reference.labels, _error_map(found, reference),
             one_class=bool((reference.labels == reference.labels.flat[0]).all()),
             anchored=bool(self.analysis.anchors), evenly=self._evenly,
@@ -194,13 +195,13 @@ class TilingErrors:
 
     def _scored(self, window: Box, parts: Iterable[Box], scores: Callable[[Box], torch.Tensor]) -> Scored:
         """Compute the parts one after the other and join them."""
-        job, shape = self._job, box_shape(window)
-        labels = np.empty(shape, np.min_scalar_type(job.task.classes))
+        shape = box_shape(window)
+        labels = np.empty(shape, np.min_scalar_type(self._task.classes))
         probabilities: NDArray[Any] | None = None
         for part in parts:
             with exact_arithmetic():
-                result = job.decided(scores(part), part)
-            assert result.labels is not None, "refused when the job was taken"
+                result = self._engine.decided(scores(part), part)
+            assert result.labels is not None, "refused when the engine was taken"
             index = slices(part, window)
             labels[index] = result.labels.cpu().numpy()
             values = result.probabilities.cpu().numpy()

@@ -10,7 +10,7 @@ from napari_exactile.evaluate.estimate import Estimate, estimate
 from napari_exactile.evaluate.sweep import Subject, Sweep, radius_steps, run_sweep
 from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.tiling import Tiling
-from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.engine.local.engine import LocalEngine
 from napari_exactile.run.task.task import Task
 from napari_exactile.stopping import Check
 
@@ -23,8 +23,8 @@ class ErrorPreview:
     """
 
     def __init__(self, task: Task) -> None:
-        self._job = Job(task)
-        self._errors = TilingErrors(self._job)
+        self._engine = LocalEngine(task)
+        self._errors = TilingErrors(self._engine)
         self._computing = threading.Lock()
         self._reference: Scored | None = None
         self._found: dict[tuple[Tiling, Box], TilingError] = {}
@@ -32,7 +32,7 @@ class ErrorPreview:
     @property
     def measured(self) -> bool:
         """Whether the image has been measured: before that, an answer takes as long as reading all of it."""
-        return self._job.normalization is not None
+        return self._engine.normalization is not None
 
     def known(self, tiling: Tiling, window: Box) -> TilingError | None:
         """Return the error of this tiling in this window if it has been computed."""
@@ -69,6 +69,6 @@ class ErrorPreview:
 
     def _own_errors(self, check: Check) -> TilingErrors:
         """Return what computes beside the others: executors belong to one thread."""
-        errors = TilingErrors(self._job)
+        errors = TilingErrors(self._engine)
         errors.prepare(check)
         return errors

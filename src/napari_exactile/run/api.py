@@ -18,7 +18,7 @@ from napari_exactile.run.check.spot_check import WINDOWS
 from napari_exactile.run.driver import Output, Run
 from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.events import Event
-from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.engine.reference import one_pass
 from napari_exactile.run.engine.result import Result
 from napari_exactile.run.plan.analyse import ModelLike
 from napari_exactile.run.plan.settings import Settings
@@ -165,6 +165,6 @@ def segment_whole(image: Any, model: ModelLike, *, axes: str | None = None, **se
     """
     task = image_task(opened(image), model, Settings(**settings), axes)
     words = warn_of_scale(task.model, task.planes.pixel_size)
-    result = Job(task).run_whole()
+    result = one_pass(task)
     found = tuple(filter(None, [words, *result.report.warnings]))
     return replace(result, report=replace(result.report, warnings=found))

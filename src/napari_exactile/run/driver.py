@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_exactile.run.check.spot_check import WINDOWS
+from napari_exactile.run.engine.checked import SpotCheck
 from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.events import Event, StoreOpened
-from napari_exactile.run.engine.local.checked import SpotCheck
 from napari_exactile.run.engine.schedule.series import Series
 from napari_exactile.run.store.stored import StoredSeries, stored
 from napari_exactile.run.task.task import Task

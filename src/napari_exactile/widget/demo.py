@@ -76,12 +76,13 @@ class Demo:
         """Run in the background: one pass over the whole image, against what the tiles gave."""
         from napari_exactile.evaluate.words import pixels_differ
         from napari_exactile.run.check.metrics import difference
+        from napari_exactile.run.engine.reference import one_pass
         from napari_exactile.run.words.summary import summary_lines
 
         run = self._dock.run
         assert run is not None
         tiled = run.job.result()
-        whole = run.job.run_whole()
+        whole = one_pass(run.job.task)
         assert tiled.probabilities is not None
         assert whole.probabilities is not None
         apart = difference(tiled.labels, tiled.probabilities, whole.labels, whole.probabilities)

@@ -84,6 +84,12 @@ class StoredImage:
         for place in product(*places):
             yield self.files(level).joinpath(*map(str, place))
 
+    @property
+    def shard(self) -> tuple[int, ...]:
+        """Spatial shape of what one file of level 0 holds."""
+        first = self.levels[0]
+        return tuple((first.shards or first.chunks)[-self.spatial :])
+
     def files(self, level: int) -> Path:
         """Return the folder of a level's files."""
         return self.folder / str(level) / "c"

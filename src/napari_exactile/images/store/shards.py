@@ -55,7 +55,7 @@ class StoreLayout:
         count, channels = 1, 1 if self.channel is None else self.leading[self.channel]
         enough = min(SHARD_PIXELS, SHARD_NUMBERS // channels)
         while prod(self.zone) * count ** len(self.zone) < enough:
-            count += 1
+            count *= 2  # so that the larger shards of one image hold whole shards of another
         sides = tuple(length * count for length in self.zone)
         together = max(1, MOST_NUMBERS // prod(sides))
         before = (min(n, together) if axis == self.channel else 1 for axis, n in enumerate(self.leading))

@@ -10,6 +10,7 @@ labels.ome.zarr/
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import lcm
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,11 @@ class LabelStore:
     def levels(self) -> tuple[Any, ...]:
         """All levels of the first image as zarr arrays, level 0 first."""
         return self._first.levels
+
+    @property
+    def shard(self) -> tuple[int, ...]:
+        """Spatial shape of what holds whole shards of level 0 of all images."""
+        return tuple(map(lcm, *(image.shard for image in self.images.values())))
 
     @property
     def nbytes(self) -> int:

@@ -19,10 +19,12 @@ from napari_exactile.geometry.interval import Box, Interval, box_shape, full_box
 from napari_exactile.geometry.tiling import tile_around
 from napari_exactile.network.cost.memory import peak_whole_tile
 from napari_exactile.network.placed import only_resizes, resizing_as_in_whole
+from napari_exactile.run.engine.checked import CheckedWindow, SpotCheck
+from napari_exactile.run.engine.door import Known
 from napari_exactile.run.engine.events import Checking, Event
-from napari_exactile.run.engine.local.checked import CheckedWindow, SpotCheck
+from napari_exactile.run.engine.local.engine import LocalEngine
 from napari_exactile.run.engine.local.executor import Executor
-from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.engine.schedule.job import Job
 from napari_exactile.run.engine.schedule.series import Series
 from napari_exactile.run.plan.devices import memory_budget
 from napari_exactile.run.plan.methods import TRIMMED
@@ -48,20 +50,28 @@ class FinishedLabels:
     """Finished labels and what computes them again.
 
     `read` gives the labels ([channels,] *box) in a box of a plane. `indices` are the planes in the stack,
-    `done` the finished tiles of as many of them as have been begun, and `job` gives that of a plane, its
-    image measured.
+    `done` the finished tiles of as many of them as have been begun, and `engine` gives what computes a plane
+    here, its image measured.
     """
 
     read: Read
     indices: Sequence[tuple[int, ...]]
     done: Sequence[Collection[int]]
-    job: Callable[[int], Job]
+    engine: Callable[[int], LocalEngine]
 
     @classmethod
     def of(cls, series: Series, read: Read) -> FinishedLabels:
         """Return what a series has finished."""
         done = [job.done for job in series.jobs]
-        return cls(read, series.task.planes.indices, done, lambda number: series.jobs[number])
+        return cls(read, series.task.planes.indices, done, lambda number: _local(series.jobs[number], number))
+
+
+def _local(job: Job, number: int) -> LocalEngine:
+    """Return what computes a plane on this computer: what has computed it, if that was here."""
+    engine = job.engine
+    return (
+        engine if isinstance(engine, LocalEngine) else LocalEngine(job.task, number, Known(job.normalization))
+    )
 
 
 def check_of_run(
@@ -89,7 +99,7 @@ def check_windows(
     Where a crop of the image would prove nothing, images of up to `whole_pixels` are sent through the network
     as a whole. Raises Cancelled, and what reading and computing raise.
     """
-    how, reason = _way(finished.job(0).task, whole_pixels)
+    how, reason = _way(finished.engine(0).task, whole_pixels)
     if reason:
         return SpotCheck(seed, reason=reason)
     drawn = _drawn(finished, count, seed, one_plane=how == WHOLE)
@@ -98,7 +108,7 @@ def check_windows(
         yield Checking(done, len(drawn))
         check()
         if again is None or number != plane:
-            plane, again = number, _Again(finished.job(number), how, check)
+            plane, again = number, _Again(finished.engine(number), how, check)
         found.append(again.compare(box, finished.indices[number], finished.read))
     yield Checking(len(drawn), len(drawn))
     return SpotCheck(seed, how, tuple(found), "" if found else "not possible: no zone is finished")
@@ -163,7 +173,7 @@ def _side(task: Task) -> tuple[int, ...]:
 
 def _drawn(finished: FinishedLabels, count: int, seed: int, one_plane: bool) -> list[tuple[int, Box]]:
     """Return the planes and boxes of the image of up to `count` different windows, plane by plane."""
-    chance, task = np.random.default_rng(seed), finished.job(0).task
+    chance, task = np.random.default_rng(seed), finished.engine(0).task
     size = _side(task) or task.plan.factor
     begun = [(number, sorted(done)) for number, done in enumerate(finished.done) if done]
     if one_plane and begun:
@@ -203,28 +213,29 @@ def _window(chance: np.random.Generator, task: Task, tile: int, size: tuple[int,
 class _Again:
     """Computes windows of one plane once more, in both ways."""
 
-    def __init__(self, job: Job, how: str, check: Check) -> None:
-        self._job, self._how, self._check = job, how, check
-        self._executor: Executor = job.executor()
+    def __init__(self, engine: LocalEngine, how: str, check: Check) -> None:
+        self._engine, self._how, self._check = engine, how, check
+        self._task = engine.task
+        self._executor: Executor = engine.executor()
         self._whole: torch.Tensor | None = None
         if how == WHOLE:
             with exact_arithmetic():
-                image, output = full_box(_padded(job.task)), full_box(job.task.analysis.grid.shape)
+                image, output = full_box(_padded(self._task)), full_box(self._task.analysis.grid.shape)
                 self._whole = self._executor.through_network(image, output, check)
 
     def compare(self, window: Box, plane: tuple[int, ...], read: Read) -> CheckedWindow:
         """Return how the labels in a window of the image compare."""
-        job = self._job
-        part = job.task.analysis.part(window)
+        task = self._task
+        part = task.analysis.part(window)
         assert part is not None, "windows without labels are not drawn"
-        box = moved(part, (-side.start for side in job.task.labelled))
+        box = moved(part, (-side.start for side in task.labelled))
         kept = read(plane, box)
         with exact_arithmetic():
-            other = job.decided(self._scores(window, part), part)
+            other = self._engine.decided(self._scores(window, part), part)
         assert other.labels is not None, "values are not checked"
         chances = other.probabilities.double().cpu().numpy()
         differs = kept != other.labels.cpu().numpy()
-        ties = job.task.decision.leads(chances)[differs] < job.task.decision.near_tie
+        ties = task.decision.leads(chances)[differs] < task.decision.near_tie
         return CheckedWindow(
             plane, box, kept.size, int(differs.sum()), int(ties.sum()), *self._apart(window, part, chances)
         )
@@ -233,18 +244,17 @@ class _Again:
         if self._whole is not None:
             index: Any = (..., *slices(part))
             return self._whole[index]
-        crop, bound = _crop(self._job.task, window), self._job.task.analysis.require()
+        crop, bound = _crop(self._task, window), self._task.analysis.require()
         starts = [side.start for side in crop]
         resizing = resizing_as_in_whole(bound, starts) if self._how == RESIZED else None
         return self._executor.through_network(crop, part, self._check, resizing=resizing)
 
     def _apart(self, window: Box, part: Box, chances: NDArray[np.float64]) -> Iterator[Any]:
         """Yield the number of probabilities, their RMSE and largest difference, if the run's are at hand."""
-        job = self._job
-        if not job.task.plan.method.trims or not job.prepared:
+        if not self._task.plan.method.trims or not self._engine.prepared:
             return
         with exact_arithmetic():
-            scores = self._executor.scores(window, job.task.plan.radius, TRIMMED, self._check)
-            ours = job.decided(scores, part).probabilities.double().cpu().numpy()
+            scores = self._executor.scores(window, self._task.plan.radius, TRIMMED, self._check)
+            ours = self._engine.decided(scores, part).probabilities.double().cpu().numpy()
         apart = np.abs(ours - chances)
         yield from (apart.size, float(np.sqrt(np.square(apart).mean())), float(apart.max()))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 
 from napari_exactile.run.engine import events
 from napari_exactile.run.engine.events import Event
 from napari_exactile.stopping import Cancelled
 
-# Gives the numbers of tiles that are to be computed before all others, the first one first; done ones may be
-# among them. It is asked before every tile, in the thread of the run, and should be cheap.
+# Gives the numbers of tiles whose bands are to be computed before all others, the first one first; done ones
+# may be among them. It is asked before every band, in the thread of the run, and should be cheap.
 Order = Callable[[], Iterable[int]]
 # A run asks from time to time whether it is cancelled, as whoever cancels cannot wake it.
 ASK_SECONDS = 0.1
@@ -88,27 +87,3 @@ class Control:
         for event in steps:
             yield event
             yield from self.gate()
-
-
-class Queue:
-    """The numbers of the tiles that are left, in their own order but for what `order` puts first."""
-
-    def __init__(self, left: Iterable[int], order: Order) -> None:
-        self._left, self._order = dict.fromkeys(left), order
-
-    def __len__(self) -> int:
-        return len(self._left)
-
-    def first(self, count: int) -> list[int]:
-        """Return the next `count` tiles, or all that are left, as the order is now."""
-        found: list[int] = []
-        for index in chain(self._order(), self._left):
-            if len(found) == count:
-                break
-            if index in self._left and index not in found:
-                found.append(index)
-        return found
-
-    def remove(self, index: int) -> None:
-        """Take a tile out: it is never named again."""
-        del self._left[index]

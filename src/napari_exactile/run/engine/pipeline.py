@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.tiling import Tile
-from napari_exactile.run.engine.events import Event, TileError, TileFinished
+from napari_exactile.run.engine.events import Event, TileError
 from napari_exactile.run.plan.ahead import AHEAD, BEHIND
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class WriteBehind:
     def __init__(self, *, at_once: bool) -> None:
         self._pool = None if at_once else ThreadPoolExecutor(1, "exactile-write")
         self._writes: deque[Future[None]] = deque()
-        self._ends: deque[tuple[Tile, Future[TileFinished]]] = deque()
+        self._ends: deque[tuple[Tile, Future[Event | None]]] = deque()
 
     def __enter__(self) -> WriteBehind:
         return self
@@ -85,10 +85,10 @@ class WriteBehind:
         self._writes.append(write := self._submit(task))
         return write
 
-    def end(self, tile: Tile, writes: Iterable[Future[Any]], finish: Callable[[], TileFinished]) -> None:
+    def end(self, tile: Tile, writes: Iterable[Future[Any]], finish: Callable[[], Event | None]) -> None:
         """Call `finish` after these writes of a tile, which have been handed over, if all have succeeded."""
 
-        def finished() -> TileFinished:
+        def finished() -> Event | None:
             for write in writes:
                 write.result()
             return finish()
@@ -106,7 +106,8 @@ class WriteBehind:
                 event = end.result()
             except Exception as error:
                 raise TileError.of(tile, error) from error
-            yield event
+            if event is not None:
+                yield event
 
     def _submit(self, task: Callable[[], T]) -> Future[T]:
         if self._pool is not None:

@@ -7,8 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 
-from napari_exactile.images.normalize.steps import Normalization
+from napari_exactile.geometry.interval import box_shape, full_box
+from napari_exactile.images.normalize.steps import Fill, Normalization
+from napari_exactile.images.read.underlying import notes_on
+from napari_exactile.images.source import ImageSource
+from napari_exactile.run.task.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,21 @@ class Result:
     labels: Any
     probabilities: Any
     report: Report
+
+
+def planned(task: Task, source: ImageSource, normalization: Normalization) -> Report:
+    """Return what is to be said of one plane of a task, an image that is measured, before a tile is done."""
+    plan, grid, settings = task.plan, task.analysis.grid, task.settings
+    return Report(
+        task.model.name, box_shape(settings.region or full_box(source.shape)), plan.exact, plan.method.name,
+        plan.factor, task.analysis.context, plan.radius, plan.zor, len(plan), 0, len(plan.schedule.passes),
+        plan.redundancy, 0, 0.0, str(task.device), normalization, torch.__version__, box_shape(task.labelled),
+        tuple(map(float, grid.stride)), tuple(map(float, grid.offset)),
+        "; ".join(map(str, task.analysis.refusals)), settings.ignore, task.gives,
+        notes=(*task.model.card.notes, *notes_on(source)),
+        left_out=sum(step.pixels or 0 for step in normalization.steps if isinstance(step, Fill)),
+        padding=task.analysis.padding,
+    )  # fmt: skip
 
 
 def summed(reports: Sequence[Report], stack: tuple[int, ...]) -> Report:

@@ -16,5 +16,5 @@ def rethreshold(series: Series, threshold: float) -> None:
     for job in series.jobs:
         if job.labels is None or job.probabilities is None or not isinstance(task.decision, YesNo):
             raise ValueError("labels can be given another threshold only where probabilities were kept")
-        job.labels[...], job.near_ties = task.decision.again(job.probabilities)
+        job.labels[...], job.results.near_ties = task.decision.again(job.probabilities)
     series.decide(task)

@@ -1,1 +1,1 @@
-"""What a person chose becomes zones, a method and a device. Reads no pixels."""
+"""What a person chose becomes zones, bands, a method and a device. Reads no pixels."""

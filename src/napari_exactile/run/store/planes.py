@@ -15,8 +15,9 @@ from napari_exactile.images.normalize.steps import Normalization, steps_as_json
 from napari_exactile.images.store.image import StoredImage
 from napari_exactile.images.store.journal import Record
 from napari_exactile.images.store.store import OWN, LabelStore
-from napari_exactile.run.engine.local.arrays import Remembered
+from napari_exactile.run.engine.door import Known
 from napari_exactile.run.engine.passes.pass_records import Statistics, record_of
+from napari_exactile.run.engine.schedule.arrays import Remembered
 from napari_exactile.run.store.known_planes import UNKNOWN, KnownPlane, maker
 from napari_exactile.run.store.records import Plane, TileRecord
 
@@ -94,7 +95,11 @@ class _StoredPlane:
         """Return what the journal says, and what has been done since."""
         near_ties = {number: one.near_ties for number, one in self._tiles.items() if self._counts(one)}
         folder = kept_folder(self._store.path, self._plane)
-        return Remembered(near_ties, self._normalization, self._seconds, self._passes, folder)
+        return Remembered(near_ties, Known(self._normalization, self._passes, folder), self._seconds)
+
+    def shard(self) -> tuple[int, ...]:
+        """Return the shape of what holds whole shards of all images."""
+        return self._store.shard
 
     def _counts(self, tile: TileRecord) -> bool:
         steps, passes = tile.made_by or (UNKNOWN, UNKNOWN)

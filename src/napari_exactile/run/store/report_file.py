@@ -21,8 +21,8 @@ from napari_exactile.images.store.store import OWN, LabelStore
 from napari_exactile.network.analysis import AS_IT_IS
 from napari_exactile.network.traced.trace import dtype_of
 from napari_exactile.run.check.spot_check import check_of_run
+from napari_exactile.run.engine.checked import SpotCheck
 from napari_exactile.run.engine.events import Event
-from napari_exactile.run.engine.local.checked import SpotCheck
 from napari_exactile.run.engine.result import Report
 from napari_exactile.run.engine.schedule.series import Series
 from napari_exactile.run.task.identity import Identity, identity

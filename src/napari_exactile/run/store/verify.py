@@ -18,10 +18,11 @@ from napari_exactile.images.work import Work
 from napari_exactile.models.files.formats import FACTORY
 from napari_exactile.models.load import Model, load_model
 from napari_exactile.run.check.spot_check import WINDOWS, FinishedLabels, check_windows
+from napari_exactile.run.engine.checked import SpotCheck
 from napari_exactile.run.engine.control import Control
+from napari_exactile.run.engine.door import Known
 from napari_exactile.run.engine.events import Event
-from napari_exactile.run.engine.local.checked import SpotCheck
-from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.engine.local.engine import LocalEngine
 from napari_exactile.run.engine.passes.measuring import measured
 from napari_exactile.run.plan.analyse import ModelLike, analysis_for
 from napari_exactile.run.plan.devices import pick_device
@@ -170,7 +171,7 @@ def _good(stored: Stored, damaged: Sequence[Damage]) -> list[Zone]:
 
 
 def _finished(stored: Stored, standing: StoreReading) -> tuple[FinishedLabels, tuple[str, ...]]:
-    """Return good tiles with jobs that know what the run measured, and what cannot be known any more."""
+    """Return good tiles with engines that know what the run measured, and what cannot be known any more."""
     task, known = stored.task, dict[Plane, Normalization]()
     begun = {plane: one for plane, one in standing.known.items() if one.tiles}
     for plane, one in begun.items():
@@ -179,12 +180,14 @@ def _finished(stored: Stored, standing: StoreReading) -> tuple[FinishedLabels, t
             known[plane] = found
     indices = tuple(known)
 
-    def job(number: int) -> Job:
+    def engine(number: int) -> LocalEngine:
         plane = indices[number]
-        return Job(task, task.planes.indices.index(plane), normalization=known[plane])
+        return LocalEngine(task, task.planes.indices.index(plane), Known(known[plane]))
 
     lost = tuple(f"{_whose(plane)}: {LOST}" for plane in begun if plane not in known)
-    return FinishedLabels(stored.store.read, indices, [set(begun[one].tiles) for one in indices], job), lost
+    return FinishedLabels(
+        stored.store.read, indices, [set(begun[one].tiles) for one in indices], engine
+    ), lost
 
 
 def _measured_again(stored: Stored, plane: Plane, one: KnownPlane) -> Normalization | None:

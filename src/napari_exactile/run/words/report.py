@@ -7,7 +7,7 @@ from typing import Any
 
 from napari_exactile.geometry.grid import in_words
 from napari_exactile.geometry.words import counted, lengths, times
-from napari_exactile.run.engine.local.checked import SpotCheck
+from napari_exactile.run.engine.checked import SpotCheck
 from napari_exactile.run.words.facts import Facts
 from napari_exactile.run.words.summary import missing_words, padding_words, sides
 

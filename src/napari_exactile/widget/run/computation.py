@@ -10,9 +10,9 @@ from napari.qt.threading import create_worker
 
 from napari_exactile.run.driver import Output, Run
 from napari_exactile.run.engine import events
+from napari_exactile.run.engine.checked import SpotCheck
 from napari_exactile.run.engine.control import Control, Order
 from napari_exactile.run.engine.events import Event
-from napari_exactile.run.engine.local.checked import SpotCheck
 from napari_exactile.run.engine.schedule.series import Series
 from napari_exactile.widget.choose.chooser import Choice
 from napari_exactile.widget.draw.layers import Written, prepare_colors

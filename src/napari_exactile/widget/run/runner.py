@@ -16,7 +16,7 @@ from napari_exactile.geometry.interval import overlap
 from napari_exactile.images.store.store import StoreGoneError, refuse_gone
 from napari_exactile.run.engine import events
 from napari_exactile.run.engine.events import Event
-from napari_exactile.run.engine.local.job import Job
+from napari_exactile.run.engine.schedule.job import Job
 from napari_exactile.run.engine.schedule.series import Series
 from napari_exactile.widget.choose.chooser import Choice
 from napari_exactile.widget.draw.classes import Classes, ClassMemory

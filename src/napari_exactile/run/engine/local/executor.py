@@ -70,12 +70,14 @@ class Executor:
         """Return the box of the padded image that `scores` reads for a zone; None where it reads none."""
         return None if self._analysis.part(zone) is None else method.reads(self, zone, radius)
 
-    def scores(self, zone: Box, radius: tuple[int, ...], method: Method, check: Check) -> torch.Tensor:
-        """Return (1, classes, *part) on the device, where part is the zone's of the output.
+    def scores(
+        self, zone: Box, radius: tuple[int, ...], method: Method, check: Check, part: Box | None = None
+    ) -> torch.Tensor:
+        """Return (1, classes, *part) on the device, where part is of the zone's output, by default all of it.
 
         `check` is called often and may raise to stop. The zone must have a part.
         """
-        part = self._analysis.part(zone)
+        part = part or self._analysis.part(zone)
         assert part is not None, "there is no output in this zone"
         found: torch.Tensor = method.scores(self, zone, radius, part, check)
         return found

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from napari_exactile.geometry.interval import Box
-from napari_exactile.geometry.tiling import Tiling
+from napari_exactile.geometry.tiling import Tile, Tiling
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.cone.cone import Cone
 from napari_exactile.network.cost.passes import Pass, Schedule
@@ -18,13 +18,14 @@ from napari_exactile.run.engine import events
 from napari_exactile.run.engine.events import Event
 from napari_exactile.run.engine.passes.kept_tensors import KeptTensors
 from napari_exactile.run.engine.passes.pass_records import Statistics
-from napari_exactile.run.engine.pieces import Pieces
 from napari_exactile.run.engine.pipeline import ReadAhead
 from napari_exactile.run.plan.ahead import AHEAD
 from napari_exactile.stopping import Check
 
 if TYPE_CHECKING:
     import torch
+
+R = TypeVar("R")
 
 
 class Computing(Protocol):
@@ -38,6 +39,16 @@ class Computing(Protocol):
 
     def reading_ahead(self) -> AbstractContextManager[ReadAhead[torch.Tensor]]:
         """Let another thread read what is expected, as long as this lasts."""
+
+
+class InPieces(Protocol):
+    """What computes tiles in pieces as large as the memory allows."""
+
+    def compute(
+        self, tile: Tile, upcoming: Sequence[Tile], compute: Callable[[Box], R],
+        expect: Callable[[Iterable[Box]], None], /,
+    ) -> Generator[Event, None, list[R]]:  # fmt: skip
+        """Return what `compute` gives for each piece; `expect` hears which zones come next."""
 
 
 class Survey:
@@ -68,7 +79,7 @@ class Survey:
         """Whether every statistic is known."""
         return self._number == len(self.schedule.surveys)
 
-    def run(self, executor: Computing, pieces: Pieces, check: Check) -> Iterator[Event]:
+    def run(self, executor: Computing, pieces: InPieces, check: Check) -> Iterator[Event]:
         """Do what is left, telling each tile; what `check` or a tile raises stops it, after whole tiles."""
         self._recall(check)
         while not self.complete:

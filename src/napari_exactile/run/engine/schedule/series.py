@@ -15,11 +15,11 @@ from napari_exactile.images.source import Planes
 from napari_exactile.run.engine import events
 from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.events import Event
-from napari_exactile.run.engine.local.arrays import Arrays, Memory
-from napari_exactile.run.engine.local.job import Job
-from napari_exactile.run.engine.local.unchanged import Unchanged
 from napari_exactile.run.engine.passes.measuring import measured
 from napari_exactile.run.engine.result import Report, Result, summed
+from napari_exactile.run.engine.schedule.arrays import Arrays, Memory
+from napari_exactile.run.engine.schedule.job import Job
+from napari_exactile.run.engine.schedule.unchanged import Unchanged
 from napari_exactile.run.plan.settings import NumberType
 from napari_exactile.run.task.task import Task
 from napari_exactile.stopping import Cancelled

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,23 +11,21 @@ from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box
 from napari_exactile.images.normalize.steps import Normalization
+from napari_exactile.run.engine.door import Known
 from napari_exactile.run.engine.passes.pass_records import Statistics
 from napari_exactile.run.plan.settings import NumberType
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What was done before: the near-ties of finished tiles, by their number, and the image's statistics.
+    """What was done before: the near-ties of finished tiles, by their number, and what is known of the image.
 
-    `seconds` is how long it took. `passes` is what passes over the image have found for operators that look
-    at all of it, the first ones first; what is kept between passes lies in `folder`, if there is one.
+    `seconds` is how long it took.
     """
 
     near_ties: Mapping[int, int] = field(default_factory=dict)
-    normalization: Normalization | None = None
+    known: Known = field(default_factory=Known)
     seconds: float = 0.0
-    passes: tuple[Statistics, ...] = ()
-    folder: Path | None = None
 
 
 class Arrays(Protocol):
@@ -39,7 +36,11 @@ class Arrays(Protocol):
     """
 
     def remembered(self) -> Remembered:
-        """Return what was done before this run; asked when the job is made."""
+        """Return what was done before this run; asked when the job is made, and as more becomes known."""
+        ...
+
+    def shard(self) -> tuple[int, ...] | None:
+        """Return the shape, in labels, of what one worker alone may write; None where that is anything."""
         ...
 
     def measured(self, normalization: Normalization, seconds: float) -> None:
@@ -74,6 +75,10 @@ class Memory:
         """Return that nothing is known."""
         return Remembered()
 
+    def shard(self) -> tuple[int, ...] | None:
+        """Return None: nobody else writes."""
+        return None
+
     def measured(self, normalization: Normalization, seconds: float) -> None:
         """Do nothing: the job knows it."""
 
@@ -94,13 +99,3 @@ class Memory:
 
     def finished(self, tile: int, part: Box | None, near_ties: int, seconds: float) -> None:
         """Do nothing: what is written is there."""
-
-
-def as_numbers(values: NDArray[np.float32], dtype: NumberType) -> NDArray[Any]:
-    """Return probabilities or values in the type that they are kept in; ValueError where it is too small."""
-    try:
-        with np.errstate(over="raise"):
-            return values.astype(dtype, copy=False)
-    except FloatingPointError:
-        most = np.abs(values[np.isfinite(values)]).max()
-        raise ValueError(f"values up to {most:.4g} do not fit into {dtype}: keep them as float32") from None

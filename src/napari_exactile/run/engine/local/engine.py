@@ -1,0 +1,170 @@
+"""The engine of this computer: one plane of a task on one device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from itertools import chain, islice
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+
+from napari_exactile.geometry.interval import Box
+from napari_exactile.geometry.tiling import Tile
+from napari_exactile.images.normalize.statistics import is_missing
+from napari_exactile.run.engine.door import Computed, Known, Piece
+from napari_exactile.run.engine.events import Event, TileStarted
+from napari_exactile.run.engine.local.executor import Executor
+from napari_exactile.run.engine.local.missing import missing_in
+from napari_exactile.run.engine.local.numbers import as_numbers
+from napari_exactile.run.engine.local.pieces import Pieces
+from napari_exactile.run.engine.local.seen import Seen
+from napari_exactile.run.engine.passes.kept_tensors import KeptTensors
+from napari_exactile.run.engine.passes.measuring import measured
+from napari_exactile.run.engine.passes.pass_records import Statistics
+from napari_exactile.run.engine.passes.survey import Survey
+from napari_exactile.run.engine.pipeline import ReadAhead
+from napari_exactile.run.plan.ahead import AHEAD
+from napari_exactile.run.plan.bands import Band
+from napari_exactile.run.plan.devices import scratch_memory
+from napari_exactile.run.task.decision import Labelled
+from napari_exactile.run.task.task import Task
+from napari_exactile.stopping import Check
+from napari_exactile.torch_state import exactly
+
+
+class LocalEngine:
+    """Computes one plane of a task on its device; nothing is read before it is asked to.
+
+    Whatever torch is set to around it, it computes in exact arithmetic.
+    """
+
+    def __init__(
+        self, task: Task, number: int = 0, known: Known | None = None,
+        surveyed: Callable[[int, Statistics], None] = lambda number, values: None,
+    ) -> None:  # fmt: skip
+        self.task, self.source = task, task.planes.sources[number]
+        self._known, self._surveyed = known or Known(), surveyed
+        self.normalization = self._known.normalization
+        self._pieces, self.seen = Pieces(task.plan, task.analysis, task.device), Seen(task.decision)
+        self._survey = self._new_survey()
+        self._computing: tuple[Executor, ReadAhead[torch.Tensor]] | None = None
+
+    @property
+    def prepared(self) -> bool:
+        """Whether all is known of the whole image that its zones depend on."""
+        return self.normalization is not None and self._survey.complete
+
+    @property
+    def odd(self) -> tuple[str, ...]:
+        """What looks like a mistake in the results so far, in sentences."""
+        return tuple(self.seen.warnings(self.task.decision.names(self.task.model.card)))
+
+    def measure(self, check: Check = lambda: None) -> Iterator[Event]:
+        """Read the whole image once, for its statistics and to find pixels that cannot be used.
+
+        Does nothing where that has been done. Raises ValueError for such pixels, and Cancelled.
+        """
+        if self.normalization is None:
+            self.normalization = yield from measured(self.source, self.task.model, self.task.settings, check)
+
+    @exactly
+    def survey(self, check: Check = lambda: None) -> Generator[Event, None, None]:
+        """Do what is left of the passes over the image; raises TileError where a tile of a pass fails."""
+        if not self._survey.complete:
+            yield from self._survey.run(self.executor(), self._pieces, check)
+
+    def prepare(self, check: Check = lambda: None) -> Iterator[Event]:
+        """Learn all that must be known of the whole image, for those who then use the `executor`."""
+        yield from self.measure(check)
+        yield from self.survey(check)
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Hold an executor, and a thread that reads ahead for it, as long as this lasts."""
+        executor = self.executor()
+        with executor.reading_ahead() as ahead:
+            self._computing = executor, ahead
+            try:
+                yield
+            finally:
+                self._computing = None
+
+    @exactly
+    def submit(
+        self, band: Band, upcoming: Sequence[Band], check: Check
+    ) -> Generator[Event | Computed, None, None]:
+        """Compute a band, tile by tile, each in pieces as large as the memory allows."""
+        assert self._computing is not None, "open() comes first"
+        executor, ahead = self._computing
+        expect = partial(self._expect, executor, ahead)
+        for place, tile in enumerate(self._cut(band)):
+            yield TileStarted(tile.index)
+            rest = replace(band, tiles=band.tiles[place + 1 :])
+            following = list(islice(chain.from_iterable(map(self._cut, (rest, *upcoming))), AHEAD))
+            compute = partial(self._piece, executor, band.owns, check)
+            pieces = yield from self._pieces.compute(tile, following, compute, expect)
+            yield Computed(band.number, tile, tuple(piece for piece in pieces if piece is not None))
+
+    def _cut(self, band: Band) -> Iterator[Tile]:
+        """Yield a band's tiles; trimmed ones are cut to what it owns of them, others are computed whole."""
+        for index in band.tiles:
+            tile = self.task.plan.tiling.tile(index)
+            yield replace(tile, zone=self.task.cut(tile.zone, band.owns))
+
+    def _expect(self, executor: Executor, ahead: ReadAhead[torch.Tensor], zones: Iterable[Box]) -> None:
+        radius, method = self.task.plan.radius, self.task.plan.method
+        boxes = (executor.reads(zone, radius, method) for zone in zones)
+        ahead.expect(box for box in boxes if box is not None)
+
+    def _piece(self, executor: Executor, owns: Box, check: Check, zone: Box) -> Piece | None:
+        """Compute a zone, and return what is owned of it."""
+        part = self.task.owned(zone, owns)
+        if part is None:
+            return None  # between two elements of the output, at the edge of what it covers
+        scores = executor.scores(zone, self.task.plan.radius, self.task.plan.method, check, part)
+        result = self.decided(scores, part)
+        self.seen.look(scores, result)
+        labels = None if result.labels is None else result.labels.cpu().numpy()
+        numbers = self.numbers(result) if self.task.keeps_numbers else None
+        return Piece(part, labels, numbers, result.near_ties)
+
+    def numbers(self, result: Labelled) -> NDArray[Any]:
+        """Return probabilities or values as they are kept; raises ValueError for what does not fit."""
+        return as_numbers(result.probabilities.float().cpu().numpy(), self.task.settings.number_type)
+
+    def decided(self, scores: torch.Tensor, part: Box) -> Labelled:
+        """Return what becomes of the scores of a part of the output; pixels that are left out are background.
+
+        Raises ValueError where the network gives NaN.
+        """
+        result = self.task.decision.decide(scores)
+        if is_missing(self.task.settings.ignore):
+            missing = missing_in(self.source, self.task.analysis.grid, part)
+            if missing.any():
+                where = torch.from_numpy(missing).to(scores.device)
+                return self.task.decision.without(result, where, self.task.model.card.background or 0)
+        return result
+
+    def executor(self) -> Executor:
+        """Return what computes the scores of zones of the image; RuntimeError before it is measured."""
+        if self.normalization is None:
+            raise RuntimeError("the image's statistics are measured first")
+        task = self.task
+        return Executor(
+            self.source, self.normalization, task.model.module, task.analysis, task.device, self._survey
+        )
+
+    def forget(self) -> None:
+        """Let go of what was kept between passes over the image; for a plane that is complete."""
+        self._survey.kept.keep_only(())
+        self._survey = self._new_survey()
+
+    def _new_survey(self) -> Survey:
+        limit, plan = self.task.settings.scratch_limit, self.task.plan
+        memory = scratch_memory() if limit is None else min(limit, scratch_memory())
+        kept = KeptTensors(memory, self._known.folder)
+        return Survey(self.task.analysis, plan.schedule, plan.zor, kept, self._known.passes, self._surveyed)

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from napari_exactile.cli.common import CSV, TIFF, check_file, check_not_image, progress_bar
 
 if TYPE_CHECKING:
-    from napari_exactile.images.about.opened import OpenedImage
-    from napari_exactile.images.objects.objects import Objects
-    from napari_exactile.run.task.decision import Decision
+    from napari_exactile import Objects, OpenedImage
+    from napari_exactile.run.task.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +56,9 @@ class Wanted:
         check_file(self.objects, TIFF, "objects are", overwrite)
         check_file(self.table, CSV, "the table is", overwrite)
 
-    def check_kind(self, decision: Decision) -> None:
+    def check_kind(self, task: Task) -> None:
         """Refuse objects of what is no single label for each pixel."""
-        if (self.objects or self.table) and not decision.one_label:
+        if (self.objects or self.table) and not task.decision.one_label:
             raise ValueError("objects are found in labels: this model gives values, or a label per channel")
 
     def written(self, labelled: Labelled) -> list[tuple[str, str]]:
@@ -90,7 +89,7 @@ class Wanted:
         return numbers_on_disk(labelled.labels.shape, labelled.axes, file.absolute().parent)
 
     def _found(self, labelled: Labelled, numbers: Any) -> Objects:
-        from napari_exactile.evaluate.objects import find_objects
+        from napari_exactile import find_objects
         from napari_exactile.images.objects.objects import spatial
 
         size = labelled.pixel_size

@@ -32,10 +32,8 @@ from napari_exactile.cli.stored import ToStore
 from napari_exactile.geometry.words import part_of
 
 if TYPE_CHECKING:
-    from napari_exactile.images.about.opened import OpenedImage
-    from napari_exactile.models.load import Model
-    from napari_exactile.run.engine.schedule.series import Series
-    from napari_exactile.run.plan.settings import Settings
+    from napari_exactile import Model, OpenedImage, Settings
+    from napari_exactile.run.driver import Run
     from napari_exactile.run.task.task import Task
 
 
@@ -186,7 +184,7 @@ def _segment(
     images = [_measured(image, pixel_size) for image, _target in jobs]
     tasks = each_task(images, lambda image: make_task(image, model, settings))
     for task, (_image, target) in zip(tasks, jobs, strict=True):
-        target.wanted.check_kind(task.decision)
+        target.wanted.check_kind(task)
     for image, (_image, target) in zip(images, jobs, strict=True):
         target.segment(image, tasks.pop(0))
 
@@ -248,7 +246,7 @@ def _beside(image: Path) -> Path:
 
 
 def _settings(**values: Any) -> Settings:
-    from napari_exactile.run.plan.settings import Settings
+    from napari_exactile import Settings
 
     return Settings(**values)
 
@@ -290,7 +288,7 @@ def _measured(image: OpenedImage, sizes: str | None) -> OpenedImage:
 
 
 def _loaded(model: str, trust_code: bool) -> Model:
-    from napari_exactile.models.load import load_model
+    from napari_exactile import load_model
 
     return load_model(model, trust_code=trust_code)
 
@@ -300,20 +298,19 @@ def _segment_file(image: OpenedImage, task: Task, out: Path, wanted: Wanted) -> 
     from napari_exactile.run.words.summary import summary_lines
 
     run = Run(task)
-    with _stoppable(run.series):
+    with _stoppable(run):
         with progress_bar() as progress:
             follow(run.steps(), progress)
-        found = _written(run.series, out, image.pixel_size, wanted)
+        found = _written(run, out, image.pixel_size, wanted)
     print_out(pairs([*summary_lines(run.series.report(), image.name), ("labels", str(out)), *found]))
 
 
-def _written(
-    series: Series, out: Path, size: tuple[float, ...] | None, wanted: Wanted
-) -> list[tuple[str, str]]:
+def _written(run: Run, out: Path, size: tuple[float, ...] | None, wanted: Wanted) -> list[tuple[str, str]]:
     """Write labels, or the values of a network that gives such, and what is wanted of their objects."""
     from napari_exactile.images.store.tiff import save_labels, save_values
     from napari_exactile.run.words.summary import description
 
+    series = run.series
     card, axes, note = series.task.model.card, series.task.planes.axes, description(series.report())
     size = size and series.task.analysis.grid.pixel_size(size)
     if series.labels is None:
@@ -331,13 +328,11 @@ def _written(
 
 
 @contextmanager
-def _stoppable(series: Series) -> Iterator[None]:
+def _stoppable(run: Run) -> Iterator[None]:
     """Let Ctrl-C end the command with a sentence; the file appears only when it is complete."""
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo(
-            f"Stopped with {part_of(series.done, series.task.tiles, 'tile')} done: nothing was written.",
-            err=True,
-        )
+        done = part_of(run.series.done, run.series.task.tiles, "tile")
+        typer.echo(f"Stopped with {done} done: nothing was written.", err=True)
         raise typer.Exit(130) from None

@@ -27,7 +27,7 @@ from napari_exactile.cli.common import (
     progress_bar,
     tell_doubts,
 )
-from napari_exactile.cli.objects import Labelled, Wanted
+from napari_exactile.cli.object_options import LabelledImage, ObjectOptions
 from napari_exactile.cli.stored import ToStore
 from napari_exactile.geometry.words import part_of
 
@@ -150,7 +150,7 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     """
     with plain_errors():
         target = Target(
-            out or _beside(image), Wanted(objects, table, connectivity, min_size), overwrite, check
+            out or _beside(image), ObjectOptions(objects, table, connectivity, min_size), overwrite, check
         )
         jobs = _jobs(image, axes, series, allow_missing, target)
         for one, where in jobs:
@@ -194,7 +194,7 @@ class Target:
     """Where the labels of an image go, and what else is wanted of them."""
 
     out: Path
-    wanted: Wanted
+    wanted: ObjectOptions
     overwrite: bool
     verifies: bool
 
@@ -293,7 +293,7 @@ def _loaded(model: str, trust_code: bool) -> Model:
     return load_model(model, trust_code=trust_code)
 
 
-def _segment_file(image: OpenedImage, task: Task, out: Path, wanted: Wanted) -> None:
+def _segment_file(image: OpenedImage, task: Task, out: Path, wanted: ObjectOptions) -> None:
     from napari_exactile.run.driver import Run
     from napari_exactile.run.words.summary import summary_lines
 
@@ -305,7 +305,9 @@ def _segment_file(image: OpenedImage, task: Task, out: Path, wanted: Wanted) -> 
     print_out(pairs([*summary_lines(run.series.report(), image.name), ("labels", str(out)), *found]))
 
 
-def _written(run: Run, out: Path, size: tuple[float, ...] | None, wanted: Wanted) -> list[tuple[str, str]]:
+def _written(
+    run: Run, out: Path, size: tuple[float, ...] | None, wanted: ObjectOptions
+) -> list[tuple[str, str]]:
     """Write labels, or the values of a network that gives such, and what is wanted of their objects."""
     from napari_exactile.images.store.tiff import save_labels, save_values
     from napari_exactile.run.words.summary import description
@@ -324,7 +326,7 @@ def _written(run: Run, out: Path, size: tuple[float, ...] | None, wanted: Wanted
         return []
     names = card.class_names(series.task.classes)
     save_labels(out, series.labels, names, size, axes=axes, note=note)
-    return wanted.written(Labelled(series.labels, axes, names, card.background, size))
+    return wanted.written(LabelledImage(series.labels, axes, names, card.background, size))
 
 
 @contextmanager

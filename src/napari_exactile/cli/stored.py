@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from napari_exactile.cli.common import follow, pairs, print_out, progress_bar
-from napari_exactile.cli.objects import Labelled, Wanted
+from napari_exactile.cli.object_options import LabelledImage, ObjectOptions
 from napari_exactile.geometry.words import part_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class ToStore:
     """A store to write to, and what else is wanted of its labels."""
 
     out: Path
-    wanted: Wanted
+    wanted: ObjectOptions
     overwrite: bool
     check: bool
 
@@ -77,5 +77,5 @@ class ToStore:
         names = card.class_names(series.task.classes)
         size = size and series.task.analysis.grid.pixel_size(size)
         return self.wanted.written(
-            Labelled(series.labels, series.task.planes.axes, names, card.background, size)
+            LabelledImage(series.labels, series.task.planes.axes, names, card.background, size)
         )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class LabelledImage:
     """Labels with all that is known of them; `pixel_size` is (y, x) in micrometres.
 
     Where they are no array of numpy, they need not fit into memory.
@@ -29,7 +29,7 @@ class Labelled:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ObjectOptions:
     """What a person wants of the objects: a file of their numbers, a file of their table, or neither."""
 
     objects: Path | None
@@ -37,7 +37,7 @@ class Wanted:
     connectivity: int | None
     min_size: int | None
 
-    def numbered(self, number: int) -> Wanted:
+    def numbered(self, number: int) -> ObjectOptions:
         """Return what is wanted of one of several images: its number is in the names of the files."""
         from napari_exactile.run.api import numbered
 
@@ -61,7 +61,7 @@ class Wanted:
         if (self.objects or self.table) and not task.decision.one_label:
             raise ValueError("objects are found in labels: this model gives values, or a label per channel")
 
-    def written(self, labelled: Labelled) -> list[tuple[str, str]]:
+    def written(self, labelled: LabelledImage) -> list[tuple[str, str]]:
         """Find the objects, write what is wanted, and return lines that say what came out."""
         from napari_exactile.images.store.tiff import save_labels
 
@@ -77,7 +77,7 @@ class Wanted:
         files = ((name, path) for name, path in (("objects in", self.objects), ("table", self.table)) if path)
         return [("objects", "; ".join(found.summary()) or "none"), *((n, str(path)) for n, path in files)]
 
-    def _room(self, labelled: Labelled) -> AbstractContextManager[Any]:
+    def _room(self, labelled: LabelledImage) -> AbstractContextManager[Any]:
         """Return where the numbers of objects are written: on disk where the labels are."""
         from numpy import ndarray
 
@@ -88,7 +88,7 @@ class Wanted:
             return nullcontext()
         return numbers_on_disk(labelled.labels.shape, labelled.axes, file.absolute().parent)
 
-    def _found(self, labelled: Labelled, numbers: Any) -> Objects:
+    def _found(self, labelled: LabelledImage, numbers: Any) -> Objects:
         from napari_exactile import find_objects
         from napari_exactile.images.objects.objects import spatial
 

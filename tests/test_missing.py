@@ -17,8 +17,9 @@ import napari_exactile as ex
 from command_line import assert_refused, call, summary
 from docks import finish
 from napari_exactile.images.making import Making
+from napari_exactile.images.normalize.parse import parse_steps
 from napari_exactile.images.normalize.statistics import measure
-from napari_exactile.images.normalize.steps import Affine, Fill, ZScore, parse_steps
+from napari_exactile.images.normalize.steps import Affine, Fill, ZScore
 from napari_exactile.images.source import ArraySource
 from small_runs import network
 

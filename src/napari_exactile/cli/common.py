@@ -82,7 +82,7 @@ def check_file(out: Path | None, suffixes: Sequence[str], what: str, overwrite: 
 def check_not_image(out: Path | None, image: OpenedImage, what: str) -> None:
     """Refuse a file or a folder that would replace one of those of the image, --overwrite or not."""
     from napari_exactile.images.about.opened import files_of
-    from napari_exactile.images.guard import refuse_over
+    from napari_exactile.images.store.guard import refuse_over
 
     if out is not None:
         refuse_over(out, files_of(image.array), what)

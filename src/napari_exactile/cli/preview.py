@@ -124,7 +124,7 @@ class _Subject:
 def _subject(image: OpenedImage, model: str) -> _Subject:
     """Open the model, and find out what it needs for an image."""
     from napari_exactile import analyse, load_model
-    from napari_exactile.images.source import stack_of
+    from napari_exactile.images.planes import stack_of
 
     loaded = load_model(model)
     planes = stack_of(image.array, loaded.card.channels, image.axes, image.name, "yx")

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from napari_exactile.geometry.words import part_of
 from napari_exactile.images.making import Making
+from napari_exactile.images.normalize.parse import steps_of
 from napari_exactile.images.normalize.statistics import measure
-from napari_exactile.images.normalize.steps import Normalization, steps_of
+from napari_exactile.images.normalize.steps import Normalization
 from napari_exactile.images.source import ArraySource
 from napari_exactile.models.bioimageio.description import meaning_of
 from napari_exactile.models.bioimageio.package import Package, is_id, is_package, opened

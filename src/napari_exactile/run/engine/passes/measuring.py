@@ -8,7 +8,8 @@ import torch
 
 from napari_exactile.images.making import Making
 from napari_exactile.images.normalize import statistics
-from napari_exactile.images.normalize.steps import Normalization, Step, steps_of
+from napari_exactile.images.normalize.parse import steps_of
+from napari_exactile.images.normalize.steps import Normalization, Step
 from napari_exactile.images.read.fingerprint import fingerprint
 from napari_exactile.images.source import ImageSource
 from napari_exactile.models.card import ModelCard

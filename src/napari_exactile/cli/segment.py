@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,22 +17,17 @@ from napari_exactile.cli.common import (
     TIFF,
     check_file,
     check_not_image,
-    follow,
     opened_image,
     opened_images,
-    pairs,
     plain_errors,
-    print_out,
-    progress_bar,
     tell_doubts,
 )
-from napari_exactile.cli.object_options import LabelledImage, ObjectOptions
-from napari_exactile.cli.stored import ToStore
-from napari_exactile.geometry.words import part_of
+from napari_exactile.cli.object_options import ObjectOptions
+from napari_exactile.cli.to_file import ToFile
+from napari_exactile.cli.to_store import ToStore
 
 if TYPE_CHECKING:
     from napari_exactile import Model, OpenedImage, Settings
-    from napari_exactile.run.driver import Run
     from napari_exactile.run.task.task import Task
 
 
@@ -223,7 +217,7 @@ class Target:
         if self._is_store:
             ToStore(self.out, self.wanted, self.overwrite, self.verifies).segment(image, task)
         else:
-            _segment_file(image, task, self.out, self.wanted)
+            ToFile(self.out, self.wanted).segment(image, task)
 
 
 def _jobs(
@@ -291,50 +285,3 @@ def _loaded(model: str, trust_code: bool) -> Model:
     from napari_exactile import load_model
 
     return load_model(model, trust_code=trust_code)
-
-
-def _segment_file(image: OpenedImage, task: Task, out: Path, wanted: ObjectOptions) -> None:
-    from napari_exactile.run.driver import Run
-    from napari_exactile.run.words.summary import summary_lines
-
-    run = Run(task)
-    with _stoppable(run):
-        with progress_bar() as progress:
-            follow(run.steps(), progress)
-        found = _written(run, out, image.pixel_size, wanted)
-    print_out(pairs([*summary_lines(run.series.report(), image.name), ("labels", str(out)), *found]))
-
-
-def _written(
-    run: Run, out: Path, size: tuple[float, ...] | None, wanted: ObjectOptions
-) -> list[tuple[str, str]]:
-    """Write labels, or the values of a network that gives such, and what is wanted of their objects."""
-    from napari_exactile.images.store.tiff import save_labels, save_values
-    from napari_exactile.run.words.summary import description
-
-    series = run.series
-    card, axes, note = series.task.model.card, series.task.planes.axes, description(series.report())
-    size = size and series.task.analysis.grid.pixel_size(size)
-    if series.labels is None:
-        assert series.probabilities is not None
-        save_values(out, series.probabilities, size, note, f"c{axes}")
-        return []
-    if series.task.decision.leading:
-        names = card.class_names(series.task.decision.channels)
-        note = f"channels {', '.join(names)}; {note}"
-        save_labels(out, series.labels, ("no", "yes"), size, axes=f"c{axes}", note=note)
-        return []
-    names = card.class_names(series.task.classes)
-    save_labels(out, series.labels, names, size, axes=axes, note=note)
-    return wanted.written(LabelledImage(series.labels, axes, names, card.background, size))
-
-
-@contextmanager
-def _stoppable(run: Run) -> Iterator[None]:
-    """Let Ctrl-C end the command with a sentence; the file appears only when it is complete."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        done = part_of(run.series.done, run.series.task.tiles, "tile")
-        typer.echo(f"Stopped with {done} done: nothing was written.", err=True)
-        raise typer.Exit(130) from None

@@ -96,22 +96,23 @@ def opened_image(
 
     if series == "all":
         raise ValueError("only segment takes all images of a file: choose one")
-    return _noted(open_image(path, series=series, allow_missing=allow_missing), axes)
+    return _noted([open_image(path, series=series, allow_missing=allow_missing)], axes)[0]
 
 
 def opened_images(path: Path, axes: str | None, allow_missing: bool) -> tuple[OpenedImage, ...]:
     """Open all images of a file likewise."""
     from napari_exactile import open_image
 
-    return tuple(_noted(one, axes) for one in open_image(path, series="all", allow_missing=allow_missing))
+    return _noted(open_image(path, series="all", allow_missing=allow_missing), axes)
 
 
-def _noted(image: OpenedImage, axes: str | None) -> OpenedImage:
+def _noted(images: Sequence[OpenedImage], axes: str | None) -> tuple[OpenedImage, ...]:
+    """Tell all notes, what several images say of their file once."""
     from dataclasses import replace
 
-    for note in image.notes:
+    for note in dict.fromkeys(note for image in images for note in image.notes):
         typer.echo(f"Note: {note}.", err=True)
-    return replace(image, axes=axes.lower()) if axes else image
+    return tuple(replace(image, axes=axes.lower()) if axes else image for image in images)
 
 
 def tell_doubts(card: ModelCard, sizes: Sequence[float] | None) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 
 import napari_exactile as ex
 from napari_exactile.geometry.interval import Box
-from napari_exactile.images.source import ArraySource, Planes
+from napari_exactile.images.planes import Planes
+from napari_exactile.images.source import ArraySource
 from napari_exactile.run.engine.schedule.arrays import Memory
 from napari_exactile.run.engine.schedule.job import Job
 from napari_exactile.run.plan.settings import Settings

@@ -17,7 +17,7 @@ from torch import nn
 
 import napari_exactile as ex
 from integer_nets import MODULUS, integer_unet
-from napari_exactile.evaluate.compare import Comparison
+from napari_exactile.evaluate.comparison import Comparison
 from napari_exactile.geometry.interval import Interval, slices
 from napari_exactile.geometry.tiling import Tiling, tile_around
 from napari_exactile.run.check.metrics import Difference, difference

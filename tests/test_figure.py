@@ -12,14 +12,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from napari_exactile.evaluate.figure import SIZE_INCHES, sweep_figure
-from napari_exactile.evaluate.sweep import Kind, Sweep, SweepPoint
+from napari_exactile.evaluate.sweep import Sweep, SweepKind, SweepPoint
 
 RMSE = (0.05, 0.01, 0.0, 2e-9, 0.0)
 ME = (900.0, 4.0, 0.5, 0.0, 0.0)
 
 
 def sweep(
-    kind: Kind = "radius", required: int = 12, paper: int = 8, images: int = 1, points: int = 5
+    kind: SweepKind = "radius", required: int = 12, paper: int = 8, images: int = 1, points: int = 5
 ) -> Sweep:
     """A sweep in which one number is zero where the other is not."""
     rows = [
@@ -126,7 +126,7 @@ def figure_words(shown: Sweep) -> str:
 
 @pytest.mark.parametrize("points", [1, 3, 5])
 @pytest.mark.parametrize("kind", ["radius", "offset"])
-def test_nothing_is_cut_off(points: int, kind: Kind) -> None:
+def test_nothing_is_cut_off(points: int, kind: SweepKind) -> None:
     """At 600 x 400 px every word lies inside the figure, also while a sweep has just begun."""
     figure = sweep_figure(sweep(kind, points=points, images=3))
     left, right = drawn(figure)

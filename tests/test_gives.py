@@ -18,7 +18,7 @@ import napari_exactile as ex
 from command_line import call
 from docks import WAIT, finish
 from napari_exactile.models.random_weights import randomise
-from napari_exactile.network import gives as gives_module
+from napari_exactile.network.span_rules import SPAN_RULES
 
 Ending = Callable[[Tensor], Tensor]
 
@@ -209,7 +209,7 @@ def test_a_guess_never_stops_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_given: Any) -> Any:
         raise RuntimeError("an argument that nobody has foreseen")
 
-    monkeypatch.setitem(gives_module._RULES, "sigmoid", fail)
+    monkeypatch.setitem(SPAN_RULES, "sigmoid", fail)
     assert ex.segment(image(), made(torch.sigmoid), tile=40).report.gives == "logits: nothing says otherwise"
 
 

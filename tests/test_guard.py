@@ -16,7 +16,7 @@ import napari_exactile as ex
 import ome_files
 from command_line import MODEL, assert_refused, call
 from image_files import pixels, write_ngff
-from napari_exactile.images.guard import refuse_over
+from napari_exactile.images.store.guard import refuse_over
 from slow_run import image, network
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -18,8 +18,9 @@ from napari_exactile.geometry.interval import Interval, full_box, slices
 from napari_exactile.images.normalize import statistics
 from napari_exactile.images.normalize.steps import Affine, Normalization
 from napari_exactile.images.padding import read_padded
+from napari_exactile.images.planes import planes_of, source_of
 from napari_exactile.images.read.open import open_image
-from napari_exactile.images.source import ArraySource, planes_of, source_of
+from napari_exactile.images.source import ArraySource
 from napari_exactile.images.store.tiff import open_tiff, save_labels
 from proofs import many
 

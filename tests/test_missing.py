@@ -16,10 +16,11 @@ from torch import nn
 import napari_exactile as ex
 from command_line import assert_refused, call, summary
 from docks import finish
+from napari_exactile.images.making import Making
+from napari_exactile.images.normalize.parse import parse_steps
 from napari_exactile.images.normalize.statistics import measure
-from napari_exactile.images.normalize.steps import Affine, Fill, ZScore, parse_steps
+from napari_exactile.images.normalize.steps import Affine, Fill, ZScore
 from napari_exactile.images.source import ArraySource
-from napari_exactile.images.work import Work
 from small_runs import network
 
 NAN = float("nan")
@@ -137,9 +138,9 @@ def test_missing_pixels_are_background_and_the_others_as_if_the_mean_were_there(
 def test_the_mean_is_put_in_whatever_the_normalisation(steps: str) -> None:
     """Steps are measured on what is there, and holes enter as the mean of what is there."""
     pixels = image()
-    found = Work(measure(ArraySource(pixels), parse_steps(steps), NAN)).finished()
+    found = Making(measure(ArraySource(pixels), parse_steps(steps), NAN)).finished()
     there = pixels[~np.isnan(pixels)]
-    known = Work(measure(ArraySource(there[None]), parse_steps(steps))).finished()
+    known = Making(measure(ArraySource(there[None]), parse_steps(steps))).finished()
     assert isinstance(found.steps[0], Fill)
     assert found.steps[0].value[0] == pytest.approx(there.mean(dtype=np.float64))
     assert found.steps[0].pixels == np.isnan(pixels).sum()
@@ -156,7 +157,7 @@ def test_after_a_z_score_missing_pixels_are_zero() -> None:
     pixels = np.stack([image(), image(1) + 300])
     pixels[1, 50, 50] = np.nan
     for step in (ZScore(), ZScore(joint=True)):
-        found = Work(measure(ArraySource(pixels, channel_axis=0), (step,), NAN)).finished()
+        found = Making(measure(ArraySource(pixels, channel_axis=0), (step,), NAN)).finished()
         normalised = found.apply(pixels)
         assert (normalised[np.isnan(pixels)] == 0).all()
         assert found.steps[0].pixels == np.isnan(pixels).any(axis=0).sum()

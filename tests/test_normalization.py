@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from napari_exactile.images.normalize import statistics
+from napari_exactile.images.normalize.parse import parse_steps, steps_of
 from napari_exactile.images.normalize.steps import (
     Affine,
     Binarize,
@@ -19,10 +20,8 @@ from napari_exactile.images.normalize.steps import (
     Normalization,
     Percentiles,
     ZScore,
-    parse_steps,
-    steps_of,
 )
-from napari_exactile.images.source import source_of
+from napari_exactile.images.planes import source_of
 from napari_exactile.run.plan.settings import Settings
 
 TYPES = ["uint8", "int8", "uint16", "int16", "int32", "uint32", "int64", "float16", "float32", "float64"]

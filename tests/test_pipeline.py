@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 import napari_exactile as ex
 from napari_exactile.geometry.interval import Box
-from napari_exactile.images.source import ArraySource, Planes
+from napari_exactile.images.planes import Planes
+from napari_exactile.images.source import ArraySource
 from napari_exactile.network.analysis import analyse_module
 from napari_exactile.run.engine import events
 from napari_exactile.run.engine.control import Control

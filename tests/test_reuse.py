@@ -17,15 +17,8 @@ import zarr
 import napari_exactile as ex
 from docks import lively_model
 from napari_exactile.images.normalize import statistics
-from napari_exactile.images.normalize.steps import (
-    Affine,
-    Clip,
-    Linear,
-    Normalization,
-    Percentiles,
-    ZScore,
-    parse_steps,
-)
+from napari_exactile.images.normalize.parse import parse_steps
+from napari_exactile.images.normalize.steps import Affine, Clip, Linear, Normalization, Percentiles, ZScore
 from napari_exactile.images.normalize.words import as_text, measured_words
 from napari_exactile.images.read.fingerprint import ChangedError, fingerprint
 from napari_exactile.images.source import ArraySource, LayeredSource

@@ -8,7 +8,7 @@ import torch
 
 from napari_exactile.network.span import Scale
 from napari_exactile.run.check.metrics import difference
-from napari_exactile.run.task.decision import Classes, YesNo
+from napari_exactile.run.task.kinds import Classes, YesNo
 
 
 def test_near_ties_of_two_classes() -> None:

@@ -16,7 +16,7 @@ from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.schedule.series import Series
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.task.begin import make_task
-from napari_exactile.run.task.decision import Classes, YesNo
+from napari_exactile.run.task.kinds import Classes, YesNo
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from napari_exactile.geometry.interval import round_up, slices
-from napari_exactile.images.source import ArraySource, Planes
+from napari_exactile.images.planes import Planes
+from napari_exactile.images.source import ArraySource
 from napari_exactile.models.load import load_model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.run.engine.events import Event

@@ -20,11 +20,11 @@ from gpu_rows.bench import Bench, Rows, Work
 from gpu_rows.networks import network, work_of
 from gpu_rows.report import Row
 from napari_exactile.geometry.interval import Interval
-from napari_exactile.images.source import source_of
+from napari_exactile.images.planes import source_of
 from napari_exactile.run.engine.events import Event, Measuring, Ready
 from napari_exactile.run.engine.local.executor import Executor
 from napari_exactile.run.engine.pipeline import ReadAhead, WriteBehind
-from napari_exactile.run.task.decision import Classes
+from napari_exactile.run.task.kinds import Classes
 
 SECTION = "end to end"
 NETWORKS = ("one 1x1 convolution", "U-Net, base 16")

@@ -14,7 +14,8 @@ import torch
 from gpu_rows.bench import Bench, Rows, Work
 from gpu_rows.networks import MissingPackageError, analysed, network, work_of
 from gpu_rows.report import Row
-from napari_exactile.images.source import ArraySource, Planes
+from napari_exactile.images.planes import Planes
+from napari_exactile.images.source import ArraySource
 from napari_exactile.models.load import load_model
 from napari_exactile.run.engine.schedule.job import Job
 from napari_exactile.run.plan.settings import Settings

@@ -12,9 +12,9 @@ from napari_exactile.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from napari_exactile.evaluate.agreement import Agreement, agreement
-    from napari_exactile.evaluate.compare import Comparison, offset_sweep, radius_sweep, tiling_error
+    from napari_exactile.evaluate.comparison import Comparison, offset_sweep, radius_sweep, tiling_error
     from napari_exactile.evaluate.errors import TilingError
-    from napari_exactile.evaluate.objects import find_objects
+    from napari_exactile.evaluate.find_objects import find_objects
     from napari_exactile.evaluate.sweep import Sweep, SweepPoint
     from napari_exactile.geometry.interval import Interval
     from napari_exactile.images.about.chosen import NoSuchImageError
@@ -69,9 +69,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "evaluate.agreement": ["Agreement", "agreement"],
-    "evaluate.compare": ["Comparison", "offset_sweep", "radius_sweep", "tiling_error"],
+    "evaluate.comparison": ["Comparison", "offset_sweep", "radius_sweep", "tiling_error"],
     "evaluate.errors": ["TilingError"],
-    "evaluate.objects": ["find_objects"],
+    "evaluate.find_objects": ["find_objects"],
     "evaluate.sweep": ["Sweep", "SweepPoint"],
     "geometry.interval": ["Interval"],
     "images.about.chosen": ["NoSuchImageError"],

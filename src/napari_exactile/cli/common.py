@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import typer
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.table import Table
 
-    from napari_exactile.images.about.opened import OpenedImage
+    from napari_exactile import OpenedImage
     from napari_exactile.run.engine.events import Event
+    from napari_exactile.run.plan.settings import Device
 
 MODEL_HELP = (
     f"A bundled model ({', '.join(BUNDLED)}), a file (TorchScript, torch.export, weights of a built-in "
@@ -41,7 +42,8 @@ def plain_errors(code: int = 1) -> Iterator[None]:
 
     The command ends with `code`.
     """
-    from napari_exactile.run.engine.events import TileError, words_of
+    from napari_exactile import TileError
+    from napari_exactile.run.engine.events import words_of
 
     try:
         yield
@@ -80,7 +82,7 @@ def check_file(out: Path | None, suffixes: Sequence[str], what: str, overwrite: 
 def check_not_image(out: Path | None, image: OpenedImage, what: str) -> None:
     """Refuse a file or a folder that would replace one of those of the image, --overwrite or not."""
     from napari_exactile.images.about.opened import files_of
-    from napari_exactile.images.guard import refuse_over
+    from napari_exactile.images.store.guard import refuse_over
 
     if out is not None:
         refuse_over(out, files_of(image.array), what)
@@ -90,26 +92,27 @@ def opened_image(
     path: Path, axes: str | None, series: str | None = None, allow_missing: bool = False
 ) -> OpenedImage:
     """Open an image, with `axes` instead of the file's own if given; its notes go to stderr."""
-    from napari_exactile.images.read.open import open_image
+    from napari_exactile import open_image
 
     if series == "all":
         raise ValueError("only segment takes all images of a file: choose one")
-    return _noted(open_image(path, series=series, allow_missing=allow_missing), axes)
+    return _noted([open_image(path, series=series, allow_missing=allow_missing)], axes)[0]
 
 
 def opened_images(path: Path, axes: str | None, allow_missing: bool) -> tuple[OpenedImage, ...]:
     """Open all images of a file likewise."""
-    from napari_exactile.images.read.open import open_image
+    from napari_exactile import open_image
 
-    return tuple(_noted(one, axes) for one in open_image(path, series="all", allow_missing=allow_missing))
+    return _noted(open_image(path, series="all", allow_missing=allow_missing), axes)
 
 
-def _noted(image: OpenedImage, axes: str | None) -> OpenedImage:
+def _noted(images: Sequence[OpenedImage], axes: str | None) -> tuple[OpenedImage, ...]:
+    """Tell all notes, what several images say of their file once."""
     from dataclasses import replace
 
-    for note in image.notes:
+    for note in dict.fromkeys(note for image in images for note in image.notes):
         typer.echo(f"Note: {note}.", err=True)
-    return replace(image, axes=axes.lower()) if axes else image
+    return tuple(replace(image, axes=axes.lower()) if axes else image for image in images)
 
 
 def tell_doubts(card: ModelCard, sizes: Sequence[float] | None) -> None:
@@ -118,6 +121,13 @@ def tell_doubts(card: ModelCard, sizes: Sequence[float] | None) -> None:
         typer.echo(f"Note: {note}.", err=True)
     if words := card.scale_warning(sizes):
         typer.echo(f"Warning: {words}", err=True)
+
+
+def chosen_device(name: str) -> Device:
+    """Return the device of this name; raise ValueError for what is none."""
+    from napari_exactile import Settings
+
+    return Settings(device=cast("Device", name)).device
 
 
 def progress_bar() -> Progress:
@@ -148,16 +158,8 @@ def print_out(what: RenderableType) -> None:
 
 def follow(steps: Iterable[Event], progress: Progress) -> None:
     """Go to the end and show what happens."""
+    from napari_exactile import Checking, Measuring, PlaneStarted, Ready, Surveying, TileFinished, TileHalved
     from napari_exactile.geometry.words import lengths
-    from napari_exactile.run.engine.events import (
-        Checking,
-        Measuring,
-        PlaneStarted,
-        Ready,
-        Surveying,
-        TileFinished,
-        TileHalved,
-    )
 
     prefix = ""
     task = progress.add_task("Measuring image", total=1.0)

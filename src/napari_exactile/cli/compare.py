@@ -23,8 +23,7 @@ from napari_exactile.geometry.words import counted, times
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from napari_exactile.evaluate.agreement import Agreement
-    from napari_exactile.images.about.opened import OpenedImage
+    from napari_exactile import Agreement, OpenedImage
 
 HEADINGS = ("class", "Dice", "IoU", "pixels in labels", "in manual", "in both")
 
@@ -57,7 +56,7 @@ def compare(
 def _compared(
     labels: Path, manual: Path, names: tuple[str, ...], background: int, ignore: int | None, csv: Path | None
 ) -> Agreement:
-    from napari_exactile.evaluate.agreement import agreement
+    from napari_exactile import agreement
 
     one, other = opened_image(labels, None), opened_image(manual, None)
     check_not_image(csv, one, "the table")

@@ -11,7 +11,7 @@ from napari_exactile.cli.common import MODEL_HELP, pairs, plain_errors, print_ou
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from napari_exactile.network.analysis import Analysis
+    from napari_exactile import Analysis
 
 
 def inspect(
@@ -24,9 +24,7 @@ def inspect(
 ) -> None:
     """Say what a model needs and whether it can be exact; no pixel is touched but those of its own test."""
     with plain_errors():
-        from napari_exactile.models.load import load_model
-        from napari_exactile.run.check.model_check import check_model
-        from napari_exactile.run.plan.analyse import analyse
+        from napari_exactile import analyse, check_model, load_model
         from napari_exactile.run.plan.sizes import size_notes
         from napari_exactile.run.words.card import output_words
         from napari_exactile.run.words.summary import analysis_lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,12 +31,7 @@ from napari_exactile.cli.sweeps import save_sweep, sweep_remarks, sweep_table
 from napari_exactile.geometry.words import counted, spans, times
 
 if TYPE_CHECKING:
-    from napari_exactile.evaluate.errors import TilingError
-    from napari_exactile.evaluate.sweep import Kind, Sweep
-    from napari_exactile.images.about.opened import OpenedImage
-    from napari_exactile.images.source import ImageSource
-    from napari_exactile.models.load import Model
-    from napari_exactile.network.analysis import Analysis
+    from napari_exactile import Analysis, ImageSource, Model, OpenedImage, Sweep, TilingError
 
 DEFAULT_TILE = 512
 Lines = list[tuple[str, str]]
@@ -97,8 +92,8 @@ def preview(  # noqa: PLR0913, PLR0917  (one argument is one option)
         subject = _subject(opened, model)
         if radius is not None:
             _preview_radius(subject, radius, settings, error_map)
-        else:
-            _preview_sweep(subject, cast("Kind", sweep), settings, csv, plot)
+        elif sweep is not None:
+            _preview_sweep(subject, sweep, settings, csv, plot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +123,8 @@ class _Subject:
 
 def _subject(image: OpenedImage, model: str) -> _Subject:
     """Open the model, and find out what it needs for an image."""
-    from napari_exactile.images.source import stack_of
-    from napari_exactile.models.load import load_model
-    from napari_exactile.run.plan.analyse import analyse
+    from napari_exactile import analyse, load_model
+    from napari_exactile.images.planes import stack_of
 
     loaded = load_model(model)
     planes = stack_of(image.array, loaded.card.channels, image.axes, image.name, "yx")
@@ -143,7 +137,7 @@ def _subject(image: OpenedImage, model: str) -> _Subject:
 
 
 def _preview_radius(subject: _Subject, radius: int, settings: dict[str, Any], out: Path | None) -> None:
-    from napari_exactile.evaluate.compare import tiling_error
+    from napari_exactile import tiling_error
 
     with progress_bar() as progress:
         progress.add_task("Comparing with the exact result", total=None)
@@ -208,9 +202,9 @@ def _save_map(out: Path, error: TilingError, subject: _Subject) -> None:
 
 
 def _preview_sweep(
-    subject: _Subject, kind: Kind, settings: dict[str, Any], csv: Path | None, plot: Path | None
+    subject: _Subject, kind: str, settings: dict[str, Any], csv: Path | None, plot: Path | None
 ) -> None:
-    from napari_exactile.evaluate.compare import offset_sweep, radius_sweep
+    from napari_exactile import offset_sweep, radius_sweep
 
     values = _values(kind, subject.analysis)
     with progress_bar() as progress:
@@ -227,7 +221,7 @@ def _preview_sweep(
     print_out(pairs([*shown, *save_sweep(sweep, csv, plot)]))
 
 
-def _values(kind: Kind, analysis: Analysis) -> Sequence[int]:
+def _values(kind: str, analysis: Analysis) -> Sequence[int]:
     """Return 0, F, ..., required + 2 F for radii, and 0, 1, ..., 2 F for offsets."""
     factor, needed = max(analysis.factor or ()), max(analysis.radius or ())
     return range(0, needed + 2 * factor + 1, factor) if kind == "radius" else range(2 * factor + 1)

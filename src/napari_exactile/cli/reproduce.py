@@ -11,6 +11,7 @@ from napari_exactile.cli.common import (
     CSV,
     PICTURE,
     check_file,
+    chosen_device,
     pairs,
     plain_errors,
     print_out,
@@ -92,15 +93,11 @@ def _experiment(
     csv: Path | None,
     plot: Path | None,
 ) -> None:
-    from typing import cast
-
     from napari_exactile.papers.experiments import EXPERIMENTS
-    from napari_exactile.run.plan.settings import Settings
 
     experiment = EXPERIMENTS[name]
     scale = experiment.scaled(*asked)
-    chosen = Settings(device=cast("Device", device)).device
-    outcome = _follow(experiment, scale, chosen)
+    outcome = _follow(experiment, scale, chosen_device(device))
     print_out(outcome_table(experiment, outcome))
     print_out(pairs([*outcome_lines(experiment, scale, outcome), *save_sweep(outcome.sweep, csv, plot)]))
 

@@ -12,7 +12,7 @@ from napari_exactile.geometry.words import counted, part_of, times
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from napari_exactile.evaluate.sweep import Sweep
+    from napari_exactile import Sweep
     from napari_exactile.papers.experiment import Experiment, Outcome, Scale
     from napari_exactile.papers.radii import Reach
 

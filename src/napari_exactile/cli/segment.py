@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,24 +17,17 @@ from napari_exactile.cli.common import (
     TIFF,
     check_file,
     check_not_image,
-    follow,
     opened_image,
     opened_images,
-    pairs,
     plain_errors,
-    print_out,
-    progress_bar,
     tell_doubts,
 )
-from napari_exactile.cli.objects import Labelled, Wanted
-from napari_exactile.cli.stored import ToStore
-from napari_exactile.geometry.words import part_of
+from napari_exactile.cli.object_options import ObjectOptions
+from napari_exactile.cli.to_file import ToFile
+from napari_exactile.cli.to_store import ToStore
 
 if TYPE_CHECKING:
-    from napari_exactile.images.about.opened import OpenedImage
-    from napari_exactile.models.load import Model
-    from napari_exactile.run.engine.schedule.series import Series
-    from napari_exactile.run.plan.settings import Settings
+    from napari_exactile import Model, OpenedImage, Settings
     from napari_exactile.run.task.task import Task
 
 
@@ -152,7 +144,7 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     """
     with plain_errors():
         target = Target(
-            out or _beside(image), Wanted(objects, table, connectivity, min_size), overwrite, check
+            out or _beside(image), ObjectOptions(objects, table, connectivity, min_size), overwrite, check
         )
         jobs = _jobs(image, axes, series, allow_missing, target)
         for one, where in jobs:
@@ -186,7 +178,7 @@ def _segment(
     images = [_measured(image, pixel_size) for image, _target in jobs]
     tasks = each_task(images, lambda image: make_task(image, model, settings))
     for task, (_image, target) in zip(tasks, jobs, strict=True):
-        target.wanted.check_kind(task.decision)
+        target.wanted.check_kind(task)
     for image, (_image, target) in zip(images, jobs, strict=True):
         target.segment(image, tasks.pop(0))
 
@@ -196,7 +188,7 @@ class Target:
     """Where the labels of an image go, and what else is wanted of them."""
 
     out: Path
-    wanted: Wanted
+    wanted: ObjectOptions
     overwrite: bool
     verifies: bool
 
@@ -225,7 +217,7 @@ class Target:
         if self._is_store:
             ToStore(self.out, self.wanted, self.overwrite, self.verifies).segment(image, task)
         else:
-            _segment_file(image, task, self.out, self.wanted)
+            ToFile(self.out, self.wanted).segment(image, task)
 
 
 def _jobs(
@@ -248,7 +240,7 @@ def _beside(image: Path) -> Path:
 
 
 def _settings(**values: Any) -> Settings:
-    from napari_exactile.run.plan.settings import Settings
+    from napari_exactile import Settings
 
     return Settings(**values)
 
@@ -290,54 +282,6 @@ def _measured(image: OpenedImage, sizes: str | None) -> OpenedImage:
 
 
 def _loaded(model: str, trust_code: bool) -> Model:
-    from napari_exactile.models.load import load_model
+    from napari_exactile import load_model
 
     return load_model(model, trust_code=trust_code)
-
-
-def _segment_file(image: OpenedImage, task: Task, out: Path, wanted: Wanted) -> None:
-    from napari_exactile.run.driver import Run
-    from napari_exactile.run.words.summary import summary_lines
-
-    run = Run(task)
-    with _stoppable(run.series):
-        with progress_bar() as progress:
-            follow(run.steps(), progress)
-        found = _written(run.series, out, image.pixel_size, wanted)
-    print_out(pairs([*summary_lines(run.series.report(), image.name), ("labels", str(out)), *found]))
-
-
-def _written(
-    series: Series, out: Path, size: tuple[float, ...] | None, wanted: Wanted
-) -> list[tuple[str, str]]:
-    """Write labels, or the values of a network that gives such, and what is wanted of their objects."""
-    from napari_exactile.images.store.tiff import save_labels, save_values
-    from napari_exactile.run.words.summary import description
-
-    card, axes, note = series.task.model.card, series.task.planes.axes, description(series.report())
-    size = size and series.task.analysis.grid.pixel_size(size)
-    if series.labels is None:
-        assert series.probabilities is not None
-        save_values(out, series.probabilities, size, note, f"c{axes}")
-        return []
-    if series.task.decision.leading:
-        names = card.class_names(series.task.decision.channels)
-        note = f"channels {', '.join(names)}; {note}"
-        save_labels(out, series.labels, ("no", "yes"), size, axes=f"c{axes}", note=note)
-        return []
-    names = card.class_names(series.task.classes)
-    save_labels(out, series.labels, names, size, axes=axes, note=note)
-    return wanted.written(Labelled(series.labels, axes, names, card.background, size))
-
-
-@contextmanager
-def _stoppable(series: Series) -> Iterator[None]:
-    """Let Ctrl-C end the command with a sentence; the file appears only when it is complete."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        typer.echo(
-            f"Stopped with {part_of(series.done, series.task.tiles, 'tile')} done: nothing was written.",
-            err=True,
-        )
-        raise typer.Exit(130) from None

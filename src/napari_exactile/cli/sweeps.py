@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from napari_exactile.evaluate.sweep import Sweep, SweepPoint
+    from napari_exactile import Sweep, SweepPoint
 
 
 def sweep_table(sweep: Sweep) -> Table:

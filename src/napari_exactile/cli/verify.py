@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_exactile.cli.common import IMAGE_HELP, MODEL_HELP, pairs, plain_errors, print_out, progress_bar
+from napari_exactile.cli.common import (
+    IMAGE_HELP,
+    MODEL_HELP,
+    chosen_device,
+    pairs,
+    plain_errors,
+    print_out,
+    progress_bar,
+)
 from napari_exactile.geometry.words import counted, part_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from napari_exactile import Verification
     from napari_exactile.run.engine.events import Event
-    from napari_exactile.run.plan.settings import Device
-    from napari_exactile.run.store.verify import Verification
 
 # Damaged zones that are named one by one.
 NAMED = 10
@@ -52,13 +59,14 @@ def verify(
     bits of the arithmetic can flip, are no failure.
     """
     with plain_errors(code=2):
-        from napari_exactile.run.store.verify import verify as run_verify
+        from napari_exactile import verify as run_verify
 
         try:
             with progress_bar() as progress:
                 found = run_verify(
-                    store, image, model, axes=axes and axes.lower(), device=_device(device), windows=windows,
-                    seed=seed, trust_code=trust_code, on_event=_follower(progress),
+                    store, image, model, axes=axes and axes.lower(),
+                    device=None if device is None else chosen_device(device),
+                    windows=windows, seed=seed, trust_code=trust_code, on_event=_follower(progress),
                 )  # fmt: skip
         except KeyboardInterrupt:
             typer.echo("Stopped: the store is as it was.", err=True)
@@ -68,18 +76,9 @@ def verify(
         raise typer.Exit(1)
 
 
-def _device(name: str | None) -> Device | None:
-    """Return the device of this name; raise ValueError for what is none."""
-    from typing import cast
-
-    from napari_exactile.run.plan.settings import Device, Settings
-
-    return None if name is None else Settings(device=cast(Device, name)).device
-
-
 def _follower(progress: Progress) -> Callable[[Event], None]:
     """Return what shows how far the check is."""
-    from napari_exactile.run.engine.events import Checking
+    from napari_exactile import Checking
 
     task = progress.add_task("Looking at model and image", total=None)
 

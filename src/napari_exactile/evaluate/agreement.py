@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_exactile.evaluate.objects import labels_of
+from napari_exactile.evaluate.find_objects import labels_of
 from napari_exactile.geometry.interval import slices
 from napari_exactile.geometry.words import times
+from napari_exactile.images.making import Making
 from napari_exactile.images.reading import pixels
 from napari_exactile.images.source import as_array, row_blocks
-from napari_exactile.images.work import Work
 from napari_exactile.stopping import Cancelled
 
 BLOCK_PIXELS = 1 << 22
@@ -144,7 +144,7 @@ def agreement(
     >>> found.rows[1]
     ('cell', '0.667', '0.500')
     """
-    comparing = Work(compare_labels(labels_of(labels), manual, classes, background, ignore))
+    comparing = Making(compare_labels(labels_of(labels), manual, classes, background, ignore))
     for fraction in comparing:
         on_progress(fraction)
         if cancel():

@@ -49,38 +49,33 @@ def sweep_figure(sweep: Sweep, figure: Figure | None = None) -> Figure:
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """A logarithmic axis from the decade of the smallest value up, with the place of zero a decade below."""
+    """An axis that is logarithmic from the decade of the smallest value up, and linear from there to zero."""
 
-    zero: float
+    least: float
     top: float
 
     @classmethod
     def of(cls, values: Sequence[float], default: float) -> _Scale:
         positive = [value for value in values if value > 0] or [default]
         first, last = floor(log10(min(positive))), ceil(log10(max(positive) * 1.3))
-        return cls(10.0 ** (first - 1), 10.0 ** max(last, first + 1))
-
-    @property
-    def bottom(self) -> float:
-        """The axis's lower end."""
-        return float(self.zero / (self.top / self.zero) ** BELOW_ZERO)
+        return cls(10.0**first, 10.0 ** max(last, first + 1))
 
     def apply(self, axes: Axes) -> None:
         """Set scale, limits and ticks: at most seven decades have one, and zero."""
         from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-        axes.set_yscale("log")
-        axes.set_ylim(self.bottom, self.top)
-        decades = range(round(log10(self.zero)) + 1, round(log10(self.top)) + 1)
+        # What is linear is as high as a decade.
+        axes.set_yscale("symlog", linthresh=self.least, linscale=0.9)
+        decades = range(round(log10(self.least)), round(log10(self.top)) + 1)
+        axes.set_ylim(-BELOW_ZERO * len(decades) * self.least, self.top)
         ticks = [10.0**decade for decade in decades[:: -(-len(decades) // 7)]]
-        axes.yaxis.set_major_locator(FixedLocator([self.zero, *ticks]))
+        axes.yaxis.set_major_locator(FixedLocator([0, *ticks]))
         axes.yaxis.set_minor_locator(NullLocator())
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: self._written(value)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _written(value)))
 
-    def _written(self, value: float) -> str:
-        if value <= self.zero * 1.01:
-            return "0"
-        return f"{value:,.0f}" if 0.5 < value < 1e6 else f"$10^{{{round(log10(value))}}}$"
+
+def _written(value: float) -> str:
+    return f"{value:,.0f}" if value == 0 or 0.5 < value < 1e6 else f"$10^{{{round(log10(value))}}}$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +91,7 @@ def _draw_rmse(axes: Axes, sweep: Sweep) -> None:
     values = [point.rmse for point in sweep.points]
     scale = _Scale.of(values, default=1e-3)
     _draw_points(axes, sweep, values, scale, _Look(RMSE_COLOUR, "o", 10), "RMSE of the scores")
-    axes.axhline(scale.zero, color="0.8", linewidth=0.8, zorder=0, gid="zero")
+    axes.axhline(0, color="0.8", linewidth=0.8, zorder=0, gid="zero")
 
 
 def _draw_me(axes: Axes, sweep: Sweep) -> None:
@@ -107,7 +102,7 @@ def _draw_me(axes: Axes, sweep: Sweep) -> None:
     name = "ME: pixels that differ" + (", mean and deviation" if several else "")
     _draw_points(axes, sweep, values, scale, _Look(ME_COLOUR, "s", 5), name)
     if several:
-        _draw_deviations(axes, sweep, scale)
+        _draw_deviations(axes, sweep)
 
 
 def _draw_points(
@@ -115,13 +110,12 @@ def _draw_points(
 ) -> None:
     """Draw a line with markers: full ones for what is positive, open ones for zeros."""
     x = [point.value for point in sweep.points]
-    drawn = [max(value, scale.zero) for value in values]
     axes.plot(
-        x, drawn, color=look.colour, linewidth=1.2, marker=look.marker, markersize=5, label=name, gid="curve"
+        x, values, color=look.colour, linewidth=1.2, marker=look.marker, markersize=5, label=name, gid="curve"
     )
     zeros = [place for place, value in zip(x, values, strict=True) if value == 0]
     axes.plot(
-        zeros, [scale.zero] * len(zeros), linestyle="none", marker=look.marker, markersize=look.zero_size,
+        zeros, [0] * len(zeros), linestyle="none", marker=look.marker, markersize=look.zero_size,
         markerfacecolor="white", markeredgecolor=look.colour, zorder=3, gid="zeros",
     )  # fmt: skip
     axes.set_ylabel(name.split(",", maxsplit=1)[0], color=look.colour)
@@ -129,11 +123,11 @@ def _draw_points(
     scale.apply(axes)
 
 
-def _draw_deviations(axes: Axes, sweep: Sweep, scale: _Scale) -> None:
+def _draw_deviations(axes: Axes, sweep: Sweep) -> None:
     """Draw bars of the standard deviation; one that reaches below zero ends on the line of zero."""
     points = [point for point in sweep.points if point.misclassified > 0]
     means = [point.misclassified for point in points]
-    down = [min(point.deviation, point.misclassified - scale.zero) for point in points]
+    down = [min(point.deviation, point.misclassified) for point in points]
     axes.errorbar(
         [point.value for point in points], means, [down, [point.deviation for point in points]],
         fmt="none", ecolor=ME_COLOUR, elinewidth=1, capsize=3,

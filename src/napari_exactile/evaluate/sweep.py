@@ -17,7 +17,7 @@ from napari_exactile.network.analysis import Analysis
 from napari_exactile.run.check.metrics import Difference
 from napari_exactile.stopping import Check
 
-Kind = Literal["radius", "offset"]
+SweepKind = Literal["radius", "offset"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Sweep:
     ('radius', 1, 2, [0, 1, 2, 3, 4])
     """
 
-    kind: Kind
+    kind: SweepKind
     points: tuple[SweepPoint, ...]
     factor: int
     required: int
@@ -132,7 +132,7 @@ class _Measured:
 
 
 def run_sweep(
-    kind: Kind, subjects: Sequence[Subject], steps: Sequence[SweepStep], check: Check = lambda: None, *,
+    kind: SweepKind, subjects: Sequence[Subject], steps: Sequence[SweepStep], check: Check = lambda: None, *,
     reference: Callable[[TilingErrors, Box], Scored] | None = None, unchanged: bool = False,
 ) -> Iterator[Sweep]:  # fmt: skip
     """Measure every step on every image; yields the sweep so far after each.
@@ -152,7 +152,7 @@ def run_sweep(
             yield _sweep(kind, subjects[0].errors.analysis, measured)
 
 
-def _sweep(kind: Kind, analysis: Analysis, measured: dict[int, list[_Measured]]) -> Sweep:
+def _sweep(kind: SweepKind, analysis: Analysis, measured: dict[int, list[_Measured]]) -> Sweep:
     factor, paper = max(analysis.factor or ()), max(analysis.paper_radius or ())
     points = tuple(_point(value, done) for value, done in measured.items() if done)
     pixels = next(iter(measured.values()))[0].difference.pixels

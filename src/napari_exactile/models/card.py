@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from napari_exactile.geometry.words import counted
-from napari_exactile.images.normalize.steps import Known, Step, steps_of
+from napari_exactile.images.normalize.parse import steps_of
+from napari_exactile.images.normalize.steps import Known, Step
 
 # "classes": the best class of each pixel; "threshold": yes where a channel exceeds the threshold, each by
 # itself; "values": the numbers themselves, of a regression or an embedding.

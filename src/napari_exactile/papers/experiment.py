@@ -15,12 +15,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from napari_exactile.evaluate.compare import Comparison
+from napari_exactile.evaluate.comparison import Comparison
 from napari_exactile.evaluate.errors import Scored, TilingErrors
 from napari_exactile.evaluate.sweep import (
-    Kind,
     Subject,
     Sweep,
+    SweepKind,
     SweepStep,
     offset_steps,
     radius_steps,
@@ -74,7 +74,7 @@ class Experiment:
     values: Sequence[int]
     scale: Scale
     papers_base: int
-    kind: Kind = "radius"
+    kind: SweepKind = "radius"
     fixed_base: bool = False
     strip: int | None = None
     seed: int = 3_000_000

@@ -142,8 +142,8 @@ class ExactileDock(QWidget):
 
     def _overwrites(self, choice: Choice) -> bool | None:
         """Tell whether a store that is there is replaced; None where the person does not want either."""
-        from napari_exactile.images.guard import refuse_over
         from napari_exactile.images.read.underlying import files_under
+        from napari_exactile.images.store.guard import refuse_over
         from napari_exactile.run.store.state import state_of
 
         path = choice.output

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box, Interval
+from napari_exactile.images.making import Making
 from napari_exactile.images.normalize.percentiles import passes, percentiles
 from napari_exactile.images.normalize.steps import (
     Affine,
@@ -23,7 +24,6 @@ from napari_exactile.images.normalize.steps import (
     check_values,
 )
 from napari_exactile.images.source import ImageSource, row_blocks
-from napari_exactile.images.work import Work
 
 # Networks compute in float32: of larger numbers, infinity would arrive there.
 LARGEST = float(np.finfo(np.float32).max)
@@ -109,10 +109,10 @@ def _measuring(whole: _Whole, step: ZScore | Percentiles) -> Generator[float, No
 
 def _part(measuring: Generator[float, None, Affine], number: int, of: int) -> Generator[float, None, Affine]:
     """Yield the fraction of all measurements of which this is one."""
-    work = Work(measuring)
-    for fraction in work:
+    making = Making(measuring)
+    for fraction in making:
         yield (number + fraction) / of
-    return work.made
+    return making.made
 
 
 @dataclass(slots=True)
@@ -181,7 +181,7 @@ def _range(whole: _Whole, step: Percentiles) -> Generator[float, None, Affine]:
     first = whole.source.read(tuple(Interval(0, 1) for _ in whole.source.shape))
     dtype = np.dtype(np.float64) if whole.before.steps else first.dtype
     total = len(whole.boxes) * passes(dtype)
-    selecting = Work(percentiles(whole.blocks, (step.low, step.high), dtype))
+    selecting = Making(percentiles(whole.blocks, (step.low, step.high), dtype))
     for done, _block in enumerate(selecting, start=1):
         yield done / total
     lows, highs = zip(*selecting.made, strict=True)

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from napari_exactile.images.about.chosen import Wanted
-from napari_exactile.images.about.opened import OpenedImage
+from napari_exactile.images.about.chosen import Images, Wanted
+from napari_exactile.images.about.opened import OpenedImage, opened_files, remember
 
 # Paths turn the two slashes of an address into one; drives of Windows have one letter.
 REMOTE = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:/")
@@ -46,7 +46,7 @@ def open_image(
     with several images, `series` chooses one, by its number from 0 on or by its name, or "all" of them, which
     come in a tuple; by default, it is the largest, and a note names the others. Files, planes, images
     and levels that are announced and not there are refused by name, unless `allow_missing` has planes read
-    as nothing, and leaves out the others.
+    as nothing, and leaves out the others; notes and reports then say so.
 
     Raises ValueError, in a sentence that names the file, for what is not one of these, is cut off or
     incomplete, needs a codec that is not installed, or lies on another machine.
@@ -67,9 +67,16 @@ def open_image(
     known = _one(Path(path), None, allow_missing).images  # that refuses a file of which images are missing
     if known is None:
         return (_one(Path(path), 0, allow_missing),)
-    first, *others = (_one(Path(path), number, allow_missing) for number in known.there)
+    return tuple(_among(known, _one(Path(path), number, allow_missing)) for number in known.there)
+
+
+def _among(known: Images, image: OpenedImage) -> OpenedImage:
+    """Return one of all images of a file, which tells, and lets reports tell, which of them are not there."""
+    files = opened_files(image.array)
+    assert files is not None, "it is one of several"
+    remember(image.array, replace(files, missing=(*known.lost, *files.missing)))
     told = tuple(f"'{known.file}' is incomplete: {words}" for words in known.lost)
-    return (replace(first, notes=(*told, *first.notes)), *others)
+    return replace(image, notes=(*told, *image.notes))
 
 
 def _one(path: Path, series: Wanted, allow_missing: bool) -> OpenedImage:

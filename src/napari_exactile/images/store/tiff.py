@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_exactile.images.guard import partial_of
 from napari_exactile.images.pyramid import level_shapes
 from napari_exactile.images.read.from_tiff import open_tiff
+from napari_exactile.images.store.guard import partial_of
 
 __all__ = ["open_tiff", "save_labels", "save_values"]
 

@@ -11,7 +11,15 @@ from torch.nn import functional as F
 from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.window import Mirror, Repeated, Window
 from napari_exactile.network.rules.channels import dims_of, over_channels
-from napari_exactile.network.rules.table import Operator, Region, bound_arguments, refused, require_axes, rule
+from napari_exactile.network.rules.table import (
+    Operator,
+    Region,
+    bound_arguments,
+    need_of,
+    refused,
+    require_axes,
+    rule,
+)
 from napari_exactile.network.traced.graph import Graph, Node
 
 
@@ -28,8 +36,7 @@ class ConstantPadding:
 
     def run(self, wanted: Box, inputs: Sequence[Region]) -> torch.Tensor:
         """Put the constant only where `wanted` lies beyond the real edge."""
-        need = tuple(reach.need(interval) for reach, interval in zip(self.reaches, wanted, strict=True))
-        part = inputs[0].padded(need, self.extent, self.value)
+        part = inputs[0].padded(need_of(self.reaches, wanted), self.extent, self.value)
         if any(self.channels):
             part = F.pad(part, (0, 0) * len(wanted) + self.channels, value=self.value)
         return part

@@ -13,8 +13,8 @@ import torch
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.geometry.window import Window
 from napari_exactile.geometry.words import counted
-from napari_exactile.network.rules.table import Operator, Region, bound_arguments, refused, rule
-from napari_exactile.network.rules.windowed import need_of, per_axis
+from napari_exactile.network.rules.table import Operator, Region, bound_arguments, need_of, refused, rule
+from napari_exactile.network.rules.windowed import per_axis
 from napari_exactile.network.traced.graph import Graph, Node
 
 

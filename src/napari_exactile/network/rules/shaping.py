@@ -12,7 +12,7 @@ from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.window import Same, Window
 from napari_exactile.network.rules.channels import dims_of
 from napari_exactile.network.rules.local import Pointwise, pointwise
-from napari_exactile.network.rules.table import Operator, Region, bound_arguments, refused, rule
+from napari_exactile.network.rules.table import Operator, Region, bound_arguments, need_of, refused, rule
 from napari_exactile.network.traced.graph import Graph, Node
 from napari_exactile.network.traced.layout import Layout, broadcast, regrouped
 
@@ -40,7 +40,7 @@ class Slice:
 
     def run(self, wanted: Box, inputs: Sequence[Region]) -> torch.Tensor:
         """Pick `wanted`; where much is left out, copy it, so that the rest can be forgotten."""
-        need = tuple(reach.need(interval) for reach, interval in zip(self.reaches, wanted, strict=True))
+        need = need_of(self.reaches, wanted)
         index: Any = (*(slice(None),) * self.dim, slice(None, None, self.step))
         part = replace(inputs[0], tensor=inputs[0].crop(need)[index], box=wanted)
         return part.tensor if self.step == 1 else part.crop_dense(wanted)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.geometry.window import Nearest, Window
-from napari_exactile.network.rules.table import Operator, Region, bound_arguments, refused, rule
+from napari_exactile.network.rules.table import Operator, Region, bound_arguments, need_of, refused, rule
 from napari_exactile.network.traced.graph import Graph, Node
 
 
@@ -29,7 +29,7 @@ class PixelShuffle:
 
     def run(self, wanted: Box, inputs: Sequence[Region]) -> torch.Tensor:
         """Shuffle the pixels that `wanted` lies in, then crop."""
-        given = tuple(reach.need(side) for reach, side in zip(self.reaches, wanted, strict=True))
+        given = need_of(self.reaches, wanted)
         made = tuple(Interval(g.start * self.factor, g.stop * self.factor) for g in given)
         return Region(F.pixel_shuffle(inputs[0].crop(given), self.factor), made).crop(wanted)
 
@@ -49,7 +49,7 @@ class PixelUnshuffle:
 
     def run(self, wanted: Box, inputs: Sequence[Region]) -> torch.Tensor:
         """Gather the squares of `wanted`."""
-        given = tuple(reach.need(side) for reach, side in zip(self.reaches, wanted, strict=True))
+        given = need_of(self.reaches, wanted)
         return F.pixel_unshuffle(inputs[0].crop(given), self.factor)
 
 

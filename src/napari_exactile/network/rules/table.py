@@ -128,6 +128,11 @@ def reaches_of(operator: Operator, number: int) -> tuple[Reach, ...]:
     return operator.reaches_of(number) if isinstance(operator, Selective) else operator.reaches
 
 
+def need_of(reaches: Sequence[Reach], wanted: Box) -> Box:
+    """Return the box of an input that reaches so far for `wanted`, edges not regarded."""
+    return tuple(reach.need(side) for reach, side in zip(reaches, wanted, strict=True))
+
+
 Rule = Callable[[Node, Graph], Operator]
 LayoutRule = Callable[[Node, Sequence[Layout]], Layout | None]
 

@@ -10,7 +10,7 @@ import torch
 from napari_exactile.geometry.interval import Box, box_shape, volume
 from napari_exactile.geometry.window import TransposedWindow, Window
 from napari_exactile.network.rules.pooling import MaxPooling, moved_places
-from napari_exactile.network.rules.table import Operator, Region, operator_of, refused, rule
+from napari_exactile.network.rules.table import Operator, Region, need_of, operator_of, refused, rule
 from napari_exactile.network.traced.graph import Graph, Node
 
 
@@ -28,7 +28,7 @@ class Unpooling:
 
     def run(self, wanted: Box, inputs: Sequence[Region]) -> torch.Tensor:
         """Put the values of the windows that `wanted` meets into zeros, then crop."""
-        given = tuple(reach.need(side) for reach, side in zip(self.reaches, wanted, strict=True))
+        given = need_of(self.reaches, wanted)
         values, places = (region.crop(given) for region in inputs)
         made = tuple(reach.made(side) for reach, side in zip(self.reaches, given, strict=True))
         index = moved_places(places, self.extent, [-side.start for side in made], box_shape(made))

@@ -12,13 +12,16 @@ from torch.nn import functional as F
 
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.geometry.window import TransposedWindow, Window
-from napari_exactile.network.rules.table import Operator, Region, bound_arguments, refused, require_axes, rule
+from napari_exactile.network.rules.table import (
+    Operator,
+    Region,
+    bound_arguments,
+    need_of,
+    refused,
+    require_axes,
+    rule,
+)
 from napari_exactile.network.traced.graph import Graph, Node
-
-
-def need_of(reaches: Sequence[Window | TransposedWindow], wanted: Box) -> Box:
-    """Return what a windowed operator needs for `wanted`, edges not regarded."""
-    return tuple(reach.need(interval) for reach, interval in zip(reaches, wanted, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from napari_exactile.geometry.words import part_of
+from napari_exactile.images.making import Making
+from napari_exactile.images.normalize.parse import steps_of
 from napari_exactile.images.normalize.statistics import measure
-from napari_exactile.images.normalize.steps import Normalization, steps_of
+from napari_exactile.images.normalize.steps import Normalization
 from napari_exactile.images.source import ArraySource
-from napari_exactile.images.work import Work
 from napari_exactile.models.bioimageio.description import meaning_of
 from napari_exactile.models.bioimageio.package import Package, is_id, is_package, opened
 from napari_exactile.models.bioimageio.steps import Meaning
@@ -114,7 +115,7 @@ def _results(model: Model, image: NDArray[Any]) -> list[Any]:
 
 def _normalised(model: Model, image: NDArray[Any]) -> torch.Tensor:
     source, steps = ArraySource(image, channel_axis=0), steps_of(model.card.normalization)
-    known = Work(measure(source, steps)).finished()
+    known = Making(measure(source, steps)).finished()
     dtype = dtype_of(model.module)
     pixels = known.apply(image, np.float64 if dtype == torch.float64 else np.float32)
     return torch.from_numpy(pixels)[None].to(dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from napari_exactile.run.engine.schedule.series import Series
-from napari_exactile.run.task.decision import YesNo
+from napari_exactile.run.task.kinds import YesNo
 
 
 def rethreshold(series: Series, threshold: float) -> None:

@@ -7,7 +7,8 @@ from math import isfinite, isnan, nan
 from typing import Literal, get_args
 
 from napari_exactile.geometry.interval import Box
-from napari_exactile.images.normalize.steps import Step, steps_of
+from napari_exactile.images.normalize.parse import steps_of
+from napari_exactile.images.normalize.steps import Step
 
 MethodName = Literal["trimmed", "whole-tile", "approximate"]
 Device = Literal["auto", "cpu", "cuda"]

@@ -10,9 +10,9 @@ from typing import Any
 
 from napari_exactile.geometry.interval import round_up
 from napari_exactile.images.about.opened import Place
-from napari_exactile.images.guard import refuse_over
 from napari_exactile.images.read.underlying import files_under
 from napari_exactile.images.store.folder import free_bytes
+from napari_exactile.images.store.guard import refuse_over
 from napari_exactile.images.store.store import LabelStore, check_room, clear, is_complete, telling_gone
 from napari_exactile.network.cost.passes import Schedule
 from napari_exactile.run.engine.schedule.series import Series

@@ -10,11 +10,11 @@ from secrets import randbits
 from typing import Any, TypeVar
 
 from napari_exactile.geometry.words import counted
+from napari_exactile.images.making import Making
 from napari_exactile.images.normalize.steps import Normalization
 from napari_exactile.images.store.files import RUN, Fault, damaged_beyond
 from napari_exactile.images.store.shards import Zone
 from napari_exactile.images.store.store import LabelStore
-from napari_exactile.images.work import Work
 from napari_exactile.models.files.formats import FACTORY
 from napari_exactile.models.load import Model, load_model
 from napari_exactile.run.check.spot_check import WINDOWS, FinishedLabels, check_windows
@@ -158,10 +158,10 @@ def _verification(
 
 def _told(on_event: Callable[[Event], None], steps: Generator[Event, None, R]) -> R:
     """Tell every step, and return what comes of them."""
-    work = Work(steps)
-    for event in work:
+    making = Making(steps)
+    for event in making:
         on_event(event)
-    return work.made
+    return making.made
 
 
 def _good(stored: Stored, damaged: Sequence[Damage]) -> list[Zone]:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from napari_exactile.images.about.opened import OpenedImage, Place
+from napari_exactile.images.planes import Planes, source_of, stack_of
 from napari_exactile.images.read.open import as_opened, opened
-from napari_exactile.images.source import Planes, own_source, source_of, stack_of
+from napari_exactile.images.source import own_source
 from napari_exactile.models.load import Model, load_model
 from napari_exactile.run.plan.analyse import ModelLike, analysis_for
 from napari_exactile.run.plan.settings import Settings

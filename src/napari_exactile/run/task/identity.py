@@ -9,8 +9,9 @@ import torch
 from torch.utils._pytree import tree_map
 
 from napari_exactile.geometry.interval import Interval
+from napari_exactile.images.normalize.parse import steps_of
 from napari_exactile.images.normalize.statistics import is_missing
-from napari_exactile.images.normalize.steps import steps_as_json, steps_from_json, steps_of
+from napari_exactile.images.normalize.steps import steps_as_json, steps_from_json
 from napari_exactile.images.read.fingerprint import stamp_of
 from napari_exactile.images.sample import image_hash
 from napari_exactile.models.load import Model

@@ -8,7 +8,8 @@ from napari_exactile.models.card import Kind, ModelCard
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.span import Scale
 from napari_exactile.run.plan.settings import OutputKind
-from napari_exactile.run.task.decision import KINDS, NEAR_TIE, NEAR_TIES, Decision
+from napari_exactile.run.task.decision import NEAR_TIE, NEAR_TIES, Decision
+from napari_exactile.run.task.kinds import KINDS
 
 # What a person can say of the output; None: as the model or its last operators tell.
 _CHOSEN: dict[OutputKind, tuple[Kind, Scale | None]] = {

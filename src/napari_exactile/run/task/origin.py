@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_exactile.images.about.opened import file_of, opened_files
-from napari_exactile.images.source import Planes
+from napari_exactile.images.planes import Planes
 from napari_exactile.images.view import View
 from napari_exactile.models.card import BUNDLED, ModelCard
 from napari_exactile.run.task.task import Task

@@ -8,15 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from napari_exactile.images.about.chosen import NoSuchImageError
+from napari_exactile.images.planes import Planes, check_channels, stack_of
 from napari_exactile.images.read.open import as_opened
-from napari_exactile.images.source import (
-    LayeredSource,
-    Planes,
-    as_array,
-    check_channels,
-    own_source,
-    stack_of,
-)
+from napari_exactile.images.source import LayeredSource, as_array, own_source
 from napari_exactile.images.store.files import RUN, damaged_beyond
 from napari_exactile.images.view import View
 from napari_exactile.models.card import ModelCard

@@ -10,7 +10,7 @@ import torch
 
 from napari_exactile.geometry.interval import Box, Interval, common, moved
 from napari_exactile.images.about.opened import Place
-from napari_exactile.images.source import Planes, check_channels
+from napari_exactile.images.planes import Planes, check_channels
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis
 from napari_exactile.run.plan.devices import pick_device

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from napari_exactile.geometry.words import counted
-from napari_exactile.images.normalize.steps import NAMED, Percentiles, Step, ZScore, steps_of
+from napari_exactile.images.normalize.parse import NAMED, steps_of
+from napari_exactile.images.normalize.steps import Percentiles, Step, ZScore
 from napari_exactile.models.card import BUNDLED, ModelCard
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis

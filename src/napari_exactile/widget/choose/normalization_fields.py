@@ -9,7 +9,8 @@ from typing import Any
 from magicgui.widgets import ComboBox, LineEdit, PushButton
 from magicgui.widgets.bases import ValueWidget
 
-from napari_exactile.images.normalize.steps import Normalization, Step, check_values, steps_of
+from napari_exactile.images.normalize.parse import steps_of
+from napari_exactile.images.normalize.steps import Normalization, Step, check_values
 from napari_exactile.images.normalize.words import as_text, measured_words
 from napari_exactile.widget.form.form import Form, Note, follow_letters
 

@@ -14,14 +14,8 @@ from napari.layers import Image, Layer
 from napari_exactile.geometry.interval import Box, full_box
 from napari_exactile.geometry.words import counted, times
 from napari_exactile.images.about.opened import Place
-from napari_exactile.images.source import (
-    ArraySource,
-    ImageSource,
-    LayeredSource,
-    Planes,
-    as_array,
-    check_channels,
-)
+from napari_exactile.images.planes import Planes, check_channels
+from napari_exactile.images.source import ArraySource, ImageSource, LayeredSource, as_array
 from napari_exactile.widget.draw.in_view import NotInSightError, box_in_view, displayed_axes
 from napari_exactile.widget.form.world import data_at
 

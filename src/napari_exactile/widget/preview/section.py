@@ -214,7 +214,7 @@ class PreviewSection:
     def _preview_of(self, choice: Choice) -> ErrorPreview:
         """Return what computes errors of this image and model, and remembers them."""
         from napari_exactile.evaluate.preview import ErrorPreview
-        from napari_exactile.images.source import Planes
+        from napari_exactile.images.planes import Planes
         from napari_exactile.run.task.task import Task
 
         settings = replace(choice.task.settings, tile="auto", radius="auto", method="trimmed")

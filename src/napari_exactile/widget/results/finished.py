@@ -11,8 +11,8 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Labels, Layer
 
+from napari_exactile.images.making import Making
 from napari_exactile.images.view import View
-from napari_exactile.images.work import Work
 from napari_exactile.stopping import Check
 from napari_exactile.widget.draw.layers import shown
 
@@ -112,7 +112,7 @@ def _alike(one: Sequence[float], other: Sequence[float]) -> bool:
 
 def followed(making: Generator[float, None, Any], check: Check) -> Iterator[Any]:
     """Yield the fractions of what is being made, then the thing itself."""
-    work = Work(making)
+    work = Making(making)
     for fraction in work:
         yield fraction
         check()

@@ -108,8 +108,8 @@ def write(run: ShownRun, path: Path, on_progress: Callable[[float], None]) -> No
     The file says where they were edited by hand. Raises ValueError where that goes on meanwhile, and where
     the file is one of the image's.
     """
-    from napari_exactile.images.guard import refuse_over
     from napari_exactile.images.read.underlying import files_under
+    from napari_exactile.images.store.guard import refuse_over
     from napari_exactile.images.store.tiff import save_labels, save_values
     from napari_exactile.run.words.summary import description
 

@@ -6,11 +6,12 @@ from collections.abc import Generator
 
 import torch
 
+from napari_exactile.images.making import Making
 from napari_exactile.images.normalize import statistics
-from napari_exactile.images.normalize.steps import Normalization, Step, steps_of
+from napari_exactile.images.normalize.parse import steps_of
+from napari_exactile.images.normalize.steps import Normalization, Step
 from napari_exactile.images.read.fingerprint import fingerprint
 from napari_exactile.images.source import ImageSource
-from napari_exactile.images.work import Work
 from napari_exactile.models.card import ModelCard
 from napari_exactile.models.load import Model
 from napari_exactile.network.traced.trace import dtype_of
@@ -43,7 +44,7 @@ def measured(
     known = None if pixels is None else VALUES.of_pixels(pixels, steps, ignore)
     if known is None:
         measuring = statistics.measure(source, steps, ignore, largest)
-        known = yield from _read(Work(measuring), check)
+        known = yield from _read(Making(measuring), check)
         # While it was being read, somebody may have written to the file.
         if pixels is not None and fingerprint(source) == pixels:
             VALUES.keep(pixels, steps, ignore, known)
@@ -56,7 +57,7 @@ def last_measured(source: ImageSource, card: ModelCard, settings: Settings) -> N
     return VALUES.last_of(source, asked_steps(card, settings), settings.ignore)
 
 
-def _read(measuring: Work[float, Normalization], check: Check) -> Generator[Event, None, Normalization]:
+def _read(measuring: Making[float, Normalization], check: Check) -> Generator[Event, None, Normalization]:
     for fraction in measuring:
         check()
         yield Measuring(fraction)

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from napari_exactile.images.normalize.steps import Normalization
+from napari_exactile.images.planes import Planes
 from napari_exactile.images.read.fingerprint import ChangedError
 from napari_exactile.images.read.underlying import begin_reading, end_reading
-from napari_exactile.images.source import Planes
 from napari_exactile.run.engine import events
 from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.events import Event

@@ -8,9 +8,9 @@ from typing import Any
 
 from napari_exactile.evaluate.errors import TilingError, TilingErrors
 from napari_exactile.evaluate.sweep import (
-    Kind,
     Subject,
     Sweep,
+    SweepKind,
     SweepStep,
     offset_steps,
     radius_steps,
@@ -205,7 +205,7 @@ def _subjects(images: Any, model: ModelLike, chosen: Comparison, check: Check) -
 
 
 def _run(
-    kind: Kind, subjects: list[Subject], steps: Callable[[Analysis], list[SweepStep]],
+    kind: SweepKind, subjects: list[Subject], steps: Callable[[Analysis], list[SweepStep]],
     on_measured: Callable[[Sweep], None], check: Check, chosen: Comparison,
 ) -> Sweep:  # fmt: skip
     result = None

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from napari_exactile.geometry.words import part_of
+from napari_exactile.images.making import Making
 from napari_exactile.images.objects.components import label_objects
 from napari_exactile.images.objects.objects import Objects
-from napari_exactile.images.work import Work
 from napari_exactile.run.engine.result import Result
 from napari_exactile.stopping import Cancelled
 
@@ -37,7 +37,7 @@ def find_objects(
     >>> objects.labels.tolist(), objects.pixels.tolist(), objects.sizes.tolist()
     ([[1, 0, 2], [1, 0, 0]], [2, 1], [0.5, 0.25])
     """
-    finding = Work(label_objects(labels_of(labels), background, **options))
+    finding = Making(label_objects(labels_of(labels), background, **options))
     for fraction in finding:
         on_progress(fraction)
         if cancel():

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from napari_exactile.cli.common import follow, pairs, print_out, progress_bar
-from napari_exactile.cli.objects import Labelled, Wanted
+from napari_exactile.cli.object_options import LabelledImage, ObjectOptions
 from napari_exactile.geometry.words import part_of
 
 if TYPE_CHECKING:
-    from napari_exactile.images.about.opened import OpenedImage
+    from napari_exactile import OpenedImage
     from napari_exactile.run.driver import Run
     from napari_exactile.run.engine.events import Event
-    from napari_exactile.run.engine.schedule.series import Series
     from napari_exactile.run.task.task import Task
 
 
@@ -25,7 +24,7 @@ class ToStore:
     """A store to write to, and what else is wanted of its labels."""
 
     out: Path
-    wanted: Wanted
+    wanted: ObjectOptions
     overwrite: bool
     check: bool
 
@@ -37,7 +36,7 @@ class ToStore:
         run = self._run(task)
         report, check = run.series.report(), run.check
         checked = [("check", check_line(check))] if check else []
-        found = self._objects(run.series, image)
+        found = self._objects(run, image)
         what = "values" if run.series.labels is None else "labels"
         print_out(pairs([*summary_lines(report, image.name), *checked, (what, str(self.out)), *found]))
         if check is not None and check.disagrees and report.exact:
@@ -45,10 +44,10 @@ class ToStore:
             raise typer.Exit(1)
 
     def _run(self, task: Task) -> Run:
-        from napari_exactile.run.check.spot_check import WINDOWS
         from napari_exactile.run.driver import Output, Run
 
-        run = Run(task, Output(self.out, self.overwrite), WINDOWS if self.check else 0)
+        output = Output(self.out, self.overwrite)
+        run = Run(task, output) if self.check else Run(task, output, windows=0)
         steps = run.steps()
         try:
             self._tell(next(steps), run.series.task.tiles)
@@ -61,7 +60,7 @@ class ToStore:
 
     def _tell(self, opened: Event, tiles: int) -> None:
         """Say what was damaged in the store, and what is left to do there."""
-        from napari_exactile.run.engine.events import StoreOpened
+        from napari_exactile import StoreOpened
 
         assert isinstance(opened, StoreOpened), "a run in a store begins with it"
         for mended in opened.mended:
@@ -70,12 +69,13 @@ class ToStore:
             left = tiles - opened.done
             typer.echo(f"Continuing {self.out}: {part_of(left, tiles, 'tile')} left.", err=True)
 
-    def _objects(self, series: Series, image: OpenedImage) -> list[tuple[str, str]]:
+    def _objects(self, run: Run, image: OpenedImage) -> list[tuple[str, str]]:
+        series = run.series
         if not series.task.decision.one_label:
             return []
         card, size = series.task.model.card, image.pixel_size
         names = card.class_names(series.task.classes)
         size = size and series.task.analysis.grid.pixel_size(size)
         return self.wanted.written(
-            Labelled(series.labels, series.task.planes.axes, names, card.background, size)
+            LabelledImage(series.labels, series.task.planes.axes, names, card.background, size)
         )

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from napari_exactile.cli.common import CSV, TIFF, check_file, check_not_image, progress_bar
 
 if TYPE_CHECKING:
-    from napari_exactile.images.about.opened import OpenedImage
-    from napari_exactile.images.objects.objects import Objects
-    from napari_exactile.run.task.decision import Decision
+    from napari_exactile import Objects, OpenedImage
+    from napari_exactile.run.task.task import Task
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class LabelledImage:
     """Labels with all that is known of them; `pixel_size` is (y, x) in micrometres.
 
     Where they are no array of numpy, they need not fit into memory.
@@ -30,7 +29,7 @@ class Labelled:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ObjectOptions:
     """What a person wants of the objects: a file of their numbers, a file of their table, or neither."""
 
     objects: Path | None
@@ -38,7 +37,7 @@ class Wanted:
     connectivity: int | None
     min_size: int | None
 
-    def numbered(self, number: int) -> Wanted:
+    def numbered(self, number: int) -> ObjectOptions:
         """Return what is wanted of one of several images: its number is in the names of the files."""
         from napari_exactile.run.api import numbered
 
@@ -57,12 +56,12 @@ class Wanted:
         check_file(self.objects, TIFF, "objects are", overwrite)
         check_file(self.table, CSV, "the table is", overwrite)
 
-    def check_kind(self, decision: Decision) -> None:
+    def check_kind(self, task: Task) -> None:
         """Refuse objects of what is no single label for each pixel."""
-        if (self.objects or self.table) and not decision.one_label:
+        if (self.objects or self.table) and not task.decision.one_label:
             raise ValueError("objects are found in labels: this model gives values, or a label per channel")
 
-    def written(self, labelled: Labelled) -> list[tuple[str, str]]:
+    def written(self, labelled: LabelledImage) -> list[tuple[str, str]]:
         """Find the objects, write what is wanted, and return lines that say what came out."""
         from napari_exactile.images.store.tiff import save_labels
 
@@ -78,7 +77,7 @@ class Wanted:
         files = ((name, path) for name, path in (("objects in", self.objects), ("table", self.table)) if path)
         return [("objects", "; ".join(found.summary()) or "none"), *((n, str(path)) for n, path in files)]
 
-    def _room(self, labelled: Labelled) -> AbstractContextManager[Any]:
+    def _room(self, labelled: LabelledImage) -> AbstractContextManager[Any]:
         """Return where the numbers of objects are written: on disk where the labels are."""
         from numpy import ndarray
 
@@ -89,8 +88,8 @@ class Wanted:
             return nullcontext()
         return numbers_on_disk(labelled.labels.shape, labelled.axes, file.absolute().parent)
 
-    def _found(self, labelled: Labelled, numbers: Any) -> Objects:
-        from napari_exactile.evaluate.objects import find_objects
+    def _found(self, labelled: LabelledImage, numbers: Any) -> Objects:
+        from napari_exactile import find_objects
         from napari_exactile.images.objects.objects import spatial
 
         size = labelled.pixel_size

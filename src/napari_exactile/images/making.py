@@ -1,4 +1,4 @@
-"""Work in steps: a generator yields how far it is, and returns what it has made."""
+"""What is made in steps: a generator yields how far it is, and returns what it has made."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Told = TypeVar("Told")
 Made = TypeVar("Made")
 
 
-class Work(Generic[Told, Made]):
+class Making(Generic[Told, Made]):
     """Iterates over the steps of a generator once; after the last one, `made` is what it has returned.
 
     There is no `made` before. Whoever can pass the steps on as they are writes `yield from` instead.
@@ -17,8 +17,8 @@ class Work(Generic[Told, Made]):
     >>> def squared(number):
     ...     yield "half done"
     ...     return number**2
-    >>> work = Work(squared(3))
-    >>> list(work), work.made
+    >>> making = Making(squared(3))
+    >>> list(making), making.made
     (['half done'], 9)
     """
 

@@ -1,0 +1,114 @@
+"""Which axes of an array are what: one image, or the planes of a stack, with the channels a model takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_exactile.geometry.words import counted
+from napari_exactile.images.source import ArraySource, ImageSource, as_array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planes:
+    """The planes (or volumes) of a stack that are wanted: a source for each, and its index in the stack.
+
+    `shape` is the stack's, empty for an image by itself; `axes` names all axes but the channels. `whole` is
+    the stack as one image. `pixel_size` is in micrometres along as many of the last axes, None where it is
+    not known.
+    """
+
+    sources: tuple[ImageSource, ...]
+    indices: tuple[tuple[int, ...], ...]
+    shape: tuple[int, ...]
+    axes: str
+    whole: ImageSource
+    pixel_size: tuple[float, ...] | None = None
+
+    @classmethod
+    def single(cls, source: ImageSource) -> Planes:
+        """Return a source by itself."""
+        return cls((source,), ((),), (), "zyx"[-len(source.shape) :], source)
+
+
+def source_of(
+    image: Any, channels: int, axes: str | None = None, name: str = "image", space: str | None = None
+) -> ArraySource:
+    """Return the source for a whole array, given how many channels and which axes the model takes.
+
+    `axes` names the array's axes ("yx", "cyx", "yxc", ...); where it is None, they are the model's `space`
+    (None: y and x) and, if there is one more, channels, in the order that fits. Raises ValueError where
+    nothing fits, saying what to do.
+    """
+    array = as_array(image, name)
+    if axes is None:
+        axes = _guess_axes(array.shape, channels, name, space or "yx")
+    if len(axes) != array.ndim or axes.replace("c", "") not in ("x", "yx", "zyx"):
+        raise ValueError(f"axes {axes!r} do not fit '{name}' of shape {tuple(array.shape)}: use y, x and c")
+    channel_axis = axes.index("c") if "c" in axes else None
+    source = ArraySource(array, channel_axis, keep_channels=_kept(array, channel_axis, channels), name=name)
+    check_channels(source.channels, channels, name)
+    return source
+
+
+def stack_of(
+    image: Any, channels: int, axes: str | None = None, name: str = "image", space: str | None = None
+) -> Planes:
+    """Return an array's planes or volumes: as `source_of`, but other axes, named first, are a stack."""
+    array = as_array(image, name)
+    if axes is None:
+        return Planes.single(source_of(array, channels, None, name, space))
+    ends = (end for end in ("zyx", "yx", "x") if axes.replace("c", "").endswith(end))
+    return planes_of(array, axes, channels, name, space or next(ends, "yx"))
+
+
+def planes_of(array: Any, axes: str, channels: int, name: str = "image", space: str = "yx") -> Planes:
+    """Return the planes of an array whose axes are named: `space` last, channels "c", the rest a stack.
+
+    A single plane has an empty stack shape. Raises ValueError for axes that do not fit, or where an image has
+    not the `channels` that the model takes.
+    """
+    array, stack = as_array(array, name), axes.replace("c", "").removesuffix(space)
+    if len(set(axes)) != array.ndim or len(axes) != array.ndim or not axes.replace("c", "").endswith(space):
+        last = " and ".join((", ".join(space[:-1]), space[-1])) if len(space) > 1 else space
+        raise ValueError(f"axes {axes!r} do not fit '{name}' of shape {tuple(array.shape)}: {last} come last")
+    channel_axis = axes.index("c") if "c" in axes else None
+    kept = _kept(array, channel_axis, channels)
+    shape = tuple(array.shape[axes.index(axis)] for axis in stack)
+    sources, indices = [], tuple(np.ndindex(*shape))
+    for plane in indices:
+        place = "".join(f", {axis} {number}" for axis, number in zip(stack, plane, strict=True))
+        sources.append(ArraySource(array, channel_axis, plane, kept, name + place))
+    check_channels(sources[0].channels, channels, name)
+    whole = ArraySource(array, channel_axis, (), kept, name)
+    return Planes(tuple(sources), indices, shape, stack + space, whole)
+
+
+def check_channels(found: int, wanted: int, name: str) -> None:
+    """Raise ValueError where an image has not the channels that the model takes."""
+    if found != wanted:
+        raise ValueError(
+            f"'{name}' has {counted(found, 'channel')}, but the model takes {counted(wanted, 'channel')}"
+        )
+
+
+def _guess_axes(shape: Sequence[int], channels: int, name: str, space: str) -> str:
+    if len(shape) == len(space):
+        return space
+    one_more = len(shape) == len(space) + 1
+    if one_more and shape[-1] in {3, 4} and channels == 3:
+        return f"{space}c"
+    if one_more and shape[0] == channels:
+        return f"c{space}"
+    if one_more and shape[-1] == channels > 1:
+        return f"{space}c"
+    raise ValueError(f"the axes of '{name}' of shape {tuple(shape)} are not clear: give axes='c{space}', say")
+
+
+def _kept(array: Any, channel_axis: int | None, channels: int) -> int | None:
+    """Drop the alpha channel of RGBA where the model wants RGB."""
+    rgba = channel_axis is not None and channels == 3 and array.shape[channel_axis] == 4
+    return 3 if rgba else None

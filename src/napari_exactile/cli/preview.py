@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from napari_exactile.images.about.opened import OpenedImage
     from napari_exactile.images.source import ImageSource
     from napari_exactile.models.load import Model
-    from napari_exactile.network.analysis import Analysis
+    from napari_exactile.network.derived import Derived
 
 DEFAULT_TILE = 512
 Lines = list[tuple[str, str]]
@@ -109,7 +109,7 @@ class _Subject:
     name: str
     pixel_size: tuple[float, ...] | None
     model: Model
-    analysis: Analysis
+    analysis: Derived
     note: str
 
     def lines(self) -> Lines:
@@ -130,13 +130,13 @@ def _subject(image: OpenedImage, model: str) -> _Subject:
     """Open the model, and find out what it needs for an image."""
     from napari_exactile.images.source import stack_of
     from napari_exactile.models.load import load_model
+    from napari_exactile.network.analysis import require_derived
     from napari_exactile.run.plan.analyse import analyse
 
     loaded = load_model(model)
     planes = stack_of(image.array, loaded.card.channels, image.axes, image.name, "yx")
     source = planes.sources[0]
-    analysis = analyse(loaded, source.shape)
-    analysis.require()
+    analysis = require_derived(analyse(loaded, source.shape))
     note = f" (the first of {counted(len(planes.sources), 'plane')})" if planes.shape else ""
     tell_doubts(loaded.card, image.pixel_size)
     return _Subject(source, getattr(source, "name", image.name), image.pixel_size, loaded, analysis, note)
@@ -227,9 +227,9 @@ def _preview_sweep(
     print_out(pairs([*shown, *save_sweep(sweep, csv, plot)]))
 
 
-def _values(kind: Kind, analysis: Analysis) -> Sequence[int]:
+def _values(kind: Kind, analysis: Derived) -> Sequence[int]:
     """Return 0, F, ..., required + 2 F for radii, and 0, 1, ..., 2 F for offsets."""
-    factor, needed = max(analysis.factor or ()), max(analysis.radius or ())
+    factor, needed = max(analysis.factor), max(analysis.radius)
     return range(0, needed + 2 * factor + 1, factor) if kind == "radius" else range(2 * factor + 1)
 
 

@@ -19,6 +19,8 @@ from napari_exactile.geometry.tiling import Tile
 from napari_exactile.images.normalize.statistics import is_missing
 from napari_exactile.images.normalize.steps import Fill, Normalization
 from napari_exactile.images.read.underlying import look_for_gaps, notes_on
+from napari_exactile.network.analysis import require_derived
+from napari_exactile.network.declared import Declared
 from napari_exactile.run.engine import events
 from napari_exactile.run.engine.clock import Clock
 from napari_exactile.run.engine.control import Control, Queue
@@ -27,6 +29,7 @@ from napari_exactile.run.engine.local.arrays import Arrays, Memory, as_numbers
 from napari_exactile.run.engine.local.executor import Executor
 from napari_exactile.run.engine.local.missing import missing_in
 from napari_exactile.run.engine.local.seen import Seen
+from napari_exactile.run.engine.local.tile_executor import TileExecutor
 from napari_exactile.run.engine.passes.kept_tensors import KeptTensors
 from napari_exactile.run.engine.passes.measuring import measured
 from napari_exactile.run.engine.passes.pass_records import Statistics
@@ -134,9 +137,7 @@ class Job:
         limit = self.task.settings.scratch_limit
         memory = scratch_memory() if limit is None else min(limit, scratch_memory())
         kept, known = KeptTensors(memory, self._remembered.folder), self._remembered.passes
-        return Survey(
-            self.task.analysis, self.task.plan.schedule, self.task.plan.zor, kept, known, self._surveyed
-        )
+        return Survey(self.task.plan.schedule, self.task.plan.zor, kept, known, self._surveyed)
 
     def _surveyed(self, number: int, values: Statistics) -> None:
         self._arrays.surveyed(number, values, self.seconds)
@@ -226,7 +227,7 @@ class Job:
         yield from self.measure(check)
         self._arrays.measured(self._known_normalization(), self.seconds)
         if not self._survey.complete:
-            yield from self._survey.run(self.executor(), self._pieces, check)
+            yield from self._survey.run(self.exact_executor(), self._pieces, check)
         # Of tiles that were finished before, it may be known only now which ones count.
         self._count(self._arrays.remembered().near_ties)
 
@@ -258,7 +259,7 @@ class Job:
                 raise
 
     def _computed(
-        self, executor: Executor, ahead: ReadAhead[torch.Tensor], writer: WriteBehind,
+        self, executor: TileExecutor, ahead: ReadAhead[torch.Tensor], writer: WriteBehind,
         control: Control,
     ) -> Iterator[Event]:  # fmt: skip
         """Compute what is left, in the order that the control gives, and hand it to the writer."""
@@ -278,7 +279,7 @@ class Job:
             writes = [write for _, write in pieces if write is not None]
             writer.end(tile, writes, partial(self._finish, tile, sum(ties for ties, _ in pieces)))
 
-    def _expect(self, executor: Executor, ahead: ReadAhead[torch.Tensor], zones: Iterable[Box]) -> None:
+    def _expect(self, executor: TileExecutor, ahead: ReadAhead[torch.Tensor], zones: Iterable[Box]) -> None:
         radius, method = self.task.plan.radius, self.task.plan.method
         boxes = (executor.reads(zone, radius, method) for zone in zones)
         ahead.expect(box for box in boxes if box is not None)
@@ -295,12 +296,19 @@ class Job:
     def _in_memory(self) -> bool:
         return all(type(array) in {np.ndarray, type(None)} for array in (self.labels, self.probabilities))
 
-    def executor(self) -> Executor:
+    def executor(self) -> TileExecutor:
         """Return what computes the scores of zones of this job's image; its statistics must be known."""
-        known = self._known_normalization()
-        return Executor(
-            self.source, known, self.task.model.module, self.task.analysis, self.task.device, self._survey
-        )  # fmt: skip
+        task = self.task
+        if isinstance(task.analysis, Declared):
+            known = self._known_normalization()
+            return TileExecutor(self.source, known, task.model.module, task.analysis, task.device)
+        return self.exact_executor()
+
+    def exact_executor(self) -> Executor:
+        """Return what computes them exactly; raise NotExactError for a network that cannot be exact."""
+        task, known = self.task, self._known_normalization()
+        analysis = require_derived(task.analysis)
+        return Executor(self.source, known, task.model.module, analysis, task.device, self._survey)
 
     def _known_normalization(self) -> Normalization:
         if self._normalization is None:
@@ -308,7 +316,7 @@ class Job:
         return self._normalization
 
     def _zone(
-        self, executor: Executor, writer: WriteBehind, check: Callable[[], None], zone: Box
+        self, executor: TileExecutor, writer: WriteBehind, check: Callable[[], None], zone: Box
     ) -> tuple[int, Future[None] | None]:
         """Compute a zone and hand it to the writer; return its near-ties and what waits to be written."""
         part = self.task.analysis.part(zone)

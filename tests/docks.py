@@ -18,7 +18,7 @@ from qtpy.QtCore import QSettings
 import napari_exactile as ex
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.models.unet import UNet
-from napari_exactile.run.engine.local.executor import Executor
+from napari_exactile.run.engine.local.tile_executor import TileExecutor
 from napari_exactile.widget.dock import ExactileDock
 from napari_exactile.widget.form import remembered
 from napari_exactile.widget.run.runner import ShownRun
@@ -96,14 +96,16 @@ class Brake:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._gate = threading.Semaphore(0)
-        original = Executor.scores
+        original = TileExecutor.scores
 
-        def braked(executor: Executor, zone: Any, radius: Any, method: Any, check: Callable[[], None]) -> Any:
+        def braked(
+            executor: TileExecutor, zone: Any, radius: Any, method: Any, check: Callable[[], None]
+        ) -> Any:
             while not self._gate.acquire(timeout=0.01):
                 check()
             return original(executor, zone, radius, method, check)
 
-        monkeypatch.setattr(Executor, "scores", braked)
+        monkeypatch.setattr(TileExecutor, "scores", braked)
 
     def let(self, tiles: int) -> None:
         for _ in range(tiles):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_exactile.models.card import BUNDLED, ModelCard
@@ -85,8 +84,10 @@ class Planner:
         def work() -> Callable[[], None]:
             """Return what keeps the answer."""
             if factor is None:
-                return partial(self._known.__setitem__, (name, shape), self._analyse(name, shape))
-            return partial(self._tried.__setitem__, question, self._declare(name, shape, factor))
+                analysed = self._analyse(name, shape)
+                return lambda: self._known.update({(name, shape): analysed})
+            tried = self._declare(name, shape, factor)
+            return lambda: self._tried.update({question: tried})
 
         self._asked = question
         self._latest.ask(work, remember, give_up)
@@ -121,7 +122,8 @@ class Planner:
 
 
 def _plan_ahead(analysis: Derived) -> None:
-    """Plan once: choosing a tile, and what to keep between passes, takes a while and is remembered."""
+    """Plan once: choosing a tile, what to keep between passes, and tracing for tiles with too small a radius
+    take a while, and are remembered."""
     from napari_exactile.network.traced.graph import NotExactError
     from napari_exactile.run.plan.devices import pick_device
     from napari_exactile.run.plan.make import make_plan
@@ -129,4 +131,4 @@ def _plan_ahead(analysis: Derived) -> None:
 
     make_plan(analysis, Settings(), pick_device("auto"))
     with suppress(NotExactError):  # whoever asks for such tiles hears of it
-        _ = analysis.for_whole_tiles  # so is the trace that tiles with too small a radius go by
+        _ = analysis.for_whole_tiles

@@ -88,7 +88,7 @@ def declare(module: nn.Module, analysis: Derived | Refused, factor: Factor = "au
     a model that can be exact, for one in training mode, which running would change, and where the network
     does not run on tiles of any multiple or gives an output of another size.
     """
-    refused = _refuse_exact(analysis)
+    refused = _refused(analysis)
     try:
         refuse_training(module)
         refuse_nan(module)
@@ -116,11 +116,11 @@ def require_declared(analysis: Derived | Refused | Declared) -> Declared:
     """
     if isinstance(analysis, Declared):
         return analysis
-    raise NotExactError(_refuse_exact(analysis).refusals)
+    raise NotExactError(_refused(analysis).refusals)
 
 
-def _refuse_exact(analysis: Derived | Refused) -> Refused:
-    """Raise ValueError for a model that can be exact: there, an approximation has a method of its own."""
+def _refused(analysis: Derived | Refused) -> Refused:
+    """Return what was refused; raise ValueError for what can be exact, whose approximations are a method."""
     if isinstance(analysis, Refused):
         return analysis
     raise ValueError(

@@ -167,7 +167,7 @@ def draw_elements(axes: Axes, place: int, row: Row, colour: str) -> None:
 
 def rows_of(analysis: ex.Analysis, origin: int = 32) -> Iterable[Row]:
     """Yield the tensors from the output to the image, with the intervals that a zone of one F asks for."""
-    bound = analysis.require()
+    bound = analysis.bound
     demand = bound.demand(1, Interval(origin, origin + analysis.factor[1]), edges=False)
     counted = 0
     for node in reversed(bound.graph.nodes):

@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import napari_exactile as ex
 from napari_exactile.geometry.equations import rounded_radius
 
 # The networks live with the tests.
@@ -42,13 +43,9 @@ def table() -> str:
 def row(entry: Entry) -> str:
     """Return the line of one network; the axes of each are alike, so that the last one speaks for all."""
     analysis = entry.analysis()
-    if analysis.refusals:
+    if isinstance(analysis, ex.Refused):
         verdict = "refused: " + ": ".join(entry.refused or ("unexpected",))
         return line((title(entry), entry.source, *("" for _ in HEADER[3:]), verdict))
-    assert analysis.factor is not None
-    assert analysis.context is not None
-    assert analysis.radius is not None
-    assert analysis.paper_radius is not None
     factor, (before, after), radius = analysis.factor[-1], analysis.context[-1], analysis.radius[-1]
     paper = rounded_radius(analysis.paper_radius[-1], factor)
     judged = f"{paper}, **too small**" if paper < radius else f"{paper}"

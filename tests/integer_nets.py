@@ -134,7 +134,7 @@ def assert_context_is_tight(net: nn.Module, channels: int = 1) -> None:
     with torch.no_grad():
         background = net(torch.zeros_like(image[:1]))
         outputs = torch.cat([net(one[None]) for one in image])
-    bound = analysis.require()
+    bound = analysis.bound
     zone = bound.part(bound.graph.output, 1, Interval(start, start + factor[1]))
     assert zone is not None
     changed = (outputs != background)[..., zone.start : zone.stop].flatten(1).any(dim=1)

@@ -52,7 +52,7 @@ class Bare(Executor):
     """An executor whose images are random numbers, so that torch alone takes memory."""
 
     def _image(self, box: Box) -> Tensor:
-        return self._placed(torch.rand(1, self._analysis.channels, *box_shape(box), dtype=self._dtype))
+        return self._placed(torch.rand(1, self.analysis.channels, *box_shape(box), dtype=self._dtype))
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Case:
     def measured(self, net: nn.Module, analysis: Analysis, plan: Plan) -> int:
         """Return what the tile in the middle takes."""
         source, device = ArraySource(np.zeros((1,) * self.axes)), torch.device("cpu")
-        survey = Survey(analysis, plan.schedule, plan.zor, KeptTensors(memory=0))
+        survey = Survey(plan.schedule, plan.zor, KeptTensors(memory=0))
         executor = Bare(source, Normalization(), net, analysis, device, survey)
         middle = plan.tiling.at(tuple(length // 2 for length in plan.tiling.shape))
         assert middle is not None

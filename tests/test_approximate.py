@@ -17,11 +17,12 @@ from torch.nn import functional as F
 import napari_exactile as ex
 from command_line import MODEL, assert_refused, call, summary, use_model
 from integer_nets import Applied
+from napari_exactile.network.analysis import require_derived
 from napari_exactile.network.declared import declare
 from napari_exactile.run.engine import events
 from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.events import TileError
-from napari_exactile.run.engine.local.executor import Executor
+from napari_exactile.run.engine.local.tile_executor import TileExecutor
 from napari_exactile.run.engine.schedule.job import Job
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.task.begin import image_task
@@ -109,13 +110,14 @@ def test_without_the_choice_it_stays_refused(make: Callable[[], nn.Module]) -> N
 
 
 def test_what_was_declared_is_not_exact_anywhere() -> None:
-    """The value that approximate tiles go by still raises where anything exact is asked of it."""
+    """The value that approximate tiles go by has nothing exact, and what needs it refuses the value."""
     network = Attentive().eval()
     declared = declare(network, ex.analyse(network, IMAGE.shape))
     assert (declared.factor, declared.context, declared.radius) == ((32, 32), None, None)
-    for ask in (lambda: declared.graph, lambda: declared.passes, lambda: ex.plan_tiles(declared, 96)):
+    assert not any(hasattr(declared, exact) for exact in ("bound", "frozen", "graph", "passes"))
+    for ask in (require_derived, lambda declared: ex.plan_tiles(declared, 96)):
         with pytest.raises(ex.NotExactError):
-            ask()
+            ask(declared)
 
 
 def test_a_model_that_can_be_exact_is_not_approximated() -> None:
@@ -286,14 +288,14 @@ def test_it_stops_and_goes_on() -> None:
 
 def test_memory_halves_automatic_tiles_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where memory is short an automatic tile is halved, which is told; a typed one fails by name."""
-    original = Executor.scores
+    original = TileExecutor.scores
 
-    def limited(self: Executor, zone: Any, *rest: Any) -> Tensor:
+    def limited(self: TileExecutor, zone: Any, *rest: Any) -> Tensor:
         if max(len(side) for side in zone) > 40:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return original(self, zone, *rest)
 
-    monkeypatch.setattr(Executor, "scores", limited)
+    monkeypatch.setattr(TileExecutor, "scores", limited)
     heard: list[events.Event] = []
     network = Attentive().eval()
     ex.segment(IMAGE, network, method="approximate", radius=32, on_event=heard.append)

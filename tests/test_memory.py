@@ -52,7 +52,7 @@ def test_predicted_memory_is_that_of_the_processor(method: str) -> None:
 def test_memory_grows_with_the_tile() -> None:
     """Of a longer zone, at least as much is predicted; small volumes, torch computes by itself, with more."""
     for axes, net in ((2, UNet(base=8, levels=2)), (3, UNet3D())):
-        bound = analyse_module(net.eval(), 1, (256,) * axes).require()
+        bound = analyse_module(net.eval(), 1, (256,) * axes).bound
         lengths = range(16 if axes == 2 else 64, 256, 16)
         peaks = [peak_trimmed(bound, full_box((length,) * axes)) for length in lengths]
         assert peaks == sorted(peaks)

@@ -23,7 +23,7 @@ from napari_exactile.models.files.torch_files import load_state
 from napari_exactile.models.load import load_file
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.models.unet import UNet
-from napari_exactile.network.analysis import AS_IT_IS
+from napari_exactile.network.derived import AS_IT_IS
 from zoo.monai_nets import PRESENT
 from zoo.registry import calibrated
 

@@ -215,7 +215,7 @@ def test_an_error_of_reading_is_that_of_its_tile(model: ex.Model, expected: np.n
 
 def test_what_waits_counts_for_an_automatic_tile(model: ex.Model) -> None:
     """Two tiles of pixels and two zones of scores in float32 are added to what a tile takes."""
-    bound = analyse_module(model.module, 1, (400, 400)).require()
+    bound = analyse_module(model.module, 1, (400, 400)).bound
     assert _waiting_bytes(bound, (10, 20), (2, 2)) == 2 * 14 * 24 * 4 + 2 * 10 * 20 * 4 * 4
 
 

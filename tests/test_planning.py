@@ -70,7 +70,7 @@ shapes = st.sampled_from([(9, 12), (64, 40), (150, 233)])
 @given(st.sampled_from(NETS), shapes, st.data())
 def test_shifted_demand_is_the_walked_one(name: str, shape: tuple[int, ...], data: st.DataObject) -> None:
     """For any interval, wherever it lies, the demand found by a shift is the one of a walk over the graph."""
-    bound = analysed(name, shape).require()
+    bound = analysed(name, shape).bound
     axis = data.draw(st.integers(0, 1))
     length = bound.graph.spatial_shape(bound.graph.output)[axis]
     for _ in range(5):  # the later ones find what the earlier ones left behind
@@ -86,7 +86,7 @@ def test_work_is_the_sum_over_all_zones(
 ) -> None:
     """The work of a plan, of an image or a region of it, is the plain sum over its zones."""
     analysis = analysed(name, shape)
-    bound, corners = analysis.require(), [data.draw(st.integers(0, length - 1)) for length in shape]
+    bound, corners = analysis.bound, [data.draw(st.integers(0, length - 1)) for length in shape]
     region = tuple(
         Interval(start, data.draw(st.integers(start + 1, length)))
         for start, length in zip(corners, shape, strict=True)

@@ -22,7 +22,7 @@ from integer_nets import (
     tiled,
 )
 from napari_exactile.geometry.interval import Interval, slices
-from napari_exactile.network.analysis import analyse_module
+from napari_exactile.network.analysis import analyse_module, require_derived
 from napari_exactile.network.cone.cone import Cone
 from napari_exactile.network.traced.graph import NotExactError
 from napari_exactile.run.plan.plan import plan_tiles
@@ -206,4 +206,4 @@ def test_an_axis_beyond_what_float32_counts_is_refused() -> None:
     """Beyond 2**23 px, places are not even whole numbers any more."""
     net = ThereAndBack(1, Fraction(3, 2), "linear").eval()
     with pytest.raises(NotExactError, match="inexact places"):
-        analyse_module(net, 1, (10_000_000,)).require()
+        require_derived(analyse_module(net, 1, (10_000_000,)))

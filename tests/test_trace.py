@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from integer_nets import assert_exact
 from napari_exactile.models.unet import UNet
-from napari_exactile.network.analysis import analyse_module
+from napari_exactile.network.analysis import analyse_module, require_derived
 from napari_exactile.network.rules.table import handled, rule
 from napari_exactile.network.traced.graph import NotExactError, Ref
 from napari_exactile.network.traced.trace import trace
@@ -151,7 +151,7 @@ def test_what_cannot_be_exact_is_refused_with_its_place(
     assert reason in refusal.reason
     assert refusal.operator in analysis.explain()
     with pytest.raises(NotExactError, match=refusal.operator):
-        analysis.require()
+        require_derived(analysis)
 
 
 def test_a_constant_that_varies_over_the_image_is_cut_with_it() -> None:

@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from napari_exactile.models.files.archive import ModelFileError
     from napari_exactile.models.load import Model, load_model
     from napari_exactile.network.analysis import Analysis
+    from napari_exactile.network.derived import Derived
     from napari_exactile.network.probe import NotMeasurableError
+    from napari_exactile.network.refused import Refused
     from napari_exactile.network.traced.graph import NotExactError, Refusal
     from napari_exactile.run.api import segment, segment_whole
     from napari_exactile.run.check.model_check import ModelCheck, check_model
@@ -89,7 +91,9 @@ _HOMES = {
     "models.files.archive": ["ModelFileError"],
     "models.load": ["Model", "load_model"],
     "network.analysis": ["Analysis"],
+    "network.derived": ["Derived"],
     "network.probe": ["NotMeasurableError"],
+    "network.refused": ["Refused"],
     "network.traced.graph": ["NotExactError", "Refusal"],
     "run.api": ["segment", "segment_whole"],
     "run.check.model_check": ["ModelCheck", "check_model"],
@@ -128,6 +132,7 @@ __all__ = [
     "Clip",
     "Comparison",
     "Control",
+    "Derived",
     "Fill",
     "Finished",
     "ImageSource",
@@ -152,6 +157,7 @@ __all__ = [
     "PlaneStarted",
     "Ready",
     "Refusal",
+    "Refused",
     "Report",
     "Result",
     "Settings",

@@ -11,7 +11,7 @@ from napari_exactile.cli.common import MODEL_HELP, pairs, plain_errors, print_ou
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from napari_exactile import Analysis
+    from napari_exactile.network.derived import Derived
 
 
 def inspect(
@@ -25,12 +25,13 @@ def inspect(
     """Say what a model needs and whether it can be exact; no pixel is touched but those of its own test."""
     with plain_errors():
         from napari_exactile import analyse, check_model, load_model
+        from napari_exactile.network.analysis import require_derived
         from napari_exactile.run.plan.sizes import size_notes
         from napari_exactile.run.words.card import output_words
         from napari_exactile.run.words.summary import analysis_lines
 
         loaded = load_model(model, trust_code=trust_code)
-        analysis = analyse(loaded, _shape(shape))
+        analysis = require_derived(analyse(loaded, _shape(shape)))
         print_out(_layer_table(analysis))
         notes = [("declared", note) for note in size_notes(loaded.card, analysis)]
         notes += [("note", note) for note in loaded.card.notes]
@@ -47,7 +48,7 @@ def _shape(text: str) -> tuple[int, ...]:
         raise typer.BadParameter(f"--shape takes numbers of pixels such as 2048,2048, not {text!r}") from None
 
 
-def _layer_table(analysis: Analysis) -> Table:
+def _layer_table(analysis: Derived) -> Table:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -31,7 +31,8 @@ from napari_exactile.cli.sweeps import save_sweep, sweep_remarks, sweep_table
 from napari_exactile.geometry.words import counted, spans, times
 
 if TYPE_CHECKING:
-    from napari_exactile import Analysis, ImageSource, Model, OpenedImage, Sweep, TilingError
+    from napari_exactile import ImageSource, Model, OpenedImage, Sweep, TilingError
+    from napari_exactile.network.derived import Derived
 
 DEFAULT_TILE = 512
 Lines = list[tuple[str, str]]
@@ -104,7 +105,7 @@ class _Subject:
     name: str
     pixel_size: tuple[float, ...] | None
     model: Model
-    analysis: Analysis
+    analysis: Derived
     note: str
 
     def lines(self) -> Lines:
@@ -125,12 +126,12 @@ def _subject(image: OpenedImage, model: str) -> _Subject:
     """Open the model, and find out what it needs for an image."""
     from napari_exactile import analyse, load_model
     from napari_exactile.images.planes import stack_of
+    from napari_exactile.network.analysis import require_derived
 
     loaded = load_model(model)
     planes = stack_of(image.array, loaded.card.channels, image.axes, image.name, "yx")
     source = planes.sources[0]
-    analysis = analyse(loaded, source.shape)
-    analysis.require()
+    analysis = require_derived(analyse(loaded, source.shape))
     note = f" (the first of {counted(len(planes.sources), 'plane')})" if planes.shape else ""
     tell_doubts(loaded.card, image.pixel_size)
     return _Subject(source, getattr(source, "name", image.name), image.pixel_size, loaded, analysis, note)
@@ -221,9 +222,9 @@ def _preview_sweep(
     print_out(pairs([*shown, *save_sweep(sweep, csv, plot)]))
 
 
-def _values(kind: str, analysis: Analysis) -> Sequence[int]:
+def _values(kind: str, analysis: Derived) -> Sequence[int]:
     """Return 0, F, ..., required + 2 F for radii, and 0, 1, ..., 2 F for offsets."""
-    factor, needed = max(analysis.factor or ()), max(analysis.radius or ())
+    factor, needed = max(analysis.factor), max(analysis.radius)
     return range(0, needed + 2 * factor + 1, factor) if kind == "radius" else range(2 * factor + 1)
 
 

@@ -21,7 +21,7 @@ from napari_exactile.geometry.tiling import zone_of_tile
 from napari_exactile.geometry.words import times
 from napari_exactile.images.read.open import opened
 from napari_exactile.models.load import load_model
-from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.derived import Derived
 from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.local.engine import LocalEngine
 from napari_exactile.run.plan.analyse import ModelLike
@@ -143,7 +143,7 @@ def radius_sweep(
     """
     chosen = Comparison(**comparison)
 
-    def steps(analysis: Analysis) -> list[SweepStep]:
+    def steps(analysis: Derived) -> list[SweepStep]:
         return radius_steps(analysis, radii, chosen.zone_for)
 
     check = Control(is_cancelled=cancel).check
@@ -175,8 +175,8 @@ def offset_sweep(
     """
     chosen = Comparison(**comparison)
 
-    def steps(analysis: Analysis) -> list[SweepStep]:
-        zone = chosen.zone_for(analysis.radius or (), analysis.require().factor)
+    def steps(analysis: Derived) -> list[SweepStep]:
+        zone = chosen.zone_for(analysis.radius, analysis.factor)
         return offset_steps(analysis, offsets, zone)
 
     check = Control(is_cancelled=cancel).check
@@ -205,7 +205,7 @@ def _subjects(images: Any, model: ModelLike, chosen: Comparison, check: Check) -
 
 
 def _run(
-    kind: SweepKind, subjects: list[Subject], steps: Callable[[Analysis], list[SweepStep]],
+    kind: SweepKind, subjects: list[Subject], steps: Callable[[Derived], list[SweepStep]],
     on_measured: Callable[[Sweep], None], check: Check, chosen: Comparison,
 ) -> Sweep:  # fmt: skip
     result = None

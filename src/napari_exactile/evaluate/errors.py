@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box, box_shape, full_box, slices
 from napari_exactile.geometry.tiling import Tiling, split_zone
-from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.analysis import Runnable, require_derived
 from napari_exactile.run.check.metrics import Difference, difference
 from napari_exactile.run.engine.door import Known
 from napari_exactile.run.engine.local.engine import LocalEngine
@@ -118,7 +118,7 @@ def is_on_grid(radius: Iterable[int], factor: Iterable[int]) -> bool:
     return all(r % f == 0 for r, f in zip(radius, factor, strict=True))
 
 
-def require_grid_of_image(analysis: Analysis) -> None:
+def require_grid_of_image(analysis: Runnable) -> None:
     """Raise ValueError for a network whose output has another grid than the image: off it, tiles of any
     radius would not even begin on one of its elements."""
     if not analysis.grid.is_of_image:
@@ -141,8 +141,7 @@ class TilingErrors:
         require_grid_of_image(task.analysis)
         if not task.decision.one_label:
             raise ValueError(NO_CLASSES)
-        self._engine, self._task, self.analysis = engine, task, task.analysis
-        self._factor = task.analysis.require().factor
+        self._engine, self._task, self.analysis = engine, task, require_derived(task.analysis)
         self._executor_or_none: Executor | None = None
 
     @property
@@ -155,13 +154,13 @@ class TilingErrors:
         if self._executor_or_none is None:
             for _event in self._engine.prepare(check):
                 pass
-            self._executor_or_none = self._engine.executor()
+            self._executor_or_none = self._engine.exact_executor()
 
     def reference(self, window: Box, check: Check = lambda: None) -> Scored:
         """Return the exact result in `window`, computed piece by piece."""
-        size = tuple(f * max(1, COMFORTABLE_ZONE // f) for f in self._factor)
+        size = tuple(f * max(1, COMFORTABLE_ZONE // f) for f in self.analysis.factor)
         needed = self._task.plan.required_radius
-        zones = split_zone(window, size, self._factor)
+        zones = split_zone(window, size, self.analysis.factor)
         return self._scored(window, zones, lambda zone: self._executor.scores(zone, needed, TRIMMED, check))
 
     def one_pass(self) -> Scored:
@@ -180,7 +179,7 @@ class TilingErrors:
         """
         plan, window = self._task.plan, reference.box
         region, padded = plan.tiling.region, self.analysis.padded_shape
-        tiling = Tiling(self._engine.source.shape, self._factor, zone, radius, region, padded)
+        tiling = Tiling(self._engine.source.shape, self.analysis.factor, zone, radius, region, padded)
         compute = self._executor.through_network if unchanged else self._executor.alone
         tiles = {part: tile for tile, part in tiling.parts(window)}
         found = self._scored(window, tiles, lambda part: compute(tiles[part], part, check))

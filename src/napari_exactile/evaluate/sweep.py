@@ -13,7 +13,7 @@ from typing import Literal
 from napari_exactile.evaluate.errors import Scored, TilingErrors
 from napari_exactile.geometry.equations import rounded_radius
 from napari_exactile.geometry.interval import Box
-from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.derived import Derived
 from napari_exactile.run.check.metrics import Difference
 from napari_exactile.stopping import Check
 
@@ -90,13 +90,13 @@ class SweepStep:
 ZoneFor = Callable[[tuple[int, ...], tuple[int, ...]], tuple[int, ...]]
 
 
-def radius_steps(analysis: Analysis, radii: Iterable[int] | None, zone_for: ZoneFor) -> list[SweepStep]:
+def radius_steps(analysis: Derived, radii: Iterable[int] | None, zone_for: ZoneFor) -> list[SweepStep]:
     """Return the steps of a radius sweep: `radii`, or 0, F, ..., required + 2 F.
 
     `zone_for(radius, F)` gives the size of the zones; it may raise ValueError. So do negative radii.
     """
-    factor = analysis.require().factor
-    last = max(analysis.radius or ()) + 2 * max(factor)
+    factor = analysis.factor
+    last = max(analysis.radius) + 2 * max(factor)
     chosen = list(range(0, last + 1, max(factor)) if radii is None else radii)
     if any(radius < 0 for radius in chosen):
         raise ValueError(f"a radius cannot be negative: {min(chosen)}")
@@ -104,13 +104,13 @@ def radius_steps(analysis: Analysis, radii: Iterable[int] | None, zone_for: Zone
     return [SweepStep(radius[0], zone_for(radius, factor), radius) for radius in around]
 
 
-def offset_steps(analysis: Analysis, offsets: Iterable[int] | None, zone: tuple[int, ...]) -> list[SweepStep]:
+def offset_steps(analysis: Derived, offsets: Iterable[int] | None, zone: tuple[int, ...]) -> list[SweepStep]:
     """Return the steps of an offset sweep: tiles start so many pixels too early; by default 0, 1, ..., 2 F.
 
     Their context grows by as much, so it is never too small: what is measured is the phase alone.
     """
-    required = analysis.radius or ()
-    chosen = list(range(2 * max(analysis.require().factor) + 1) if offsets is None else offsets)
+    required = analysis.radius
+    chosen = list(range(2 * max(analysis.factor) + 1) if offsets is None else offsets)
     if any(offset < 0 for offset in chosen):
         raise ValueError(f"an offset cannot be negative: {min(chosen)}")
     return [SweepStep(offset, zone, tuple(r + offset for r in required)) for offset in chosen]
@@ -152,11 +152,11 @@ def run_sweep(
             yield _sweep(kind, subjects[0].errors.analysis, measured)
 
 
-def _sweep(kind: SweepKind, analysis: Analysis, measured: dict[int, list[_Measured]]) -> Sweep:
-    factor, paper = max(analysis.factor or ()), max(analysis.paper_radius or ())
+def _sweep(kind: SweepKind, analysis: Derived, measured: dict[int, list[_Measured]]) -> Sweep:
+    factor, paper = max(analysis.factor), max(analysis.paper_radius)
     points = tuple(_point(value, done) for value, done in measured.items() if done)
     pixels = next(iter(measured.values()))[0].difference.pixels
-    required = max(analysis.radius or ())
+    required = max(analysis.radius)
     return Sweep(kind, points, factor, required, rounded_radius(paper, factor), pixels)
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import nn
 
 from napari_exactile.geometry.grid import OutputGrid
 from napari_exactile.geometry.interval import Box, round_up
-from napari_exactile.network.analysis import Analysis, refuse_nan, refuse_training
+from napari_exactile.network.derived import Derived, padding_of
 from napari_exactile.network.gives import Gives, gives
+from napari_exactile.network.refused import Refused, refuse_nan, refuse_training
 from napari_exactile.network.traced.failures import explained, wrong_axes
 from napari_exactile.network.traced.forms import on_device, require_end, unfused
-from napari_exactile.network.traced.graph import NotExactError
-from napari_exactile.network.traced.outputs import WrongSizeError, check_size, pick
+from napari_exactile.network.traced.graph import NotExactError, Refusal
+from napari_exactile.network.traced.outputs import Output, WrongSizeError, check_size, pick
 from napari_exactile.network.traced.trace import dtype_of, trace
 from napari_exactile.torch_state import exact_arithmetic
 from napari_exactile.torchscript import is_script
@@ -33,26 +34,36 @@ ON_ZEROS = f"{__name__}:on_zeros"
 
 
 @dataclass(frozen=True)
-class Declared(Analysis):
-    """A refused network and the size factor that it was tried with: whole tiles can be run, nothing is exact.
+class Declared:
+    """A refused network and what was found by trying it: whole tiles can be run, nothing is exact.
 
-    There is no graph, so that everything exact raises NotExactError as it does for the analysis itself.
+    Tiles are multiples of `factor`, which a person typed or trying found. `classes` is the number of output
+    channels, `gives` what their numbers can be, where the network could be traced at least. There is no
+    graph, so that nothing exact can be asked of it; context and radius are None.
     """
 
-    multiples: tuple[int, ...] = ()
-    channels_out: int = 0
-    dtype: torch.dtype = torch.float32
-    last: Gives = field(default_factory=Gives)
+    shape: tuple[int, ...]
+    channels: int
+    refusals: tuple[Refusal, ...]
+    output: Output
+    factor: tuple[int, ...]
+    classes: int
+    scores_dtype: torch.dtype
+    gives: Gives
 
-    @cached_property
-    def factor(self) -> tuple[int, ...]:
-        """Tiles are multiples of it: typed by a person, or found by trying."""
-        return self.multiples
+    context: ClassVar[None] = None
+    radius: ClassVar[None] = None
+    paper_radius: ClassVar[None] = None
 
     @property
     def padded_shape(self) -> tuple[int, ...]:
         """Return the shape of the image, padded to multiples of the factor."""
-        return tuple(round_up(n, f) for n, f in zip(self.shape, self.multiples, strict=True))
+        return tuple(round_up(n, f) for n, f in zip(self.shape, self.factor, strict=True))
+
+    @property
+    def padding(self) -> tuple[str, ...]:
+        """Return in words, for each axis, what the image is padded to before it is tiled."""
+        return padding_of(self.shape, self.padded_shape)
 
     @cached_property
     def grid(self) -> OutputGrid:
@@ -64,30 +75,20 @@ class Declared(Analysis):
         return zone
 
     @property
-    def classes(self) -> int:
-        """Return the number of output channels."""
-        return self.channels_out
-
-    @property
-    def scores_dtype(self) -> torch.dtype:
-        """Return the type of the network's output."""
-        return self.dtype
-
-    @cached_property
-    def gives(self) -> Gives:
-        """What the numbers of its output can be, where the network could be traced at least."""
-        return self.last
+    def precision(self) -> torch.dtype:
+        """The type of its output: what it computes in is not known."""
+        return self.scores_dtype
 
 
 @exact_arithmetic()
-def declare(module: nn.Module, analysis: Analysis, factor: Factor = "auto") -> Declared:
+def declare(module: nn.Module, analysis: Derived | Refused, factor: Factor = "auto") -> Declared:
     """Return what approximate tiles of a refused network go by, after running it on one small tile of zeros.
 
     `factor` is what tile sizes are multiples of, along every axis; "auto" tries a few. Raises ValueError for
     a model that can be exact, for one in training mode, which running would change, and where the network
     does not run on tiles of any multiple or gives an output of another size.
     """
-    refuse_exact(analysis)
+    refused = _refused(analysis)
     try:
         refuse_training(module)
         refuse_nan(module)
@@ -96,33 +97,44 @@ def declare(module: nn.Module, analysis: Analysis, factor: Factor = "auto") -> D
     failures = []
     for candidate in FACTORS if factor == "auto" else (factor,):
         try:
-            scores = _scores(module, analysis, candidate)
+            scores = _scores(module, refused, candidate)
         except Exception as error:
-            failures.append(_why(error, module, analysis, candidate))
+            failures.append(_why(error, module, refused, candidate))
         else:
-            facts = analysis.shape, analysis.channels, analysis.refusals
             return Declared(
-                *facts, output=analysis.output, multiples=(candidate,) * len(analysis.shape),
-                channels_out=scores.shape[1], dtype=scores.dtype, last=_gives(module, analysis, candidate),
+                refused.shape, refused.channels, refused.refusals, refused.output,
+                (candidate,) * len(refused.shape), scores.shape[1], scores.dtype,
+                _gives(module, refused, candidate),
             )  # fmt: skip
     raise ValueError(f"the model cannot be run in tiles: {failures[0]}{_remedy(factor)}")
 
 
-def refuse_exact(analysis: Analysis) -> None:
-    """Raise ValueError for a model that can be exact: there, an approximation has a method of its own."""
-    if not analysis.refusals:
-        raise ValueError(
-            'this model can be exact, so it is not approximated: choose the method "trimmed", or '
-            '"whole-tile" for a radius below what it needs'
-        )
+def require_declared(analysis: Derived | Refused | Declared) -> Declared:
+    """Return what was declared of a network that cannot be exact.
+
+    Raises ValueError for a model that can be exact, and NotExactError for one of which nothing was declared.
+    """
+    if isinstance(analysis, Declared):
+        return analysis
+    raise NotExactError(_refused(analysis).refusals)
 
 
-def _scores(module: nn.Module, analysis: Analysis, factor: int) -> torch.Tensor:
+def _refused(analysis: Derived | Refused) -> Refused:
+    """Return what was refused; raise ValueError for what can be exact, whose approximations are a method."""
+    if isinstance(analysis, Refused):
+        return analysis
+    raise ValueError(
+        'this model can be exact, so it is not approximated: choose the method "trimmed", or '
+        '"whole-tile" for a radius below what it needs'
+    )
+
+
+def _scores(module: nn.Module, refused: Refused, factor: int) -> torch.Tensor:
     """Run the network on a tile whose sides are different multiples of the factor."""
-    shape = (1, analysis.channels, *_sides(analysis.shape, factor))
+    shape = (1, refused.channels, *_sides(refused.shape, factor))
     require_end(module, shape, ON_ZEROS, loops_only=True)
     scores, image = on_zeros(module, shape)
-    scores = pick(scores, analysis.output, image)
+    scores = pick(scores, refused.output, image)
     check_size(scores, image)
     return scores
 
@@ -136,10 +148,10 @@ def on_zeros(module: nn.Module, shape: tuple[int, ...]) -> tuple[Any, torch.Tens
         return run(image), image
 
 
-def _gives(module: nn.Module, analysis: Analysis, factor: int) -> Gives:
+def _gives(module: nn.Module, refused: Refused, factor: int) -> Gives:
     try:
-        sides = _sides(analysis.shape, factor)
-        return gives(trace(module, (1, analysis.channels, *sides), analysis.output))
+        sides = _sides(refused.shape, factor)
+        return gives(trace(module, (1, refused.channels, *sides), refused.output))
     except NotExactError:
         return Gives()
 
@@ -149,13 +161,13 @@ def _sides(shape: Sequence[int], factor: int) -> tuple[int, ...]:
     return (least + factor, *(least for _ in shape[1:]))
 
 
-def _why(error: Exception, module: nn.Module, analysis: Analysis, factor: int) -> str:
+def _why(error: Exception, module: nn.Module, refused: Refused, factor: int) -> str:
     if isinstance(error, WrongSizeError):
         return str(error)
     if isinstance(error, NotExactError):
         return error.refusals[0].reason
-    sides = _sides(analysis.shape, factor)
-    known = wrong_axes(module, len(sides)) or explained(error, module, (1, analysis.channels, *sides))
+    sides = _sides(refused.shape, factor)
+    known = wrong_axes(module, len(sides)) or explained(error, module, (1, refused.channels, *sides))
     return ". ".join(known)
 
 

@@ -20,9 +20,10 @@ from torch import nn
 from torch.utils._pytree import tree_map
 
 from napari_exactile.geometry.interval import full_box
-from napari_exactile.network.analysis import Analysis, analyse_module
+from napari_exactile.network.analysis import analyse_module, require_derived
 from napari_exactile.network.cone.bound import last_uses
 from napari_exactile.network.cost.memory import peak_whole_tile
+from napari_exactile.network.derived import Derived
 from napari_exactile.network.traced.forms import in_training
 from napari_exactile.network.traced.graph import Graph, Node, NotExactError, Ref
 from napari_exactile.network.traced.outputs import Output, pick
@@ -76,8 +77,8 @@ def measure_context(
     if in_training(module):
         # NaN would stay in the running statistics of a batch norm.
         raise ValueError("the model is in training mode: call .eval() on it first")
-    analysis = None if factor else analyse_module(module, channels, shape, output)
-    factors = tuple(factor) if factor else analysis.require().factor if analysis else ()
+    analysis = None if factor else require_derived(analyse_module(module, channels, shape, output))
+    factors = analysis.factor if analysis else tuple(factor or ())
     if len(factors) != len(shape):
         raise ValueError(f"the factor {factors} and the shape {tuple(shape)} must have one entry per axis")
     probe = Probe(module, channels, tuple(shape), factors, analysis, output)
@@ -95,7 +96,7 @@ class Probe:
     channels: int
     shape: tuple[int, ...]
     factor: tuple[int, ...]
-    analysis: Analysis | None
+    analysis: Derived | None
     output: Output = None
 
     @property
@@ -105,7 +106,7 @@ class Probe:
 
     def measure(self, axis: int) -> Context:
         """Return (before, after) along one axis; raise NotMeasurableError where NaN shows less."""
-        derived = self.analysis.context[axis] if self.analysis and self.analysis.context else (0, 0)
+        derived = self.analysis.context[axis] if self.analysis else (0, 0)
         measured: Context | None = None
         shapes = tuple(self.images(axis))
         for shape in shapes:
@@ -128,7 +129,7 @@ class Probe:
     def images(self, axis: int) -> Iterator[tuple[int, ...]]:
         """Yield the shapes to try: thin first, then wide, as some kernels step over what is in a thin one."""
         most = [max(n // f, 1) * f for n, f in zip(self.shape, self.factor, strict=True)]
-        if not self.analysis or not self.analysis.radius:
+        if self.analysis is None:
             yield tuple(most)
             return
         for width in ([0] * len(most), self.analysis.radius):
@@ -138,7 +139,7 @@ class Probe:
 
     def enough(self, axis: int) -> int:
         """Return a length on which the spread from any phase of F in the middle ends before the edges."""
-        if self.analysis and self.analysis.radius:
+        if self.analysis:
             return 2 * self.analysis.radius[axis] + 3 * self.factor[axis]
         return 2 * self.shape[axis]
 
@@ -183,8 +184,7 @@ class Probe:
         """Return how many images of `shape` go through the network together; through a trace, only one."""
         if self.analysis is None or self.analysis.statistics:
             return 1
-        bound = self.analysis.require()
-        return max(1, BATCH_BYTES // peak_whole_tile(bound, full_box(shape)))
+        return max(1, BATCH_BYTES // peak_whole_tile(self.analysis.bound, full_box(shape)))
 
     def run(self, network: Network, axis: int, shape: tuple[int, ...], rows: range) -> torch.Tensor:
         """Return (rows, length): where along `axis` outputs are NaN when one row is; row -1 is no row."""

@@ -193,7 +193,7 @@ def _steps(experiment: Experiment, subject: Subject, chosen: Comparison) -> list
     analysis = subject.errors.analysis
     if experiment.kind == "radius":
         return radius_steps(analysis, experiment.values, chosen.zone_for)
-    zone = chosen.zone_for(analysis.radius or (), analysis.require().factor)
+    zone = chosen.zone_for(analysis.radius, analysis.factor)
     return offset_steps(analysis, experiment.values, zone)
 
 
@@ -201,5 +201,5 @@ def _computing(subject: Subject, step: SweepStep) -> float:
     """Return the pixels of all tiles against those of the padded image."""
     analysis = subject.errors.analysis
     padded = analysis.padded_shape
-    tiling = Tiling(analysis.shape, analysis.require().factor, step.zone, step.radius, padded_shape=padded)
+    tiling = Tiling(analysis.shape, analysis.factor, step.zone, step.radius, padded_shape=padded)
     return sum(prod(box_shape(tile.box)) for tile in tiling) / prod(analysis.padded_shape)

@@ -15,7 +15,7 @@ from napari_exactile.geometry.equations import rounded_radius
 from napari_exactile.models.densenet import FCDenseNet
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.models.unet import UNet
-from napari_exactile.network.analysis import analyse_module
+from napari_exactile.network.analysis import analyse_module, require_derived
 from napari_exactile.network.probe import measure_context
 
 # Larger than twice every context: no edge of the image shortens a reach.
@@ -91,8 +91,6 @@ def reach(name: str, network: nn.Module, *, measured: bool = True) -> Reach:
     """Return what a network reads along its first axis; both are alike here."""
     randomise(network, 0)
     network.eval().requires_grad_(False)
-    analysis = analyse_module(network, 1, SHAPE)
+    derived = require_derived(analyse_module(network, 1, SHAPE))
     found = measure_context(network, 1, SHAPE)[0] if measured else None
-    return Reach(
-        name, (analysis.factor or ())[0], (analysis.paper_radius or ())[0], (analysis.context or ())[0], found
-    )
+    return Reach(name, derived.factor[0], derived.paper_radius[0], derived.context[0], found)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import napari
 from qtpy.QtCore import QTimer
@@ -12,6 +13,9 @@ from qtpy.QtWidgets import QApplication
 
 from napari_exactile.widget.dock import ExactileDock
 from napari_exactile.widget.form.background import Latest
+
+if TYPE_CHECKING:
+    from napari_exactile.widget.run.runner import ShownRun
 
 SAMPLE = "colonies_2048"
 # Long enough for napari to draw the last labels before the picture is taken.
@@ -64,25 +68,22 @@ class Demo:
         self._when(lambda: not self._dock.running, self._compare)
 
     def _compare(self) -> None:
-        job = self._dock.run.job if self._dock.run else None
-        if job is None or not job.complete:
+        run = self._dock.run
+        if run is None or not run.job.complete:
             print("The run did not finish, so there is nothing to compare.")
             self._finish()
             return
         print("Comparing with one pass over the whole image...", flush=True)
-        self._comparing.ask(self._difference, self._report, self._failed)
+        self._comparing.ask(partial(self._difference, run), self._report, self._failed)
 
-    def _difference(self) -> list[tuple[str, str]]:
+    def _difference(self, run: ShownRun) -> list[tuple[str, str]]:
         """Run in the background: one pass over the whole image, against what the tiles gave."""
         from napari_exactile.evaluate.words import pixels_differ
         from napari_exactile.run.check.metrics import difference
         from napari_exactile.run.engine.reference import one_pass
         from napari_exactile.run.words.summary import summary_lines
 
-        run = self._dock.run
-        assert run is not None
-        tiled = run.job.result()
-        whole = one_pass(run.job.task)
+        tiled, whole = run.job.result(), one_pass(run.job.task)
         assert tiled.probabilities is not None
         assert whole.probabilities is not None
         apart = difference(tiled.labels, tiled.probabilities, whole.labels, whole.probabilities)
@@ -102,13 +103,12 @@ class Demo:
 
     def _finish(self) -> None:
         if self._screenshot is not None:
-            QTimer.singleShot(SETTLE_MS, self._save_and_close)
+            QTimer.singleShot(SETTLE_MS, partial(self._save_and_close, self._screenshot))
 
-    def _save_and_close(self) -> None:
-        assert self._screenshot is not None
-        self._screenshot.parent.mkdir(parents=True, exist_ok=True)
-        self._viewer.screenshot(str(self._screenshot), canvas_only=False, flash=False)
-        print(f"{'screenshot':<18}{self._screenshot}")
+    def _save_and_close(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._viewer.screenshot(str(path), canvas_only=False, flash=False)
+        print(f"{'screenshot':<18}{path}")
         self._viewer.close()
         QApplication.quit()
 

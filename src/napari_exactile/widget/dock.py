@@ -115,7 +115,8 @@ class ExactileDock(QWidget):
         choice = self._chooser.choice
         if self.running or choice is None:
             return
-        if self._continues():
+        run = self.run
+        if run is not None and self._continues():
             if not self.result.may_continue():
                 return
         else:
@@ -124,10 +125,10 @@ class ExactileDock(QWidget):
             overwrite = self._overwrites(choice)
             if overwrite is None:
                 return
-            self._before = None if overwrite else self.run
-            if self.run is not None:
-                self.run.has_footer = False
-            self.run = ShownRun(
+            self._before = None if overwrite else run
+            if run is not None:
+                run.has_footer = False
+            self.run = run = ShownRun(
                 self.viewer, self.overlay, self.footer, choice,
                 self._on_end, self._draw_overlay, self.results.outdate, overwrite,
             )  # fmt: skip
@@ -136,9 +137,8 @@ class ExactileDock(QWidget):
         self.fields.lock(True)
         self.preview.choose(None, "The preview waits until the run has ended")
         self.details.check.lock(True)
-        assert self.run is not None
-        self.run.start()
-        self.results.choose(self.run)
+        run.start()
+        self.results.choose(run)
 
     def _overwrites(self, choice: Choice) -> bool | None:
         """Tell whether a store that is there is replaced; None where the person does not want either."""

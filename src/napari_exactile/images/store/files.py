@@ -55,10 +55,9 @@ def about_of(path: Path, records: Sequence[Record]) -> tuple[Record, list[Fault]
     """
     kept = next((record[ABOUT] for record in records if isinstance(record.get(ABOUT), dict)), None)
     about, wrong = _read(path / RUN)
-    if kept is None and about is None:
-        raise damaged_beyond(path, RUN, f"it is {wrong}, and nothing else says what the labels are of")
     if kept is None:
-        assert about is not None
+        if about is None:
+            raise damaged_beyond(path, RUN, f"it is {wrong}, and nothing else says what the labels are of")
         return about, []
     if about == kept:
         return kept, []

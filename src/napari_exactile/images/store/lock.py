@@ -40,25 +40,24 @@ class Lock:
         self._file: IO[bytes] | None = None
         if reading and not path.exists():
             return
-        self._file = path.open("rb" if reading else "a+b")
+        self._file = file = path.open("rb" if reading else "a+b")
         try:
-            _hold(self._file, shared=reading)
+            _hold(file, shared=reading)
         except OSError:
-            doing = self._doing()
-            self._file.close()
+            doing = self._doing(file)
+            file.close()
             raise InUseError(f"{path.parent.parent} is being {doing}: wait until it ends") from None
         if not reading:
-            self._file.truncate(0)
-            self._file.write(b"%d" % os.getpid())
-            self._file.flush()
+            file.truncate(0)
+            file.write(b"%d" % os.getpid())
+            file.flush()
 
-    def _doing(self) -> str:
+    def _doing(self, file: IO[bytes]) -> str:
         """Return what others do who hold the lock: readers leave no number."""
-        assert self._file is not None
         try:
-            _hold(self._file, shared=True)
+            _hold(file, shared=True)
         except OSError:
-            return f"written by {self._owner(self._file)}"
+            return f"written by {self._owner(file)}"
         return "verified"
 
     @staticmethod

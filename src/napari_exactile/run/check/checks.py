@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from napari_exactile.models.load import Model
-from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.derived import Derived
+from napari_exactile.network.refused import Refused
 from napari_exactile.run.check.model_check import check_model, has_test
 from napari_exactile.run.plan.analyse import measure_context
 from napari_exactile.run.words.summary import sides
 
-ChecksOf = Callable[[Model, Analysis], Iterator[str]]
+ChecksOf = Callable[[Model, Derived | Refused], Iterator[str]]
 
 
-def checks_of(model: Model, analysis: Analysis) -> Iterator[str]:
+def checks_of(model: Model, analysis: Derived | Refused) -> Iterator[str]:
     """Yield one sentence per check, as soon as it is known; each takes seconds, and none raises."""
     for check in CHECKS:
         try:
@@ -22,9 +23,9 @@ def checks_of(model: Model, analysis: Analysis) -> Iterator[str]:
             yield f"A check failed: {str(error) or type(error).__name__}"
 
 
-def nan_probe(model: Model, analysis: Analysis) -> Iterator[str]:
+def nan_probe(model: Model, analysis: Derived | Refused) -> Iterator[str]:
     """Yield whether NaN in one row of an image spreads as far as the derived context says."""
-    if not analysis.context or not analysis.radius or not analysis.factor:
+    if isinstance(analysis, Refused):
         yield "Not measurable: without a derived context there is nothing to compare with."
         return
     # As long as the probe can ask for: any phase of F with the radius on both sides.
@@ -44,7 +45,7 @@ def nan_probe(model: Model, analysis: Analysis) -> Iterator[str]:
         )
 
 
-def own_test(model: Model, _analysis: Analysis) -> Iterator[str]:
+def own_test(model: Model, _analysis: Derived | Refused) -> Iterator[str]:
     """Yield how a model of bioimage.io does on the test of its package; nothing for other models."""
     if has_test(model):
         found = check_model(model)

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from napari_exactile.geometry.interval import Box, Interval, box_shape, full_box, moved, round_up, slices
 from napari_exactile.geometry.tiling import tile_around
 from napari_exactile.network.cost.memory import peak_whole_tile
+from napari_exactile.network.declared import Declared
+from napari_exactile.network.derived import Derived
 from napari_exactile.network.placed import only_resizes, resizing_as_in_whole
 from napari_exactile.run.engine.checked import CheckedWindow, SpotCheck
 from napari_exactile.run.engine.door import Known
@@ -119,14 +121,14 @@ def _way(task: Task, whole_pixels: int) -> tuple[str, str]:
     analysis = task.analysis
     if not task.decision.labels:
         return "", "not possible: this model gives values, and there are no labels to compare"
-    if task.plan.approximate:
+    if isinstance(analysis, Declared):
         return "", "not possible: the model cannot be exact, so that no crop gives what one pass would"
     if not analysis.anchors:
         return (CROPS, "") if _side(task) else ("", "not possible: the memory is not enough for a crop")
-    if not analysis.statistics and only_resizes(analysis.require()) and _side(task):
+    if not analysis.statistics and only_resizes(analysis.bound) and _side(task):
         return RESIZED, ""
     everything = full_box(_padded(task))
-    if prod(box_shape(everything)) <= whole_pixels and _fits(task, everything):
+    if prod(box_shape(everything)) <= whole_pixels and _fits(task, analysis, everything):
         return WHOLE, ""
     return "", (
         f"not possible: a crop of the image gives something else ({analysis.anchors[0]}), and one pass over "
@@ -147,14 +149,15 @@ def _crop(task: Task, window: Box) -> Box:
     return tuple(map(tile_around, window, task.plan.factor, _context(task), _padded(task)))
 
 
-def _fits(task: Task, tile: Box) -> bool:
+def _fits(task: Task, analysis: Derived, tile: Box) -> bool:
     memory = task.settings.memory_limit or memory_budget(task.device)
-    return peak_whole_tile(task.analysis.require(), tile) <= memory
+    return peak_whole_tile(analysis.bound, tile) <= memory
 
 
 def _side(task: Task) -> tuple[int, ...]:
     """Return the largest size of windows whose crops fit into the memory; () where none does."""
-    if task.plan.approximate:
+    analysis = task.analysis
+    if isinstance(analysis, Declared):
         return ()
     side = SIDES[len(_padded(task))]
     while True:
@@ -164,7 +167,7 @@ def _side(task: Task) -> tuple[int, ...]:
             for n, length, f in zip(sides, _padded(task), task.plan.factor, strict=True)
             for start in [max(0, length - n) // 2 // f * f]
         )
-        if _fits(task, _crop(task, middle)):
+        if _fits(task, analysis, _crop(task, middle)):
             return sides
         if side <= max(task.plan.factor):
             return ()
@@ -216,7 +219,7 @@ class _Again:
     def __init__(self, engine: LocalEngine, how: str, check: Check) -> None:
         self._engine, self._how, self._check = engine, how, check
         self._task = engine.task
-        self._executor: Executor = engine.executor()
+        self._executor: Executor = engine.exact_executor()
         self._whole: torch.Tensor | None = None
         if how == WHOLE:
             with exact_arithmetic():
@@ -244,7 +247,7 @@ class _Again:
         if self._whole is not None:
             index: Any = (..., *slices(part))
             return self._whole[index]
-        crop, bound = _crop(self._task, window), self._task.analysis.require()
+        crop, bound = _crop(self._task, window), self._executor.analysis.bound
         starts = [side.start for side in crop]
         resizing = resizing_as_in_whole(bound, starts) if self._how == RESIZED else None
         return self._executor.through_network(crop, part, self._check, resizing=resizing)

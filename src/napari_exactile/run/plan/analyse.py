@@ -10,17 +10,19 @@ from napari_exactile.models.load import Model, load_model
 from napari_exactile.network import probe
 from napari_exactile.network.analysis import Analysis, analyse_module
 from napari_exactile.network.declared import declare
+from napari_exactile.network.derived import Derived
+from napari_exactile.network.refused import Refused
 from napari_exactile.run.plan.settings import Padding, Settings
 from napari_exactile.run.plan.sizes import forbidden
 
 ModelLike = str | nn.Module | Model
 
 
-def analyse(model: ModelLike, shape: Sequence[int], padding: Padding = "auto") -> Analysis:
+def analyse(model: ModelLike, shape: Sequence[int], padding: Padding = "auto") -> Derived | Refused:
     """Return F, context and radius of a model for images of spatial `shape`; no pixels are touched.
 
-    `padding` is that of Settings. A model that cannot be exact comes back with its `refusals`. Raises
-    ValueError for an unknown model or an empty shape.
+    `padding` is that of Settings. A model that cannot be exact comes back as Refused, with its `refusals`.
+    Raises ValueError for an unknown model or an empty shape.
 
     >>> from torch import nn
     >>> import napari_exactile as ex

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from math import prod
 
-from napari_exactile.geometry.interval import box_shape, full_box, round_up
+from napari_exactile.geometry.interval import Box, box_shape, full_box, round_up, volume
 from napari_exactile.geometry.tiling import Tiling, zone_of_tile
-from napari_exactile.network.analysis import Analysis
 from napari_exactile.network.cost.passes import Pass, Schedule
-from napari_exactile.network.declared import Declared, refuse_exact
-from napari_exactile.network.traced.graph import NotExactError
+from napari_exactile.network.declared import Declared
 from napari_exactile.run.plan.methods import METHODS
 from napari_exactile.run.plan.plan import Plan
 from napari_exactile.run.plan.settings import Settings
@@ -18,28 +16,28 @@ from napari_exactile.run.plan.settings import Settings
 TILE_PIXELS = 2**18
 
 
-def approximate_plan(declared: Analysis, settings: Settings) -> Plan:
+def approximate_plan(declared: Declared, settings: Settings) -> Plan:
     """Return the plan of whole tiles with the radius of the settings, rounded up to multiples of the factor.
 
-    Its `redundancy` counts pixels: those of all tiles against those of the region. Raises ValueError for a
-    model that can be exact, and NotExactError for one of which nothing was declared.
+    Its `redundancy` counts pixels: those of all tiles against those of the region.
     """
-    refuse_exact(declared)
-    if not isinstance(declared, Declared):
-        raise NotExactError(declared.refusals)
     assert settings.radius != "auto"
-    factor, region = declared.multiples, settings.region or full_box(declared.shape)
+    factor, region = declared.factor, settings.region or full_box(declared.shape)
     radius = tuple(round_up(settings.radius, f) for f in factor)
     if settings.tile == "auto":
         zone = _automatic_zone(box_shape(region), factor, radius)
     else:
         zone = zone_of_tile((settings.tile,) * len(radius), radius, factor)
     tiling = Tiling(declared.shape, factor, zone, radius, region)
-    read = prod(sum(map(len, tiling.reads(axis))) for axis in range(len(radius)))
     once = Schedule((Pass((), ()),))
-    return Plan(
-        tiling, METHODS["approximate"], (), read / prod(box_shape(region)), 0, settings.tile == "auto", once
-    )  # fmt: skip
+    share, automatic = pixels_read(tiling, region), settings.tile == "auto"
+    return Plan(tiling, METHODS["approximate"], (), share, 0, automatic, once)
+
+
+def pixels_read(tiling: Tiling, region: Box) -> float:
+    """Return the pixels of all tiles against those of the region."""
+    read = prod(sum(map(len, tiling.reads(axis))) for axis in range(len(region)))
+    return read / volume(region)
 
 
 def _automatic_zone(

@@ -9,16 +9,18 @@ from typing import Any
 import torch
 
 from napari_exactile.geometry.interval import full_box
-from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.analysis import Runnable
+from napari_exactile.network.declared import Declared
 from napari_exactile.run.plan.approximate import approximate_plan
+from napari_exactile.run.plan.costs import predicted_bytes
 from napari_exactile.run.plan.devices import memory_budget, scratch_budget
-from napari_exactile.run.plan.plan import Plan, plan_tiles, predicted_bytes, redundancy
+from napari_exactile.run.plan.plan import Plan, plan_tiles, redundancy
 from napari_exactile.run.plan.settings import Settings
 
 
-def make_plan(analysis: Analysis, settings: Settings, device: torch.device) -> Plan:
-    """Return the plan that these settings mean on this device; approximate ones need what `declare` gives."""
-    if settings.method == "approximate":
+def make_plan(analysis: Runnable, settings: Settings, device: torch.device) -> Plan:
+    """Return the plan that these settings mean on this device; raises as `plan_tiles` does."""
+    if isinstance(analysis, Declared):
         return approximate_plan(analysis, settings)
     memory = settings.memory_limit or memory_budget(device)
     scratch = scratch_budget() if settings.scratch_limit is None else settings.scratch_limit
@@ -29,16 +31,16 @@ def make_plan(analysis: Analysis, settings: Settings, device: torch.device) -> P
 
 
 def as_begun(
-    plan: Plan, analysis: Analysis, settings: Settings, zone: tuple[int, ...], kept: Iterable[int]
+    plan: Plan, analysis: Runnable, settings: Settings, zone: tuple[int, ...], kept: Iterable[int]
 ) -> Plan:
     """Return a plan with the zones, and the tensors kept between passes, that a run was begun with.
 
     Both depend on what was free then, and the last bits of the results on both.
     """
     tiling = replace(plan.tiling, zone=zone)
-    if plan.approximate:
+    if isinstance(analysis, Declared):
         return replace(plan, tiling=tiling)
     schedule = analysis.passes.schedule(frozenset(kept))
     cost = redundancy(analysis, tiling, settings.region or full_box(analysis.shape), plan.method, schedule)
-    peak = predicted_bytes(analysis.require(), zone, plan.radius, plan.method)
+    peak = predicted_bytes(analysis.bound, zone, plan.radius, plan.method)
     return replace(plan, tiling=tiling, schedule=schedule, redundancy=cost, peak_bytes=peak)

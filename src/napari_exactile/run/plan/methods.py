@@ -7,10 +7,12 @@ from typing import Any, ClassVar, Protocol
 
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.geometry.tiling import Tiling
-from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.analysis import Analysis, Runnable, require_derived
 from napari_exactile.network.cone.bound import BoundGraph
 from napari_exactile.network.cost.arithmetic import work_trimmed, work_whole_tile
 from napari_exactile.network.cost.memory import peak_trimmed, peak_whole_tile
+from napari_exactile.network.declared import require_declared
+from napari_exactile.network.derived import Derived
 from napari_exactile.run.plan.settings import MethodName
 from napari_exactile.stopping import Check
 
@@ -44,12 +46,16 @@ class Method(ABC):
     exact: ClassVar[bool] = True
     trims: ClassVar[bool] = False
 
-    def analysis(self, given: Analysis) -> Analysis:
+    def require(self, given: Analysis) -> Runnable:
+        """Return what a run can go by; raise NotExactError, or ValueError, where this method cannot."""
+        return require_derived(given)
+
+    def analysis(self, given: Derived) -> Derived:
         """Return the analysis that zones are computed by."""
         return given
 
     @abstractmethod
-    def refuse(self, analysis: Analysis, radius: Lengths) -> None:
+    def refuse(self, analysis: Derived, radius: Lengths) -> None:
         """Raise ValueError for a network, or a radius, that it cannot be used with."""
 
     @abstractmethod
@@ -75,7 +81,7 @@ class Trimmed(Method):
     name: ClassVar[MethodName] = "trimmed"
     trims = True
 
-    def refuse(self, analysis: Analysis, radius: Lengths) -> None:
+    def refuse(self, analysis: Derived, radius: Lengths) -> None:
         """Raise ValueError for a radius below what the network needs."""
         if is_undersized(analysis, radius):
             raise ValueError(
@@ -105,11 +111,11 @@ class WholeTile(Method):
 
     name: ClassVar[MethodName] = "whole-tile"
 
-    def analysis(self, given: Analysis) -> Analysis:
+    def analysis(self, given: Derived) -> Derived:
         """Return the analysis of an image of even size, where whole tiles want that."""
         return given.for_whole_tiles
 
-    def refuse(self, analysis: Analysis, radius: Lengths) -> None:
+    def refuse(self, analysis: Derived, radius: Lengths) -> None:
         """Raise ValueError for networks that no radius is enough for, and for tiles that would leave gaps."""
         if analysis.anchors:
             raise ValueError(
@@ -147,11 +153,15 @@ class Approximate(WholeTile):
     name: ClassVar[MethodName] = "approximate"
     exact = False
 
-    def analysis(self, given: Analysis) -> Analysis:
-        """Return what was declared: there is no other."""
+    def require(self, given: Analysis) -> Runnable:
+        """Return what was declared; raise ValueError for a model that can be exact."""
+        return require_declared(given)
+
+    def analysis(self, given: Derived) -> Derived:
+        """Return it as it is: no tiles are cut by it."""
         return given
 
-    def refuse(self, analysis: Analysis, radius: Lengths) -> None:
+    def refuse(self, analysis: Derived, radius: Lengths) -> None:
         """Raise ValueError: what its tiles are multiples of is found out by trying the model."""
         raise ValueError('only `segment` has the method "approximate": there is no plan without the model')
 
@@ -160,11 +170,11 @@ TRIMMED = Trimmed()
 METHODS: dict[MethodName, Method] = {one.name: one for one in (TRIMMED, WholeTile(), Approximate())}
 
 
-def is_undersized(analysis: Analysis, radius: Lengths) -> bool:
+def is_undersized(analysis: Derived, radius: Lengths) -> bool:
     """Return whether a radius is below what the network needs, along some axis."""
-    return any(r < need for r, need in zip(radius, analysis.radius or (), strict=True))
+    return any(r < need for r, need in zip(radius, analysis.radius, strict=True))
 
 
-def _too_small(analysis: Analysis, radius: Lengths) -> str:
-    needed = max(analysis.radius or ())
+def _too_small(analysis: Derived, radius: Lengths) -> str:
+    needed = max(analysis.radius)
     return f"a radius of {min(radius)} px is too small: this model needs {needed} px"

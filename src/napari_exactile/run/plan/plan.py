@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 from math import inf, prod
 from typing import Literal
 
-from napari_exactile.geometry.interval import Box, Interval, box_shape, full_box, round_up
+from napari_exactile.geometry.interval import Box, box_shape, full_box, round_up
 from napari_exactile.geometry.tiling import Tile, Tiling, zone_of_tile
 from napari_exactile.geometry.words import spans
-from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.analysis import Analysis, require_derived
 from napari_exactile.network.cone.bound import BoundGraph
 from napari_exactile.network.cost.arithmetic import work_whole
 from napari_exactile.network.cost.passes import Schedule
+from napari_exactile.network.derived import Derived
 from napari_exactile.run.plan.ahead import AHEAD, BEHIND
 from napari_exactile.run.plan.automatic import SPEEDS, Speed, cheapest
+from napari_exactile.run.plan.costs import predicted_bytes, zone_cost
 from napari_exactile.run.plan.methods import METHODS, Method
 from napari_exactile.run.plan.settings import MethodName
 
@@ -119,64 +121,39 @@ def plan_tiles(
     False
     """
     how = METHODS[method]
-    analysis = how.analysis(analysis)
-    bound = analysis.require()
-    required = analysis.radius
-    assert required is not None
-    chosen = required if radius in {None, "auto"} else _snapped(radius, bound.factor)
-    how.refuse(analysis, chosen)
-    asked = region or full_box(analysis.shape)
-    region = _with_output(analysis, asked)
+    derived = how.analysis(require_derived(analysis))
+    factor, required = derived.factor, derived.radius
+    chosen = required if radius is None or radius == "auto" else tuple(round_up(radius, f) for f in factor)
+    how.refuse(derived, chosen)
+    asked = region or full_box(derived.shape)
+    region = _with_output(derived, asked)
+    whole = Tiling(derived.shape, factor, factor, chosen, region, derived.padded_shape)
     if tile == "auto":
-        whole = Tiling(analysis.shape, bound.factor, bound.factor, chosen, region, analysis.padded_shape)
-        zone = _automatic_zone(analysis, whole, how, memory, SPEEDS[device])
+        zone = _automatic_zone(derived, whole, how, memory, SPEEDS[device])
     else:
-        zone = zone_of_tile((tile,) * len(chosen), chosen, bound.factor)
-    tiling = Tiling(analysis.shape, bound.factor, zone, chosen, region, analysis.padded_shape)
-    schedule = analysis.passes.within(scratch)
-    cost = redundancy(analysis, tiling, asked, how, schedule)
-    peak = predicted_bytes(bound, zone, chosen, how)
+        zone = zone_of_tile((tile,) * len(chosen), chosen, factor)
+    tiling, schedule = replace(whole, zone=zone), derived.passes.within(scratch)
+    cost = redundancy(derived, tiling, asked, how, schedule)
+    peak = predicted_bytes(derived.bound, zone, chosen, how)
     return Plan(tiling, how, required, cost, peak, tile == "auto", schedule)
 
 
-def predicted_bytes(bound: BoundGraph, zone: tuple[int, ...], radius: tuple[int, ...], method: Method) -> int:
-    """Return the predicted memory of one tile of this zone size, away from the image's edges."""
-    shape = bound.graph.spatial_shape(0)
-    middle = tuple(
-        Interval(start, min(start + z, n))
-        for z, n, f, side in zip(zone, shape, bound.factor, bound.grid(shape).covered, strict=True)
-        for start in [max(side.start, (side.start + side.stop - z) // 2) // f * f]
-    )
-    return method.peak(bound, middle, radius)
-
-
-def largest_tile(analysis: Analysis, radius: tuple[int, ...], method: Method, memory: int) -> int | None:
+def largest_tile(bound: BoundGraph, radius: tuple[int, ...], method: Method, memory: int) -> int | None:
     """Return the largest square tile whose predicted memory is at most `memory`; None where none fits."""
-    bound = analysis.require()
     zones = _zone_sizes(bound, max(bound.graph.spatial_shape(0)))
     fits = [z for z in zones if predicted_bytes(bound, (z,) * len(radius), radius, method) <= memory]
     return fits[0] + 2 * max(radius) if fits else None
 
 
 def _automatic_zone(
-    analysis: Analysis, tiling: Tiling, method: Method, memory: int | None, speed: Speed
+    analysis: Derived, tiling: Tiling, method: Method, memory: int | None, speed: Speed
 ) -> tuple[int, ...]:
-    """Return the zone that takes the least predicted time within the memory; a single F where none fits.
-
-    What a zone costs does not depend on the memory that is free now, so the analysis remembers it: the dock
-    plans anew with every change of a field.
-    """
-    bound = analysis.require()
-
-    def costs(zone: tuple[int, ...]) -> tuple[int, float]:
-        tiles = replace(tiling, zone=zone)
-        return predicted_bytes(bound, zone, tiling.radius, method), method.work(bound, tiles)
+    """Return the zone that takes the least predicted time within the memory; a single F where none fits."""
+    bound = analysis.bound
 
     def seconds(zone: tuple[int, ...]) -> float:
-        tiles, known = replace(tiling, zone=zone), analysis.known_costs
-        if (tiles, method) not in known:
-            known[tiles, method] = costs(zone)
-        peak, work = known[tiles, method]
+        tiles = replace(tiling, zone=zone)
+        peak, work = zone_cost(analysis, tiles, method)
         fits = memory is None or peak + _waiting_bytes(bound, zone, tiling.radius) <= memory
         return speed.seconds(work, peak, len(tiles)) if fits else inf
 
@@ -201,12 +178,7 @@ def _zone_sizes(bound: BoundGraph, largest: int) -> list[int]:
     return [*sizes, step]
 
 
-def _snapped(radius: int | str | None, factor: tuple[int, ...]) -> tuple[int, ...]:
-    assert isinstance(radius, int)
-    return tuple(round_up(radius, f) for f in factor)
-
-
-def _with_output(analysis: Analysis, region: Box) -> Box:
+def _with_output(analysis: Derived, region: Box) -> Box:
     """Return the part of a region for which there is an output; raise ValueError where there is none."""
     covered = analysis.grid.covered
     if analysis.part(region) is None:
@@ -215,16 +187,15 @@ def _with_output(analysis: Analysis, region: Box) -> Box:
     return tuple(side.clip(inside) for side, inside in zip(region, covered, strict=True))
 
 
-def redundancy(analysis: Analysis, tiling: Tiling, region: Box, method: Method, schedule: Schedule) -> float:
+def redundancy(analysis: Derived, tiling: Tiling, region: Box, method: Method, schedule: Schedule) -> float:
     """Return the multiply-accumulates relative to one pass over the region that was asked for."""
-    bound = analysis.require()
-    whole = work_whole(bound)
+    whole = work_whole(analysis.bound)
     if not whole:
         return 1.0  # such a network multiplies nothing
     for side, length in zip(region, tiling.padded_shape, strict=True):
         whole *= len(side) / length
     if not schedule.surveys:
-        return method.work(bound, tiling) / whole
+        return method.work(analysis.bound, tiling) / whole
     # What operators must know of the image is gathered from all of it, whatever the region.
     axes = range(len(tiling.shape))
     seen = analysis.padded_shape

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 from napari_exactile.geometry.words import times
 from napari_exactile.models.card import ModelCard
-from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.derived import Derived
+from napari_exactile.network.refused import Refused
 
 
-def size_notes(card: ModelCard, analysis: Analysis) -> tuple[str, ...]:
+def size_notes(card: ModelCard, analysis: Derived | Refused) -> tuple[str, ...]:
     """Return plain sentences that set declared sizes and halo beside F, context and radius.
 
     There are none where nothing is declared, or where the network cannot be exact.
     """
-    if analysis.factor is None or analysis.context is None:
+    if isinstance(analysis, Refused):
         return ()
     return (*_sizes(card, analysis.factor), *_halo(card, analysis))
 
@@ -49,11 +50,11 @@ def _sizes(card: ModelCard, factor: Sequence[int]) -> tuple[str, ...]:
     return (f"its makers allow sizes of {allowed} px; tiles here are multiples of {_times(factor)} px{but}",)
 
 
-def _halo(card: ModelCard, analysis: Analysis) -> tuple[str, ...]:
-    if not any(card.halo) or analysis.context is None or len(card.halo) != len(analysis.context):
+def _halo(card: ModelCard, analysis: Derived) -> tuple[str, ...]:
+    if not any(card.halo) or len(card.halo) != len(analysis.context):
         return ()
     needed = tuple(max(sides) for sides in analysis.context)
-    rounded = "" if analysis.radius in {None, needed} else f", so {_times(analysis.radius or ())}"
+    rounded = "" if analysis.radius == needed else f", so {_times(analysis.radius)}"
     small = any(halo < need for halo, need in zip(card.halo, needed, strict=True))
     verdict = f"it needs {_times(needed)}{rounded}" if small else f"{_times(needed)} are enough{rounded}"
     return (f"its makers declare a halo of {_times(card.halo)} px; {verdict}",)

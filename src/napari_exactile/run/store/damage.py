@@ -9,6 +9,7 @@ from napari_exactile.geometry.words import counted, spans
 from napari_exactile.images.store.files import OWN, Fault
 from napari_exactile.images.store.shards import Zone
 from napari_exactile.images.store.store import LabelStore
+from napari_exactile.network.declared import Declared
 from napari_exactile.run.engine.events import Checking, Event
 from napari_exactile.run.engine.passes.kept_tensors import KeptTensors
 from napari_exactile.run.store.planes import KEPT, kept_folder
@@ -79,6 +80,8 @@ class Stored:
 
     def kept(self) -> Iterator[Fault]:
         """Yield the tensors, kept for a pass that comes next, that are not as they were written."""
+        if isinstance(self.task.given, Declared):
+            return  # its zones need no passes before them
         for plane, one in self.reading.known.items():
             if len(one.tiles) == len(self.task.plan) or not one.passes:
                 continue

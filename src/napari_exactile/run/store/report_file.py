@@ -18,7 +18,7 @@ import torch
 from napari_exactile.images.normalize.steps import steps_as_json
 from napari_exactile.images.store.journal import read_json, write_json
 from napari_exactile.images.store.store import OWN, LabelStore
-from napari_exactile.network.analysis import AS_IT_IS
+from napari_exactile.network.derived import AS_IT_IS
 from napari_exactile.network.traced.trace import dtype_of
 from napari_exactile.run.check.spot_check import check_of_run
 from napari_exactile.run.engine.checked import SpotCheck

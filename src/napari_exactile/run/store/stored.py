@@ -15,6 +15,7 @@ from napari_exactile.images.store.folder import free_bytes
 from napari_exactile.images.store.guard import refuse_over
 from napari_exactile.images.store.store import LabelStore, check_room, clear, is_complete, telling_gone
 from napari_exactile.network.cost.passes import Schedule
+from napari_exactile.network.declared import Declared
 from napari_exactile.run.engine.schedule.series import Series
 from napari_exactile.run.store.images import images_of
 from napari_exactile.run.store.planes import StoredPlanes
@@ -84,9 +85,9 @@ def stored(task: Task, path: Path, overwrite: bool = False) -> Iterator[StoredSe
 
 def _as_then(task: Task, store: LabelStore) -> Task:
     """Return a task as the version that began its store would run it: once, all images were padded."""
-    analysis, known = task.given, "padding" in store.about["identity"]
-    even = tuple(round_up(n, f) for n, f in zip(analysis.shape, analysis.factor or (), strict=False))
-    return task if known or even == analysis.padded_shape else task.padded()
+    given, known = task.given, "padding" in store.about["identity"]
+    even = tuple(round_up(n, f) for n, f in zip(given.shape, given.factor, strict=True))
+    return task if known or even == given.padded_shape else task.padded()
 
 
 def _refuse_different(store: LabelStore, found: dict[str, Any]) -> None:
@@ -128,5 +129,7 @@ def _created(task: Task, path: Path, found: dict[str, Any]) -> LabelStore:
 
 def _schedule(task: Task, room: int) -> Schedule:
     """Return the passes of the plan, or those that keep less where the disk has less `room` beside labels."""
-    schedule = task.plan.schedule
-    return schedule if schedule.bytes <= room else task.analysis.passes.within(room)
+    schedule, analysis = task.plan.schedule, task.analysis
+    if isinstance(analysis, Declared) or schedule.bytes <= room:
+        return schedule
+    return analysis.passes.within(room)

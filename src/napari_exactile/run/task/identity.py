@@ -15,7 +15,8 @@ from napari_exactile.images.normalize.steps import steps_as_json, steps_from_jso
 from napari_exactile.images.read.fingerprint import stamp_of
 from napari_exactile.images.sample import image_hash
 from napari_exactile.models.load import Model
-from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.analysis import Runnable
+from napari_exactile.network.declared import Declared
 from napari_exactile.network.traced.graph import Graph, Ref
 from napari_exactile.run.plan.settings import Device, Settings
 from napari_exactile.run.task.decision import Decision
@@ -93,13 +94,13 @@ def _change(old: Any, new: Any) -> str:
     return words if len(words) < 60 else ""
 
 
-def model_hash(model: Model, analysis: Analysis) -> str:
+def model_hash(model: Model, analysis: Runnable) -> str:
     """Return a hash of what a network computes: its operators, their arguments and its weights.
 
     Of one that cannot be traced, it is that of its modules and weights.
     """
     found = sha256()
-    if analysis.bound is None:
+    if isinstance(analysis, Declared):
         found.update(f"{model.module}".encode())
         for name, tensor in model.module.state_dict().items():
             found.update(name.encode())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from napari_exactile.models.card import Kind, ModelCard
-from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.analysis import Runnable
 from napari_exactile.network.span import Scale
 from napari_exactile.run.plan.settings import OutputKind
 from napari_exactile.run.task.decision import NEAR_TIE, NEAR_TIES, Decision
@@ -22,7 +22,7 @@ SCALES = {"logits": "logits", "probabilities": "probabilities", "logarithms": "l
 
 
 def decision_of(
-    card: ModelCard, analysis: Analysis, threshold: float | None = None, output: OutputKind = "auto"
+    card: ModelCard, analysis: Runnable, threshold: float | None = None, output: OutputKind = "auto"
 ) -> Decision:
     """Return the decision that a person has chosen, or the model's card, or its last operators tell.
 
@@ -39,7 +39,7 @@ def decision_of(
     return KINDS[kind](analysis.classes, scale, chosen, card.postprocessing, near)
 
 
-def _kind(analysis: Analysis) -> Kind:
+def _kind(analysis: Runnable) -> Kind:
     if analysis.classes > 1:
         return "classes"
     span = analysis.gives.span
@@ -55,7 +55,7 @@ def check_scores(dtype: torch.dtype) -> None:
         )
 
 
-def check_meaning(card: ModelCard, analysis: Analysis, output: OutputKind = "auto") -> None:
+def check_meaning(card: ModelCard, analysis: Runnable, output: OutputKind = "auto") -> None:
     """Raise ValueError for a network that gives numbers of classes, unless somebody says what they are."""
     gives = analysis.gives
     if gives.span.meaning == "classes" and output == "auto" and card.kind is None:
@@ -65,7 +65,7 @@ def check_meaning(card: ModelCard, analysis: Analysis, output: OutputKind = "aut
         )
 
 
-def gives_words(decision: Decision, card: ModelCard, analysis: Analysis, output: OutputKind = "auto") -> str:
+def gives_words(decision: Decision, card: ModelCard, analysis: Runnable, output: OutputKind = "auto") -> str:
     """Return what the numbers of a network are taken for, and who says so.
 
     Such as "probabilities, by its last layer (sigmoid)" or "logits: nothing says otherwise".

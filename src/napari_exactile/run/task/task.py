@@ -12,7 +12,8 @@ from napari_exactile.geometry.interval import Box, Interval, common, moved
 from napari_exactile.images.about.opened import Place
 from napari_exactile.images.planes import Planes, check_channels
 from napari_exactile.models.load import Model
-from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.analysis import Analysis, Runnable
+from napari_exactile.network.declared import Declared
 from napari_exactile.run.plan.devices import pick_device
 from napari_exactile.run.plan.make import make_plan
 from napari_exactile.run.plan.methods import METHODS
@@ -34,8 +35,8 @@ class Task:
 
     planes: Planes
     model: Model
-    given: Analysis
-    analysis: Analysis
+    given: Runnable
+    analysis: Runnable
     settings: Settings
     device: torch.device
     plan: Plan
@@ -51,13 +52,15 @@ class Task:
         """Return the task, with the plan that its settings mean here, unless one is known already.
 
         Raises ValueError for an image without the model's channels, for a model whose output cannot be
-        decided on, and as `plan_tiles` does.
+        decided on, NotExactError for one that the method cannot be used with, and as `plan_tiles` does.
         """
         first = planes.sources[0]
         check_channels(first.channels, model.card.channels, getattr(first, "name", "image"))
+        method = METHODS[settings.method]
+        given = method.require(given)
         check_scores(given.scores_dtype)
         check_meaning(model.card, given, settings.output_kind)
-        analysis = METHODS[settings.method].analysis(given)
+        analysis = given if isinstance(given, Declared) else method.analysis(given)
         device = pick_device(settings.device)
         plan = plan or make_plan(analysis, settings, device)
         decision = decision_of(model.card, analysis, settings.threshold, settings.output_kind)
@@ -133,7 +136,7 @@ class Task:
 
     def padded(self) -> Self:
         """Return the task as earlier versions made it: padded to multiples of F, if it can be."""
-        if self.given.evenly is None:
+        if isinstance(self.given, Declared):
             return self
         settings = replace(self.settings, padding="always")
         given = self.given.evenly()
@@ -141,7 +144,8 @@ class Task:
 
     def for_whole_tiles(self) -> Self:
         """Return the task whose image whole tiles can be cut from: itself, or one that pads it evenly."""
-        even = self.analysis.for_whole_tiles
-        if even is self.analysis:
+        analysis = self.analysis
+        if isinstance(analysis, Declared) or analysis.for_whole_tiles is analysis:
             return self
+        even = analysis.for_whole_tiles
         return type(self).of(self.planes, self.model, even, self.settings, self.place, self.notes)

@@ -9,7 +9,8 @@ from napari_exactile.images.normalize.parse import NAMED, steps_of
 from napari_exactile.images.normalize.steps import Percentiles, Step, ZScore
 from napari_exactile.models.card import BUNDLED, ModelCard
 from napari_exactile.models.load import Model
-from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.derived import Derived
+from napari_exactile.network.refused import Refused
 from napari_exactile.network.traced.trace import dtype_of
 from napari_exactile.run.plan.sizes import size_notes
 from napari_exactile.run.task.meaning import decision_of, gives_words
@@ -22,7 +23,7 @@ KINDS = {
 }
 
 
-def about(model: Model, analysis: Analysis) -> Facts:
+def about(model: Model, analysis: Derived | Refused) -> Facts:
     """Return (name, value) pairs; what a card does not say is left out."""
     card = model.card
     facts = (
@@ -65,16 +66,16 @@ def _step(step: Step) -> str:
     return f"percentiles {step.low:g} and {step.high:g} of the whole image become 0 and 1, {whose}"
 
 
-def _input(card: ModelCard, analysis: Analysis, dtype: str) -> str:
+def _input(card: ModelCard, analysis: Derived | Refused, dtype: str) -> str:
     names = f" ({', '.join(card.channel_names)})" if card.channel_names else ""
     channels = counted(card.channels, "channel") + names
     axes = card.axes or "zyx"[3 - len(analysis.shape) :]
     return f"axes {', '.join(axes)}; {channels}; {dtype}"
 
 
-def output_words(card: ModelCard, analysis: Analysis) -> str:
+def output_words(card: ModelCard, analysis: Derived | Refused) -> str:
     """Return what comes out of a network, what is made of it, and what says so."""
-    if analysis.bound is None:
+    if isinstance(analysis, Refused):
         count = len(card.classes)
         return f"{counted(count, 'channel')}, {KINDS[card.kind or 'classes']}" if count else ""
     decision = decision_of(card, analysis)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from napari_exactile.geometry.words import times
 from napari_exactile.models.load import Model
-from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.derived import Derived
+from napari_exactile.network.refused import Refused
 from napari_exactile.network.traced.graph import Refusal
 from napari_exactile.run.words.card import about
 from napari_exactile.run.words.facts import Facts
@@ -25,30 +26,30 @@ class Details:
     text: str
 
 
-def details_of(model: Model, analysis: Analysis) -> Details:
+def details_of(model: Model, analysis: Derived | Refused) -> Details:
     """Return all that is known of a model; for hundreds of layers this takes seconds."""
     known = about(model, analysis)
     facts = tuple(_facts(analysis))
-    rows = tuple(layer.cells for layer in analysis.layers) if not analysis.refusals else ()
+    rows = tuple(layer.cells for layer in analysis.layers) if isinstance(analysis, Derived) else ()
     lines = [f"{name:<17}{value}" for name, value in (*known, *facts)]
     return Details(known, facts, rows, "\n".join([*lines, "", analysis.explain()]))
 
 
-def _facts(analysis: Analysis) -> list[tuple[str, str]]:
-    if analysis.refusals:
+def _facts(analysis: Derived | Refused) -> list[tuple[str, str]]:
+    if isinstance(analysis, Refused):
         image = f"{times(analysis.shape)} px, channels: {analysis.channels}"
         return [("image", image), *_refusals(analysis)]
     _model, *facts, result = analysis_lines(analysis, "")
     return [*facts, *_anchors(analysis), result]
 
 
-def _refusals(analysis: Analysis) -> list[tuple[str, str]]:
+def _refusals(analysis: Refused) -> list[tuple[str, str]]:
     names = ("cannot be exact", *[""] * (len(analysis.refusals) - 1))
     lines = zip(names, map(str, analysis.refusals), strict=True)
     return [*lines, ("instead", "it can be run approximately, with a radius of your own")]
 
 
-def _anchors(analysis: Analysis) -> list[tuple[str, str]]:
+def _anchors(analysis: Derived) -> list[tuple[str, str]]:
     """Say why the usual tiling is out of the question, where it is."""
     reasons = "; ".join(_grouped(analysis.anchors))
     return [("whole tiles", f"cannot be exact by themselves, because of {reasons}")] if reasons else []

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from napari_exactile.geometry.equations import rounded_radius
 from napari_exactile.geometry.grid import in_words
 from napari_exactile.geometry.words import counted, lengths, part_of, times
-from napari_exactile.network.analysis import AS_IT_IS, Analysis
+from napari_exactile.network.derived import AS_IT_IS, Derived
 from napari_exactile.run.engine.result import Report
 
 
@@ -34,10 +34,9 @@ def summary_lines(report: Report, image_name: str) -> list[tuple[str, str]]:
     ]
 
 
-def analysis_lines(analysis: Analysis, model_name: str) -> list[tuple[str, str]]:
-    """Return what a model needs, in the same form. Raises NotExactError where it cannot be exact."""
-    factor = analysis.require().factor
-    context, radius, paper = analysis.context or (), analysis.radius or (), analysis.paper_radius or ()
+def analysis_lines(analysis: Derived, model_name: str) -> list[tuple[str, str]]:
+    """Return what a model needs, in the same form."""
+    factor, radius, paper = analysis.factor, analysis.radius, analysis.paper_radius
     rounded = [rounded_radius(p, f) for p, f in zip(paper, factor, strict=True)]
     small = any(p < r for p, r in zip(rounded, radius, strict=True))
     return [
@@ -45,7 +44,7 @@ def analysis_lines(analysis: Analysis, model_name: str) -> list[tuple[str, str]]
         ("image", f"{times(analysis.shape)} px, channels: {analysis.channels}"),
         ("size factor (F)", f"multiples of {lengths(factor)} px"),
         *([("edges", edges)] if (edges := padding_words(analysis.padding)) else []),
-        ("context", f"{sides(context)} px before + after a zone"),
+        ("context", f"{sides(analysis.context)} px before + after a zone"),
         ("radius", f"{lengths(radius)} px: the context, rounded up to a multiple of F"),
         *_whole_image(analysis),
         ("paper's Eq. 1", f"{lengths(paper)} px, rounded up {lengths(rounded)} px{': too small' * small}"),
@@ -61,7 +60,7 @@ def _passes(passes: int) -> list[tuple[str, str]]:
     return [("passes", f"{passes} over the image: the last one gives the labels")]
 
 
-def _whole_image(analysis: Analysis) -> list[tuple[str, str]]:
+def _whole_image(analysis: Derived) -> list[tuple[str, str]]:
     """Return a line for networks with operators that look at the whole image."""
     if not analysis.statistics:
         return []

@@ -21,9 +21,12 @@ from napari_exactile.widget.draw.classes import Classes, label_count
 from napari_exactile.widget.draw.planes import Plane, plane_of
 
 if TYPE_CHECKING:
+    from napari_exactile.models.card import ModelCard
     from napari_exactile.models.load import Model
-    from napari_exactile.network.analysis import Analysis
-    from napari_exactile.network.declared import Factor
+    from napari_exactile.network.analysis import Runnable
+    from napari_exactile.network.declared import Declared, Factor
+    from napari_exactile.network.derived import Derived
+    from napari_exactile.network.refused import Refused
     from napari_exactile.run.plan.plan import Plan
     from napari_exactile.run.task.task import Task
 
@@ -64,7 +67,7 @@ class Chooser:
         self._devices: dict[str, Device] = {AUTOMATIC: "auto", "CPU": "cpu"}
         self._failure: tuple[tuple[Any, ...], Exception] | None = None
         self.choice: Choice | None = None
-        self.known: tuple[Model, Analysis] | None = None
+        self.known: tuple[Model, Derived | Refused] | None = None
         self.output = OutputChooser(fields)
 
     def update(self) -> str:
@@ -73,7 +76,7 @@ class Chooser:
         try:
             plane = self._plane()
             model, analysis = self._analysis(plane)
-            settings = self._settings(plane, analysis)
+            settings = self._settings(plane, model, analysis)
             task = self._task(plane, model, analysis, settings)
         except _CannotRun as reason:
             self._fields.output_note.say()
@@ -124,8 +127,8 @@ class Chooser:
     def _everything(self) -> bool:
         return self._fields.planes.value == ALL_PLANES
 
-    def _analysis(self, plane: Plane) -> tuple[Model, Analysis]:
-        """Return model and analysis; the first time, they are asked for in the background."""
+    def _analysis(self, plane: Plane) -> tuple[Model, Runnable]:
+        """Return model and what a run goes by; the first time, they are asked for in the background."""
         name, fields = self._fields.model.value, self._fields
         card = self._planner.cards[name]
         words = filter(None, [card.summary, *(f"{note}." for note in card.notes)])
@@ -136,19 +139,20 @@ class Chooser:
             fields.exact_note.say("Analysing...")
             self._ask((name, plane.shape), "The model cannot be used")
             raise _CannotRun("The model is being analysed.")
+        from napari_exactile.network.refused import Refused
         from napari_exactile.run.words.summary import passes_words
 
         self._offer_devices()
         model, analysis = self.known
-        if analysis.refusals:
+        if isinstance(analysis, Refused):
             return self._declared(name, plane.shape, "; ".join(map(str, analysis.refusals)))
         self._planner.forget()
         passes = f" and {passes_words(analysis.surveys)} before the labels" if analysis.surveys else ""
         grid = "" if analysis.grid.is_of_image else f"\n{analysis.grid.describe()}"
-        fields.exact_note.say(f"Exact - needs {lengths(analysis.radius or ())} px of context{passes}{grid}")
+        fields.exact_note.say(f"Exact - needs {lengths(analysis.radius)} px of context{passes}{grid}")
         return model, analysis
 
-    def _declared(self, name: str, shape: tuple[int, ...], reasons: str) -> tuple[Model, Analysis]:
+    def _declared(self, name: str, shape: tuple[int, ...], reasons: str) -> tuple[Model, Declared]:
         """Return what approximate tiles go by, if the person has chosen them for this model."""
         fields = self._fields
         if not fields.approximate.value:
@@ -157,7 +161,7 @@ class Chooser:
             fields.clear_figures()
             raise _CannotRun("The model cannot be exact: see Model.")
         fields.exact_note.say(f"APPROXIMATE. Cannot be exact: {reasons}", warning=True)
-        known = self._planner.known(name, shape, self._factor)
+        known = self._planner.tried(name, shape, self._factor)
         if known is None:
             self._ask((name, shape, self._factor), "The model cannot be run approximately")
             raise _CannotRun("A small tile is being tried.")
@@ -183,15 +187,15 @@ class Chooser:
     def _factor(self) -> Factor:
         return int(self._fields.factor.value) or "auto"
 
-    def _settings(self, plane: Plane, analysis: Analysis) -> Settings:
+    def _settings(self, plane: Plane, model: Model, analysis: Runnable) -> Settings:
         fields = self._fields
-        snap(fields.tile, max(analysis.factor or ()), None)
+        snap(fields.tile, max(analysis.factor), None)
         return Settings(
             tile="auto" if fields.automatic.value else fields.tile.value,
             region=self._region(plane),
             **self._normalization(plane),
             probabilities=fields.probabilities.value,
-            **self._output(analysis),
+            **self._output(model.card, analysis),
             together=self._everything and fields.together.value,
             device=self._devices[fields.device.value],
             memory_limit=round(fields.memory.value * 1e9) or None,
@@ -216,30 +220,30 @@ class Chooser:
         known = last_measured(source, model.card, settings)
         self._fields.normalizing.show_measured(asked_steps(model.card, settings), known)
 
-    def _output(self, analysis: Analysis) -> dict[str, Any]:
+    def _output(self, card: ModelCard, analysis: Runnable) -> dict[str, Any]:
         """Return what the output is taken for, and its threshold where the model says yes or no."""
         from napari_exactile.run.task.meaning import check_meaning, decision_of, gives_words
 
-        assert self.known is not None
-        card, fields = self.known[0].card, self._fields
-        kind = fields.offer_kinds(analysis.classes)
+        kind = self._fields.offer_kinds(analysis.classes)
         decision = decision_of(card, analysis, output=kind)
-        fields.kind_note.say(f"Gives {gives_words(decision, card, analysis, kind)}")
+        self._fields.kind_note.say(f"Gives {gives_words(decision, card, analysis, kind)}")
         try:
             check_meaning(card, analysis, kind)
         except ValueError as error:
             raise _CannotRun(f"T{str(error)[1:]}.") from error
         threshold = decision.chosen_threshold
-        fields.offer_threshold(threshold)
-        chosen = None if threshold is None else float(fields.threshold.value)
+        self._fields.offer_threshold(threshold)
+        chosen = None if threshold is None else float(self._fields.threshold.value)
         return {"output_kind": kind, "threshold": chosen}
 
-    def _radius(self, analysis: Analysis) -> dict[str, Any]:
+    def _radius(self, analysis: Runnable) -> dict[str, Any]:
         """Return the radius, and the method that can take it."""
-        fields, factor = self._fields, max(analysis.factor or ())
-        if analysis.refusals:
+        from napari_exactile.network.declared import Declared
+
+        fields, factor = self._fields, max(analysis.factor)
+        if isinstance(analysis, Declared):
             return {"radius": fields.chosen_radius.value, "method": "approximate", "factor": self._factor}
-        needed, own = max(analysis.radius or ()), fields.own_radius.value
+        needed, own = max(analysis.radius), fields.own_radius.value
         snap(fields.radius, factor, None if own else needed)
         undersized = own and fields.radius.value < needed
         radius = fields.radius.value if own else "auto"
@@ -254,7 +258,7 @@ class Chooser:
             what = self._fields.region.value.lower()
             raise _CannotRun(f"The {what} cannot be segmented: see Image.") from error
 
-    def _task(self, plane: Plane, model: Model, analysis: Analysis, settings: Settings) -> Task:
+    def _task(self, plane: Plane, model: Model, analysis: Runnable, settings: Settings) -> Task:
         from napari_exactile.run.task.task import Task
 
         try:

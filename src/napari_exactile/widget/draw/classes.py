@@ -15,7 +15,7 @@ from napari_exactile.models.card import CLASS_COLORS, ModelCard
 from napari_exactile.widget.form.remembered import forget, keep, kept
 
 if TYPE_CHECKING:
-    from napari_exactile.network.analysis import Analysis
+    from napari_exactile.network.analysis import Runnable
     from napari_exactile.run.plan.settings import OutputKind
 
 
@@ -91,7 +91,7 @@ class ClassMemory:
             forget(key) if as_given else keep(key, asdict(classes))
 
 
-def label_count(card: ModelCard, analysis: Analysis, output: OutputKind = "auto") -> int:
+def label_count(card: ModelCard, analysis: Runnable, output: OutputKind = "auto") -> int:
     """Return how many classes have a name: the labels, or the channels that are decided each by itself."""
     from napari_exactile.run.task.meaning import decision_of
 

@@ -41,13 +41,13 @@ class DrawnRectangle:
         """Let the person draw: select the layer with its rectangle tool at hand; does nothing in 3D."""
         if self._viewer.dims.ndisplay == 3:
             return
-        if self._layer not in self._viewer.layers:
-            self._make(frame)
-        assert self._layer is not None
-        self._viewer.layers.selection.active = self._layer
-        self._layer.mode = "add_rectangle"
+        layer = self._layer
+        if layer is None or layer not in self._viewer.layers:
+            layer = self._make(frame)
+        self._viewer.layers.selection.active = layer
+        layer.mode = "add_rectangle"
         # In pixels of the image: of a large one, a line of one pixel would not be seen.
-        self._layer.current_edge_width = frame.width(self._viewer, 2.0)
+        layer.current_edge_width = frame.width(self._viewer, 2.0)
 
     def box(self, frame: Frame, shape: tuple[int, ...]) -> Box:
         """Return the pixels under the rectangle's bounding box, as far as they lie in an image of `shape`.
@@ -88,16 +88,17 @@ class DrawnRectangle:
             raise ValueError(f"There is no rectangle: {self._again}")
         raise ValueError(f"Draw a rectangle on the image, in the layer '{self._name}'")
 
-    def _make(self, frame: Frame) -> None:
+    def _make(self, frame: Frame) -> Shapes:
         self.leave()
-        self._layer = Shapes(
+        self._layer = layer = Shapes(
             ndim=2, name=self._name, edge_color=COLOR, face_color="transparent", **frame.as_arguments()
         )
-        self._layer.events.data.connect(self._on_data)
+        layer.events.data.connect(self._on_data)
         for name in PLACED:
-            self._layer.events[name].connect(self._on_placed)
+            layer.events[name].connect(self._on_placed)
         self._viewer.layers.events.removed.connect(self._on_removed)
-        self._viewer.add_layer(self._layer)
+        self._viewer.add_layer(layer)
+        return layer
 
     def _on_data(self, event: Any) -> None:
         # While a shape is being drawn, its data change with every move of the mouse.

@@ -135,17 +135,19 @@ def add_labels(
 
 
 def add_probabilities(
-    viewer: ViewerModel, written: Written, plane: Plane, where: Mapping[str, Any], name: str,
+    viewer: ViewerModel, values: Levels, channel: int, plane: Plane, where: Mapping[str, Any], name: str,
     names: Sequence[str], background: int | None,
 ) -> None:  # fmt: skip
-    """Add one hidden Image layer per class with its probability; the background's says nothing new."""
-    assert written.values is not None
-    count = written.values[0].shape[written.channel]
+    """Add one hidden Image layer per class with its probability; the background's says nothing new.
+
+    The axis `channel` of the values is that of the classes.
+    """
+    count = values[0].shape[channel]
     for i in range(count):
         if i != background or count == 1:
             # Of one channel, the probability is that of yes, the last name.
             title = f"{name}: probability of {names[-1 if count == 1 else i]}"
-            data = layer_data(plane, written.values, {written.channel: i})
+            data = layer_data(plane, values, {channel: i})
             add_values(viewer, data, where, title, visible=False)
 
 

@@ -14,7 +14,8 @@ from napari_exactile.widget.form.form import Note
 
 if TYPE_CHECKING:
     from napari_exactile.models.load import Model
-    from napari_exactile.network.analysis import Analysis
+    from napari_exactile.network.derived import Derived
+    from napari_exactile.network.refused import Refused
 
 WAITS = "The check waits until the run has ended: it would take its time, and change its arithmetic."
 
@@ -28,7 +29,7 @@ class CheckRow(QWidget):
         self.button.setToolTip("Measure the context with NaN pixels, and compare it with the derived one")
         self.button.setAutoDefault(False)
         self.button.clicked.connect(self._start)
-        self._known: tuple[Model, Analysis] | None = None
+        self._known: tuple[Model, Derived | Refused] | None = None
         self._running = self._checking = False
         self._lines: list[str] = []
         self._latest = Latest()
@@ -39,7 +40,7 @@ class CheckRow(QWidget):
         layout.addWidget(self.button, alignment=Qt.AlignmentFlag.AlignVCenter)
         layout.addWidget(self.words, stretch=1)
 
-    def choose(self, known: tuple[Model, Analysis] | None) -> None:
+    def choose(self, known: tuple[Model, Derived | Refused] | None) -> None:
         """Check this model from now on; what was said of another is taken back."""
         if known and self._known and known[1] is self._known[1]:
             return

@@ -26,7 +26,8 @@ from napari_exactile.widget.model.layer_table import LayerTable
 
 if TYPE_CHECKING:
     from napari_exactile.models.load import Model
-    from napari_exactile.network.analysis import Analysis
+    from napari_exactile.network.derived import Derived
+    from napari_exactile.network.refused import Refused
     from napari_exactile.run.words.details import Details
 
 STYLE = """
@@ -51,14 +52,14 @@ class DetailsDialog(QDialog):
         self.copy = QPushButton("Copy")
         self.copy.setToolTip("Put everything on the clipboard as text")
         self.copy.clicked.connect(self._copy)
-        self._known: tuple[Model, Analysis] | None = None
-        self._shown: Analysis | None = None
+        self._known: tuple[Model, Derived | Refused] | None = None
+        self._shown: Derived | Refused | None = None
         self._text = ""
         self._latest = Latest()
         self.destroyed.connect(self._latest.forget)
         self._arrange()
 
-    def choose(self, known: tuple[Model, Analysis] | None) -> None:
+    def choose(self, known: tuple[Model, Derived | Refused] | None) -> None:
         """Show this model with its analysis from now on; None: there is none yet."""
         self._known = known
         self.check.choose(known)
@@ -111,9 +112,11 @@ class DetailsDialog(QDialog):
         self.tabs.setTabVisible(LAYERS, bool(details.rows))
         self.table.fill(HEADINGS, details.rows)
 
-    def _show_classes(self, model: Model, analysis: Analysis) -> None:
+    def _show_classes(self, model: Model, analysis: Derived | Refused) -> None:
+        from napari_exactile.network.derived import Derived
+
         card = model.card
-        count = label_count(card, analysis) if analysis.bound else len(card.classes)
+        count = label_count(card, analysis) if isinstance(analysis, Derived) else len(card.classes)
         has_classes = count > 0 and card.kind != "values"
         self.tabs.setTabVisible(CLASSES, has_classes)
         if has_classes:

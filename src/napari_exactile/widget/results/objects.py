@@ -100,7 +100,9 @@ class ObjectsSection:
         fields.find.text = STOP
         self._say("Finding objects: 0 %")
         self._finding.follow(
-            lambda is_superseded: _steps(finished, options, is_superseded), self._on_step, self._on_error
+            lambda is_superseded: _steps(finished, options, is_superseded),
+            lambda step: self._on_step(finished, step),
+            self._on_error,
         )
 
     @property
@@ -142,36 +144,35 @@ class ObjectsSection:
         self._finding.forget()
         self.fields.find.text = FIND
 
-    def _on_step(self, step: Any) -> None:
+    def _on_step(self, finished: FinishedLayer, step: float | tuple[Any, Objects]) -> None:
         if isinstance(step, float):
             self._say(f"Finding objects: {100 * step:.0f} %")
             return
         self.fields.find.text = FIND
         pixels, self.objects = step
-        self._show(pixels)
-        self.dialog.show_objects(step[1], self.layer.name if self.layer else "")
-        self._say("\n".join(step[1].summary()) or "There are no objects.")
+        layer = self._show(finished, pixels, self.objects)
+        self.dialog.show_objects(self.objects, layer.name)
+        self._say("\n".join(self.objects.summary()) or "There are no objects.")
 
     def _on_error(self, error: Exception) -> None:
         self.fields.find.text = FIND
         self._say(f"No objects: {error or type(error).__name__}", warning=True)
 
-    def _show(self, pixels: Any) -> None:
-        """Put the numbers into the layer over the labels, which is made where there is none."""
-        assert self._finished is not None
-        assert self.objects is not None
-        table = self.objects.table()
+    def _show(self, finished: FinishedLayer, pixels: Any, objects: Objects) -> Labels:
+        """Put the numbers into the layer over the labels, which is made where there is none; return it."""
+        table = objects.table()
         features = {"index": table.pop("id"), **table}
-        if self.layer is not None and self.layer in self._viewer.layers:
-            self.layer.data, self.layer.features = pixels, features
-            return
-        name = f"{self._finished.layer.name}: objects"
-        self.layer = Labels(
-            pixels, name=name, features=features, metadata={MARK: {"objects": self._finished.layer.name}},
-            **self._finished.placement,
+        layer, below = self.layer, finished.layer
+        if layer is not None and layer in self._viewer.layers:
+            layer.data, layer.features = pixels, features
+            return layer
+        self.layer = layer = Labels(
+            pixels, name=f"{below.name}: objects", features=features,
+            metadata={MARK: {"objects": below.name}}, **finished.placement,
         )  # fmt: skip
         with selection_kept(self._viewer):
-            self._viewer.layers.insert(self._viewer.layers.index(self._finished.layer) + 1, self.layer)
+            self._viewer.layers.insert(self._viewer.layers.index(below) + 1, layer)
+        return layer
 
     def _say(self, words: str, warning: bool = False) -> None:
         self.fields.words.say(words, warning)

@@ -167,8 +167,8 @@ class ResultLayers:
         written = self._written
         if written is not None and written.labels is not None and written.values is not None:
             add_probabilities(
-                self._viewer, written, self._plane, self._where, self.name, self.classes.names,
-                self.classes.background,
+                self._viewer, written.values, written.channel, self._plane, self._where, self.name,
+                self.classes.names, self.classes.background,
             )  # fmt: skip
 
     def show_classes(self, memory: ClassMemory, series: Series) -> None:

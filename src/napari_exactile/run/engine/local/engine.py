@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.tiling import Tile
 from napari_exactile.images.normalize.statistics import is_missing
+from napari_exactile.images.normalize.steps import Normalization
+from napari_exactile.network.analysis import require_derived
+from napari_exactile.network.declared import Declared
 from napari_exactile.run.engine.door import Computed, Known, Piece
 from napari_exactile.run.engine.events import Event, TileStarted
 from napari_exactile.run.engine.local.executor import Executor
@@ -22,6 +25,7 @@ from napari_exactile.run.engine.local.missing import missing_in
 from napari_exactile.run.engine.local.numbers import as_numbers
 from napari_exactile.run.engine.local.pieces import Pieces
 from napari_exactile.run.engine.local.seen import Seen
+from napari_exactile.run.engine.local.tile_executor import TileExecutor
 from napari_exactile.run.engine.passes.kept_tensors import KeptTensors
 from napari_exactile.run.engine.passes.measuring import measured
 from napari_exactile.run.engine.passes.pass_records import Statistics
@@ -51,7 +55,7 @@ class LocalEngine:
         self.normalization = self._known.normalization
         self._pieces, self.seen = Pieces(task.plan, task.analysis, task.device), Seen(task.decision)
         self._survey = self._new_survey()
-        self._computing: tuple[Executor, ReadAhead[torch.Tensor]] | None = None
+        self._computing: tuple[TileExecutor, ReadAhead[torch.Tensor]] | None = None
 
     @property
     def prepared(self) -> bool:
@@ -75,7 +79,7 @@ class LocalEngine:
     def survey(self, check: Check = lambda: None) -> Generator[Event, None, None]:
         """Do what is left of the passes over the image; raises TileError where a tile of a pass fails."""
         if not self._survey.complete:
-            yield from self._survey.run(self.executor(), self._pieces, check)
+            yield from self._survey.run(self.exact_executor(), self._pieces, check)
 
     def prepare(self, check: Check = lambda: None) -> Iterator[Event]:
         """Learn all that must be known of the whole image, for those who then use the `executor`."""
@@ -115,12 +119,12 @@ class LocalEngine:
             tile = self.task.plan.tiling.tile(index)
             yield replace(tile, zone=self.task.cut(tile.zone, band.owns))
 
-    def _expect(self, executor: Executor, ahead: ReadAhead[torch.Tensor], zones: Iterable[Box]) -> None:
+    def _expect(self, executor: TileExecutor, ahead: ReadAhead[torch.Tensor], zones: Iterable[Box]) -> None:
         radius, method = self.task.plan.radius, self.task.plan.method
         boxes = (executor.reads(zone, radius, method) for zone in zones)
         ahead.expect(box for box in boxes if box is not None)
 
-    def _piece(self, executor: Executor, owns: Box, check: Check, zone: Box) -> Piece | None:
+    def _piece(self, executor: TileExecutor, owns: Box, check: Check, zone: Box) -> Piece | None:
         """Compute a zone, and return what is owned of it."""
         part = self.task.owned(zone, owns)
         if part is None:
@@ -149,14 +153,23 @@ class LocalEngine:
                 return self.task.decision.without(result, where, self.task.model.card.background or 0)
         return result
 
-    def executor(self) -> Executor:
+    def executor(self) -> TileExecutor:
         """Return what computes the scores of zones of the image; RuntimeError before it is measured."""
+        task = self.task
+        if isinstance(task.analysis, Declared):
+            return TileExecutor(self.source, self._measured, task.model.module, task.analysis, task.device)
+        return self.exact_executor()
+
+    def exact_executor(self) -> Executor:
+        """Return what computes them exactly; raise NotExactError for a network that cannot be exact."""
+        task, analysis = self.task, require_derived(self.task.analysis)
+        return Executor(self.source, self._measured, task.model.module, analysis, task.device, self._survey)
+
+    @property
+    def _measured(self) -> Normalization:
         if self.normalization is None:
             raise RuntimeError("the image's statistics are measured first")
-        task = self.task
-        return Executor(
-            self.source, self.normalization, task.model.module, task.analysis, task.device, self._survey
-        )
+        return self.normalization
 
     def forget(self) -> None:
         """Let go of what was kept between passes over the image; for a plane that is complete."""
@@ -167,4 +180,4 @@ class LocalEngine:
         limit, plan = self.task.settings.scratch_limit, self.task.plan
         memory = scratch_memory() if limit is None else min(limit, scratch_memory())
         kept = KeptTensors(memory, self._known.folder)
-        return Survey(self.task.analysis, plan.schedule, plan.zor, kept, self._known.passes, self._surveyed)
+        return Survey(plan.schedule, plan.zor, kept, self._known.passes, self._surveyed)

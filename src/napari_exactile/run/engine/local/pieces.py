@@ -9,7 +9,8 @@ import torch
 
 from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.tiling import Tile, split_zone
-from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.analysis import Runnable
+from napari_exactile.network.declared import Declared
 from napari_exactile.run.engine import events
 from napari_exactile.run.engine.events import Event, TileError
 from napari_exactile.run.plan.devices import free_memory, is_out_of_memory
@@ -27,7 +28,7 @@ class Pieces:
     It belongs to the thread of the run.
     """
 
-    def __init__(self, plan: Plan, analysis: Analysis, device: torch.device) -> None:
+    def __init__(self, plan: Plan, analysis: Runnable, device: torch.device) -> None:
         self._plan, self._analysis, self._device = plan, analysis, device
         self._largest = plan.zor
 
@@ -70,9 +71,9 @@ class Pieces:
 
     def _what_fits(self) -> str:
         plan = self._plan
-        if not plan.peak_bytes:
+        if isinstance(self._analysis, Declared):
             return f"not enough memory for a tile of {max(plan.tile)} px; a smaller one may fit"
         memory = min(int(free_memory(self._device) * 0.8), plan.peak_bytes // 2)
-        fits = largest_tile(self._analysis, plan.radius, plan.method, memory)
+        fits = largest_tile(self._analysis.bound, plan.radius, plan.method, memory)
         remedy = f"a tile of {fits} px would fit" if fits else "no tile would fit on this device"
         return f"not enough memory for a tile of {max(plan.tile)} px; {remedy}"

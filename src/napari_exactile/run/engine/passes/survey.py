@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.tiling import Tile, Tiling
-from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.cone.bound import BoundGraph
 from napari_exactile.network.cone.cone import Cone
 from napari_exactile.network.cost.passes import Pass, Schedule
+from napari_exactile.network.derived import Derived
+from napari_exactile.network.traced.graph import Graph, Node
 from napari_exactile.network.whole.freeze import Statistic
 from napari_exactile.network.whole.reductions import Partial
 from napari_exactile.run.engine import events
@@ -29,7 +31,9 @@ R = TypeVar("R")
 
 
 class Computing(Protocol):
-    """What computes the parts of a pass on a device; an executor does."""
+    """What computes the parts of a pass on a device; an executor of what can be exact does."""
+
+    analysis: Derived
 
     def cone_of(self, one: Pass, /) -> Cone:
         """Return what computes one pass, with the statistics that are known by then."""
@@ -60,16 +64,13 @@ class Survey:
     """
 
     def __init__(
-        self, analysis: Analysis, schedule: Schedule, zone: tuple[int, ...], kept: KeptTensors,
+        self, schedule: Schedule, zone: tuple[int, ...], kept: KeptTensors,
         known: Sequence[Statistics] = (),
         tell: Callable[[int, Statistics], None] = lambda number, values: None,
     ) -> None:  # fmt: skip
-        self.analysis, self.schedule, self.kept = analysis, schedule, kept
+        self.schedule, self.kept = schedule, kept
         self.values: dict[int, Partial] = {}
-        self._known, self._tell = known, tell
-        shape, factor = analysis.padded_shape, analysis.factor
-        assert factor is not None
-        self._tiles = tuple(Tiling(shape, factor, zone, (0,) * len(shape), padded_shape=shape))
+        self._zone, self._known, self._tell = zone, known, tell
         self._number = 0
         self._gathered: list[dict[int, Partial]] = []
         self._tiles_done = 0
@@ -81,49 +82,53 @@ class Survey:
 
     def run(self, executor: Computing, pieces: InPieces, check: Check) -> Iterator[Event]:
         """Do what is left, telling each tile; what `check` or a tile raises stops it, after whole tiles."""
-        self._recall(check)
+        tiles = self._tiles(executor.analysis)
+        self._recall(executor.analysis.graph, check)
         while not self.complete:
             one = self.schedule.surveys[self._number]
             cone = executor.cone_of(one)
             if not self._tiles_done:
-                self._make_room(one)
+                self._make_room(executor.analysis.bound, one, tiles[0].zone)
             gather = partial(self._gather, executor, cone, one, check)
             with executor.reading_ahead() as ahead:
                 expect = partial(_expect, ahead, cone)
-                for tile in self._tiles[self._tiles_done :]:
-                    yield self._progress()
+                for tile in tiles[self._tiles_done :]:
+                    yield self._progress(len(tiles))
                     check()
-                    upcoming = self._tiles[tile.index + 1 :][:AHEAD]
+                    upcoming = tiles[tile.index + 1 :][:AHEAD]
                     self._gathered += yield from pieces.compute(tile, upcoming, gather, expect)
                     self._tiles_done += 1
             self._finish(one)
 
-    def _recall(self, check: Check) -> None:
+    def _tiles(self, analysis: Derived) -> tuple[Tile, ...]:
+        """Return the tiles of each pass: of the whole image, whatever the region of the labels."""
+        shape = analysis.padded_shape
+        return tuple(Tiling(shape, analysis.factor, self._zone, (0,) * len(shape), padded_shape=shape))
+
+    def _recall(self, graph: Graph, check: Check) -> None:
         """Begin after as many passes of an earlier run as can be built upon."""
         if not self._known:
             return
         given = [one.given for one in self.schedule.passes]
         counts = range(len(self._known), -1, -1)
-        self._number = next(n for n in counts if all(self._is_kept(index, check) for index in given[n]))
+        self._number = next(
+            n for n in counts if all(self._is_kept(graph.nodes[index], check) for index in given[n])
+        )
         for values in self._known[: self._number]:
             self.values |= values
         self.kept.keep_only(given[self._number])
         self._known = ()
 
-    def _is_kept(self, index: int, check: Check) -> bool:
-        node = self.analysis.graph.nodes[index]
-        return self.kept.recall(index, node.shape, node.dtype, check)
+    def _is_kept(self, node: Node, check: Check) -> bool:
+        return self.kept.recall(node.index, node.shape, node.dtype, check)
 
-    def _progress(self) -> Event:
-        return events.Surveying(
-            self._number + 1, len(self.schedule.surveys), self._tiles_done, len(self._tiles)
-        )
+    def _progress(self, tiles: int) -> Event:
+        return events.Surveying(self._number + 1, len(self.schedule.surveys), self._tiles_done, tiles)
 
-    def _make_room(self, one: Pass) -> None:
-        bound = self.analysis.require()
+    def _make_room(self, bound: BoundGraph, one: Pass, first: Box) -> None:
         for index in one.kept:
             node = bound.graph.nodes[index]
-            sides = [bound.part(index, axis, side) for axis, side in enumerate(self._tiles[0].zone)]
+            sides = [bound.part(index, axis, side) for axis, side in enumerate(first)]
             chunk = [len(side) if side else 1 for side in sides]
             self.kept.make(index, node.shape, node.dtype, chunk)
 

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import box_shape, full_box, slices
 from napari_exactile.geometry.tiling import Tile
+from napari_exactile.network.declared import Declared
 from napari_exactile.run.engine.door import Computed, Piece
 from napari_exactile.run.engine.events import Event, TileFinished
 from napari_exactile.run.engine.pipeline import WriteBehind
 from napari_exactile.run.engine.schedule.arrays import Arrays
+from napari_exactile.run.plan.approximate import pixels_read
 from napari_exactile.run.plan.bands import Band, Bands
 from napari_exactile.run.plan.plan import redundancy
 from napari_exactile.run.task.task import Task
@@ -57,7 +59,10 @@ class PlaneResults:
         if not self.bands.overlap:
             return plan.redundancy
         asked = task.settings.region or full_box(plan.tiling.shape)
-        return redundancy(task.analysis, self.bands.computed(task.cut), asked, plan.method, plan.schedule)
+        computed = self.bands.computed(task.cut)
+        if isinstance(task.analysis, Declared):
+            return pixels_read(computed, asked)
+        return redundancy(task.analysis, computed, asked, plan.method, plan.schedule)
 
     @property
     def started(self) -> bool:

@@ -14,7 +14,8 @@ from napari_exactile.images.read.fingerprint import ChangedError, stamp_of
 from napari_exactile.images.sample import checksum_of
 from napari_exactile.images.source import LayeredSource
 from napari_exactile.models.load import Model
-from napari_exactile.network.analysis import Analysis
+from napari_exactile.network.analysis import Runnable
+from napari_exactile.network.declared import Declared
 from napari_exactile.network.traced.forms import in_training, storage, unregistered, weights
 from napari_exactile.network.traced.graph import Graph
 
@@ -35,7 +36,7 @@ class Unchanged:
     Labels of which some are of one version and some of another are those of no pass over any image.
     """
 
-    def __init__(self, source: Any, model: Model, analysis: Analysis) -> None:
+    def __init__(self, source: Any, model: Model, analysis: Runnable) -> None:
         self._source, self._model, self._analysis = source, model, analysis
         self._files: str | None = None
         self._pixels: tuple[int | None, ...] = ()
@@ -93,10 +94,10 @@ def _pixels(source: Any) -> tuple[int | None, ...]:
         return (None,)
 
 
-def _checksums(model: Model, analysis: Analysis) -> list[tuple[str, int]]:
+def _checksums(model: Model, analysis: Runnable) -> list[tuple[str, int]]:
     """Return checksums of what labels depend on: parameters, tensors that outputs need, and the mode."""
     seen, mode = _Seen(), ("training mode", int(in_training(model.module)))
-    if analysis.frozen is None:
+    if isinstance(analysis, Declared):
         named = [(name, tensor) for name, tensor in weights(model.module) if seen.is_new(tensor)]
     else:
         named = list(_needed(model.module, _constants(analysis.frozen.traced), seen))

@@ -21,10 +21,9 @@ from napari_exactile.run.store.images import images_of
 from napari_exactile.run.store.known_planes import Asked, KnownPlane, ReportSays, known_plane
 from napari_exactile.run.store.records import Plane, StoreRecords, TileRecord
 from napari_exactile.run.store.report_file import REPORT, earlier_report
-from napari_exactile.run.task.identity import ALWAYS
+from napari_exactile.run.store.run_record import RunRecord
 from napari_exactile.run.task.task import Task
 
-FORMAT = 3
 JOURNAL = f"{OWN}/journal"
 AGAIN = "it {be} found again, and what was made by anything else {be} computed anew"
 REMEDIES = {
@@ -34,24 +33,11 @@ REMEDIES = {
 }
 
 
-def check_about(store: LabelStore) -> None:
-    """Raise ValueError for what this version cannot continue, or where it is damaged."""
-    about = store.about
-    if about.get("format") != FORMAT:
-        raise ValueError(f"{store.path} was written by another version of napari-exactile")
-    kinds = {"identity": dict, "settings": dict, "zone": list, "kept": list}
-    wrong = [name for name, kind in kinds.items() if not isinstance(about.get(name), kind)]
-    wrong += [name for name in ALWAYS if not wrong and name not in about["identity"]]
-    if wrong:
-        raise damaged_beyond(store.path, RUN, f"it says nothing of {', '.join(wrong)}")
-
-
-def as_begun_in(store: LabelStore, task: Task) -> Task:
+def as_begun_in(store: LabelStore, known: RunRecord, task: Task) -> Task:
     """Return a task by the plan that its store was begun with; ValueError where its zones do not fit."""
-    about = store.about
     try:
-        plan = as_begun(task.plan, task.analysis, task.settings, tuple(about["zone"]), about["kept"])
-        fits = about.get("tiles") in {None, len(plan) * len(task.planes.indices)}
+        plan = as_begun(task.plan, task.analysis, task.settings, known.zone, known.kept)
+        fits = known.tiles in {None, len(plan) * len(task.planes.indices)}
     except Exception as error:  # what is damaged can be wrong in every way
         raise damaged_beyond(store.path, RUN, f"zones cannot be made of it: {error}") from error
     if not fits:

@@ -14,6 +14,7 @@ from typing import Any
 from zlib import crc32
 
 import torch
+from msgspec import UNSET
 
 from napari_exactile.images.normalize.steps import steps_as_json
 from napari_exactile.images.store.journal import read_json, write_json
@@ -30,9 +31,8 @@ from napari_exactile.run.task.origin import origin_of
 from napari_exactile.run.words.report import report_sections
 from napari_exactile.run.words.summary import exactness
 from napari_exactile.stopping import Cancelled, Check
-from napari_exactile.version import __version__
+from napari_exactile.version import REPORT_FORMAT, __version__
 
-FORMAT = 1
 REPORT = f"{OWN}/report.json"
 PADDED_THEN = "begun by an earlier version, which padded every image to multiples of F"
 # Begins the reasons for which a check is worth trying again.
@@ -53,7 +53,7 @@ def report_of(
     report, known = series.report(), known or identity(series.task)
     origin = origin_of(series.task)
     found = {
-        "format": FORMAT,
+        "format": REPORT_FORMAT,
         "complete": series.complete,
         "exact": report.exact,
         "result": exactness(report),
@@ -62,14 +62,14 @@ def report_of(
         "warnings": list(report.warnings),
         "notes": list(report.notes),
         "reference": reference(report.padding),
-        "image": origin["image"]
+        "image": origin.image.as_json()
         | {
             "shape": list(series.task.planes.whole.shape),
             "channels": series.task.planes.whole.channels,
-            "content": known["image content"],
-            "file": known.get("image file"),
+            "content": known.image_content,
+            "file": known.image_file or None,
         },
-        "model": origin["model"] | {"content": known["model"]},
+        "model": origin.model.as_json() | {"content": known.model},
         "tiling": _tiling(series, report),
         "output": _output(series, report),
         "normalization": _normalization(series, known),
@@ -155,8 +155,8 @@ def _normalization(series: Series, known: Identity) -> dict[str, Any]:
     ]
     settings = series.task.settings
     return {
-        "steps": known["normalization"],
-        "ignore": known["value to ignore"],
+        "steps": steps_as_json(known.normalization),
+        "ignore": known.value_to_ignore,
         "together": settings.together,
         "measured": measured,
     }
@@ -194,7 +194,9 @@ def earlier_report(path: Path) -> dict[str, Any]:
     try:
         found = read_json(path / REPORT)
         report_sections(found)
-        is_known = found["format"] == FORMAT and found["dates"]["runs"] + found["tiling"]["tiles_done"] >= 0
+        is_known = (
+            found["format"] == REPORT_FORMAT and found["dates"]["runs"] + found["tiling"]["tiles_done"] >= 0
+        )
     except Exception:  # there is none, or a damaged one, which can be wrong in every way
         return {}
     return found if is_known else {}
@@ -206,8 +208,8 @@ class ReportFile:
     `is_sound` says that the report which is there is as it was written.
     """
 
-    def __init__(self, store: LabelStore, series: Series, is_sound: bool = True) -> None:
-        self._path, self._known = store.path / REPORT, store.about["identity"]
+    def __init__(self, store: LabelStore, series: Series, known: Identity, is_sound: bool = True) -> None:
+        self._path, self._known = store.path / REPORT, known
         self._series, self._journal, self._read = series, store.journal, store.read
         self._records = len(store.journal.records)
         self._earlier, self._is_sound = earlier_report(store.path), is_sound
@@ -251,7 +253,7 @@ class ReportFile:
         report["dates"]["begun"] = before.get("begun", report["dates"]["begun"])
         report["dates"]["runs"] += before.get("runs", 0)
         notes = [*self._earlier.get("notes", ()), *report["notes"]]
-        if "padding" not in self._known:
+        if self._known.padding is UNSET:
             notes.append(PADDED_THEN)
         report["notes"] = list(dict.fromkeys(notes))
         write_json(self._path, report)
@@ -263,9 +265,11 @@ class ReportFile:
 
 
 @contextmanager
-def reported(store: LabelStore, series: Series, is_sound: bool = True) -> Iterator[ReportFile]:
+def reported(
+    store: LabelStore, series: Series, known: Identity, is_sound: bool = True
+) -> Iterator[ReportFile]:
     """Yield what writes the report of a run when this ends, whatever ends it; see `ReportFile`."""
-    file = ReportFile(store, series, is_sound)
+    file = ReportFile(store, series, known, is_sound)
     try:
         yield file
     except BaseException:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import structs
+
 from napari_exactile.images.normalize.statistics import is_missing
 from napari_exactile.images.normalize.steps import (
     Known,
@@ -108,7 +110,7 @@ def known_plane(
     normalization, of = _normalization(plane, records, asked, report)
     # What tiles were made by that do not say it: a report that may be damaged must be confirmed by measuring.
     before = maker(normalization or report.measured.get(plane), passes, surveys)
-    told = {number: replace(one, made_by=one.made_by or before) for number, one in tiles.items()}
+    told = {number: structs.replace(one, made_by=one.made_by or before) for number, one in tiles.items()}
     return KnownPlane(normalization, of, passes, surveys, told)
 
 

@@ -8,6 +8,7 @@ from zlib import crc32
 
 import numpy as np
 
+from napari_exactile.geometry.interval import sides_of
 from napari_exactile.geometry.words import counted, part_of
 from napari_exactile.images.about.opened import Place
 from napari_exactile.images.store.files import CHANGED, OWN, RUN, Fault, be, damaged_beyond
@@ -101,7 +102,7 @@ class StoreReading:
         """Return the same with those tiles only whose zones are on the disk as they were written."""
         lost = set(self.zones).difference(good)
         known = {
-            plane: one.without(n for n, tile in one.tiles.items() if tile.zone in lost)
+            plane: one.without(n for n, tile in one.tiles.items() if tile.zone(plane) in lost)
             for plane, one in self.known.items()
         }
         words = f"{part_of(len(lost), len(self.zones), 'finished zone')} {be(len(lost))} not as written"
@@ -111,7 +112,8 @@ class StoreReading:
     @property
     def zones(self) -> list[Zone]:
         """The zones of all tiles that count."""
-        return [tile.zone for one in self.known.values() for tile in one.tiles.values() if tile.zone]
+        pairs = ((plane, tile) for plane, one in self.known.items() for tile in one.tiles.values())
+        return [zone for plane, tile in pairs if (zone := tile.zone(plane))]
 
 
 def _known(task: Task, records: StoreRecords, report: ReportSays) -> dict[Plane, KnownPlane]:
@@ -127,7 +129,7 @@ def _fitting(task: Task) -> Callable[[Plane, TileRecord], bool]:
     def fits(plane: Plane, one: TileRecord) -> bool:
         if plane not in planes or not 0 <= one.number < len(task.plan):
             return False
-        return place(task.plan.tiling.tile(one.number).zone) == (one.zone and one.zone.box)
+        return sides_of(place(task.plan.tiling.tile(one.number).zone) or ()) == one.box
 
     return fits
 

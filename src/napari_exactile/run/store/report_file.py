@@ -26,6 +26,7 @@ from napari_exactile.run.engine.events import Event
 from napari_exactile.run.engine.local.checked import SpotCheck
 from napari_exactile.run.engine.result import Report
 from napari_exactile.run.engine.schedule.series import Series
+from napari_exactile.run.store.records import Line, Says, SpoiltRecord, WrittenReport
 from napari_exactile.run.task.identity import Identity, identity
 from napari_exactile.run.task.origin import origin_of
 from napari_exactile.run.words.report import report_sections
@@ -244,7 +245,7 @@ class ReportFile:
         """Write the file, and its checksum into the journal; where this run has added nothing, both stay."""
         series = self._series
         if series.spoilt:
-            self._tell({"spoilt": series.spoilt})
+            self._tell(SpoiltRecord(spoilt=series.spoilt))
         if not series.jobs[0].started:
             return
         if self._earlier and not self._has_computed and self.check is None:
@@ -257,11 +258,11 @@ class ReportFile:
             notes.append(PADDED_THEN)
         report["notes"] = list(dict.fromkeys(notes))
         write_json(self._path, report)
-        self._tell({"report": crc32(self._path.read_bytes())})
+        self._tell(WrittenReport(report=crc32(self._path.read_bytes())))
 
-    def _tell(self, record: dict[str, Any]) -> None:
-        seconds = round(self._series.job.seconds, 3)
-        self._journal.append({"plane": self._series.index} | record | {"seconds": seconds})
+    def _tell(self, says: Says) -> None:
+        series = self._series
+        self._journal.append(Line(series.index, says, series.job.seconds).as_json())
 
 
 @contextmanager

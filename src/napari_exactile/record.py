@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self
 
 import msgspec
 
-T = TypeVar("T")
-
 # A number of JSON: one that was written without a point is read without one, so that both can be compared.
 Number = int | float
+Count = Annotated[int, msgspec.Meta(ge=0)]
 # The start and the stop of an interval.
 Side = tuple[int, int]
 MISSING = "Object missing required field "
@@ -31,20 +30,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, content: Any) -> Self:
         """Return the record that somebody has kept; raises ValueError, naming what is wrong in it."""
-        return decoded(content, cls)
+        try:
+            return msgspec.convert(content, cls, str_keys=True)
+        except msgspec.ValidationError as error:
+            raise ValueError(_words(error)) from error
 
     def as_json(self) -> dict[str, Any]:
         """Return what is to be kept."""
         content: dict[str, Any] = as_json(self)
         return content
-
-
-def decoded(content: Any, kind: type[T]) -> T:
-    """Return what JSON has kept as a value of this type; raises ValueError, naming what is wrong in it."""
-    try:
-        return msgspec.convert(content, kind, str_keys=True)
-    except msgspec.ValidationError as error:
-        raise ValueError(_words(error)) from error
 
 
 def as_json(content: Any) -> Any:

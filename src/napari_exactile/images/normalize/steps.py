@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from napari_exactile.geometry.words import counted
-from napari_exactile.record import Number, as_json, decoded
+from napari_exactile.record import Number
 
 if TYPE_CHECKING:  # numpy takes longer to import than all that needs nothing but these names
     from numpy.typing import DTypeLike, NDArray
@@ -303,16 +303,6 @@ def _values(step: Step) -> tuple[PerChannel, ...]:
         case Fill(value):
             return (value,)
     return ()
-
-
-def steps_as_json(steps: Sequence[Step]) -> list[dict[str, Any]]:
-    """Return steps in a form that JSON keeps to the last bit, for `steps_from_json`."""
-    return list(map(as_json, steps))
-
-
-def steps_from_json(entries: Any) -> tuple[Known, ...]:
-    """Return the steps that `steps_as_json` was given; raises ValueError for what are none."""
-    return decoded(entries, tuple[Known, ...])
 
 
 def _column(values: PerChannel, pixels: Pixels) -> Pixels:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from msgspec import structs
 
@@ -19,10 +18,10 @@ from napari_exactile.images.normalize.steps import (
     Percentiles,
     Step,
     ZScore,
-    steps_from_json,
 )
 from napari_exactile.run.engine.passes.pass_records import Statistics
 from napari_exactile.run.store.records import MadeBy, Plane, StoreRecords, TileRecord, made_by
+from napari_exactile.run.words.report_record import ReportRecord
 
 UNKNOWN = -1
 
@@ -51,14 +50,11 @@ class ReportSays:
     sound: bool
 
     @classmethod
-    def of(cls, report: Mapping[str, Any], sound: bool) -> ReportSays:
-        """Return what can be read of it."""
-        try:
-            entries = report["normalization"]["measured"]
-            found = {tuple(e["plane"]): Normalization(steps_from_json(e["steps"])) for e in entries}
-        except Exception:  # a damaged report can be wrong in every way
+    def of(cls, report: ReportRecord | None, sound: bool) -> ReportSays:
+        """Return what it says, if there is one."""
+        if report is None:
             return cls({}, False)
-        return cls(found, sound)
+        return cls({one.plane: Normalization(one.steps) for one in report.normalization.measured}, sound)
 
 
 @dataclass(frozen=True, slots=True)

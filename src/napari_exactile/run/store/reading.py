@@ -21,7 +21,7 @@ from napari_exactile.run.plan.make import as_begun
 from napari_exactile.run.store.images import images_of
 from napari_exactile.run.store.known_planes import Asked, KnownPlane, ReportSays, known_plane
 from napari_exactile.run.store.records import Plane, StoreRecords, TileRecord
-from napari_exactile.run.store.report_file import REPORT, earlier_report
+from napari_exactile.run.store.report_file import REPORT, earlier_record
 from napari_exactile.run.store.run_record import RunRecord
 from napari_exactile.run.task.task import Task
 
@@ -85,8 +85,8 @@ class StoreReading:
         """Read the journal of a store with the report beside it; pixels are not looked at."""
         records = StoreRecords.of(store.journal.records)
         unfit = records.wrong + records.keep_tiles(_fitting(task))
-        report, wrong = earlier_report(store.path), [*_report_fault(store, records, task.tiles)]
-        done = report["tiling"]["tiles_done"] if report else 0
+        report, wrong = earlier_record(store.path), [*_report_fault(store, records, task.tiles)]
+        done = report.tiling.tiles_done if report else 0
         known = _known(task, records, ReportSays.of(report, not wrong and records.report is not None))
         stale = {plane: one.stale for plane, one in known.items()}
         faults = (
@@ -95,7 +95,7 @@ class StoreReading:
             *_stale(sum(map(len, stale.values()))),
         )  # fmt: skip
         known = {plane: one.without(stale[plane]) for plane, one in known.items()}
-        ended = records.ended or (records.report is None and bool(report) and done == records.count)
+        ended = records.ended or (records.report is None and report is not None and done == records.count)
         return cls(records, known, faults, ended)
 
     def standing(self, good: Collection[Zone]) -> StoreReading:
@@ -160,7 +160,7 @@ def _report_fault(store: LabelStore, records: StoreRecords, tiles: int) -> Itera
         wrong = "missing" * (records.report is not None or records.count == tiles)
     else:
         same = records.report in {None, crc32(content)}
-        wrong = ("" if same else CHANGED) if earlier_report(store.path) else "damaged"
+        wrong = ("" if same else CHANGED) if earlier_record(store.path) else "damaged"
     if wrong:
         yield Fault(f"{REPORT} {{be}} {wrong}", "it {be} written anew, but for what only it told")
 

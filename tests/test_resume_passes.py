@@ -17,7 +17,7 @@ import napari_exactile as ex
 from napari_exactile.images.store.journal import Journal
 from napari_exactile.run.engine.events import Event, Surveying, TileFinished
 from napari_exactile.run.engine.local import engine
-from napari_exactile.run.engine.passes.pass_records import known_passes, record_of
+from napari_exactile.run.engine.passes.pass_records import PassRecord, known_passes
 from slow_run import TILE, image, looking_at_all
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -238,8 +238,8 @@ def test_numbers_come_back_to_the_last_bit(tmp_path: Path) -> None:
     """Through the journal and back, values have the bytes and shapes that they had."""
     numbers = torch.tensor(NUMBERS, dtype=torch.float64)
     values = {3: (numbers.reshape(1, 2, 4, 1),), 12: (numbers[2], numbers[7], numbers[:0])}
-    Journal(tmp_path / "journal").append(record_of(0, values))
-    (again,) = known_passes(Journal(tmp_path / "journal").records)
+    Journal(tmp_path / "journal").append(PassRecord.said_of(0, values).as_json())
+    (again,) = known_passes(map(PassRecord.of, Journal(tmp_path / "journal").records))
     assert again.keys() == values.keys()
     for key, one in values.items():
         assert [tensor.shape for tensor in again[key]] == [tensor.shape for tensor in one]
@@ -250,7 +250,7 @@ def test_passes_count_in_order() -> None:
     """Of passes after one that is missing nothing is known; one done again makes those after it void."""
 
     def known(*numbers: tuple[int, float]) -> list[float]:
-        records = [record_of(n, {0: (torch.tensor(v).double(),)}) for n, v in numbers]
+        records = [PassRecord.said_of(n, {0: (torch.tensor(v).double(),)}) for n, v in numbers]
         return [float(values[0][0]) for values in known_passes(records)]
 
     assert known() == []

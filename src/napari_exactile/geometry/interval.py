@@ -62,6 +62,20 @@ class Interval:
 Box = tuple[Interval, ...]
 
 
+def sides_of(box: Box) -> tuple[tuple[int, int], ...]:
+    """Return the start and the stop of every interval of a box, as records have them.
+
+    >>> sides_of((Interval(2, 5),))
+    ((2, 5),)
+    """
+    return tuple((side.start, side.stop) for side in box)
+
+
+def box_of(sides: Iterable[tuple[int, int]]) -> Box:
+    """Return the box that `sides_of` was given; raises ValueError where a side stops before it starts."""
+    return tuple(Interval(*side) for side in sides)
+
+
 def full_box(shape: Iterable[int]) -> Box:
     """Return the box of a whole array of this shape."""
     return tuple(Interval(0, length) for length in shape)

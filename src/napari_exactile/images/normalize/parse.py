@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import inf, isfinite
+
+import msgspec
 
 from napari_exactile.images.normalize.steps import Affine, Clip, Fill, Percentiles, PerChannel, Step, ZScore
 
@@ -64,7 +65,7 @@ def _parsed(words: list[str], text: str) -> tuple[Step, ...]:
 def _joint(step: Step) -> Step:
     if not isinstance(step, ZScore | Percentiles):
         raise ValueError("only what is measured can be joint: z-score, min-max or percentile")
-    return replace(step, joint=True)
+    return msgspec.structs.replace(step, joint=True)
 
 
 def _numbers(text: str) -> PerChannel:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from napari_exactile.geometry.words import counted
+from napari_exactile.record import Number
 
 if TYPE_CHECKING:  # numpy takes longer to import than all that needs nothing but these names
     from numpy.typing import DTypeLike, NDArray
 
     Pixels = NDArray[Any]
 
-PerChannel = tuple[float, ...]
+PerChannel = tuple[Number, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ZScore:
+class _Step(msgspec.Struct, frozen=True, tag_field="step", tag=True):
+    """One step, which JSON keeps under its name."""
+
+
+class ZScore(_Step, frozen=True):
     """Ask for (x - mean) / (standard deviation + eps) of the whole image, per channel or `joint`.
 
     >>> import numpy as np
@@ -29,11 +35,10 @@ class ZScore:
     """
 
     joint: bool = False
-    eps: float = 0.0
+    eps: Number = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Percentiles:
+class Percentiles(_Step, frozen=True):
     """Ask for the range between two percentiles of the whole image to become 0 .. 1; 0 and 100 is min-max.
 
     (x - low) / (high - low + eps), per channel or `joint`; percentiles interpolate as numpy's do.
@@ -46,18 +51,17 @@ class Percentiles:
     'minus 10, by 80'
     """
 
-    low: float = 0.0
-    high: float = 100.0
+    low: Number = 0.0
+    high: Number = 100.0
     joint: bool = False
-    eps: float = 0.0
+    eps: Number = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.low < self.high <= 100:
             raise ValueError(f"percentiles rise from 0 to 100, not from {self.low} to {self.high}")
 
 
-@dataclass(frozen=True, slots=True)
-class Affine:
+class Affine(_Step, frozen=True):
     """(x - mean) / std: one value per channel, or one for all.
 
     >>> import numpy as np
@@ -84,8 +88,7 @@ class Affine:
         return f"minus {_listed(self.mean)}, by {_listed(self.std)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Linear:
+class Linear(_Step, frozen=True):
     """x * gain + offset: one value per channel, or one for all.
 
     >>> import numpy as np
@@ -108,8 +111,7 @@ class Linear:
         return f"times {_listed(self.gain)}, plus {_listed(self.offset)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Clip:
+class Clip(_Step, frozen=True):
     """Values below `low` become `low`, values above `high` become `high`; None is no limit.
 
     >>> import numpy as np
@@ -118,8 +120,8 @@ class Clip:
     array([[0. , 0.5]])
     """
 
-    low: float | None
-    high: float | None
+    low: Number | None
+    high: Number | None
 
     def apply(self, pixels: Pixels) -> Pixels:
         """Change `pixels` in place."""
@@ -133,8 +135,7 @@ class Clip:
         return f"clipped to {self.low} .. {self.high}"
 
 
-@dataclass(frozen=True, slots=True)
-class Binarize:
+class Binarize(_Step, frozen=True):
     """1 above the threshold of the channel, 0 elsewhere.
 
     >>> import numpy as np
@@ -155,8 +156,7 @@ class Binarize:
         return f"1 above {_listed(self.threshold)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(_Step, frozen=True):
     """NaN becomes a value: one per channel, or one for all. `pixels` is how many had it, if known.
 
     >>> import numpy as np
@@ -231,30 +231,6 @@ def _values(step: Step) -> tuple[PerChannel, ...]:
         case Fill(value):
             return (value,)
     return ()
-
-
-def steps_as_json(steps: Sequence[Step]) -> list[dict[str, Any]]:
-    """Return steps in a form that JSON keeps to the last bit, for `steps_from_json`."""
-    return [
-        {"step": type(step).__name__, **{name: _as_json(value) for name, value in asdict(step).items()}}
-        for step in steps
-    ]
-
-
-def steps_from_json(entries: Sequence[dict[str, Any]]) -> tuple[Any, ...]:
-    """Return the steps that `steps_as_json` was given."""
-    kinds = {kind.__name__: kind for kind in get_args(Step)}
-    plain = [{name: _tupled(value) for name, value in entry.items()} for entry in entries]
-    return tuple(kinds[entry.pop("step")](**entry) for entry in plain)
-
-
-def _as_json(value: Any) -> Any:
-    # As it comes back from a file, so that both can be compared.
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _tupled(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _column(values: PerChannel, pixels: Pixels) -> Pixels:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-Record = dict[str, Any]
+# What a line says, or a file of JSON.
+Content = dict[str, Any]
 
 # In every line, the number of lines before it: so that lines are missed.
 NUMBER = "line"
@@ -24,7 +25,7 @@ class Lines:
     of these, none is missed.
     """
 
-    records: tuple[Record, ...] = ()
+    records: tuple[Content, ...] = ()
     unreadable: int = 0
     missing: int = 0
     doubled: int = 0
@@ -60,7 +61,7 @@ class Journal:
             text = self._path.read_bytes()
             os.truncate(self._path, text.rfind(b"\n") + 1)
 
-    def append(self, record: Record) -> None:
+    def append(self, record: Content) -> None:
         """Write one record; it is on the disk when this returns, and not in the file where this raises."""
         line = _line(len(self.records), record)
         with self._path.open("ab", buffering=0) as file:
@@ -86,22 +87,22 @@ def lines_in(path: Path) -> Lines:
     return Lines(tuple(records), unreadable, max(0, missing), doubled, bool(rest))
 
 
-def records_in(path: Path) -> list[Record]:
+def records_in(path: Path) -> list[Content]:
     """Return the records of a journal that another process may be writing; nothing is changed."""
     return list(lines_in(path).records)
 
 
-def write_lines(path: Path, records: Iterable[Record]) -> None:
+def write_lines(path: Path, records: Iterable[Content]) -> None:
     """Write a journal of these records, which appears only when it is complete and on the disk."""
     _write(path, b"".join(_line(number, record) for number, record in enumerate(records)))
 
 
-def _line(number: int, record: Record) -> bytes:
+def _line(number: int, record: Content) -> bytes:
     payload = json.dumps({NUMBER: number} | record, separators=(",", ":")).encode()
     return b"%08x %s\n" % (crc32(payload), payload)
 
 
-def _parsed(line: bytes) -> Record | None:
+def _parsed(line: bytes) -> Content | None:
     checksum, _, payload = line.partition(b" ")
     if checksum != b"%08x" % crc32(payload):
         return None
@@ -130,7 +131,7 @@ def _write(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
-def read_json(path: Path) -> Record:
+def read_json(path: Path) -> Content:
     """Return what `write_json` wrote, a mapping; raises ValueError for a file that is damaged."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
-from napari_exactile.geometry.interval import Box, Interval
+from napari_exactile.geometry.interval import Box
 from napari_exactile.images.pyramid import level_shapes
 
 # Zones share a shard, 2 x 2 or more of them, until it is this large: a slide takes a few thousand files.
@@ -97,8 +96,3 @@ class Zone:
     plane: tuple[int, ...]
     box: Box
     checksum: int
-
-
-def zone_of(plane: Sequence[int], box: Sequence[Sequence[int]], checksum: int) -> Zone:
-    """Return a zone from what JSON made of it."""
-    return Zone(tuple(plane), tuple(Interval(*side) for side in box), checksum)

@@ -9,26 +9,29 @@ labels.ome.zarr/
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from math import lcm
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET, structs
 from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.words import counted
 from napari_exactile.images.store.files import (
-    ABOUT,
     EVERYWHERE,
-    FILES,
     RUN,
+    AboutLine,
     Fault,
+    ImageFacts,
+    StoreFacts,
     about_of,
     be,
     damaged_beyond,
     file_faults,
     files_of,
+    told_in,
     write_again,
 )
 from napari_exactile.images.store.folder import (
@@ -47,7 +50,7 @@ from napari_exactile.images.store.folder import (
     telling_gone,
 )
 from napari_exactile.images.store.image import StoredImage
-from napari_exactile.images.store.journal import Journal, Record, write_json, write_lines
+from napari_exactile.images.store.journal import Content, Journal, write_json, write_lines
 from napari_exactile.images.store.lock import Lock
 from napari_exactile.images.store.recovery import checksum, damage, holds_something, recover
 from napari_exactile.images.store.shards import Zone
@@ -56,8 +59,6 @@ __all__ = [
     "OWN", "LabelStore", "StoreGoneError", "check_room", "clear", "is_complete", "refuse_gone",
     "telling_gone",
 ]  # fmt: skip
-
-IMAGES = "images"
 
 
 class LabelStore:
@@ -79,15 +80,13 @@ class LabelStore:
         try:
             self.journal = Journal(path / OWN / "journal", read_only)
             self.about, wrong = about_of(path, self.journal.records)
-            damaged = dict(file_faults(path, self.about.get(FILES, EVERYWHERE)))
+            self._facts = StoreFacts.in_store(path, self.about)
+            damaged = dict(file_faults(path, self._facts.written))
             self.faults = (*wrong, *damaged.values(), *self._lost_lines())
             if not read_only:
                 self._write_again(bool(wrong), damaged)
-            self.images = (
-                {}
-                if read_only and damaged.keys() - EVERYWHERE.keys()
-                else _images(path, self.about, read_only)
-            )
+            unreadable = read_only and damaged.keys() - EVERYWHERE.keys()
+            self.images = {} if unreadable else _images(path, self._facts.images, read_only)
         except BaseException:
             self.close()
             raise
@@ -96,7 +95,7 @@ class LabelStore:
         if lost := self.journal.found.lost:
             words = f"{counted(lost, 'line')} of {OWN}/journal {be(lost)} damaged or missing"
             yield Fault(words, "what is lost {be} taken from elsewhere, or done again")
-        elif FILES in self.about and not _tells_what(self.journal.records):
+        elif self.tells_of_itself and told_in(self.journal.records) is None:
             yield Fault(
                 f"{OWN}/journal {{be}} empty or missing",
                 "what is lost {be} taken from elsewhere, or done again",
@@ -105,10 +104,10 @@ class LabelStore:
     def _write_again(self, run: bool, damaged: Iterable[str]) -> None:
         if run:
             write_json(self.path / RUN, self.about)
-        if FILES in self.about and not _tells_what(self.journal.records):
-            self.journal.append(_first_line(self.about))
+        if self.tells_of_itself and told_in(self.journal.records) is None:
+            self.journal.append(AboutLine(about=self.about).as_json())
         for name in damaged:
-            write_again(self.path, name, self.about.get(FILES, EVERYWHERE)[name])
+            write_again(self.path, name, self._facts.written[name])
 
     @classmethod
     def create(cls, path: Path, images: Mapping[str, NewImage], about: dict[str, Any]) -> LabelStore:
@@ -124,27 +123,28 @@ class LabelStore:
         try:
             remove_all(path)
             make_images(path, images)
-            whole = about | {IMAGES: _facts(images), FILES: files_of(path)}
+            whole = about | StoreFacts(images=_facts(images), files=files_of(path)).as_json()
             # The last files: without one of them, there is no store yet.
-            write_lines(path / OWN / "journal", [_first_line(whole)])
+            write_lines(path / OWN / "journal", [AboutLine(about=whole).as_json()])
             write_json(path / RUN, whole)
         finally:
             lock.release()
         return cls(path)
 
-    def tell(self, about: Record) -> None:
+    def tell(self, about: Content) -> None:
         """Say of a store of an earlier version what it was made of, in both places, and what its files are.
 
         As much as `create` would have said of it; it must be sound.
         """
-        self.about = about | {IMAGES: self.about[IMAGES], FILES: files_of(self.path)}
-        self.journal.append(_first_line(self.about))
+        self._facts = structs.replace(self._facts, files=files_of(self.path))
+        self.about = about | self._facts.as_json()
+        self.journal.append(AboutLine(about=self.about).as_json())
         write_json(self.path / RUN, self.about)
 
     @property
     def tells_of_itself(self) -> bool:
         """Whether it says what its files are, as those of earlier versions do not."""
-        return FILES in self.about
+        return self._facts.files is not UNSET
 
     @property
     def levels(self) -> tuple[Any, ...]:
@@ -200,27 +200,15 @@ class LabelStore:
         return next(iter(self.images.values()))
 
 
-def _first_line(about: Record) -> Record:
-    return {"plane": [], ABOUT: about, "seconds": 0.0}
-
-
-def _tells_what(records: Sequence[Record]) -> bool:
-    return any(ABOUT in record for record in records)
-
-
-def _facts(images: Mapping[str, NewImage]) -> dict[str, Any]:
-    """Return what must be known of each image to write it."""
+def _facts(images: Mapping[str, NewImage]) -> dict[str, ImageFacts]:
     layouts = {name: image.layout for name, image in images.items()}
-    return {name: {"spatial": len(one.shape), "channel": one.channel} for name, one in layouts.items()}
+    return {name: ImageFacts(spatial=len(one.shape), channel=one.channel) for name, one in layouts.items()}
 
 
-def _images(path: Path, about: Record, read_only: bool) -> dict[str, StoredImage]:
-    if IMAGES not in about:
-        raise ValueError(f"{path} was written by another version of napari-exactile")
-    facts = about[IMAGES]
+def _images(path: Path, facts: Mapping[str, ImageFacts], read_only: bool) -> dict[str, StoredImage]:
     try:
         return {
-            name: StoredImage(folder_of(path, name, facts), **fact, read_only=read_only)
+            name: StoredImage(folder_of(path, name, facts), fact.spatial, fact.channel, read_only)
             for name, fact in facts.items()
         }
     except Exception as error:  # whatever zarr makes of a damaged file

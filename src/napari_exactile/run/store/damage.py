@@ -49,12 +49,13 @@ class Stored:
 
     def damaged(self) -> Iterator[Damage]:
         """Yield the finished zones that are not as they were written."""
-        tiles = [tile for tiles in self.reading.records.tiles.values() for tile in tiles.values()]
-        for number, tile in enumerate(tiles):
+        planes = self.reading.records.tiles.items()
+        tiles = [(plane, tile) for plane, tiles in planes for tile in tiles.values()]
+        for number, (plane, tile) in enumerate(tiles):
             self.check()
             self.on_event(Checking(number, len(tiles), "zones"))
-            if tile.zone and (levels := self.store.wrong_levels(tile.zone)):
-                yield Damage(tile.zone, levels)
+            if (zone := tile.zone(plane)) and (levels := self.store.wrong_levels(zone)):
+                yield Damage(zone, levels)
         self.on_event(Checking(len(tiles), len(tiles), "zones"))
 
     def begun(self) -> tuple[tuple[Fault, ...], tuple[str, ...]]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+
+from msgspec import structs
 
 from napari_exactile.images.normalize.statistics import is_missing
 from napari_exactile.images.normalize.steps import (
@@ -17,10 +18,10 @@ from napari_exactile.images.normalize.steps import (
     Percentiles,
     Step,
     ZScore,
-    steps_from_json,
 )
 from napari_exactile.run.engine.passes.pass_records import Statistics
 from napari_exactile.run.store.records import MadeBy, Plane, StoreRecords, TileRecord, made_by
+from napari_exactile.run.words.report_record import ReportRecord
 
 UNKNOWN = -1
 
@@ -49,14 +50,11 @@ class ReportSays:
     sound: bool
 
     @classmethod
-    def of(cls, report: Mapping[str, Any], sound: bool) -> ReportSays:
-        """Return what can be read of it."""
-        try:
-            entries = report["normalization"]["measured"]
-            found = {tuple(e["plane"]): Normalization(steps_from_json(e["steps"])) for e in entries}
-        except Exception:  # a damaged report can be wrong in every way
+    def of(cls, report: ReportRecord | None, sound: bool) -> ReportSays:
+        """Return what it says, if there is one."""
+        if report is None:
             return cls({}, False)
-        return cls(found, sound)
+        return cls({one.plane: Normalization(one.steps) for one in report.normalization.measured}, sound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,7 @@ def known_plane(
     normalization, of = _normalization(plane, records, asked, report)
     # What tiles were made by that do not say it: a report that may be damaged must be confirmed by measuring.
     before = maker(normalization or report.measured.get(plane), passes, surveys)
-    told = {number: replace(one, made_by=one.made_by or before) for number, one in tiles.items()}
+    told = {number: structs.replace(one, made_by=one.made_by or before) for number, one in tiles.items()}
     return KnownPlane(normalization, of, passes, surveys, told)
 
 

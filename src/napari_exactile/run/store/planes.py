@@ -10,16 +10,15 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from napari_exactile.geometry.interval import Box
-from napari_exactile.images.normalize.steps import Normalization, steps_as_json
+from napari_exactile.geometry.interval import Box, sides_of
+from napari_exactile.images.normalize.steps import Normalization
 from napari_exactile.images.store.image import StoredImage
-from napari_exactile.images.store.journal import Record
 from napari_exactile.images.store.store import OWN, LabelStore
 from napari_exactile.run.engine.door import Known
-from napari_exactile.run.engine.passes.pass_records import Statistics, record_of
+from napari_exactile.run.engine.passes.pass_records import PassRecord, Statistics
 from napari_exactile.run.engine.schedule.arrays import Remembered
 from napari_exactile.run.store.known_planes import UNKNOWN, KnownPlane, maker
-from napari_exactile.run.store.records import Plane, TileRecord
+from napari_exactile.run.store.records import Line, Plane, Says, StepsRecord, TileRecord
 
 KEPT = "kept"
 
@@ -88,7 +87,7 @@ class _StoredPlane:
         self._tiles = dict(known.tiles)
         self._whole = all_done and len({one.made_by for one in self._tiles.values()}) == 1
         if known.normalization is not None and known.of != "journal" and self._tiles:
-            self._append({"steps": steps_as_json(known.normalization.steps)}, seconds)
+            self._append(StepsRecord(steps=known.normalization.steps), seconds)
         self._now = maker(self._normalization, self._passes, self._surveys)
 
     def remembered(self) -> Remembered:
@@ -108,13 +107,13 @@ class _StoredPlane:
     def measured(self, normalization: Normalization, seconds: float) -> None:
         """Keep the statistics, so that the image is not measured again."""
         if self._normalization != normalization:
-            self._append({"steps": steps_as_json(normalization.steps)}, seconds)
+            self._append(StepsRecord(steps=normalization.steps), seconds)
             self._normalization = normalization
             self._now = maker(normalization, self._passes, self._surveys)
 
     def surveyed(self, number: int, values: Statistics, seconds: float) -> None:
         """Keep what a pass over the image has found, so that it is not done again."""
-        self._append(record_of(number, values), seconds)
+        self._append(PassRecord.said_of(number, values), seconds)
         self._passes = (*self._passes[:number], values)
         self._now = maker(self._normalization, self._passes, self._surveys)
 
@@ -130,12 +129,18 @@ class _StoredPlane:
     def finished(self, tile: int, part: Box | None, near_ties: int, seconds: float) -> None:
         """Complete the levels of the zone, and then say so in the journal."""
         zone = self._store.finish(self._plane, part) if part else None
-        record = TileRecord(tile, zone, near_ties, self._now)
-        self._append(record.as_record(), seconds)
+        record = TileRecord(
+            number=tile,
+            box=sides_of(part or ()),
+            crc=zone.checksum if zone else 0,
+            near_ties=near_ties,
+            made_by=self._now,
+        )
+        self._append(record, seconds)
         self._tiles[tile] = record
 
-    def _append(self, record: Record, seconds: float) -> None:
-        self._store.journal.append({"plane": self._plane} | record | {"seconds": round(seconds, 3)})
+    def _append(self, says: Says, seconds: float) -> None:
+        self._store.journal.append(Line(self._plane, says, seconds).as_json())
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from zlib import crc32
 
 import numpy as np
 
+from napari_exactile.geometry.interval import sides_of
 from napari_exactile.geometry.words import counted, part_of
 from napari_exactile.images.about.opened import Place
 from napari_exactile.images.store.files import CHANGED, OWN, RUN, Fault, be, damaged_beyond
@@ -20,11 +21,10 @@ from napari_exactile.run.plan.make import as_begun
 from napari_exactile.run.store.images import images_of
 from napari_exactile.run.store.known_planes import Asked, KnownPlane, ReportSays, known_plane
 from napari_exactile.run.store.records import Plane, StoreRecords, TileRecord
-from napari_exactile.run.store.report_file import REPORT, earlier_report
-from napari_exactile.run.task.identity import ALWAYS
+from napari_exactile.run.store.report_file import REPORT, earlier_record
+from napari_exactile.run.store.run_record import RunRecord
 from napari_exactile.run.task.task import Task
 
-FORMAT = 3
 JOURNAL = f"{OWN}/journal"
 AGAIN = "it {be} found again, and what was made by anything else {be} computed anew"
 REMEDIES = {
@@ -34,24 +34,11 @@ REMEDIES = {
 }
 
 
-def check_about(store: LabelStore) -> None:
-    """Raise ValueError for what this version cannot continue, or where it is damaged."""
-    about = store.about
-    if about.get("format") != FORMAT:
-        raise ValueError(f"{store.path} was written by another version of napari-exactile")
-    kinds = {"identity": dict, "settings": dict, "zone": list, "kept": list}
-    wrong = [name for name, kind in kinds.items() if not isinstance(about.get(name), kind)]
-    wrong += [name for name in ALWAYS if not wrong and name not in about["identity"]]
-    if wrong:
-        raise damaged_beyond(store.path, RUN, f"it says nothing of {', '.join(wrong)}")
-
-
-def as_begun_in(store: LabelStore, task: Task) -> Task:
+def as_begun_in(store: LabelStore, known: RunRecord, task: Task) -> Task:
     """Return a task by the plan that its store was begun with; ValueError where its zones do not fit."""
-    about = store.about
     try:
-        plan = as_begun(task.plan, task.analysis, task.settings, tuple(about["zone"]), about["kept"])
-        fits = about.get("tiles") in {None, len(plan) * len(task.planes.indices)}
+        plan = as_begun(task.plan, task.analysis, task.settings, known.zone, known.kept)
+        fits = known.tiles in {None, len(plan) * len(task.planes.indices)}
     except Exception as error:  # what is damaged can be wrong in every way
         raise damaged_beyond(store.path, RUN, f"zones cannot be made of it: {error}") from error
     if not fits:
@@ -98,8 +85,8 @@ class StoreReading:
         """Read the journal of a store with the report beside it; pixels are not looked at."""
         records = StoreRecords.of(store.journal.records)
         unfit = records.wrong + records.keep_tiles(_fitting(task))
-        report, wrong = earlier_report(store.path), [*_report_fault(store, records, task.tiles)]
-        done = report["tiling"]["tiles_done"] if report else 0
+        report, wrong = earlier_record(store.path), [*_report_fault(store, records, task.tiles)]
+        done = report.tiling.tiles_done if report else 0
         known = _known(task, records, ReportSays.of(report, not wrong and records.report is not None))
         stale = {plane: one.stale for plane, one in known.items()}
         faults = (
@@ -108,14 +95,14 @@ class StoreReading:
             *_stale(sum(map(len, stale.values()))),
         )  # fmt: skip
         known = {plane: one.without(stale[plane]) for plane, one in known.items()}
-        ended = records.ended or (records.report is None and bool(report) and done == records.count)
+        ended = records.ended or (records.report is None and report is not None and done == records.count)
         return cls(records, known, faults, ended)
 
     def standing(self, good: Collection[Zone]) -> StoreReading:
         """Return the same with those tiles only whose zones are on the disk as they were written."""
         lost = set(self.zones).difference(good)
         known = {
-            plane: one.without(n for n, tile in one.tiles.items() if tile.zone in lost)
+            plane: one.without(n for n, tile in one.tiles.items() if tile.zone(plane) in lost)
             for plane, one in self.known.items()
         }
         words = f"{part_of(len(lost), len(self.zones), 'finished zone')} {be(len(lost))} not as written"
@@ -125,7 +112,8 @@ class StoreReading:
     @property
     def zones(self) -> list[Zone]:
         """The zones of all tiles that count."""
-        return [tile.zone for one in self.known.values() for tile in one.tiles.values() if tile.zone]
+        pairs = ((plane, tile) for plane, one in self.known.items() for tile in one.tiles.values())
+        return [zone for plane, tile in pairs if (zone := tile.zone(plane))]
 
 
 def _known(task: Task, records: StoreRecords, report: ReportSays) -> dict[Plane, KnownPlane]:
@@ -141,7 +129,7 @@ def _fitting(task: Task) -> Callable[[Plane, TileRecord], bool]:
     def fits(plane: Plane, one: TileRecord) -> bool:
         if plane not in planes or not 0 <= one.number < len(task.plan):
             return False
-        return place(task.plan.tiling.tile(one.number).zone) == (one.zone and one.zone.box)
+        return sides_of(place(task.plan.tiling.tile(one.number).zone) or ()) == one.box
 
     return fits
 
@@ -172,7 +160,7 @@ def _report_fault(store: LabelStore, records: StoreRecords, tiles: int) -> Itera
         wrong = "missing" * (records.report is not None or records.count == tiles)
     else:
         same = records.report in {None, crc32(content)}
-        wrong = ("" if same else CHANGED) if earlier_report(store.path) else "damaged"
+        wrong = ("" if same else CHANGED) if earlier_record(store.path) else "damaged"
     if wrong:
         yield Fault(f"{REPORT} {{be}} {wrong}", "it {be} written anew, but for what only it told")
 

@@ -6,17 +6,17 @@ Lines have checksums, so that what is wrong with one was wrong when it was writt
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
 
-from napari_exactile.geometry.interval import Interval
-from napari_exactile.images.normalize.steps import Normalization, steps_as_json, steps_from_json
+from napari_exactile.geometry.interval import box_of
+from napari_exactile.images.normalize.steps import Known, Normalization
 from napari_exactile.images.store.files import ABOUT
-from napari_exactile.images.store.journal import Record
 from napari_exactile.images.store.shards import Zone
-from napari_exactile.run.engine.passes.pass_records import Statistics, known_passes, record_of
+from napari_exactile.record import Record, Side, as_json
+from napari_exactile.run.engine.passes.pass_records import PassRecord, Statistics, known_passes
 
 Plane = tuple[int, ...]
 # Checksums of what the image was normalised by, and of what passes over it had found.
@@ -25,41 +25,87 @@ MadeBy = tuple[int, int]
 
 def made_by(normalization: Normalization, passes: Sequence[Statistics]) -> MadeBy:
     """Return what labels depend on beside image, model and settings: tiles of one image must agree in it."""
-    steps = steps_as_json(normalization.steps)
-    return _checksum(steps), _checksum([record_of(number, one) for number, one in enumerate(passes)])
+    found = [PassRecord.said_of(number, one) for number, one in enumerate(passes)]
+    return _checksum(normalization.steps), _checksum(found)
 
 
 def _checksum(content: Any) -> int:
-    return crc32(json.dumps(content).encode())
+    return crc32(json.dumps(as_json(content)).encode())
 
 
-@dataclass(frozen=True, slots=True)
-class TileRecord:
-    """A finished tile: its `zone` in the labels (None: it has none), its near-ties, and what made it.
+class TileRecord(Record, frozen=True, kw_only=True, rename={"number": "tile", "made_by": "by"}):
+    """A finished tile: its box in the labels (none if it has no zone), their checksum, and its near-ties.
 
-    Stores of earlier versions do not say the latter.
+    Stores of earlier versions do not say what made it. Raises ValueError for what is no box.
     """
 
     number: int
-    zone: Zone | None
+    box: tuple[Side, ...]
+    crc: int
     near_ties: int
     made_by: MadeBy | None = None
 
-    @classmethod
-    def of(cls, record: Record) -> TileRecord:
-        """Return what a line says; raises whatever comes of one that is wrong."""
-        box = tuple(Interval(*map(int, side)) for side in record["box"])
-        zone = Zone(_plane(record), box, int(record["crc"])) if box else None
-        made = record.get("by")
-        return cls(int(record["tile"]), zone, int(record["near_ties"]), made and (int(made[0]), int(made[1])))
+    def __post_init__(self) -> None:
+        box_of(self.box)
 
-    def as_record(self) -> Record:
-        """Return the line."""
-        box = [[side.start, side.stop] for side in self.zone.box] if self.zone else []
-        crc = self.zone.checksum if self.zone else 0
-        return {
-            "tile": self.number, "box": box, "crc": crc, "near_ties": self.near_ties, "by": self.made_by,
-        }  # fmt: skip
+    def zone(self, plane: Plane) -> Zone | None:
+        """Return its zone in the labels of its plane; None where it has none."""
+        return Zone(plane, box_of(self.box), self.crc) if self.box else None
+
+
+class StepsRecord(Record, frozen=True, kw_only=True):
+    """What a plane was normalised by."""
+
+    steps: tuple[Known, ...]
+
+
+class SpoiltRecord(Record, frozen=True, kw_only=True):
+    """Why the labels are those of no image."""
+
+    spoilt: str
+
+
+class WrittenReport(Record, frozen=True, kw_only=True):
+    """The checksum of the report that ends a run."""
+
+    report: int
+
+
+Says = TileRecord | StepsRecord | PassRecord | SpoiltRecord | WrittenReport
+# By what a line has that is of this kind.
+KINDS: dict[str, type[Says]] = {
+    "tile": TileRecord, "steps": StepsRecord, "pass": PassRecord, "spoilt": SpoiltRecord,
+    "report": WrittenReport,
+}  # fmt: skip
+
+
+class _Heading(Record, frozen=True, kw_only=True):
+    plane: Plane
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a line of a run says of a plane, and the seconds that the plane has taken by then.
+
+    Of lines of later versions, it may be something that is not known here: None.
+    """
+
+    plane: Plane
+    says: Says | None
+    seconds: float
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Line:
+        """Return what a line of the journal says; raises ValueError for one that is wrong."""
+        heading = _Heading.of(content)
+        kind = next((kind for name, kind in KINDS.items() if name in content), None)
+        return cls(heading.plane, kind.of(content) if kind else None, heading.seconds)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what the journal keeps."""
+        says = self.says.as_json() if self.says else {}
+        return {"plane": list(self.plane)} | says | {"seconds": round(self.seconds, 3)}
 
 
 @dataclass(slots=True)
@@ -81,12 +127,14 @@ class StoreRecords:
     wrong: int = 0
 
     @classmethod
-    def of(cls, records: Sequence[Record]) -> StoreRecords:
+    def of(cls, records: Sequence[Mapping[str, Any]]) -> StoreRecords:
         """Return what these records say."""
         found = cls()
-        for record in records:
+        for content in records:
+            if ABOUT in content:
+                continue
             try:
-                found._take(record)
+                found._take(Line.of(content))
             except Exception:  # a line can be wrong in every way
                 found.wrong += 1
         return found
@@ -105,24 +153,18 @@ class StoreRecords:
         }
         return before - self.count
 
-    def _take(self, record: Record) -> None:
-        if ABOUT in record:
-            return
-        plane, seconds = _plane(record), float(record["seconds"])
-        if "tile" in record:
-            tile = TileRecord.of(record)
-            self.tiles.setdefault(plane, {})[tile.number] = tile
-        elif "steps" in record:
-            self.steps[plane] = Normalization(steps_from_json(record["steps"]))
-        elif "pass" in record:
-            self.passes[plane] = known_passes([record], self.passes.get(plane, ()))
-        elif "spoilt" in record:
-            self.spoilt = str(record["spoilt"])
-        elif "report" in record:
-            self.report = int(record["report"])
-        self.seconds[plane] = seconds
-        self.ended = "report" in record
-
-
-def _plane(record: Record) -> Plane:
-    return tuple(map(int, record["plane"]))
+    def _take(self, line: Line) -> None:
+        plane = line.plane
+        match line.says:
+            case TileRecord() as tile:
+                self.tiles.setdefault(plane, {})[tile.number] = tile
+            case StepsRecord(steps=steps):
+                self.steps[plane] = Normalization(steps)
+            case PassRecord() as one:
+                self.passes[plane] = known_passes([one], self.passes.get(plane, ()))
+            case SpoiltRecord(spoilt=why):
+                self.spoilt = why
+            case WrittenReport(report=checksum):
+                self.report = checksum
+        self.seconds[plane] = line.seconds
+        self.ended = isinstance(line.says, WrittenReport)

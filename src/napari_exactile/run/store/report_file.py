@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from secrets import randbits
@@ -14,8 +12,10 @@ from typing import Any
 from zlib import crc32
 
 import torch
+from msgspec import UNSET
+from msgspec.structs import asdict, replace
 
-from napari_exactile.images.normalize.steps import steps_as_json
+from napari_exactile.geometry.interval import sides_of
 from napari_exactile.images.store.journal import read_json, write_json
 from napari_exactile.images.store.store import OWN, LabelStore
 from napari_exactile.network.derived import AS_IT_IS
@@ -25,14 +25,26 @@ from napari_exactile.run.engine.checked import SpotCheck
 from napari_exactile.run.engine.events import Event
 from napari_exactile.run.engine.result import Report
 from napari_exactile.run.engine.schedule.series import Series
+from napari_exactile.run.store.records import Line, Says, SpoiltRecord, WrittenReport
 from napari_exactile.run.task.identity import Identity, identity
-from napari_exactile.run.task.origin import origin_of
+from napari_exactile.run.task.origin import ImageOrigin, origin_of
 from napari_exactile.run.words.report import report_sections
+from napari_exactile.run.words.report_record import (
+    CheckSection,
+    ComputingSection,
+    DatesSection,
+    ImageSection,
+    MeasuredPlane,
+    ModelSection,
+    NormalizationSection,
+    OutputSection,
+    ReportRecord,
+    TilingSection,
+)
 from napari_exactile.run.words.summary import exactness
 from napari_exactile.stopping import Cancelled, Check
 from napari_exactile.version import __version__
 
-FORMAT = 1
 REPORT = f"{OWN}/report.json"
 PADDED_THEN = "begun by an earlier version, which padded every image to multiples of F"
 # Begins the reasons for which a check is worth trying again.
@@ -50,36 +62,30 @@ def report_of(
     """
     if not series.jobs[0].started:
         raise RuntimeError("there is no report before run()")
-    report, known = series.report(), known or identity(series.task)
-    origin = origin_of(series.task)
-    found = {
-        "format": FORMAT,
-        "complete": series.complete,
-        "exact": report.exact,
-        "result": exactness(report),
-        **({"edited": True} if report.edited else {}),
-        "reason": report.reason,
-        "warnings": list(report.warnings),
-        "notes": list(report.notes),
-        "reference": reference(report.padding),
-        "image": origin["image"]
-        | {
-            "shape": list(series.task.planes.whole.shape),
-            "channels": series.task.planes.whole.channels,
-            "content": known["image content"],
-            "file": known.get("image file"),
-        },
-        "model": origin["model"] | {"content": known["model"]},
-        "tiling": _tiling(series, report),
-        "output": _output(series, report),
-        "normalization": _normalization(series, known),
-        "computing": _computing(series, report),
-        "dates": _dates(series),
-        "versions": _versions(),
-        "spot_check": None if check is None else check_as_json(check),
-    }
-    plain: dict[str, Any] = json.loads(json.dumps(found))  # as it comes back from a file
-    return plain
+    return _report(series, check, known or identity(series.task)).as_json()
+
+
+def _report(series: Series, check: SpotCheck | None, known: Identity) -> ReportRecord:
+    report, origin = series.report(), origin_of(series.task)
+    return ReportRecord(
+        complete=series.complete,
+        exact=report.exact,
+        result=exactness(report),
+        edited=report.edited or UNSET,
+        reason=report.reason,
+        warnings=report.warnings,
+        notes=report.notes,
+        reference=reference(report.padding),
+        image=_image(series, known, origin.image),
+        model=ModelSection(**asdict(origin.model), content=known.model),
+        tiling=_tiling(series, report),
+        output=_output(series, report),
+        normalization=_normalization(series, known),
+        computing=_computing(series, report),
+        dates=_dates(series),
+        versions=_versions(),
+        spot_check=None if check is None else CheckSection.said_of(check),
+    )
 
 
 def reference(padding: Sequence[str]) -> str:
@@ -99,94 +105,90 @@ def _versions() -> dict[str, str]:
     return {"napari-exactile": __version__, **others, "python": platform.python_version()}
 
 
-def check_as_json(check: SpotCheck) -> dict[str, Any]:
-    """Return a check and its sums in a form that fits into JSON."""
-    names = ("agrees", "labels", "differing", "near_ties", "rmse", "largest")
-    windows = [
-        asdict(window) | {"box": [[side.start, side.stop] for side in window.box]} for window in check.windows
-    ]
-    sums = {name: getattr(check, name) for name in names}
-    return {"seed": check.seed, "how": check.how, "reason": check.reason} | sums | {"windows": windows}
+def _image(series: Series, known: Identity, origin: ImageOrigin) -> ImageSection:
+    source = series.task.planes.whole
+    return ImageSection(
+        **asdict(origin),
+        shape=tuple(source.shape),
+        channels=source.channels,
+        content=known.image_content,
+        file=known.image_file or None,
+    )
 
 
-def _tiling(series: Series, report: Report) -> dict[str, Any]:
-    return {
-        "method": report.method,
-        "size_factor": list(report.factor),
-        "padding": list(report.padding),
-        "context": None if report.context is None else [list(sides) for sides in report.context],
-        "radius": list(report.radius),
-        "zone": list(report.zone),
-        "region": series.task.settings.region
-        and [[side.start, side.stop] for side in series.task.settings.region],
-        "planes": len(series.task.planes.sources),
-        "tiles": report.tiles,
-        "tiles_done": report.tiles_done,
-        "passes": report.passes,
-        "redundancy": report.redundancy,
-    }
+def _tiling(series: Series, report: Report) -> TilingSection:
+    region = series.task.settings.region
+    return TilingSection(
+        method=report.method,
+        size_factor=report.factor,
+        padding=report.padding,
+        context=report.context,
+        radius=report.radius,
+        zone=report.zone,
+        region=None if region is None else sides_of(region),
+        planes=len(series.task.planes.sources),
+        tiles=report.tiles,
+        tiles_done=report.tiles_done,
+        passes=report.passes,
+        redundancy=report.redundancy,
+    )
 
 
-def _output(series: Series, report: Report) -> dict[str, Any]:
+def _output(series: Series, report: Report) -> OutputSection:
     decision = series.task.decision
-    return {
-        "kind": decision.kind,
-        "scale": report.gives,
-        "threshold": decision.chosen_threshold,
-        "classes": list(decision.names(series.task.model.card)),
-        "shape": list(report.output_shape),
-        "stride": list(report.stride),
-        "offset": list(report.offset),
-        "near_ties": report.near_ties,
-        "nan_pixels": report.left_out,
-    }
+    return OutputSection(
+        kind=decision.kind,
+        scale=report.gives,
+        threshold=decision.chosen_threshold,
+        classes=tuple(decision.names(series.task.model.card)),
+        shape=report.output_shape,
+        stride=report.stride,
+        offset=report.offset,
+        near_ties=report.near_ties,
+        nan_pixels=report.left_out,
+    )
 
 
-def _normalization(series: Series, known: Identity) -> dict[str, Any]:
-    """Return what was asked for, and what each plane was normalised by, as far as it was measured."""
-    measured = [
-        {
-            "plane": list(plane),
-            "steps": steps_as_json(job.normalization.steps),
-            "words": [step.describe() for step in job.normalization.steps],
-        }
+def _normalization(series: Series, known: Identity) -> NormalizationSection:
+    measured = tuple(
+        MeasuredPlane(
+            plane=tuple(plane),
+            steps=job.normalization.steps,
+            words=tuple(step.describe() for step in job.normalization.steps),
+        )
         for plane, job in zip(series.task.planes.indices, series.jobs, strict=False)
         if job.normalization is not None
-    ]
-    settings = series.task.settings
-    return {
-        "steps": known["normalization"],
-        "ignore": known["value to ignore"],
-        "together": settings.together,
-        "measured": measured,
-    }
+    )
+    return NormalizationSection(
+        steps=known.normalization,
+        ignore=known.value_to_ignore,
+        together=series.task.settings.together,
+        measured=measured,
+    )
 
 
-def _computing(series: Series, report: Report) -> dict[str, Any]:
-    device = series.task.device
-    return {
-        "device": report.device,
-        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
-        "dtype": str(dtype_of(series.task.model.module)).removeprefix("torch."),
+def _computing(series: Series, report: Report) -> ComputingSection:
+    device, is_plane = series.task.device, len(report.shape) - len(series.task.planes.shape) == 2
+    return ComputingSection(
+        device=report.device,
+        device_name=torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+        dtype=str(dtype_of(series.task.model.module)).removeprefix("torch."),
         # What `exact_arithmetic` sets while tiles are computed.
-        "arithmetic": "ieee: TF32, autocast and cuDNN's search for kernels off, cuDNN deterministic",
-        "memory_layout": "channels last"
-        if len(report.shape) - len(series.task.planes.shape) == 2
-        else "torch's",
-        "statistics": "float64",
-        "seconds": report.seconds,
-    }
+        arithmetic="ieee: TF32, autocast and cuDNN's search for kernels off, cuDNN deterministic",
+        memory_layout="channels last" if is_plane else "torch's",
+        statistics="float64",
+        seconds=report.seconds,
+    )
 
 
-def _dates(series: Series) -> dict[str, Any]:
-    """Return when the labels were begun and when the last run ended, in UTC, and how many runs there were."""
+def _dates(series: Series) -> DatesSection:
     begun = min(job.begun for job in series.jobs if job.begun)
     ended = [job.ended for job in series.jobs if job.ended]
-    return {
-        "begun": begun.isoformat(timespec="seconds"),
-        "ended": max(ended).isoformat(timespec="seconds") if ended else None,
-        "runs": 1,
-    }
+    return DatesSection(
+        begun=begun.isoformat(timespec="seconds"),
+        ended=max(ended).isoformat(timespec="seconds") if ended else None,
+        runs=1,
+    )
 
 
 def earlier_report(path: Path) -> dict[str, Any]:
@@ -194,10 +196,15 @@ def earlier_report(path: Path) -> dict[str, Any]:
     try:
         found = read_json(path / REPORT)
         report_sections(found)
-        is_known = found["format"] == FORMAT and found["dates"]["runs"] + found["tiling"]["tiles_done"] >= 0
     except Exception:  # there is none, or a damaged one, which can be wrong in every way
         return {}
-    return found if is_known else {}
+    return found
+
+
+def earlier_record(path: Path) -> ReportRecord | None:
+    """Return the same as a record; None where there is none that can be read."""
+    found = earlier_report(path)
+    return ReportRecord.known(found) if found else None
 
 
 class ReportFile:
@@ -206,11 +213,11 @@ class ReportFile:
     `is_sound` says that the report which is there is as it was written.
     """
 
-    def __init__(self, store: LabelStore, series: Series, is_sound: bool = True) -> None:
-        self._path, self._known = store.path / REPORT, store.about["identity"]
+    def __init__(self, store: LabelStore, series: Series, known: Identity, is_sound: bool = True) -> None:
+        self._path, self._known = store.path / REPORT, known
         self._series, self._journal, self._read = series, store.journal, store.read
         self._records = len(store.journal.records)
-        self._earlier, self._is_sound = earlier_report(store.path), is_sound
+        self._earlier, self._is_sound = earlier_record(store.path), is_sound
         self.check: SpotCheck | None = None
 
     def checking(self, windows: int, check: Check) -> Generator[Event, None, None]:
@@ -231,8 +238,8 @@ class ReportFile:
 
     @property
     def _is_due(self) -> bool:
-        before = self._earlier.get("spot_check")
-        return self._has_computed or before is None or before["reason"].startswith(NOT_DONE)
+        before = self._earlier and self._earlier.spot_check
+        return self._has_computed or before is None or before.reason.startswith(NOT_DONE)
 
     @property
     def _has_computed(self) -> bool:
@@ -242,30 +249,37 @@ class ReportFile:
         """Write the file, and its checksum into the journal; where this run has added nothing, both stay."""
         series = self._series
         if series.spoilt:
-            self._tell({"spoilt": series.spoilt})
+            self._tell(SpoiltRecord(spoilt=series.spoilt))
         if not series.jobs[0].started:
             return
         if self._earlier and not self._has_computed and self.check is None:
             return
-        report, before = report_of(series, self.check, self._known), self._earlier.get("dates", {})
-        report["dates"]["begun"] = before.get("begun", report["dates"]["begun"])
-        report["dates"]["runs"] += before.get("runs", 0)
-        notes = [*self._earlier.get("notes", ()), *report["notes"]]
-        if "padding" not in self._known:
-            notes.append(PADDED_THEN)
-        report["notes"] = list(dict.fromkeys(notes))
-        write_json(self._path, report)
-        self._tell({"report": crc32(self._path.read_bytes())})
+        report = _joined(self._earlier, _report(series, self.check, self._known))
+        if self._known.padding is UNSET:
+            report = replace(report, notes=tuple(dict.fromkeys((*report.notes, PADDED_THEN))))
+        write_json(self._path, report.as_json())
+        self._tell(WrittenReport(report=crc32(self._path.read_bytes())))
 
-    def _tell(self, record: dict[str, Any]) -> None:
-        seconds = round(self._series.job.seconds, 3)
-        self._journal.append({"plane": self._series.index} | record | {"seconds": seconds})
+    def _tell(self, says: Says) -> None:
+        series = self._series
+        self._journal.append(Line(series.index, says, series.job.seconds).as_json())
+
+
+def _joined(before: ReportRecord | None, now: ReportRecord) -> ReportRecord:
+    """Return the report of a run with what counts of earlier ones: when they began, and what they noted."""
+    if before is None:
+        return now
+    runs = now.dates.runs + before.dates.runs
+    dates = DatesSection(begun=before.dates.begun, ended=now.dates.ended, runs=runs)
+    return replace(now, dates=dates, notes=tuple(dict.fromkeys((*before.notes, *now.notes))))
 
 
 @contextmanager
-def reported(store: LabelStore, series: Series, is_sound: bool = True) -> Iterator[ReportFile]:
+def reported(
+    store: LabelStore, series: Series, known: Identity, is_sound: bool = True
+) -> Iterator[ReportFile]:
     """Yield what writes the report of a run when this ends, whatever ends it; see `ReportFile`."""
-    file = ReportFile(store, series, is_sound)
+    file = ReportFile(store, series, known, is_sound)
     try:
         yield file
     except BaseException:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET
+
 from napari_exactile.geometry.interval import round_up
 from napari_exactile.images.about.opened import Place
 from napari_exactile.images.read.underlying import files_under
@@ -17,13 +19,15 @@ from napari_exactile.images.store.store import LabelStore, check_room, clear, is
 from napari_exactile.network.cost.passes import Schedule
 from napari_exactile.network.declared import Declared
 from napari_exactile.run.engine.schedule.series import Series
+from napari_exactile.run.plan.settings_record import SettingsRecord
 from napari_exactile.run.store.images import images_of
 from napari_exactile.run.store.planes import StoredPlanes
-from napari_exactile.run.store.reading import FORMAT, StoreReading, as_begun_in, check_about
+from napari_exactile.run.store.reading import StoreReading, as_begun_in
 from napari_exactile.run.store.records import StoreRecords
 from napari_exactile.run.store.report_file import REPORT, ReportFile, reported
-from napari_exactile.run.task.identity import differing, identity, settings_as_json
-from napari_exactile.run.task.origin import origin_of, without_files
+from napari_exactile.run.store.run_record import RunRecord
+from napari_exactile.run.task.identity import Identity, differing, identity
+from napari_exactile.run.task.origin import Origin, origin_of
 from napari_exactile.run.task.task import Task
 
 
@@ -58,14 +62,14 @@ def stored(task: Task, path: Path, overwrite: bool = False) -> Iterator[StoredSe
     found = None if is_complete(path) else identity(task)
     store = LabelStore(path) if found is None else _created(task, path, found)
     try:
-        check_about(store)
+        known = RunRecord.in_store(path, store.about)
         if found is None:
-            task = _as_then(task, store)
+            task = _as_then(task, known)
             found = identity(task)
-        _refuse_different(store, found)
-        task = as_begun_in(store, task)
+        _refuse_different(store, known.identity, found)
+        task = as_begun_in(store, known, task)
         if not store.tells_of_itself:
-            store.tell(store.about | _of_now(task, store.about))
+            store.tell(store.about | _of_now(task, known))
         reading = StoreReading.of(store, task)
         reading = reading.standing(store.recover(reading.zones))
         kept = StoredPlanes(store, reading.known, reading.records.seconds, len(task.plan))
@@ -74,7 +78,7 @@ def stored(task: Task, path: Path, overwrite: bool = False) -> Iterator[StoredSe
         mended = tuple(fault.mended for fault in reading.faults)
         own = Series(task.noted(mended), kept)
         is_sound = not any(REPORT in fault.what for fault in reading.faults)
-        with telling_gone(path), reported(store, own, is_sound) as report:
+        with telling_gone(path), reported(store, own, known.identity, is_sound) as report:
             yield StoredSeries(own, store, done, report, mended)
         if own.complete:
             own.job.forget()
@@ -83,15 +87,15 @@ def stored(task: Task, path: Path, overwrite: bool = False) -> Iterator[StoredSe
         store.close()
 
 
-def _as_then(task: Task, store: LabelStore) -> Task:
+def _as_then(task: Task, known: RunRecord) -> Task:
     """Return a task as the version that began its store would run it: once, all images were padded."""
-    given, known = task.given, "padding" in store.about["identity"]
+    given, says = task.given, known.identity.padding is not UNSET
     even = tuple(round_up(n, f) for n, f in zip(given.shape, given.factor, strict=True))
-    return task if known or even == given.padded_shape else task.padded()
+    return task if says or even == given.padded_shape else task.padded()
 
 
-def _refuse_different(store: LabelStore, found: dict[str, Any]) -> None:
-    if different := differing(store.about["identity"], found):
+def _refuse_different(store: LabelStore, then: Identity, now: Identity) -> None:
+    if different := differing(then, now):
         raise ValueError(
             f"{store.path} was begun with another {different}: choose another name for the labels, or "
             "begin anew and overwrite it"
@@ -100,31 +104,34 @@ def _refuse_different(store: LabelStore, found: dict[str, Any]) -> None:
         raise ValueError(f"{store.path} cannot be continued: {spoilt}. Begin anew and overwrite it")
 
 
-def _of_now(task: Task, about: dict[str, Any]) -> dict[str, Any]:
+def _of_now(task: Task, known: RunRecord) -> dict[str, Any]:
     """Return what a store of an earlier version says of its run, by a run that is the same.
 
     Files stay those of the first run: this one's image may have come as an array.
     """
-    now, then = origin_of(task), about.get("origin")
-    same = isinstance(then, dict) and without_files(then) == without_files(now)
-    return {"settings": settings_as_json(task.settings), "origin": then if same else now}
+    now = origin_of(task)
+    try:
+        same = Origin.of(known.origin).image.taken_as(now.image)
+    except ValueError:  # what is damaged is said anew
+        same = False
+    settings = SettingsRecord.said_of(task.settings).as_json()
+    return {"settings": settings, "origin": known.origin if same else now.as_json()}
 
 
-def _created(task: Task, path: Path, found: dict[str, Any]) -> LabelStore:
+def _created(task: Task, path: Path, found: Identity) -> LabelStore:
     card = task.model.card
     images = images_of(task, path.name.split(".")[0], task.place or Place.of(task.planes.axes))
     room = max(0, free_bytes(path) - sum(image.layout.nbytes for image in images.values()))
-    about = {
-        "format": FORMAT,
-        "identity": found,
-        "settings": settings_as_json(task.settings),
-        "origin": origin_of(task),
-        "zone": list(task.plan.zor),
-        "kept": sorted(_schedule(task, room).kept),
-        "tiles": task.tiles,
-        "channel names": list(card.class_names(task.decision.channels)) if task.decision.leading else [],
-    }
-    return LabelStore.create(path, images, about)
+    about = RunRecord(
+        identity=found,
+        settings=SettingsRecord.said_of(task.settings).as_json(),
+        origin=origin_of(task).as_json(),
+        zone=tuple(task.plan.zor),
+        kept=tuple(sorted(_schedule(task, room).kept)),
+        tiles=task.tiles,
+        channel_names=tuple(card.class_names(task.decision.channels)) if task.decision.leading else (),
+    )
+    return LabelStore.create(path, images, about.as_json())
 
 
 def _schedule(task: Task, room: int) -> Schedule:

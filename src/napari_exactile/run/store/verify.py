@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from napari_exactile.geometry.words import counted
 from napari_exactile.images.making import Making
 from napari_exactile.images.normalize.steps import Normalization
-from napari_exactile.images.store.files import RUN, Fault, damaged_beyond
+from napari_exactile.images.store.files import Fault
 from napari_exactile.images.store.shards import Zone
 from napari_exactile.images.store.store import LabelStore
 from napari_exactile.models.files.formats import FACTORY
@@ -29,10 +29,11 @@ from napari_exactile.run.plan.devices import pick_device
 from napari_exactile.run.plan.settings import Device, Settings
 from napari_exactile.run.store.damage import Damage, Stored
 from napari_exactile.run.store.known_planes import KnownPlane
-from napari_exactile.run.store.reading import StoreReading, as_begun_in, check_about
+from napari_exactile.run.store.reading import StoreReading, as_begun_in
 from napari_exactile.run.store.records import Plane
-from napari_exactile.run.task.identity import differing, identity, settings_from_json
-from napari_exactile.run.task.reopened import checked_origin, planes_again
+from napari_exactile.run.store.run_record import RunRecord
+from napari_exactile.run.task.identity import differing, identity
+from napari_exactile.run.task.reopened import planes_again
 from napari_exactile.run.task.task import Task
 
 R = TypeVar("R")
@@ -120,10 +121,11 @@ def verify(  # noqa: PLR0913  (what most people need of a check, by name)
     if windows < 1:
         raise ValueError(f"at least one window is compared, not {windows}")
     with closing(LabelStore(Path(store), read_only=True)) as opened:
-        check_about(opened)
-        settings, notes = _settings(opened, device)
+        known = RunRecord.in_store(opened.path, opened.about)
+        settings, notes = _settings(opened.path, known, device)
         check = Control(is_cancelled=cancel).check
-        task = as_begun_in(opened, _task(opened, (image, axes), model, settings, trust_code))
+        named = _task(opened.path, known, (image, axes), model, settings, trust_code)
+        task = as_begun_in(opened, known, named)
         reading = StoreReading.of(opened, task)
         stored = Stored(opened, task, reading, on_event, check)
         chosen = randbits(32) if seed is None else seed
@@ -204,40 +206,36 @@ def _whose(plane: Plane) -> str:
 
 
 def _task(
-    store: LabelStore, named: tuple[Any, str | None], model: ModelLike | None, settings: Settings,
-    trust_code: bool,
+    store: Path, known: RunRecord, named: tuple[Any, str | None], model: ModelLike | None,
+    settings: Settings, trust_code: bool,
 ) -> Task:  # fmt: skip
     """Return the task that the store is of; raise ValueError where this is another one."""
-    origin = checked_origin(store.path, store.about)
-    loaded = _model(store.path, model, origin["model"].get("source"), trust_code)
-    planes = planes_again(store.path, *named, origin["image"], loaded.card)
+    origin = known.origin_in(store)
+    loaded = _model(store, model, origin.model.source, trust_code)
+    planes = planes_again(store, *named, origin.image, loaded.card)
     analysis = analysis_for(loaded, planes.sources[0].shape, settings)
     task = Task.of(planes, loaded, analysis, settings)
-    pair = store.about["identity"], identity(task)
-    if different := differing(*({k: v for k, v in one.items() if k not in FREE} for one in pair)):
+    if different := differing(known.identity, identity(task), FREE):
         raise ValueError(
-            f"{store.path} was made from another {different}: name the image and the model of its run"
+            f"{store} was made from another {different}: name the image and the model of its run"
         )
     return task
 
 
-def _settings(store: LabelStore, wanted: Device | None) -> tuple[Settings, tuple[str, ...]]:
+def _settings(store: Path, known: RunRecord, wanted: Device | None) -> tuple[Settings, tuple[str, ...]]:
     """Return the settings of the run, on the device that is wanted, and what is worth knowing of it.
 
     If none is, it is that of the run, or the CPU where that is not here.
     """
-    then = store.about["identity"]["device"]
-    now, missing = wanted or then, ""
+    then, missing = known.identity.device, ""
+    now: Any = wanted or then
     try:
         here = pick_device(now)
     except ValueError:
         if wanted:
             raise
         now, here, missing = "cpu", pick_device("cpu"), ", which is not here"
-    try:
-        settings = settings_from_json(store.about["settings"], now)
-    except Exception as error:  # what is damaged can be wrong in every way
-        raise damaged_beyond(store.path, RUN, f"its settings cannot be used: {error}") from error
+    settings = known.settings_on(now, store)
     if here.type == then:
         return settings, ()
     words = f"the labels were computed on {then}{missing}, the windows on {here.type}: near-ties may differ"

@@ -2,63 +2,81 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 import torch
+from msgspec import UNSET, UnsetType
 from torch.utils._pytree import tree_map
 
-from napari_exactile.geometry.interval import Interval
+from napari_exactile.geometry.interval import sides_of
 from napari_exactile.images.normalize.parse import steps_of
-from napari_exactile.images.normalize.statistics import is_missing
-from napari_exactile.images.normalize.steps import steps_as_json, steps_from_json
+from napari_exactile.images.normalize.steps import Step
 from napari_exactile.images.read.fingerprint import stamp_of
 from napari_exactile.images.sample import image_hash
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Runnable
 from napari_exactile.network.declared import Declared
 from napari_exactile.network.traced.graph import Graph, Ref
-from napari_exactile.run.plan.settings import Device, Settings
+from napari_exactile.record import Record, Side, spaced
+from napari_exactile.run.plan.settings_record import Ignored, as_ignored
 from napari_exactile.run.task.decision import Decision
 from napari_exactile.run.task.task import Task
 
-Identity = dict[str, Any]
-# What `identity` has said from the beginning: a store that does not say it is damaged.
-ALWAYS = (
-    "image shape", "image content", "model", "decision", "type of probabilities or values", "normalization",
-    "normalization of the planes together", "value to ignore", "method", "tile", "radius", "size factor",
-    "region", "device",
-)  # fmt: skip
+
+class Identity(Record, frozen=True, kw_only=True, rename=spaced):
+    """What labels depend on, by names for people.
+
+    The image is known by its shape, its type and a hash of 32 places, and by times and sizes of its files
+    where they are known; the model by a hash of its operators and weights.
+    """
+
+    image_shape: tuple[int, ...]
+    image_file: str | UnsetType = UNSET
+    image_content: str
+    model: str
+    decision: str
+    type_of_probabilities_or_values: str
+    normalization: tuple[Step, ...]
+    normalization_of_the_planes_together: bool
+    value_to_ignore: Ignored
+    method: str
+    tile: int | Literal["auto"]
+    radius: tuple[int, ...]
+    size_factor: tuple[int, ...]
+    # Unset where all images were padded.
+    padding: tuple[str, ...] | UnsetType = UNSET
+    region: tuple[Side, ...] | None
+    device: str
 
 
 def identity(task: Task) -> Identity:
-    """Return what the labels of a task depend on, by names for people; all values fit into JSON.
+    """Return what the labels of a task depend on.
 
-    The image is known by its shape, its type and a hash of 32 places, which are read, and by times and sizes
-    of its files where they are known; the model by a hash of its operators and weights. Raises ChangedError
-    where a file is no longer what was opened.
+    Some places of the image are read, and all weights. Raises ChangedError where a file is no longer what was
+    opened.
     """
     settings, source = task.settings, task.planes.whole
     chosen = task.model.card.normalization if settings.normalization == "model" else settings.normalization
-    stamped = {"image file": stamp} if (stamp := stamp_of(source)) else {}
-    return {
-        "image shape": [source.channels, *source.shape],
-        **stamped,
-        "image content": image_hash(source),
-        "model": model_hash(task.model, task.given),
-        "decision": _words(task.decision),
-        "type of probabilities or values": _number_type(task),
-        "normalization": steps_as_json(steps_of(chosen)),
-        "normalization of the planes together": settings.together,
-        "value to ignore": _as_json(settings.ignore),
-        "method": settings.method,
-        "tile": settings.tile,
-        "radius": list(task.plan.radius),
-        "size factor": list(task.plan.factor),
-        "padding": list(task.analysis.padding),
-        "region": settings.region and [[side.start, side.stop] for side in settings.region],
-        "device": task.device.type,
-    }
+    return Identity(
+        image_shape=(source.channels, *source.shape),
+        image_file=stamp_of(source) or UNSET,
+        image_content=image_hash(source),
+        model=model_hash(task.model, task.given),
+        decision=_words(task.decision),
+        type_of_probabilities_or_values=_number_type(task),
+        normalization=steps_of(chosen),
+        normalization_of_the_planes_together=settings.together,
+        value_to_ignore=as_ignored(settings.ignore),
+        method=settings.method,
+        tile=settings.tile,
+        radius=tuple(task.plan.radius),
+        size_factor=tuple(task.plan.factor),
+        padding=tuple(task.analysis.padding),
+        region=None if settings.region is None else sides_of(settings.region),
+        device=task.device.type,
+    )
 
 
 def _words(decision: Decision) -> str:
@@ -76,17 +94,16 @@ def _number_type(task: Task) -> str:
     return task.settings.number_type if kept else "none"
 
 
-def differing(old: Identity, new: Identity) -> str:
-    """Return in words what differs; nothing where all is the same.
+def differing(old: Identity, new: Identity, free: Collection[str] = ()) -> str:
+    """Return in words what differs, but for what is `free` to; nothing where all is the same.
 
-    >>> differing({"tile": 512, "model": "a"}, {"tile": 256, "model": "a"})
-    'tile (512, now 256)'
+    What one run did not know, such as the file of an image that came as an array, cannot differ.
     """
-    # What one run did not know, such as the file of an image that came as an array, cannot differ.
-    names = [name for name in old if name in new and old[name] != new[name]]
+    then, now = old.as_json(), new.as_json()
+    names = [name for name in then if name in now and name not in free and then[name] != now[name]]
     if "padding" in names:  # the model's trace has the size of the padded image
         names = [name for name in names if name != "model"]
-    return ", ".join(name + _change(old[name], new[name]) for name in names)
+    return ", ".join(name + _change(then[name], now[name]) for name in names)
 
 
 def _change(old: Any, new: Any) -> str:
@@ -134,42 +151,3 @@ def _operators(graph: Graph) -> list[str]:
         f"{node.op} {node.result} {tree_map(told, node.args)} {tree_map(told, node.kwargs)}\n"
         for node in graph.nodes
     ]
-
-
-def settings_from_json(kept: dict[str, Any], device: Device = "auto") -> Settings:
-    """Return the settings of which `settings_as_json` kept what matters, for this device."""
-    region, steps = kept["region"], kept["normalization"]
-    return Settings(
-        # Before the image's own size was taken, all were padded.
-        **{"padding": "always"}
-        | kept
-        | {
-            "region": region and tuple(Interval(*side) for side in region),
-            "ignore": None if kept["ignore"] is None else float(kept["ignore"]),
-            "normalization": steps if isinstance(steps, str) else steps_from_json(steps),
-            "device": device,
-        }
-    )
-
-
-def _as_json(ignore: float | None) -> float | str | None:
-    return "nan" if is_missing(ignore) else ignore  # JSON has no NaN
-
-
-def settings_as_json(settings: Settings) -> dict[str, Any]:
-    """Return what of the settings another run needs to be the same."""
-    chosen = settings.normalization
-    return {
-        "tile": settings.tile,
-        "radius": settings.radius,
-        "method": settings.method,
-        "region": settings.region and [[side.start, side.stop] for side in settings.region],
-        "normalization": chosen if isinstance(chosen, str) else steps_as_json(chosen),
-        "factor": settings.factor,
-        "threshold": settings.threshold,
-        "probabilities": settings.probabilities,
-        "together": settings.together,
-        "ignore": _as_json(settings.ignore),
-        "output_kind": settings.output_kind,
-        "padding": settings.padding,
-    }

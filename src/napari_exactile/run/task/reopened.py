@@ -7,19 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET
+
 from napari_exactile.images.about.chosen import NoSuchImageError
 from napari_exactile.images.planes import Planes, check_channels, stack_of
 from napari_exactile.images.read.open import as_opened
 from napari_exactile.images.source import LayeredSource, as_array, own_source
-from napari_exactile.images.store.files import RUN, damaged_beyond
 from napari_exactile.images.view import View
 from napari_exactile.models.card import ModelCard
+from napari_exactile.run.task.origin import ImageOrigin, PartOrigin
 
 Part = Sequence[int | None]
 
 
 def planes_again(
-    whose: str | Path, image: Any, axes: str | None, origin: dict[str, Any], card: ModelCard
+    whose: str | Path, image: Any, axes: str | None, origin: ImageOrigin, card: ModelCard
 ) -> Planes:
     """Return the planes that a run had with a model of this `card`, by what `origin_of` said of its image.
 
@@ -29,34 +31,15 @@ def planes_again(
     """
     if own := own_source(image):
         return Planes.single(own)
-    parts = origin.get("arrays") or [{"path": origin.get("path"), "part": ()}]
+    parts = origin.parts
     if image is None and axes is not None:
-        image = _path(whose, parts[0]["path"])
+        image = _path(whose, parts[0].path)
     if image is None:
-        arrays = [_taken(_again(_path(whose, one["path"]), one)[0], one["part"]) for one in parts]
-        axes = origin.get("axes")
+        arrays = [_taken(_again(_path(whose, one.path), one)[0], one.part) for one in parts]
+        axes = origin.axes
     else:
-        arrays, axes = _named(image, axes, parts, origin.get("axes"))
-    return _only(_planes(arrays, axes, card), tuple(origin.get("plane", ())))
-
-
-def checked_origin(store: Path, about: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return what `origin_of` said when a store was begun; raise ValueError where that is damaged."""
-    found = about.get("origin", {"image": {}, "model": {}})
-    try:
-        image, source = found["image"], found["model"].get("source")
-        arrays = image.get("arrays") or ()
-        parts = [part for one in arrays for part in one["part"]]
-        texts = [source, image.get("path"), image.get("axes"), *(one["path"] for one in arrays)]
-        numbers = [*(part for part in parts if part is not None), *image.get("plane", ())]
-        is_sound = all(text is None or isinstance(text, str) for text in texts)
-        is_sound = is_sound and all(isinstance(number, int) for number in numbers)
-    except (KeyError, TypeError, AttributeError):
-        is_sound = False
-    if not is_sound:
-        raise damaged_beyond(store, RUN, "it does not say where image and model came from")
-    origin: dict[str, dict[str, Any]] = found
-    return origin
+        arrays, axes = _named(image, axes, parts, origin.axes)
+    return _only(_planes(arrays, axes, card), origin.plane)
 
 
 def _path(whose: str | Path, path: str | None) -> str:
@@ -67,11 +50,12 @@ def _path(whose: str | Path, path: str | None) -> str:
     return path
 
 
-def _again(image: Any, of_run: dict[str, Any], axes: str | None = None) -> tuple[Any, str | None, str]:
+def _again(image: Any, of_run: PartOrigin, axes: str | None = None) -> tuple[Any, str | None, str]:
     """Open a file as that of the run was: the same one of several images, and what was missing."""
     if not isinstance(image, str | Path):
         return as_opened(image, axes)
-    series, missing = of_run.get("series"), of_run.get("allow_missing", False)
+    series = None if of_run.series is UNSET else of_run.series
+    missing = of_run.allow_missing is True
     try:
         return as_opened(image, axes, series=series, allow_missing=missing)
     except NoSuchImageError:  # the one image may have been written to a file of its own
@@ -79,14 +63,14 @@ def _again(image: Any, of_run: dict[str, Any], axes: str | None = None) -> tuple
 
 
 def _named(
-    image: Any, axes: str | None, of_run: Sequence[dict[str, Any]], known: str | None
+    image: Any, axes: str | None, of_run: Sequence[PartOrigin], known: str | None
 ) -> tuple[list[Any], str | None]:
     """Return the arrays of an image that somebody names, and their axes: what the run took of it, if it fits.
 
     `known` are the axes that the run's had.
     """
     opened, own, _name = _again(image, of_run[0], axes)
-    whole, parts = as_array(opened), [one["part"] for one in of_run]
+    whole, parts = as_array(opened), [one.part for one in of_run]
     if axes is not None or known is None:
         return [whole], own
     if all(len(part) == whole.ndim for part in parts):

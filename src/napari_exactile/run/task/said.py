@@ -3,92 +3,128 @@
 from __future__ import annotations
 
 import copyreg
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from napari_exactile.images.about.opened import Place
+from napari_exactile.images.planes import Planes
 from napari_exactile.models.digest import digest_of
 from napari_exactile.models.files.formats import FACTORY
 from napari_exactile.models.load import Model, load_model
+from napari_exactile.record import Record, spaced
 from napari_exactile.run.plan.analyse import analysis_for
 from napari_exactile.run.plan.make import as_begun
-from napari_exactile.run.plan.settings import Settings
-from napari_exactile.run.task.identity import differing, identity, settings_as_json, settings_from_json
-from napari_exactile.run.task.origin import origin_of
+from napari_exactile.run.plan.settings import Device, Settings
+from napari_exactile.run.plan.settings_record import SettingsRecord
+from napari_exactile.run.task.identity import Identity, differing, identity
+from napari_exactile.run.task.origin import Origin, origin_of
 from napari_exactile.run.task.reopened import planes_again
 from napari_exactile.run.task.task import Task
-
-Said = dict[str, Any]
-FORMAT = 1
-# How a computer may be used, beside what labels depend on.
-FREE = ("device", "memory_limit", "scratch_limit")
+from napari_exactile.version import TASK_FORMAT
 
 
-def said(task: Task) -> Said:
+class Here(Record, frozen=True, kw_only=True):
+    """How a computer may be used, beside what labels depend on."""
+
+    device: Device
+    memory_limit: int | None
+    scratch_limit: int | None
+
+
+class Said(Record, frozen=True, kw_only=True, rename=spaced):
+    """What a task is: image and model by their files, with what these were known by, and the plan.
+
+    The plan is said by its zones and by what is kept between its passes.
+    """
+
+    format: int = TASK_FORMAT
+    origin: Origin
+    identity: Identity
+    model_files: str
+    settings: SettingsRecord
+    here: Here
+    zone: tuple[int, ...]
+    kept: tuple[int, ...]
+    place: Place | None
+    notes: tuple[str, ...]
+
+
+def said(task: Task) -> dict[str, Any]:
     """Return what a task is, in values that fit into JSON: at most 10 kB of it.
 
-    Image and model are named by their files, and known again by their content; the plan by its zones and by
-    what is kept between its passes. Raises ValueError where the image or the model is in no file, and
-    ChangedError where a file is no longer what was opened.
+    Image and model are named by their files, and known again by their content. Raises ValueError where the
+    image or the model is in no file, and ChangedError where a file is no longer what was opened.
     """
-    origin = origin_of(task)
+    origin, settings = origin_of(task), task.settings
     _refuse_without_files(origin)
-    return {
-        "format": FORMAT,
-        "origin": origin,
-        "identity": identity(task),
-        "model files": digest_of(origin["model"]["source"]),
-        "settings": settings_as_json(task.settings),
-        "here": {name: getattr(task.settings, name) for name in FREE},
-        "zone": list(task.plan.zor),
-        "kept": sorted(task.plan.schedule.kept),
-        "place": task.place and asdict(task.place),
-        "notes": list(task.notes),
-    }
+    return Said(
+        origin=origin,
+        identity=identity(task),
+        model_files=digest_of(origin.model.source or ""),
+        settings=SettingsRecord.said_of(settings),
+        here=Here(
+            device=settings.device,
+            memory_limit=settings.memory_limit,
+            scratch_limit=settings.scratch_limit,
+        ),
+        zone=tuple(task.plan.zor),
+        kept=tuple(sorted(task.plan.schedule.kept)),
+        place=task.place,
+        notes=task.notes,
+    ).as_json()
 
 
-def _refuse_without_files(origin: dict[str, dict[str, Any]]) -> None:
+def _refuse_without_files(origin: Origin) -> None:
     """Raise ValueError for what another process could not open; code of people is not run there."""
-    arrays, source = origin["image"]["arrays"], origin["model"]["source"] or ""
+    arrays, source = origin.image.arrays, origin.model.source or ""
     in_files = {
-        "image": bool(arrays) and all(one["path"] for one in arrays),
-        "model": bool(source) and not FACTORY.fullmatch(source),
+        ("image", origin.image.name): bool(arrays) and all(one.path for one in arrays),
+        ("model", origin.model.name): bool(source) and not FACTORY.fullmatch(source),
     }
-    for what, is_in_file in in_files.items():
+    for (what, name), is_in_file in in_files.items():
         if not is_in_file:
-            name = origin[what]["name"]
             raise ValueError(f"the {what} '{name}' is in no file: save it to have it computed elsewhere")
 
 
-def made_again(known: Said) -> Task:
+def made_again(content: dict[str, Any]) -> Task:
     """Return the task that `said` told of, with the same plan.
 
     Raises ValueError where the image or the model is not there any more, or not what it was, saying what
-    differs, and NeedsConsentError for a model that is made by code.
+    differs, or where this is not what `said` gave, and NeedsConsentError for a model that is made by code.
     """
-    _refuse_without_files(known["origin"])  # whoever wrote it could make this program import anything
-    model = load_model(known["origin"]["model"]["source"])
-    if digest_of(model.card.source) != known["model files"]:
+    known = _known(content)
+    _refuse_without_files(known.origin)  # whoever wrote it could make this program import anything
+    model = load_model(known.origin.model.source or "")
+    if digest_of(model.card.source) != known.model_files:
         raise ValueError(f"the files of the model '{model.name}' have been changed meanwhile")
-    settings = _settings(known)
-    planes = planes_again("the task", None, None, known["origin"]["image"], model.card)
-    task = _task(planes, model, settings, known)
-    if different := differing(known["identity"], identity(task)):
+    planes = planes_again("the task", None, None, known.origin.image, model.card)
+    task = _task(planes, model, known)
+    if different := differing(known.identity, identity(task)):
         raise ValueError(f"the task is of another {different}")
     return task
 
 
-def _task(planes: Any, model: Model, settings: Settings, known: Said) -> Task:
+def _known(content: dict[str, Any]) -> Said:
+    if content.get("format") != TASK_FORMAT:
+        raise ValueError("the task was said by another version of napari-exactile")
+    try:
+        return Said.of(content)
+    except ValueError as error:
+        raise ValueError(f"the task is damaged: {error}") from error
+
+
+def _task(planes: Planes, model: Model, known: Said) -> Task:
+    settings, place = _settings(known), known.place
     analysis = analysis_for(model, planes.sources[0].shape, settings)
-    place = known["place"] and Place(*map(tuple, known["place"].values()))
-    planes = replace(planes, pixel_size=place and place.pixel_size)
-    task = Task.of(planes, model, analysis, settings, place, tuple(known["notes"]))
-    zone = tuple(known["zone"])
-    return task.as_begun(as_begun(task.plan, task.analysis, settings, zone, known["kept"]))
+    planes = replace(planes, pixel_size=None if place is None else place.pixel_size)
+    task = Task.of(planes, model, analysis, settings, place, known.notes)
+    return task.as_begun(as_begun(task.plan, task.analysis, settings, known.zone, known.kept))
 
 
 def _settings(known: Said) -> Settings:
-    return settings_from_json(known["settings"] | known["here"], known["here"]["device"])
+    here = known.here
+    settings = known.settings.on(here.device)
+    return replace(settings, memory_limit=here.memory_limit, scratch_limit=here.scratch_limit)
 
 
 def _reduced(task: Task) -> tuple[Any, ...]:

@@ -73,7 +73,7 @@ def integer_image(shape: tuple[int, ...], seed: int) -> Tensor:
 
 def tiled(net: nn.Module, image: Tensor, analysis: Analysis, zone: tuple[int, ...]) -> Tensor:
     """Compute the whole padded output of a float64 network zone by zone with trimmed execution."""
-    graph, shape = analysis.graph, analysis.padded_shape
+    graph, shape = analysis.graph, analysis.frame.taken
     cone = Cone(graph)
     assert analysis.factor is not None
     result = torch.full((1, analysis.classes, *graph.spatial_shape(graph.output)), torch.nan).double()
@@ -109,7 +109,7 @@ def assert_exact(net: nn.Module, shape: tuple[int, ...], zones: tuple[int, ...],
 
 def assert_tiled_equals_whole(net: nn.Module, analysis: Analysis, zone: tuple[int, ...], seed: int) -> None:
     """Zone by zone, trimmed execution gives what one pass over a random image gives, to the last bit."""
-    image = integer_image(analysis.padded_shape, seed)
+    image = integer_image(analysis.frame.taken, seed)
     with torch.no_grad():
         whole = net(image).double()
     assert torch.equal(tiled(net, image, analysis, zone), whole)

@@ -81,7 +81,7 @@ def test_trimmed_equals_whole_to_the_bit(data: st.DataObject) -> None:
     zone = tuple(factor * data.draw(st.integers(1 + n // factor // 3, 48 // factor + 1)) for n in shape)
     analysis = analyse_module(net, 1, shape)
     assert analysis.factor == (factor, factor)
-    image = integer_image(analysis.padded_shape, seed)
+    image = integer_image(analysis.frame.taken, seed)
     with torch.no_grad():
         whole = net(image)
     assert torch.equal(tiled(net, image, analysis, zone), whole)

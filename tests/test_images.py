@@ -14,10 +14,11 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_exactile.geometry.frame import Frame
 from napari_exactile.geometry.interval import Interval, full_box, slices
+from napari_exactile.images.framed import FramedSource
 from napari_exactile.images.normalize import statistics
 from napari_exactile.images.normalize.steps import Affine, Normalization
-from napari_exactile.images.padding import read_padded
 from napari_exactile.images.planes import planes_of, source_of
 from napari_exactile.images.read.open import open_image
 from napari_exactile.images.source import ArraySource
@@ -154,7 +155,7 @@ def test_padded_reads_equal_numpy_pad(data: st.DataObject) -> None:
     for length in padded.shape:
         start = data.draw(st.integers(0, length - 1), "start")
         box.append(Interval(start, data.draw(st.integers(start + 1, length), "stop")))
-    result = read_padded(ArraySource(image), tuple(box))
+    result = FramedSource(ArraySource(image), Frame(shape, padded.shape)).read(tuple(box))
     np.testing.assert_array_equal(result[0], padded[slices(tuple(box))])
 
 
@@ -172,7 +173,7 @@ class Watched:
 def test_padded_reads_read_no_more_than_they_show() -> None:
     """Of a box in the corner of the padding, only the pixels that it mirrors are read."""
     image = Watched(100, 100)
-    read_padded(image, (Interval(90, 112), Interval(0, 5)))
+    FramedSource(image, Frame((100, 100), (112, 100))).read((Interval(90, 112), Interval(0, 5)))
     assert image.boxes == [(Interval(87, 100), Interval(0, 5))]
 
 

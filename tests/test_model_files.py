@@ -16,6 +16,7 @@ from torch import nn
 
 import napari_exactile as ex
 from command_line import assert_refused, call, summary
+from napari_exactile.geometry.frame import AS_IT_IS
 from napari_exactile.geometry.interval import round_up
 from napari_exactile.models.densenet import FCDenseNet
 from napari_exactile.models.files.archive import ModelFileError
@@ -23,7 +24,6 @@ from napari_exactile.models.files.torch_files import load_state
 from napari_exactile.models.load import load_file
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.models.unet import UNet
-from napari_exactile.network.derived import AS_IT_IS
 from zoo.monai_nets import PRESENT
 from zoo.registry import calibrated
 

@@ -47,10 +47,10 @@ def assert_whole_tiles_equal_whole(
     """Every tile, sent through the unchanged network by itself, gives its zone as one pass does."""
     assert analysis.factor is not None
     assert analysis.radius is not None
-    image = integer_image(analysis.padded_shape, seed)
+    image = integer_image(analysis.frame.taken, seed)
     with torch.no_grad():
         whole = net(image)
-        for tile in Tiling(analysis.padded_shape, analysis.factor, zone, analysis.radius):
+        for tile in Tiling(analysis.frame.taken, analysis.factor, zone, analysis.radius):
             alone: Tensor = net(image[(..., *slices(tile.box))])
             assert torch.equal(alone[(..., *slices(tile.zone, tile.box))], whole[(..., *slices(tile.zone))])
 

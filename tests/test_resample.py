@@ -114,7 +114,7 @@ def test_any_ratio_equals_whole_but_for_rounding(data: st.DataObject) -> None:
         assert shape[-1] * ratio < 2
         return
     assert analysis.refusals == ()
-    image = integer_image(analysis.padded_shape, 0)
+    image = integer_image(analysis.frame.taken, 0)
     with torch.no_grad():
         whole = net(image)
     zone = tuple(n * f for n, f in zip(zones, analysis.factor or (), strict=True))
@@ -153,7 +153,7 @@ def test_factors_are_what_they_are_however_they_are_asked_for(
     net = Applied(lambda x, _: F.interpolate(resized(x), x.shape[2:]), nn.Linear(1, 1)).double().eval()
     analysis = analyse_module(net, 1, (37, 61))
     assert analysis.refusals == ()
-    image = integer_image(analysis.padded_shape, 0)
+    image = integer_image(analysis.frame.taken, 0)
     zone = tuple(-(-20 // f) * f for f in analysis.factor or ())
     assert torch.allclose(tiled(net, image, analysis, zone), net(image), rtol=1e-12, atol=1e-12)
 
@@ -198,7 +198,7 @@ def test_huge_images_are_analysed_quickly_and_small() -> None:
     net = ThereAndBack(2, Fraction(3, 2), "bilinear", aligned=True).float().eval()
     start = perf_counter()
     analysis = analyse_module(net, 1, (100_000, 50_000))
-    assert analysis.padded_shape == (100_000, 50_000)
+    assert analysis.frame.taken == (100_000, 50_000)
     assert perf_counter() - start < 5
 
 

@@ -158,7 +158,7 @@ def test_thin_images_are_exact_or_refused(kind: type[nn.Module], shape: tuple[in
     if analysis.refusals:
         assert 1 in (n // 4 or 1 for n in shape)
         return
-    image = integer_image(analysis.padded_shape, 1)
+    image = integer_image(analysis.frame.taken, 1)
     with torch.no_grad():
         assert torch.equal(tiled(net, image, analysis, analysis.factor or ()), net(image))
 

@@ -23,7 +23,7 @@ def test_a_huge_image_is_traced_without_memory() -> None:
     analyse_module(net, 1, (64, 64))
     before = psutil.Process().memory_info().rss
     analysis = analyse_module(net, 1, (100_000, 50_000))
-    assert analysis.padded_shape == (100_000, 50_000)
+    assert analysis.frame.taken == (100_000, 50_000)
     assert psutil.Process().memory_info().rss - before < 50e6
 
 

@@ -24,10 +24,10 @@ from command_line import assert_refused, call
 from integer_nets import integer_image, make_integer
 from napari_exactile.evaluate.errors import TilingErrors
 from napari_exactile.evaluate.words import error_remarks
+from napari_exactile.geometry.frame import AS_IT_IS
 from napari_exactile.geometry.interval import Box, Interval, box_shape, slices
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.network.analysis import analyse_module
-from napari_exactile.network.derived import AS_IT_IS
 from napari_exactile.run.check.spot_check import RESIZED, FinishedLabels, check_windows
 from napari_exactile.run.engine.checked import SpotCheck
 from napari_exactile.run.engine.local.engine import LocalEngine

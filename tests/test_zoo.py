@@ -98,7 +98,7 @@ def test_integers_are_equal_to_the_bit(entry: Entry) -> None:
     net = make_integer(entry.network().double(), seed=1)
     analysis = analyse_module(net, 1, entry.shape)
     assert analysis.factor is not None
-    zone = tuple(round_up(n // 2, f) for n, f in zip(analysis.padded_shape, analysis.factor, strict=True))
+    zone = tuple(round_up(n // 2, f) for n, f in zip(analysis.frame.taken, analysis.factor, strict=True))
     assert_tiled_equals_whole(net, analysis, zone, seed=1)
 
 

@@ -178,7 +178,7 @@ class TilingErrors:
         independent of the rules. Otherwise only what the window depends on inside each tile is computed.
         """
         plan, window = self._task.plan, reference.box
-        region, padded = plan.tiling.region, self.analysis.padded_shape
+        region, padded = plan.tiling.region, self.analysis.frame.taken
         tiling = Tiling(self._engine.source.shape, self.analysis.factor, zone, radius, region, padded)
         compute = self._executor.through_network if unchanged else self._executor.alone
         tiles = {part: tile for tile, part in tiling.parts(window)}

@@ -11,9 +11,10 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import nn
 
+from napari_exactile.geometry.frame import Frame
 from napari_exactile.geometry.grid import OutputGrid
 from napari_exactile.geometry.interval import Box, round_up
-from napari_exactile.network.derived import Derived, padding_of
+from napari_exactile.network.derived import Derived
 from napari_exactile.network.gives import Gives, gives
 from napari_exactile.network.refused import Refused, refuse_nan, refuse_training
 from napari_exactile.network.traced.failures import explained, wrong_axes
@@ -55,15 +56,15 @@ class Declared:
     radius: ClassVar[None] = None
     paper_radius: ClassVar[None] = None
 
-    @property
-    def padded_shape(self) -> tuple[int, ...]:
-        """Return the shape of the image, padded to multiples of the factor."""
-        return tuple(round_up(n, f) for n, f in zip(self.shape, self.factor, strict=True))
+    @cached_property
+    def frame(self) -> Frame:
+        """How the image lies on what is tiled: padded to multiples of the factor."""
+        return Frame.even(self.shape, self.factor)
 
     @property
     def padding(self) -> tuple[str, ...]:
         """Return in words, for each axis, what the image is padded to before it is tiled."""
-        return padding_of(self.shape, self.padded_shape)
+        return self.frame.words
 
     @cached_property
     def grid(self) -> OutputGrid:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
@@ -10,6 +10,7 @@ from typing import ClassVar
 import torch
 
 from napari_exactile.geometry.equations import rounded_radius
+from napari_exactile.geometry.frame import Frame
 from napari_exactile.geometry.grid import OutputGrid
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.network.cone.bound import BoundGraph
@@ -20,8 +21,6 @@ from napari_exactile.network.traced.graph import Graph, Refusal
 from napari_exactile.network.traced.outputs import Output
 from napari_exactile.network.whole.freeze import Frozen, Statistic
 from napari_exactile.network.whole.reductions import Partial
-
-AS_IT_IS = "as it is"
 
 
 @dataclass(frozen=True, eq=False)  # each is itself: what was planned with one is remembered with it
@@ -60,7 +59,7 @@ class Derived:
     @property
     def padding(self) -> tuple[str, ...]:
         """Return in words, for each axis, what the image is padded to before it goes through the network."""
-        return padding_of(self.shape, self.padded_shape)
+        return self.frame.words
 
     @property
     def graph(self) -> Graph:
@@ -103,7 +102,7 @@ class Derived:
         It is at least the margin that the network cuts off, as it cuts it off every tile, and more where a
         network shifts the image and back: see `BoundGraph.margin`.
         """
-        margins = self.bound.grid(self.padded_shape).margins
+        margins = self.bound.grid(self.frame.taken).margins
         axes = zip(self.context, margins, self.factor, strict=True)
         needed = (
             (max(*context, *cut, self.bound.margin(axis)), f) for axis, (context, cut, f) in enumerate(axes)
@@ -115,10 +114,10 @@ class Derived:
         """Eq. 1 of the papers, unrounded, for comparison only: for many networks it is too small."""
         return tuple(self.bound.paper_radius(axis) for axis in range(len(self.shape)))
 
-    @property
-    def padded_shape(self) -> tuple[int, ...]:
-        """Return the shape of the image that the trace stands for: its own, padded where it has to be."""
-        return self.graph.spatial_shape(0)
+    @cached_property
+    def frame(self) -> Frame:
+        """How the image lies on what the trace stands for: as it is, or padded where it has to be."""
+        return Frame(self.shape, self.graph.spatial_shape(0))
 
     @cached_property
     def grid(self) -> OutputGrid:
@@ -182,13 +181,3 @@ class Derived:
             f"paper's Eq. 1    {self.paper_radius}",
             *([] if self.grid.is_of_image else [f"output grid      {self.grid.describe()}"]),
         ]
-
-
-def padding_of(shape: Sequence[int], padded: Sequence[int]) -> tuple[str, ...]:
-    """Return in words, for each axis, what an image of this shape is padded to.
-
-    >>> padding_of((512, 500), (512, 512))
-    ('as it is', 'reflected to 512 px')
-    """
-    pairs = zip(shape, padded, strict=True)
-    return tuple(f"reflected to {m} px" if m > n else AS_IT_IS for n, m in pairs)

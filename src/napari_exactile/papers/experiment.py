@@ -162,7 +162,7 @@ class _Watch:
 
     def _comparison(self, errors: TilingErrors, reference: Scored) -> float:
         """Return the time of a tiling of one tile, comparison included, which is what exceeds one pass."""
-        whole = errors.analysis.padded_shape
+        whole = errors.analysis.frame.taken
         self.start()
         errors.error(reference, whole, (0,) * len(whole), unchanged=True)
         return self._now() - self._started
@@ -200,6 +200,6 @@ def _steps(experiment: Experiment, subject: Subject, chosen: Comparison) -> list
 def _computing(subject: Subject, step: SweepStep) -> float:
     """Return the pixels of all tiles against those of the padded image."""
     analysis = subject.errors.analysis
-    padded = analysis.padded_shape
+    padded = analysis.frame.taken
     tiling = Tiling(analysis.shape, analysis.factor, step.zone, step.radius, padded_shape=padded)
-    return sum(prod(box_shape(tile.box)) for tile in tiling) / prod(analysis.padded_shape)
+    return sum(prod(box_shape(tile.box)) for tile in tiling) / prod(analysis.frame.taken)

@@ -137,7 +137,7 @@ def _way(task: Task, whole_pixels: int) -> tuple[str, str]:
 
 
 def _padded(task: Task) -> tuple[int, ...]:
-    return task.analysis.padded_shape
+    return task.analysis.frame.taken
 
 
 def _context(task: Task) -> tuple[int, ...]:

@@ -127,7 +127,7 @@ def plan_tiles(
     how.refuse(derived, chosen)
     asked = region or full_box(derived.shape)
     region = _with_output(derived, asked)
-    whole = Tiling(derived.shape, factor, factor, chosen, region, derived.padded_shape)
+    whole = Tiling(derived.shape, factor, factor, chosen, region, derived.frame.taken)
     if tile == "auto":
         zone = _automatic_zone(derived, whole, how, memory, SPEEDS[device])
     else:
@@ -198,7 +198,7 @@ def redundancy(analysis: Derived, tiling: Tiling, region: Box, method: Method, s
         return method.work(analysis.bound, tiling) / whole
     # What operators must know of the image is gathered from all of it, whatever the region.
     axes = range(len(tiling.shape))
-    seen = analysis.padded_shape
+    seen = analysis.frame.taken
     everywhere = Tiling(seen, tiling.factor, tiling.zone, (0,) * len(axes), padded_shape=seen)
     work, spans = analysis.passes.work_of, [everywhere.spans(axis) for axis in axes]
     surveys = sum(work(one, spans) for one in schedule.surveys)

@@ -15,10 +15,10 @@ import torch
 from msgspec import UNSET
 from msgspec.structs import asdict, replace
 
+from napari_exactile.geometry.frame import AS_IT_IS
 from napari_exactile.geometry.interval import sides_of
 from napari_exactile.images.store.journal import read_json, write_json
 from napari_exactile.images.store.store import OWN, LabelStore
-from napari_exactile.network.derived import AS_IT_IS
 from napari_exactile.network.traced.trace import dtype_of
 from napari_exactile.run.check.spot_check import check_of_run
 from napari_exactile.run.engine.checked import SpotCheck

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from napari_exactile.geometry.interval import round_up
+from napari_exactile.geometry.frame import Frame
 from napari_exactile.images.about.opened import Place
 from napari_exactile.images.read.underlying import files_under
 from napari_exactile.images.store.folder import free_bytes
@@ -90,8 +90,8 @@ def stored(task: Task, path: Path, overwrite: bool = False) -> Iterator[StoredSe
 def _as_then(task: Task, known: RunRecord) -> Task:
     """Return a task as the version that began its store would run it: once, all images were padded."""
     given, says = task.given, known.identity.padding is not UNSET
-    even = tuple(round_up(n, f) for n, f in zip(given.shape, given.factor, strict=True))
-    return task if says or even == given.padded_shape else task.padded()
+    even = Frame.even(given.shape, given.factor)
+    return task if says or even == given.frame else task.padded()
 
 
 def _refuse_different(store: LabelStore, then: Identity, now: Identity) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from napari_exactile.geometry.equations import rounded_radius
+from napari_exactile.geometry.frame import AS_IT_IS
 from napari_exactile.geometry.grid import in_words
 from napari_exactile.geometry.words import counted, lengths, part_of, times
-from napari_exactile.network.derived import AS_IT_IS, Derived
+from napari_exactile.network.derived import Derived
 from napari_exactile.run.engine.result import Report
 
 

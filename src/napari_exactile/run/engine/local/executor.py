@@ -88,7 +88,7 @@ class Executor(TileExecutor):
 
     @cached_property
     def _work_per_pixel(self) -> float:
-        return work_whole(self.analysis.bound) / prod(self.analysis.padded_shape)
+        return work_whole(self.analysis.bound) / prod(self.analysis.frame.taken)
 
     @cached_property
     def _cone(self) -> Cone:

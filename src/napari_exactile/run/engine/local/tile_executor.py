@@ -14,8 +14,8 @@ from torch.func import functional_call
 
 from napari_exactile.geometry.interval import Box, full_box, moved, slices
 from napari_exactile.geometry.tiling import tile_around
+from napari_exactile.images.framed import FramedSource
 from napari_exactile.images.normalize.steps import Normalization
-from napari_exactile.images.padding import read_padded
 from napari_exactile.images.source import ImageSource
 from napari_exactile.network.analysis import Runnable
 from napari_exactile.network.declared import Declared
@@ -43,7 +43,8 @@ class TileExecutor:
         device: torch.device,
     ) -> None:  # fmt: skip
         self.analysis = analysis
-        self._source, self._normalization = source, normalization
+        self._source = FramedSource(source, analysis.frame)
+        self._normalization = normalization
         self._module, self._device = module, device
         self._dtype = dtype_of(module)
         self._take: Callable[[Box], torch.Tensor] = self.read
@@ -87,12 +88,12 @@ class TileExecutor:
 
         The image is padded along the axes where the analysis says so.
         """
-        padded, part = full_box(self.analysis.padded_shape), full_box(self.analysis.grid.shape)
+        padded, part = full_box(self.analysis.frame.taken), full_box(self.analysis.grid.shape)
         return self.through_network(padded, part, lambda: None)
 
     def tile(self, zone: Box, radius: tuple[int, ...]) -> Box:
         """Return the tile around a zone: with its radius, on multiples of F."""
-        return tuple(map(tile_around, zone, self.analysis.factor, radius, self.analysis.padded_shape))
+        return tuple(map(tile_around, zone, self.analysis.factor, radius, self.analysis.frame.taken))
 
     def through_network(
         self, tile: Box, part: Box, check: Check, *, resizing: AbstractContextManager[None] | None = None
@@ -135,7 +136,7 @@ class TileExecutor:
     def read(self, box: Box) -> torch.Tensor:
         """Return the normalised pixels of a box of the padded image, (1, channels, *box), in main memory."""
         dtype = np.float64 if self._dtype == torch.float64 else np.float32
-        pixels = read_padded(self._source, box)
+        pixels = self._source.read(box)
         block = self._normalization.apply(pixels, dtype)
         image = laid_out(torch.from_numpy(block)[None].to(self._dtype))
         if pixels.dtype.kind == "f" or self._dtype == torch.float16:
@@ -145,7 +146,7 @@ class TileExecutor:
     def _refuse_endless(self, image: torch.Tensor) -> None:
         """Raise ValueError for pixels that the network's type cannot hold once they are normalised."""
         if not image.isfinite().all():
-            name, kind = getattr(self._source, "name", "image"), str(self._dtype).removeprefix("torch.")
+            name, kind = self._source.name, str(self._dtype).removeprefix("torch.")
             raise ValueError(
                 f"'{name}' has pixels that are no finite numbers in {kind} once they are normalised: choose "
                 "another normalisation, or clip them (normalisation: clip LOW HIGH; z-score)"

@@ -102,7 +102,7 @@ class Survey:
 
     def _tiles(self, analysis: Derived) -> tuple[Tile, ...]:
         """Return the tiles of each pass: of the whole image, whatever the region of the labels."""
-        shape = analysis.padded_shape
+        shape = analysis.frame.taken
         return tuple(Tiling(shape, analysis.factor, self._zone, (0,) * len(shape), padded_shape=shape))
 
     def _recall(self, graph: Graph, check: Check) -> None:

@@ -123,7 +123,7 @@ def print_cancel(words: str, dock: ExactileDock, operators: list[float]) -> None
     for delay in DELAYS:
         dock.start()
         run: Any = dock.run
-        loop_until(lambda run=run: run._current >= 0, 5)
+        loop_until(lambda run=run: run._tiles._current is not None, 5)
         wait(delay)
         start = time.perf_counter()
         dock.footer.cancel.click()

@@ -65,7 +65,7 @@ def segment(viewer: Any, dock: ExactileDock, tiles: int) -> None:
     timer.start(TICK_MS)
     memory, start = Memory(), time.perf_counter()
     dock.start()
-    loop_until(lambda: bool(dock.run.series.done) and dock.run.layer is not None)
+    loop_until(lambda: dock.run.layer is not None and bool(dock.run.series.done))
     print(f"first labels            {time.perf_counter() - start:7.1f} s after Run")
     ticks.clear()
     while dock.run.series.done < tiles and dock.running:

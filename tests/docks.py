@@ -115,5 +115,5 @@ def begin(qtbot: QtBot, dock: ExactileDock, brake: Brake, tiles: int = 1) -> Sho
     run = dock.run
     assert run is not None
     brake.let(tiles)
-    qtbot.waitUntil(lambda: len(run.job.done) == tiles and run.layer is not None, timeout=WAIT)
+    qtbot.waitUntil(lambda: run.layer is not None and len(run.job.done) == tiles, timeout=WAIT)
     return run

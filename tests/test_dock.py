@@ -20,7 +20,7 @@ from docks import WAIT, Brake, begin, finish, lively_model
 from napari_exactile.geometry.interval import slices
 from napari_exactile.geometry.tiling import Tile
 from napari_exactile.images.store.tiff import open_tiff
-from napari_exactile.widget.choose.planner import Planner
+from napari_exactile.widget.choose.known import KnownModels
 from napari_exactile.widget.dock import ExactileDock
 
 
@@ -300,14 +300,14 @@ def test_closing_the_viewer_during_an_analysis_ends_cleanly(
     """Closing the window while a model is analysed starts no work, and the late answer reaches nobody."""
     viewer, dock = opened(show=True)
     brake, started = threading.Event(), []
-    original = Planner._analyse
+    original = KnownModels._analyse
 
-    def braked(planner: Planner, name: str, shape: tuple[int, ...]) -> Any:
+    def braked(models: KnownModels, name: str, shape: tuple[int, ...]) -> Any:
         started.append(name)
         brake.wait(WAIT / 1000)
-        return original(planner, name, shape)
+        return original(models, name, shape)
 
-    monkeypatch.setattr(Planner, "_analyse", braked)
+    monkeypatch.setattr(KnownModels, "_analyse", braked)
     dock.add_model(lively_model("another"))
     qtbot.waitUntil(lambda: bool(started), timeout=WAIT)
     viewer.close()

@@ -26,8 +26,10 @@ from napari_exactile.run.check import checks
 from napari_exactile.run.words import card as about
 from napari_exactile.run.words.details import details_of
 from napari_exactile.widget.dock import ExactileDock
-from napari_exactile.widget.draw.classes import Classes, ClassMemory, label_count
+from napari_exactile.widget.draw.class_colors import class_colors
+from napari_exactile.widget.draw.classes import Classes, label_count
 from napari_exactile.widget.form import remembered
+from napari_exactile.widget.model.class_memory import ClassMemory
 from napari_exactile.widget.model.details import CLASSES, LAYERS
 from test_approximate import Attentive
 
@@ -262,15 +264,15 @@ def test_channels_that_are_decided_each_by_itself_have_names(model: ex.Model) ->
     assert label_count(card, ex.analyse(model, (64, 64))) == 3
     channel = Classes.of(card, 3).of_channel(1)
     assert channel.names == ("not b", "b")
-    assert np.array_equal(channel.colormap.color_dict[1], [0, 1, 0, 1])
-    assert channel.colormap.color_dict[0][3] == 0
+    assert np.array_equal(class_colors(*channel.values).color_dict[1], [0, 1, 0, 1])
+    assert class_colors(*channel.values).color_dict[0][3] == 0
 
 
 def test_colours_of_the_card_are_used(model: ex.Model) -> None:
     """Colours that a model brings are those of its labels; without them each class has one of its own."""
     colors = ("#000000", "#FF0000", "#00FF00")
     brought = Classes.of(replace(model.card, colors=colors, background=None), 3)
-    assert np.array_equal(brought.colormap.color_dict[1], [1, 0, 0, 1])
+    assert np.array_equal(class_colors(*brought.values).color_dict[1], [1, 0, 0, 1])
     assert len(set(Classes.of(model.card, 6).colors)) == 6
 
 

@@ -126,7 +126,7 @@ def test_what_no_event_tells_of_is_found_when_it_matters(opened: Open, qtbot: Qt
     layer = finish(qtbot, dock)
     layer.data[10:20, 10:20] ^= 1
     dock.save(tmp_path / "out.ome.tif")
-    qtbot.waitUntil(lambda: dock.run.saved, timeout=WAIT)
+    qtbot.waitUntil(lambda: dock.run.status.saved, timeout=WAIT)
     assert words(dock) == f"Done, {EDITED} - saved"
     with tifffile.TiffFile(tmp_path / "out.ome.tif") as file:
         assert EDITED in file.ome_metadata
@@ -215,7 +215,7 @@ def test_a_window_that_is_closed_hears_nothing(
     held.set()
     WorkerBase.await_workers(WAIT)
     qtbot.wait(300)
-    assert not run.saved
+    assert not run.status.saved
     assert not list(tmp_path.glob("*.tif*"))
 
 
@@ -278,7 +278,7 @@ def thresholded(opened: Open, qtbot: QtBot) -> tuple[Any, Labels]:
 def test_another_threshold_asks_before_edits_are_lost(opened: Open, qtbot: QtBot, answer: list[str]) -> None:
     """Kept, labels and threshold stay; otherwise the labels are exactly those of the new threshold."""
     dock, layer = thresholded(opened, qtbot)
-    field, own = dock.fields.threshold, dock.run.threshold
+    field, own = dock.fields.threshold, dock.run.labels.threshold.value
     layer.brush_size = 20
     layer.paint((30, 30), 1 - int(layer.data[30, 30]))
     painted = layer.data.copy()
@@ -301,7 +301,7 @@ def test_another_threshold_asks_before_edits_are_lost(opened: Open, qtbot: QtBot
     assert (report.exact, report.near_ties) == (True, expected.report.near_ties)
     assert report_of(dock.run.series)["output"]["threshold"] == 0.6
     field.value = 0.7
-    qtbot.waitUntil(lambda: dock.run.threshold == 0.7, timeout=WAIT)
+    qtbot.waitUntil(lambda: dock.run.labels.threshold.value == 0.7, timeout=WAIT)
     assert len(answer) == 1, "nothing is asked where nothing can be lost"
     qtbot.waitUntil(lambda: layer.editable, timeout=WAIT)
     expected = ex.segment(dock.viewer.layers["slide"].data, yes_or_no(), threshold=0.7)
@@ -331,7 +331,7 @@ def test_labels_are_locked_while_a_threshold_is_applied(
         qtbot.waitUntil(lambda: not layer.editable, timeout=WAIT)
         held.set()
         qtbot.waitUntil(lambda: layer.editable, timeout=WAIT)
-    assert dock.run.threshold == dock.run.job.task.decision.threshold == 0.6
+    assert dock.run.labels.threshold.value == dock.run.job.task.decision.threshold == 0.6
 
 
 @pytest.mark.parametrize("where", ["done", "left", "swapped"])
@@ -396,7 +396,7 @@ def test_labels_that_are_swapped_during_a_run_are_not_its_own(
     assert words(dock) == f"Done, {EDITED} - unsaved"
     assert not layer.metadata["exactile"]["exact"]
     dock.save(tmp_path / "out.ome.tif")
-    qtbot.waitUntil(lambda: dock.run.saved, timeout=WAIT)
+    qtbot.waitUntil(lambda: dock.run.status.saved, timeout=WAIT)
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "out.ome.tif"), layer.data)
 
 
@@ -442,7 +442,7 @@ def test_of_a_stack_and_of_channels_every_layer_is_watched(opened: Open, qtbot: 
     dock.fields.planes.value = ALL_PLANES
     qtbot.waitUntil(lambda: dock.plan is not None, timeout=WAIT)
     finish(qtbot, dock)
-    layers = dock.run.layers
+    layers = dock.run.labels.layers
     assert len(layers) == 3
     paint_on = layers[1]
     paint_on.brush_size = 11
@@ -462,7 +462,7 @@ def test_other_planes_and_channels_are_watched(opened: Open, qtbot: QtBot, tmp_p
     qtbot.wait(800)
     assert EDITED in words(dock)
     dock.save(tmp_path / "a.ome.tif")
-    qtbot.waitUntil(lambda: dock.run.saved, timeout=WAIT)
+    qtbot.waitUntil(lambda: dock.run.status.saved, timeout=WAIT)
     with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
         assert EDITED in file.ome_metadata
         np.testing.assert_array_equal(file.asarray(), layer.data)
@@ -478,7 +478,7 @@ def test_other_planes_and_channels_are_watched(opened: Open, qtbot: QtBot, tmp_p
         qtbot.wait(800)
         assert EDITED in words(dock)
         dock.save(tmp_path / "b.ome.tif")
-        qtbot.waitUntil(lambda: dock.run.saved, timeout=WAIT)
+        qtbot.waitUntil(lambda: dock.run.status.saved, timeout=WAIT)
         with tifffile.TiffFile(tmp_path / "b.ome.tif") as file:
             assert EDITED in file.ome_metadata
             np.testing.assert_array_equal(file.asarray(), layer.data[1])
@@ -493,7 +493,7 @@ def test_inexact_labels_that_are_edited_are_both(opened: Open, qtbot: QtBot, tmp
     paint(finish(qtbot, dock))
     assert words(dock).startswith("Done: INEXACT (context 8 px, needed 24), edited by hand since, ")
     dock.save(tmp_path / "out.ome.tif")
-    qtbot.waitUntil(lambda: dock.run.saved, timeout=WAIT)
+    qtbot.waitUntil(lambda: dock.run.status.saved, timeout=WAIT)
     with tifffile.TiffFile(tmp_path / "out.ome.tif") as file:
         assert f"{EDITED}, so no longer" in file.ome_metadata
         assert "before that, INEXACT: the radius is 8 px" in file.ome_metadata
@@ -536,7 +536,7 @@ def test_labels_of_a_script_are_saved_in_a_type_that_holds_them(
         data[0, :2] = extremes
         layer.data = data
         dock.save(tmp_path / f"{name}.ome.tif")
-        qtbot.waitUntil(lambda: dock.run.saved, timeout=WAIT)
+        qtbot.waitUntil(lambda: dock.run.status.saved, timeout=WAIT)
         saved = tifffile.imread(tmp_path / f"{name}.ome.tif")
         np.testing.assert_array_equal(saved, data)
         assert saved.dtype.itemsize <= 4

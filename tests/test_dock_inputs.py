@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 import napari_exactile as ex
 from docks import WAIT, finish, lively_model, pixels
 from napari_exactile.widget.choose.fields import VIEW
-from napari_exactile.widget.choose.planner import Planner
+from napari_exactile.widget.choose.known import KnownModels
 
 
 def test_tile_size_is_snapped_and_its_consequences_are_shown(opened: Any) -> None:
@@ -179,13 +179,13 @@ def test_the_same_analysis_is_asked_for_once(
 ) -> None:
     """Whatever changes while a model is analysed, it is not analysed twice; one replaced by a script is."""
     _, dock = opened()
-    started, original = [], Planner._analyse
+    started, original = [], KnownModels._analyse
 
-    def counted(planner: Planner, name: str, shape: tuple[int, ...]) -> Any:
+    def counted(models: KnownModels, name: str, shape: tuple[int, ...]) -> Any:
         started.append(name)
-        return original(planner, name, shape)
+        return original(models, name, shape)
 
-    monkeypatch.setattr(Planner, "_analyse", counted)
+    monkeypatch.setattr(KnownModels, "_analyse", counted)
     dock.add_model(lively_model("another"))
     for tile in (100, 108, 116):
         dock.fields.tile.value = tile

@@ -33,6 +33,7 @@ from napari_exactile.widget.choose.fields import DRAWN
 from napari_exactile.widget.choose.region import NAME as REGION
 from napari_exactile.widget.dock import ExactileDock
 from napari_exactile.widget.form.form import breakable
+from napari_exactile.widget.run.status import State, Status, Tiles
 
 WAIT = 60_000
 WIDTH, WINDOW_HEIGHT = 350, 700
@@ -190,8 +191,8 @@ def test_nothing_is_cut_off_in_any_state(opened: Any, qtbot: QtBot, size: int, t
     dock.viewer.layers.remove(REGION)
     assert_all_can_be_read(qtbot, dock)
     fields.lock(True)
-    footer.running("1234 of 5678 tiles", 1234, 5678)
-    footer.show_rate("12.34 Mpx/s - 59 min left")
+    footer.show_status(Status(Tiles(1234, 5678), State.RUNNING, note="12.34 Mpx/s - 59 min left"))
+    assert footer.progress.text() == "1,234 of 5,678 tiles"
     assert_all_can_be_read(qtbot, dock)
     fields.lock(False)
     footer.idle("")

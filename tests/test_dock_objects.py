@@ -122,7 +122,7 @@ def test_objects_of_a_run_lie_on_its_labels(opened: Any, qtbot: QtBot) -> None:
     labels = finish(qtbot, dock)
     selected = set(viewer.layers.selection)
     layer = find(qtbot, section)
-    found = ex.find_objects(labels.data, classes=dock.run.classes.names, pixel_size=(0.5, 0.25))
+    found = ex.find_objects(labels.data, classes=dock.run.labels.classes.names, pixel_size=(0.5, 0.25))
     assert np.array_equal(layer.data, found.labels)
     assert layer.name == "slide - lively: objects"
     assert viewer.layers.index(layer) == viewer.layers.index(labels) + 1

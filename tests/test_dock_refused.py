@@ -16,11 +16,11 @@ import napari_exactile as ex
 from command_line import MODEL, call
 from docks import WAIT, Brake, begin, finish, lively_model, pixels
 from napari_exactile.run.engine.events import words_of
-from napari_exactile.widget import dock as dock_module
 from napari_exactile.widget.choose.fields import AUTOMATIC, ON_DISK
-from napari_exactile.widget.choose.output import is_large
+from napari_exactile.widget.choose.place import is_large
 from napari_exactile.widget.draw import stored_levels
 from napari_exactile.widget.open.image_reader import add_image
+from napari_exactile.widget.run import runs
 
 GO_ON, ANEW = False, True
 
@@ -28,7 +28,7 @@ GO_ON, ANEW = False, True
 @pytest.fixture
 def answer(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let the person answer every question about a store in this way."""
-    return lambda given: monkeypatch.setattr(dock_module, "ask_about", lambda *_: given)
+    return lambda given: monkeypatch.setattr(runs, "ask_about", lambda *_: given)
 
 
 def to_disk(dock: Any, path: Path) -> None:

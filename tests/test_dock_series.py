@@ -65,7 +65,7 @@ def test_all_planes_are_segmented_each_as_by_itself(
     assert tuple(layer.scale) == (5, 1, 1)
     assert dock.run.summary().startswith("Done: exact")
     dock.save(tmp_path / "labels.ome.tif")
-    qtbot.waitUntil(lambda: dock.run.saved, timeout=WAIT)
+    qtbot.waitUntil(lambda: dock.run.status.saved, timeout=WAIT)
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "labels.ome.tif"), layer.data)
 
 
@@ -237,7 +237,7 @@ def test_values_are_image_layers(opened: Any, qtbot: QtBot, tmp_path: Path) -> N
         np.testing.assert_allclose(layer.data, channel, atol=1e-5)
         assert layer.contrast_limits == pytest.approx([channel.min(), channel.max()], abs=1e-5)
     dock.save(tmp_path / "values.ome.tif")
-    qtbot.waitUntil(lambda: dock.run.saved, timeout=WAIT)
+    qtbot.waitUntil(lambda: dock.run.status.saved, timeout=WAIT)
     np.testing.assert_allclose(tifffile.imread(tmp_path / "values.ome.tif"), expected, atol=1e-5)
 
 

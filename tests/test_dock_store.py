@@ -25,11 +25,11 @@ from napari_exactile.images.store.journal import read_json
 from napari_exactile.images.store.lock import Lock
 from napari_exactile.images.view import View
 from napari_exactile.run.check.spot_check import WINDOWS
-from napari_exactile.widget import dock as dock_module
-from napari_exactile.widget.choose import output
+from napari_exactile.widget.choose import place
 from napari_exactile.widget.choose.fields import ALL_PLANES, IN_MEMORY, ON_DISK
 from napari_exactile.widget.draw.stored_levels import Repeated, StoredLevels
 from napari_exactile.widget.open.image_reader import add_image
+from napari_exactile.widget.run import runs
 from napari_exactile.widget.run.words import CHECK_FAILED
 
 SHAPE = (700, 900)  # three levels
@@ -46,7 +46,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What a person answers to the question about a store that is there; the questions are added behind."""
     given: list[Any] = []
     monkeypatch.setattr(
-        dock_module, "ask_about", lambda _parent, _path, state: (given.append(str(state)), given.pop(0))[1]
+        runs, "ask_about", lambda _parent, _path, state: (given.append(str(state)), given.pop(0))[1]
     )
     return given
 
@@ -141,7 +141,7 @@ def test_an_unfinished_run_of_before_is_offered(
     dock.cancel()
     qtbot.waitUntil(lambda: not dock.running, timeout=WAIT)
     done = first.series.done
-    dock.run = None  # as in another session
+    dock.runs.last = None  # as in another session
     answers.append(None)
     dock.start()
     assert not dock.running
@@ -180,7 +180,7 @@ def test_finished_labels_are_shown_again(
     _, dock = opened(pixels(SHAPE), tile=172)
     to_disk(dock, path)
     first = np.asarray(finish(qtbot, dock).data[0][:, :])
-    dock.run = None
+    dock.runs.last = None
     answers.append(False)
     layer = finish(qtbot, dock)
     assert np.array_equal(np.asarray(layer.data[0][:, :]), first)
@@ -195,7 +195,7 @@ def test_large_labels_go_beside_the_image(
     _, dock = opened(pixels(SHAPE), tile=172)
     assert dock._chooser.choice.output is None
     assert not dock.fields.output_note.isVisibleTo(dock)
-    monkeypatch.setattr(output, "LONGEST", 512)
+    monkeypatch.setattr(place, "LONGEST", 512)
     layer = dock.fields.image.value
     object.__setattr__(layer._source, "path", str(tmp_path / "slide.tif"))
     dock.update_plan()
@@ -211,7 +211,7 @@ def test_labels_of_a_zarr_image_go_beside_it(
     """They are never put into the folder of an image, whichever of its files was opened."""
     group = zarr.create_group(tmp_path / "slide.zarr")
     group.create_array("0", data=pixels(SHAPE))
-    monkeypatch.setattr(output, "LONGEST", 512)
+    monkeypatch.setattr(place, "LONGEST", 512)
     viewer, dock = opened(tile=172)
     layers = [add_image(viewer, tmp_path / "slide.zarr" / "0")[0]]
     layers += viewer.open(str(tmp_path / "slide.zarr" / "0" / "zarr.json"), plugin="napari-exactile")
@@ -322,7 +322,7 @@ def test_values_on_disk_are_layers(opened: Any, qtbot: QtBot, tmp_path: Path) ->
             assert np.array_equal(np.asarray(shown[:, :]), channel[:: 2**level, :: 2**level])
         assert layer.contrast_limits[0] < layer.contrast_limits[1] != 1
     dock.save(tmp_path / "values.ome.tif")
-    qtbot.waitUntil(lambda: dock.run.saved, timeout=WAIT)
+    qtbot.waitUntil(lambda: dock.run.status.saved, timeout=WAIT)
     assert np.array_equal(tifffile.imread(tmp_path / "values.ome.tif"), expected)
 
 
@@ -352,7 +352,7 @@ def test_objects_and_saving_from_disk(opened: Any, qtbot: QtBot, tmp_path: Path)
     qtbot.waitUntil(lambda: dock.results.objects.objects is not None, timeout=WAIT)
     assert dock.results.objects.objects.pixels.sum() > 0
     dock.save(tmp_path / "saved.ome.tif")
-    qtbot.waitUntil(lambda: dock.run.saved, timeout=WAIT)
+    qtbot.waitUntil(lambda: dock.run.status.saved, timeout=WAIT)
     assert np.array_equal(tifffile.imread(tmp_path / "saved.ome.tif"), np.asarray(layer.data[0][:, :]))
 
 

@@ -14,6 +14,7 @@ from docks import WAIT, finish, pixels
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.run.engine.local.executor import Executor
 from napari_exactile.widget.dock import ExactileDock
+from napari_exactile.widget.run.words import progress_words
 
 
 @pytest.fixture
@@ -39,8 +40,10 @@ def test_passes_are_foreseen_and_told_and_the_labels_are_those_of_one_pass(
     viewer, dock, model = normed
     assert "3 passes" in dock.fields.zone_note.text()
     told: list[str] = []
-    running = dock.footer.running
-    monkeypatch.setattr(dock.footer, "running", lambda *words: (told.append(words[0]), running(*words)))
+    show = dock.footer.show_status
+    monkeypatch.setattr(
+        dock.footer, "show_status", lambda status: (told.append(progress_words(status)), show(status))
+    )
     layer = finish(qtbot, dock)
     passes = [words for words in dict.fromkeys(told) if words.startswith("Pass")]
     assert passes == ["Pass 1 of 2 before the labels", "Pass 2 of 2 before the labels"]

@@ -19,7 +19,7 @@ from napari_exactile.images.reading import MaskedError
 from napari_exactile.images.store.folder import StoreGoneError
 from napari_exactile.models.bioimageio.weights import NeedsConsentError
 from napari_exactile.network.traced.graph import NotExactError, Refusal
-from napari_exactile.run.driver import Run
+from napari_exactile.run.driver import Output, Run
 from napari_exactile.run.engine import events
 from napari_exactile.run.engine.events import Event, TileError
 from napari_exactile.run.plan.settings import Settings
@@ -70,6 +70,20 @@ def test_a_task_is_made_again_from_what_is_said(image: Path, model: Path) -> Non
     # NaN is not equal to itself: as text, it is.
     assert repr(again.settings) == repr(task.settings)
     np.testing.assert_array_equal(labels(again), labels(task))
+
+
+def test_a_run_in_a_store_is_asked_before_it_has_a_series(tmp_path: Path) -> None:
+    """Until its store is open, its task is the one that was asked for, and nothing was made to answer."""
+    task = make_task(picture(60, 60), network(), Settings(tile=48))
+    run = Run(task, Output(tmp_path / "labels.ome.zarr"))
+    assert (run.task, run.has_series) == (task, False)
+    with pytest.raises(RuntimeError, match="before it is open"):
+        _ = run.series
+    steps = run.steps()
+    assert isinstance(next(steps), events.StoreOpened)
+    assert run.task is run.series.task
+    assert isinstance(list(steps)[-1], events.Checking | events.Finished)
+    assert run.series.complete
 
 
 def test_the_plan_is_the_one_that_was_said(image: Path, model: Path) -> None:

@@ -26,16 +26,33 @@ class Output:
 class Run:
     """A task under way; `steps` again continues what was stopped.
 
-    `series` has the results. With a store it is another one from StoreOpened on, as is its task: the store
-    may have been begun with other zones. `stored` is the store while it is open, and `check` what comparing
-    up to `windows` random windows of it has found at the end.
+    `series` has the results, and `asked` is the task. A store has a series of its own, by the task that it
+    was begun with, which may have other zones. `stored` is the store while it is open, and `check` what
+    comparing up to `windows` random windows of it has found at the end.
     """
 
     def __init__(self, task: Task, output: Output | None = None, windows: int = WINDOWS) -> None:
-        self.task, self.output, self._windows = task, output or Output(), windows
-        self.series = Series(task)
+        self.asked, self.output, self._windows = task, output or Output(), windows
+        self._series = Series(task) if self.output.path is None else None
         self.stored: StoredSeries | None = None
         self.check: SpotCheck | None = None
+
+    @property
+    def has_series(self) -> bool:
+        """Whether there is a series: with a store, from StoreOpened on."""
+        return self._series is not None
+
+    @property
+    def series(self) -> Series:
+        """The results of all planes; raises RuntimeError before there is a series."""
+        if self._series is None:
+            raise RuntimeError("a store has no series before it is open")
+        return self._series
+
+    @property
+    def task(self) -> Task:
+        """The task that the results are of, or will be of as far as is known."""
+        return self.asked if self._series is None else self._series.task
 
     def steps(self, control: Control | None = None) -> Iterator[Event]:
         """Do what is left, telling each step: that of a run in a store holds its lock until it ends.
@@ -46,9 +63,9 @@ class Run:
         if self.output.path is None:
             yield from self.series.run(control)
             return
-        with stored(self.task, self.output.path, self.output.overwrite) as kept:
+        with stored(self.asked, self.output.path, self.output.overwrite) as kept:
             self.output = replace(self.output, overwrite=False)
-            self.series, self.stored = kept.series, kept
+            self._series, self.stored = kept.series, kept
             try:
                 yield StoreOpened(kept.done_before, kept.mended)
                 yield from kept.series.run(control)

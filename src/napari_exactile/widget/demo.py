@@ -88,7 +88,7 @@ class Demo:
         assert whole.probabilities is not None
         apart = difference(tiled.labels, tiled.probabilities, whole.labels, whole.probabilities)
         return [
-            *summary_lines(tiled.report, run.image_name),
+            *summary_lines(tiled.report, run.labels.image_name),
             ("against one pass", f"{pixels_differ(apart.misclassified)} (ME), RMSE {apart.rmse:.2g}"),
         ]
 

@@ -14,7 +14,7 @@ from superqt.utils import qthrottled
 
 from napari_exactile.widget.choose.chooser import Chooser
 from napari_exactile.widget.choose.fields import Fields
-from napari_exactile.widget.choose.output import ask_about
+from napari_exactile.widget.choose.followed import Followed
 from napari_exactile.widget.choose.planner import Planner
 from napari_exactile.widget.choose.region import RegionChooser
 from napari_exactile.widget.draw.overlay import TilingOverlay
@@ -32,11 +32,12 @@ from napari_exactile.widget.preview.section import PreviewSection
 from napari_exactile.widget.results.result_actions import ResultActions
 from napari_exactile.widget.results.results import ResultFields, Results
 from napari_exactile.widget.run.footer import Footer
+from napari_exactile.widget.run.runs import Runs
+from napari_exactile.widget.run.told import Told
 
 if TYPE_CHECKING:
     from napari_exactile.models.load import Model
     from napari_exactile.run.plan.plan import Plan
-    from napari_exactile.widget.choose.chooser import Choice
     from napari_exactile.widget.run.runner import ShownRun
 
 
@@ -56,13 +57,13 @@ class ExactileDock(QWidget):
         self.destroyed.connect(self._settled.leave)
         self.overlay = TilingOverlay(napari_viewer, self._settled)
         self._drawn_on: Image | None = None
-        self.run: ShownRun | None = None
-        self._before: ShownRun | None = None
         self._region = RegionChooser(napari_viewer, self.fields, self.update_plan)
         self._chooser = Chooser(napari_viewer, self.fields, self.planner, self._region, self.update_plan)
         self._series = SeriesChooser(napari_viewer, self.fields, self.update_plan)
         self.preview = PreviewSection(napari_viewer, previewing, self.overlay, self._settled)
         self.results = Results(napari_viewer, following, self)
+        told = Told(self._on_end, self._draw_overlay, self.results.outdate)
+        self.runs = Runs(napari_viewer, self.overlay, self.footer, self, told)
         self.details = DetailsDialog(self, self.planner.classes, self._show_classes)
         self.opener = ModelOpener(
             self.fields.open_model, self.fields.open_note, lambda: self.planner.cards, self.add_model,
@@ -73,9 +74,9 @@ class ExactileDock(QWidget):
             lambda threshold: setattr(self.fields.threshold, "value", threshold),
         )  # fmt: skip
         self.drops = Drops(self, napari_viewer)
-        self._watched: Image | None = None
         # Not at once: new figures are painted first, as drawing the zones takes longer than computing them.
         self._show_overlay = qthrottled(self._draw_overlay, timeout=100, leading=False)
+        self._followed = Followed(napari_viewer, self._settled, self.update_plan, self._on_camera)
         self._arrange()
         self._connect()
         if remembers:
@@ -108,59 +109,34 @@ class ExactileDock(QWidget):
     @property
     def running(self) -> bool:
         """Whether a run goes on."""
-        return self.run is not None and self.run.running
+        return self.runs.running
+
+    @property
+    def run(self) -> ShownRun | None:
+        """The last run, also while it goes on."""
+        return self.runs.last
 
     def start(self) -> None:
         """Run, or continue what was cancelled when nothing else has changed."""
         choice = self._chooser.choice
         if self.running or choice is None:
             return
-        run = self.run
-        if run is not None and self._continues():
+        if self.runs.continues(choice):
             if not self.result.may_continue():
                 return
-        else:
-            from napari_exactile.widget.run.runner import ShownRun
-
-            overwrite = self._overwrites(choice)
-            if overwrite is None:
-                return
-            self._before = None if overwrite else run
-            if run is not None:
-                run.has_footer = False
-            self.run = run = ShownRun(
-                self.viewer, self.overlay, self.footer, choice,
-                self._on_end, self._draw_overlay, self.results.outdate, overwrite,
-            )  # fmt: skip
+        elif not self.runs.make(choice):
+            return
         self._show_overlay.cancel()
         self._draw_overlay()
         self.fields.lock(True)
         self.preview.choose(None, "The preview waits until the run has ended")
         self.details.check.lock(True)
-        run.start()
-        self.results.choose(run)
-
-    def _overwrites(self, choice: Choice) -> bool | None:
-        """Tell whether a store that is there is replaced; None where the person does not want either."""
-        from napari_exactile.images.read.underlying import files_under
-        from napari_exactile.images.store.guard import refuse_over
-        from napari_exactile.run.store.state import state_of
-
-        path = choice.output
-        if path is None:
-            return False
-        try:
-            refuse_over(path, files_under(choice.task.planes.whole), "the labels")
-            state = state_of(path)
-        except (OSError, ValueError) as error:
-            self.footer.show_result(f"Not started: {error}", can_save=False)
-            return None
-        return ask_about(self, path, state) if state else False
+        self.runs.start()
+        self.results.choose(self.run)
 
     def cancel(self) -> None:
         """Stop the run; what is done is kept."""
-        if self.run is not None:
-            self.run.cancel()
+        self.runs.cancel()
 
     def save(self, path: Path | None = None) -> None:
         """Write the labels of the last run to `path`, or to a file that the person picks."""
@@ -173,7 +149,7 @@ class ExactileDock(QWidget):
         if self.running:
             return
         self.fields.lock(False)
-        self._watch(self.fields.image.value)
+        self._followed.image(self.fields.image.value)
         self._series.offer(self.fields.image.value)
         reason = self._chooser.update()
         self.details.choose(self._chooser.known)
@@ -181,16 +157,15 @@ class ExactileDock(QWidget):
         self._show_overlay()
         self.preview.choose(self._chooser.choice)
         self.results.choose(self.run)
-        if self.run is not None:
-            self.run.tell_if_replaced()
+        self.runs.tell_if_replaced()
         run = "Run approximately" if self.plan is not None and self.plan.approximate else "Run"
-        self.footer.idle(reason, "Continue" if self._continues() else run)
+        self.footer.idle(reason, "Continue" if self.runs.continues(self._chooser.choice) else run)
 
     @property
     def plan(self) -> Plan | None:
         """The plan that Run would carry out, or that is being carried out; None where there is none."""
         if self.running and self.run is not None:
-            return self.run.job.task.plan
+            return self.run.task.plan
         return self._chooser.choice.task.plan if self._chooser.choice else None
 
     # --- overlay
@@ -213,11 +188,11 @@ class ExactileDock(QWidget):
             self.overlay.hide()
             return
         # A run that is continued keeps its plan, even if memory has become scarcer since.
-        run = self.run if self.running or self._continues() else None
+        run = self.run if self.running or self.runs.continues(choice) else None
         if self._drawn_on is not choice.plane.layer:
             self._drawn_on = choice.plane.layer
             raise_over(self.viewer, self._drawn_on)
-        self.overlay.show(frame, (run.job.task.plan if run else choice.task.plan).tiling)
+        self.overlay.show(frame, (run.task.plan if run else choice.task.plan).tiling)
 
     def _apply_switches(self) -> None:
         self.overlay.visible = self.fields.tiling.value
@@ -229,30 +204,15 @@ class ExactileDock(QWidget):
 
     # --- the run
 
-    def _continues(self) -> bool:
-        """Tell whether Run would continue the last run: same pixels, same model, same settings."""
-        run, choice = self.run, self._chooser.choice
-        return run is not None and choice is not None and run.can_continue and run.key == choice.key
-
     def _on_end(self) -> None:
-        self._go_back()
         self.fields.lock(False)
         self.details.check.lock(False)
         self.update_plan()
 
-    def _go_back(self) -> None:
-        """Return to the run before one that was refused: its results can still be saved and continued."""
-        refused, before, self._before = self.run, self._before, None
-        if refused is None or before is None or refused.begun:
-            return
-        if before.plane.layer is refused.plane.layer:
-            self.run, before.has_footer = before, True
-            before.show_result(refused.summary())
-
     def _show_classes(self) -> None:
         """Show what a person has made of the classes in the labels of the last run, and in those to come."""
         if self.run is not None:
-            self.run.show_classes(self.planner.classes)
+            self.run.labels.show_classes(self.planner.classes)
         self.update_plan()
 
     # --- events
@@ -282,16 +242,11 @@ class ExactileDock(QWidget):
 
     def _leave(self) -> None:
         """End the run, the analysis and the tiling, and let go of the viewer."""
-        if self.run is not None:
-            self.run.leave()
+        self.runs.leave()
         self.planner.forget()
         self.opener.forget()
         self._series.forget()
-        for emitter in self._viewer_events():
-            emitter.disconnect(self._on_viewer_change)
-        for emitter in self._camera_events():
-            emitter.disconnect(self._on_camera)
-        self._watch(None)
+        self._followed.leave()
         self._show_overlay.cancel()
         self.result.leave()
         self._region.leave()
@@ -317,20 +272,7 @@ class ExactileDock(QWidget):
         elif images := self._images(None):
             self.fields.image.value = images[-1][1]
 
-    def _watch(self, layer: Image | None) -> None:
-        """Follow what changes about the picked image."""
-        if layer is self._watched:
-            return
-        for image, connect in ((self._watched, False), (layer, True)):
-            for name in ("data", "scale", "translate", "units", "name") if image is not None else ():
-                emitter = image.events[name]
-                (emitter.connect if connect else emitter.disconnect)(self._on_viewer_change)
-        self._watched = layer
-
-    def _on_viewer_change(self, event: Any = None) -> None:
-        self._settled.call(self.update_plan)
-
-    def _on_camera(self, event: Any = None) -> None:
+    def _on_camera(self) -> None:
         self._region.view_moved()
         self.preview.view_moved()
 
@@ -344,7 +286,7 @@ class ExactileDock(QWidget):
     def _connect(self) -> None:
         self.footer.run.clicked.connect(self.start)
         self.footer.cancel.clicked.connect(self.cancel)
-        self.footer.pause.clicked.connect(lambda _checked: self.running and self.run.pause())
+        self.footer.pause.clicked.connect(lambda _checked: self.runs.pause())
         self.fields.threshold.changed.connect(self.result.rethreshold)
         self.fields.sample.changed.connect(lambda: self.viewer.open_sample("napari-exactile", "colonies_512"))
         self.fields.details.changed.connect(lambda _clicked: self.details.open())
@@ -355,14 +297,3 @@ class ExactileDock(QWidget):
         for field in self.fields.remembered().values():
             field.changed.connect(self._remember)
         QShortcut(QKeySequence("Ctrl+Return"), self).activated.connect(self.start)
-        for emitter in self._viewer_events():
-            emitter.connect(self._on_viewer_change)
-        for emitter in self._camera_events():
-            emitter.connect(self._on_camera)
-
-    def _viewer_events(self) -> tuple[Any, ...]:
-        return tuple(self.viewer.dims.events[name] for name in ("ndisplay", "order", "current_step"))
-
-    def _camera_events(self) -> tuple[Any, ...]:
-        camera = self.viewer.scene.camera.events
-        return camera.center, camera.zoom

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from napari.components import ViewerModel
 
 from napari_exactile.geometry.interval import Box
-from napari_exactile.geometry.words import counted, lengths
+from napari_exactile.geometry.words import lengths
 from napari_exactile.run.plan.settings import Device, Settings
-from napari_exactile.widget.choose.fields import ALL_PLANES, AUTOMATIC, Fields
+from napari_exactile.widget.choose.fields import ALL_PLANES, Fields
+from napari_exactile.widget.choose.figures import Figures
+from napari_exactile.widget.choose.meaning_fields import AUTOMATIC
 from napari_exactile.widget.choose.output import OutputChooser
 from napari_exactile.widget.choose.planner import Planner
 from napari_exactile.widget.choose.region import RegionChooser
@@ -118,8 +120,8 @@ class Chooser:
         fields = self._fields
         fields.offer_channels(False)
         fields.offer_planes(())
-        fields.offer_threshold(None)
-        fields.offer_kinds(0)
+        fields.meaning.offer_threshold(fields.model.value, None)
+        fields.meaning.offer_kinds(0)
         fields.exact_note.say()
         fields.clear_figures()
 
@@ -224,7 +226,7 @@ class Chooser:
         """Return what the output is taken for, and its threshold where the model says yes or no."""
         from napari_exactile.run.task.meaning import check_meaning, decision_of, gives_words
 
-        kind = self._fields.offer_kinds(analysis.classes)
+        kind = self._fields.meaning.offer_kinds(analysis.classes)
         decision = decision_of(card, analysis, output=kind)
         self._fields.kind_note.say(f"Gives {gives_words(decision, card, analysis, kind)}")
         try:
@@ -232,8 +234,9 @@ class Chooser:
         except ValueError as error:
             raise _CannotRun(f"T{str(error)[1:]}.") from error
         threshold = decision.chosen_threshold
-        self._fields.offer_threshold(threshold)
-        chosen = None if threshold is None else float(self._fields.threshold.value)
+        fields = self._fields
+        fields.meaning.offer_threshold(fields.model.value, threshold)
+        chosen = None if threshold is None else float(fields.threshold.value)
         return {"output_kind": kind, "threshold": chosen}
 
     def _radius(self, analysis: Runnable) -> dict[str, Any]:
@@ -275,21 +278,11 @@ class Chooser:
             snap(fields.chosen_radius, max(plan.factor), radius)
         if fields.automatic.value:
             snap(fields.tile, max(plan.factor), max(plan.tile))
-        fields.tile_note.say(f"in steps of {lengths(plan.factor)} px")
-        fields.context_note.say(f"{lengths(plan.radius)} px (radius)")
-        tiles = counted(len(plan), "tile")
-        tiles += f" in each of {counted(planes, 'plane')}" if planes > 1 else ""
-        extra = f"extra computing +{max(0.0, plan.redundancy - 1) * 100:.0f}\u00a0%"
-        passes = f" - {counted(len(plan.schedule.passes), 'pass', 'passes')}" if plan.schedule.surveys else ""
-        fields.zone_note.say(f"{lengths(plan.zor)} px (ZoR) - {tiles}{passes}\n{extra}")
-        undersized = not plan.exact and not plan.approximate
-        warning = (
-            f"Context {radius} px is too small: this model needs {max(plan.required_radius)}. "
-            "The result would not be exact."
-            if undersized
-            else ""
-        )
-        fields.radius_note.say(warning, warning=True)
+        figures = Figures.of(plan, planes)
+        fields.tile_note.say(figures.tile)
+        fields.context_note.say(figures.context)
+        fields.zone_note.say(figures.zone)
+        fields.radius_note.say(figures.warning, warning=True)
 
     def _offer_devices(self) -> None:
         """Offer what torch finds, once it is loaded: asking earlier would load it."""

@@ -16,7 +16,9 @@ from magicgui.widgets import (
 from magicgui.widgets.bases import ValueWidget
 from qtpy.QtWidgets import QWidget
 
+from napari_exactile.widget.choose.meaning_fields import AUTOMATIC, MeaningFields
 from napari_exactile.widget.choose.normalization_fields import TYPED, NormalizationFields
+from napari_exactile.widget.draw.planes import channel_choices
 from napari_exactile.widget.form.form import Form, Note, beside, more_button
 
 Choices = Callable[[Any], list[tuple[str, Any]]]
@@ -24,7 +26,6 @@ Choices = Callable[[Any], list[tuple[str, Any]]]
 WHOLE, VIEW, DRAWN = "Whole image", "Current view", "Drawn rectangle"
 DRAW = "Draw rectangle"
 ONE_PLANE, ALL_PLANES = "Plane in view", "All planes"
-AUTOMATIC = "Automatic"
 IN_MEMORY, ON_DISK = "In memory", "On disk"
 
 
@@ -44,8 +45,6 @@ class Fields:
     def __init__(
         self, images: Choices, models: Choices, on_change: Callable[[], None], sections: Sequence[Section]
     ) -> None:
-        self._threshold_of: str | None = None
-        self._channels_out = 2
         self._images_in_file: tuple[str, ...] = ()
         self._make_image_fields(images)
         self._make_model_fields(models)
@@ -98,13 +97,7 @@ class Fields:
             self.series.value = number
 
     def _channel_choices(self, _field: Any) -> list[tuple[str, Any]]:
-        """Offer the axes of the picked image."""
-        layer = self.image.value
-        axes = [] if layer is None or layer.rgb or layer.ndim < 3 else range(layer.ndim)
-        shape = () if layer is None else (layer.data[0] if layer.multiscale else layer.data).shape
-        named = [(f"Axis {axis} ({shape[axis]})", axis) for axis in axes]
-        rest = [("No axis", "none"), ("Selected layers", "selected layers")]
-        return [("Automatic", "automatic"), *named, *rest]
+        return channel_choices(self.image.value)
 
     def _reset_channels(self) -> None:
         with self.channels.changed.blocked():
@@ -119,14 +112,6 @@ class Fields:
         """Let the person choose among the planes of a stack."""
         self.planes_row.setVisible(bool(stack))
         self.together.enabled = bool(stack) and self.planes.value == ALL_PLANES
-
-    def offer_threshold(self, own: float | None) -> None:
-        """Let the person change the threshold of a model that says yes or no, beginning with its `own`."""
-        self.threshold_row.setVisible(own is not None)
-        if own is not None and self._threshold_of != self.model.value:
-            self._threshold_of = self.model.value
-            with self.threshold.changed.blocked():
-                self.threshold.value = own
 
     def _make_model_fields(self, models: Choices) -> None:
         self.model = ComboBox(choices=models, tooltip="The network that labels the pixels")
@@ -147,17 +132,11 @@ class Fields:
         self.factor.native.setDecimals(0)
         self.factor.native.setSuffix(" px")
         self.factor.native.setSpecialValueText(AUTOMATIC)
-        self.threshold = FloatSpinBox(
-            value=0.5, min=0.001, max=0.999, step=0.05,
-            tooltip="Probability from which on a pixel is labelled; where probabilities were kept, a change "
-            "needs no second run",
+        self.meaning = MeaningFields()
+        self.threshold, self.threshold_row = self.meaning.threshold, self.meaning.threshold_row
+        self.kind, self.kind_note, self.kind_row = (
+            self.meaning.kind, self.meaning.kind_note, self.meaning.kind_row,
         )  # fmt: skip
-        self.threshold.native.setDecimals(3)
-        self.kind = ComboBox(
-            choices=self._kind_choices, value="auto",
-            tooltip="What the numbers of the network are; automatically, as the model or its last layer says",
-        )  # fmt: skip
-        self.kind_note = Note()
         # Chosen for one model, they say nothing of the next.
         self.model.changed.connect(self._forget_choices)
         self.details = PushButton(text="Details...", tooltip="What the model needs, layer by layer")
@@ -249,24 +228,9 @@ class Fields:
             note.say()
 
     def _forget_choices(self, _model: Any) -> None:
-        with self.approximate.changed.blocked(), self.kind.changed.blocked():
+        with self.approximate.changed.blocked():
             self.approximate.value = False
-            self.kind.value = "auto"
-
-    def _kind_choices(self, _field: Any) -> list[tuple[str, str]]:
-        """Offer what an output of so many channels can be: the best of one channel is no class."""
-        classes = [("Classes", "classes")] if self._channels_out > 1 else []
-        yes_or_no = [("Yes or no, from logits", "logits"), ("Yes or no, from probabilities", "probabilities")]
-        return [(AUTOMATIC, "auto"), *classes, *yes_or_no, ("Values", "values")]
-
-    def offer_kinds(self, channels: int) -> Any:
-        """Let the person say what an output of so many channels is (0: there is none); return the choice."""
-        self.kind_row.setVisible(channels > 0)
-        if channels and channels != self._channels_out:
-            self._channels_out = channels
-            with self.kind.changed.blocked():
-                self.kind.reset_choices()
-        return self.kind.value
+        self.meaning.forget()
 
     def _arranged(self, sections: Sequence[Section]) -> QWidget:
         form = Form()
@@ -276,13 +240,10 @@ class Fields:
         self.approximation.setVisible(False)
         form.heading("Image")
         self.series_row, self.channels_row, self.planes_row = (Form() for _ in range(3))
-        self.threshold_row, self.kind_row = Form(), Form()
         self.series_row.row("Series", self.series)
         self.series_row.setVisible(False)
         self.channels_row.row("Channels", self.channels)
         self.planes_row.row("Planes", self.planes, self.together)
-        self.threshold_row.row("Threshold", self.threshold)
-        self.kind_row.row("Output", self.kind, self.kind_note)
         form.wide(
             self.image, self.series_row, self.image_note, self.sample, self.channels_row, self.planes_row
         )  # fmt: skip

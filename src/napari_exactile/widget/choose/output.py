@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,23 +10,18 @@ from typing import TYPE_CHECKING
 from napari.layers import Image
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
-from napari_exactile.geometry.interval import Box, box_shape
-from napari_exactile.geometry.words import times
+from napari_exactile.geometry.interval import box_shape
 from napari_exactile.images.about.opened import file_of
 from napari_exactile.images.about.zarr_folders import outermost_zarr
-from napari_exactile.widget.choose.fields import AUTOMATIC, IN_MEMORY, ON_DISK, Fields
+from napari_exactile.widget.choose.fields import IN_MEMORY, ON_DISK, Fields
+from napari_exactile.widget.choose.meaning_fields import AUTOMATIC
+from napari_exactile.widget.choose.place import SUFFIX, as_file, box_words, is_large, place_words
 from napari_exactile.widget.draw.planes import data_of
 
 if TYPE_CHECKING:
     from napari_exactile.run.store.state import State
     from napari_exactile.run.task.task import Task
     from napari_exactile.widget.draw.planes import Plane
-
-# What graphics cards show as one texture: longer labels can be seen only where they have levels.
-LONGEST = 2**14
-# Bytes of labels with all their probabilities.
-MOST_IN_MEMORY = 2**30
-SUFFIX = ".ome.zarr"
 
 
 class OutputChooser:
@@ -49,7 +42,7 @@ class OutputChooser:
         shape = (*task.planes.shape, *box_shape(task.labelled))
         if self._chosen_for != (about := (plane.layer, name)):
             self.path, self._chosen_for = None, about
-        partly = "" if box_shape(region) == plane.shape else f", {_box_words(region)}"
+        partly = "" if box_shape(region) == plane.shape else f", {box_words(region)}"
         self._proposed = beside(plane.layer, f"{plane.layer.name} - {name}{partly}")
         each = task.decision.bytes_each(bool(task.settings.probabilities))
         on_disk = {AUTOMATIC: is_large(shape, each), IN_MEMORY: False, ON_DISK: True}[fields.output.value]
@@ -69,38 +62,13 @@ class OutputChooser:
             self._fields.output.changed.emit(ON_DISK)
 
 
-def is_large(shape: Sequence[int], each: int = 1) -> bool:
-    """Tell whether labels of this shape go to disk if nobody says otherwise; `each` takes so many bytes."""
-    return max(shape[-2:]) > LONGEST or prod(shape) > LONGEST**2 or prod(shape) * each > MOST_IN_MEMORY
-
-
 def beside(layer: Image, name: str) -> Path:
     """Return a store called `name` beside the layer's file; in the home folder where it has none."""
     source = layer.source.path or file_of(data_of(layer))
     folder = outermost_zarr(Path(source)).parent if source else Path.home()
     if not os.access(folder, os.W_OK):
         folder = Path.home()
-    return folder / (_as_file(name) + SUFFIX)
-
-
-def _as_file(name: str) -> str:
-    """Return a name without what some system does not allow in files.
-
-    >>> _as_file("a/b: c")
-    'a-b- c'
-    """
-    return re.sub(r'[<>:"/\\|?*\x00-\x1f]', "-", name).strip(". ") or "labels"
-
-
-def _box_words(box: Box) -> str:
-    return times(f"{side.start}-{side.stop}" for side in box)
-
-
-def place_words(path: Path, nbytes: int) -> str:
-    """Return where labels go, and how large they may become with all levels."""
-    size = nbytes * 4 / 3
-    words = f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(1, round(size / 1e6))} MB"
-    return f"Labels go to {path} (at most {words})"
+    return folder / (as_file(name) + SUFFIX)
 
 
 def ask_about(parent: QWidget, path: Path, state: State) -> bool | None:

@@ -1,18 +1,12 @@
-"""Names and colours of a model's classes: the card's own, or what a person has made of them."""
+"""Names and colours of the classes of labels."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from napari.layers import Labels
-from napari.utils.colormaps import DirectLabelColormap
-
-from napari_exactile.models.card import CLASS_COLORS, ModelCard
-from napari_exactile.widget.form.remembered import forget, keep, kept
+from napari_exactile.models.card import ModelCard
 
 if TYPE_CHECKING:
     from napari_exactile.network.analysis import Runnable
@@ -53,76 +47,9 @@ class Classes:
         name, color = self.names[index], self.colors[index]
         return Classes((f"not {name}", name), (color, color), 0)
 
-    @property
-    def colormap(self) -> DirectLabelColormap:
-        """The colours of a labels layer."""
-        return class_colors(self.names, self.background, self.colors)
-
-    def show_in(self, layer: Labels) -> None:
-        """Give a layer these names and colours."""
-        layer.features = {"index": range(len(self.names)), "class": list(self.names)}
-        layer.colormap = self.colormap
-
-
-class ClassMemory:
-    """What people have made of the classes, per model; kept for the next session if it `remembers`."""
-
-    def __init__(self, remembers: bool) -> None:
-        self._remembers = remembers
-        self._made: dict[str, Classes] = {}
-
-    def of(self, card: ModelCard, count: int) -> Classes:
-        """Return the `count` classes of a model: as they were made, otherwise as its card has them."""
-        key = _key(card)
-        if key not in self._made and self._remembers and (stored := _read(kept(key))):
-            self._made[key] = stored
-        made = self._made.get(key)
-        return made if made is not None and len(made.names) == count else Classes.of(card, count)
-
-    def keep(self, card: ModelCard, classes: Classes) -> None:
-        """Remember what was made of a model's classes; what its card says already is not kept."""
-        key = _key(card)
-        as_given = classes == Classes.of(card, len(classes.names))
-        if as_given:
-            self._made.pop(key, None)
-        else:
-            self._made[key] = classes
-        if self._remembers:
-            forget(key) if as_given else keep(key, asdict(classes))
-
 
 def label_count(card: ModelCard, analysis: Runnable, output: OutputKind = "auto") -> int:
     """Return how many classes have a name: the labels, or the channels that are decided each by itself."""
     from napari_exactile.run.task.meaning import decision_of
 
     return decision_of(card, analysis, output=output).named
-
-
-def _key(card: ModelCard) -> str:
-    # Files are often called "model": where one came from tells it from another.
-    return f"classes/{quote(card.source or card.name, safe='')}"
-
-
-def _read(stored: Any) -> Classes | None:
-    """Return what was stored; None where it is no longer understood."""
-    try:
-        return Classes(tuple(stored["names"]), tuple(stored["colors"]), stored["background"])
-    except (TypeError, KeyError, ValueError):
-        return None
-
-
-UNFINISHED_COLOR = (0.5, 0.5, 0.5, 0.45)
-
-
-def class_colors(
-    names: Sequence[str], background: int | None, given: Sequence[str] = ()
-) -> DirectLabelColormap:
-    """Return one colour per class, those `given` or ours, background transparent, and a grey veil for what
-    is not done yet."""
-    colors: dict[int | None, Any] = {None: "transparent", len(names): UNFINISHED_COLOR}
-    shown = [index for index in range(len(names)) if index != background]
-    colors |= {index: CLASS_COLORS[i % len(CLASS_COLORS)] for i, index in enumerate(shown)}
-    colors |= dict(enumerate(given))
-    if background is not None:
-        colors[background] = "transparent"
-    return DirectLabelColormap(color_dict=colors)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import product
 from math import ceil, floor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.components import ViewerModel
@@ -13,6 +13,10 @@ from napari.layers import Image, Labels
 
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.widget.form.world import data_at
+
+if TYPE_CHECKING:
+    from napari_exactile.geometry.tiling import Tiling
+    from napari_exactile.widget.draw.own_layer import Frame
 
 
 class NotInSightError(ValueError):
@@ -47,6 +51,17 @@ def shape_of(layer: Image | Labels) -> tuple[int, ...]:
     """Return the shape of a layer in full resolution, without the colours of an RGB image."""
     data: Any = layer.data[0] if layer.multiscale else layer.data
     return tuple(data.shape[: layer.ndim])
+
+
+def tile_in_view(frame: Frame, tiling: Tiling, viewer: ViewerModel) -> int:
+    """Return the number of the tile under the cursor, or of the one nearest the centre of the view."""
+    frame = frame.shown_in(viewer)
+    if viewer.mouse_over_canvas:
+        index = tiling.at(frame.pixel(viewer.cursor.position))
+        if index is not None:
+            return index
+    sides = zip(frame.pixel(viewer.scene.camera.center), tiling.region, strict=True)
+    return tiling.at(tuple(min(max(place, side.start), side.stop - 1) for place, side in sides)) or 0
 
 
 def _corners(viewer: ViewerModel) -> Iterable[np.ndarray[Any, Any]]:

@@ -27,6 +27,12 @@ from napari_exactile.widget.draw.tile_shapes import (
 MOST_RECTANGLES = 600
 """More zones than this are drawn as grid lines: napari takes seconds for thousands of rectangles."""
 
+MOST_CONTEXTS = 100
+"""With more tiles than this, all their contexts together are a grid of lines that nobody can read."""
+
+ZONE_LINE, ALL_CONTEXTS_LINE, CONTEXT_LINE, STATUS_LINE = 2.0, 1.0, 3.0, 4.0
+"""Line widths in pixels of the screen, whatever the zoom."""
+
 FILL = "14"  # 8 % opaque, in hexadecimal
 PURPLE, GREEN = "#CC79A7", "#009E73"
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_exactile.geometry.grid import OutputGrid
 from napari_exactile.geometry.interval import Box
 from napari_exactile.images.view import View
-from napari_exactile.widget.draw.classes import class_colors
+from napari_exactile.widget.draw.class_colors import class_colors
 from napari_exactile.widget.draw.own_layer import selection_kept
 from napari_exactile.widget.draw.planes import Plane, data_of
 from napari_exactile.widget.draw.stored_levels import Repeated, StoredLevels

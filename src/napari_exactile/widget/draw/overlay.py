@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from napari.components import ViewerModel
 from superqt.utils import qthrottled
 
 from napari_exactile.geometry.tiling import Tiling
+from napari_exactile.widget.draw.in_view import tile_in_view
 from napari_exactile.widget.draw.layer_paint import (
+    ALL_CONTEXTS_LINE,
+    CONTEXT_LINE,
+    MOST_CONTEXTS,
+    STATUS_LINE,
+    ZONE_LINE,
     empty_mesh,
     empty_shapes,
     paint_context,
@@ -22,17 +26,12 @@ from napari_exactile.widget.draw.layer_paint import (
     paint_zones,
 )
 from napari_exactile.widget.draw.own_layer import Frame, OwnLayer
-from napari_exactile.widget.draw.tile_shapes import TileStatus, in_image
-from napari_exactile.widget.draw.volume import VolumeBox, planar, slab_at
+from napari_exactile.widget.draw.tile_shapes import TileStatus, tile_boxes
+from napari_exactile.widget.draw.tile_states import TileStates
+from napari_exactile.widget.draw.volume import VolumeBox, planar, shows_last, slab_at
 from napari_exactile.widget.form.settled import Settled
 
 __all__ = ["Frame", "TileStatus", "TilingOverlay"]
-
-MOST_CONTEXTS = 100
-"""With more tiles than this, all their contexts together are a grid of lines that nobody can read."""
-
-ZONE_LINE, ALL_CONTEXTS_LINE, CONTEXT_LINE, STATUS_LINE = 2.0, 1.0, 3.0, 4.0
-"""Line widths in pixels of the screen, whatever the zoom."""
 
 
 class TilingOverlay:
@@ -52,8 +51,7 @@ class TilingOverlay:
         self._whole: Tiling | None = None
         self._slab_shown: int | None = None
         self._box = VolumeBox(viewer)
-        self._status: npt.NDArray[np.uint8] | None = None
-        self._status_version = 0
+        self._states = TileStates()
         self._current: int | None = None
         self._shown, self._visible, self._all_radii = False, True, False
         self._context_radius: tuple[int, ...] | None = None
@@ -77,7 +75,7 @@ class TilingOverlay:
         if len(tiling.shape) not in {2, 3}:
             raise ValueError(f"only tilings of two or three axes can be drawn, not of {len(tiling.shape)}")
         if (frame, tiling) != (self._whole_frame, self._whole):
-            self._status = None
+            self._states.clear()
         self._whole_frame, self._whole = frame, tiling
         self._frame, self._tiling, self._shown = frame.flat, planar(tiling), True
         self._refresh()
@@ -89,7 +87,8 @@ class TilingOverlay:
 
     def forget(self) -> None:
         """Hide every layer once napari is done, and forget the tiling: its image is gone."""
-        self._shown, self._status = False, None
+        self._shown = False
+        self._states.clear()
         self._whole_frame, self._whole = self._frame, self._tiling = Frame(), None
         self._settled.call(self._refresh)
 
@@ -132,8 +131,7 @@ class TilingOverlay:
     def start_status(self) -> None:
         """Begin to show how far each tile has come: all are waiting."""
         if self._tiling is not None:
-            self._status = np.full(len(self._whole or ()), TileStatus.WAITING.value, dtype=np.uint8)
-            self._status_version += 1
+            self._states.begin(len(self._whole or ()))
             self._refresh()
 
     def set_status(self, indices: Iterable[int], status: TileStatus) -> None:
@@ -142,17 +140,13 @@ class TilingOverlay:
 
     def update_status(self, changes: Mapping[int, TileStatus]) -> None:
         """Change several tiles' status at once: one redraw."""
-        if self._status is None:
-            return
-        for index, status in changes.items():
-            if 0 <= index < len(self._status):
-                self._status[index] = status.value
-        self._status_version += 1
-        self._update_status_soon()
+        if self._states.known:
+            self._states.update(changes)
+            self._update_status_soon()
 
     def clear_status(self) -> None:
         """Show no status any more."""
-        self._status = None
+        self._states.clear()
         self._statuses.hide()
 
     def close(self) -> None:
@@ -162,7 +156,8 @@ class TilingOverlay:
         self._settled.leave()
         for throttled in (self._follow_soon, self._grow_soon, self._restyle_soon, self._update_status_soon):
             throttled.cancel()
-        self._shown, self._status = False, None
+        self._shown = False
+        self._states.clear()
         for own in self._layers:
             own.release()
         self._box.remove()
@@ -206,11 +201,7 @@ class TilingOverlay:
 
     def _drawn_tiling(self) -> Tiling | None:
         """Return the tiling if it is to be seen now."""
-        return self._tiling if self._shown and self._visible and self._is_flat() else None
-
-    def _is_flat(self) -> bool:
-        dims = self._viewer.dims
-        return dims.ndisplay == 2 and set(dims.displayed) == {dims.ndim - 2, dims.ndim - 1}
+        return self._tiling if self._shown and self._visible and shows_last(self._viewer, 2) else None
 
     def _refresh(self) -> None:
         """Draw or hide everything, making the layers that are missing."""
@@ -220,7 +211,7 @@ class TilingOverlay:
             # Shapes start half a pixel before the first plane, so in a stack with rolled axes their extent
             # alone would shift the slider and skip planes: empty them.
             for own in self._layers:
-                own.hide(erase=not self._is_flat())
+                own.hide(erase=not shows_last(self._viewer, 2))
             self._refresh_box()
             return
         self._box.hide()
@@ -238,9 +229,7 @@ class TilingOverlay:
             self._box.hide()
 
     def _is_volume(self) -> bool:
-        dims = self._viewer.dims
-        last = {dims.ndim - 3, dims.ndim - 2, dims.ndim - 1}
-        return dims.ndisplay == 3 and set(dims.displayed) == last and len(self._whole_frame.scale) == 3
+        return shows_last(self._viewer, 3) and len(self._whole_frame.scale) == 3
 
     def _draw_zones(self, tiling: Tiling) -> None:
         paint = partial(paint_zones, tiling=tiling, width=self._width(ZONE_LINE))
@@ -255,41 +244,21 @@ class TilingOverlay:
 
     def _draw_context(self, tiling: Tiling) -> None:
         """Draw one zone and its context, relative to the zone: away from the edges only the frame moves."""
-        self._current = self._current_tile(tiling)
-        tile = replace(tiling, radius=self._context_radius or tiling.radius).tile(self._current)
-        start = tuple(interval.start for interval in tile.zone)
-        box = tuple(in_image([read], length)[0] for read, length in zip(tile.box, tiling.shape, strict=True))
-        boxes = tuple(
-            tuple(interval.grow(first, -first) for interval, first in zip(absolute, start, strict=True))
-            for absolute in (box, tile.zone)
-        )
+        self._current = tile_in_view(self._frame, tiling, self._viewer)
+        start, boxes = tile_boxes(tiling, self._current, self._context_radius or tiling.radius)
         paint = partial(paint_context, boxes=boxes, width=self._width(CONTEXT_LINE))
         self._context.draw(self._frame.shifted(start), boxes, paint)
 
     def _draw_status(self, tiling: Tiling) -> None:
-        if self._status is None:
+        if not self._states.known:
             self._statuses.hide()
             return
         self._slab_shown, width = self._slab, self._width(STATUS_LINE)
         # Tiles are numbered along z first, so those of one layer of zones follow each other.
         first = (self._slab_shown or 0) * len(tiling)
-        status = self._status[first : first + len(tiling)]
+        status = self._states.part(first, len(tiling))
         paint = partial(paint_status, tiling=tiling, status=status, width=width)
-        self._statuses.draw(self._frame, (tiling, first, self._status_version, width), paint)
-
-    def _current_tile(self, tiling: Tiling) -> int:
-        """Return the tile under the cursor, or the one nearest the centre of the view."""
-        frame = self._frame.shown_in(self._viewer)
-        if self._viewer.mouse_over_canvas:
-            index = tiling.at(frame.pixel(self._viewer.cursor.position))
-            if index is not None:
-                return index
-        centre = frame.pixel(self._viewer.scene.camera.center)
-        near = (
-            min(max(place, span.start), span.stop - 1)
-            for place, span in zip(centre, tiling.region, strict=True)
-        )
-        return tiling.at(tuple(near)) or 0
+        self._statuses.draw(self._frame, (tiling, first, self._states.version, width), paint)
 
     def _width(self, pixels: float) -> float:
         """Return a line width in pixels of the image, less where the zones are small on the screen."""
@@ -302,7 +271,7 @@ class TilingOverlay:
             self._refresh_box()
         if (tiling := self._drawn_tiling()) is None or self._context.layer is None:
             return
-        if self._current_tile(tiling) != self._current:
+        if tile_in_view(self._frame, tiling, self._viewer) != self._current:
             self._draw_context(tiling)
 
     def _grow(self) -> None:

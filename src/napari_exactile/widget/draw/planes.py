@@ -189,6 +189,14 @@ def channel_axis(layer: Image, channels: int, space: str, where: Channels) -> in
     return next((axis for axis in order if shape[axis] == channels), None)
 
 
+def channel_choices(layer: Image | None) -> list[tuple[str, Channels]]:
+    """Return where the channels of a layer can lie, in words, beginning with what is found automatically."""
+    axes = [] if layer is None or layer.rgb or layer.ndim < 3 else range(layer.ndim)
+    shape = () if layer is None else data_of(layer).shape
+    named: list[tuple[str, Channels]] = [(f"Axis {axis} ({shape[axis]})", axis) for axis in axes]
+    return [("Automatic", "automatic"), *named, ("No axis", "none"), ("Selected layers", "selected layers")]
+
+
 def _check_axes(layer: Image, count: int, space: str) -> None:
     if count < 2:
         raise ValueError(f"'{layer.name}' has one axis: only images with y and x can be segmented")

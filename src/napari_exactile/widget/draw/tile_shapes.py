@@ -7,12 +7,13 @@ drawn from start - 0.5 to stop - 0.5.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_exactile.geometry.interval import Interval
+from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.geometry.tiling import Tiling
 
 FloatArray = npt.NDArray[np.floating]
@@ -55,6 +56,20 @@ def context_corners(tiling: Tiling) -> FloatArray:
 def in_image(reads: Sequence[Interval], length: int) -> tuple[Interval, ...]:
     """Return what tiles read along one axis, without the padding beyond the edge of the image."""
     return tuple(read.clip(Interval(0, length)) for read in reads)
+
+
+def tile_boxes(
+    tiling: Tiling, index: int, radius: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[Box, ...]]:
+    """Return where the zone of a tile starts and, from there, the tile with so much context and its zone."""
+    tile = replace(tiling, radius=radius).tile(index)
+    start = tuple(interval.start for interval in tile.zone)
+    box = tuple(in_image([read], length)[0] for read, length in zip(tile.box, tiling.shape, strict=True))
+    boxes = tuple(
+        tuple(interval.grow(first, -first) for interval, first in zip(absolute, start, strict=True))
+        for absolute in (box, tile.zone)
+    )
+    return start, boxes
 
 
 def checkerboard(grid: tuple[int, ...]) -> npt.NDArray[np.bool_]:

@@ -35,6 +35,12 @@ def slab_at(tiling: Tiling, place: float) -> int:
     return next((i for i, span in enumerate(spans) if place < span.stop), len(spans) - 1)
 
 
+def shows_last(viewer: ViewerModel, axes: int) -> bool:
+    """Tell whether so many axes are displayed, and these are the last ones."""
+    dims = viewer.dims
+    return dims.ndisplay == axes and set(dims.displayed) == set(range(dims.ndim - axes, dims.ndim))
+
+
 class VolumeBox:
     """Draws, in a 3D view, what the tile in the middle of the view reads, and its zone."""
 

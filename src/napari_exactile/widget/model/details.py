@@ -16,11 +16,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_exactile.widget.draw.classes import Classes, ClassMemory, label_count
+from napari_exactile.widget.draw.classes import Classes, label_count
 from napari_exactile.widget.form.background import Latest
 from napari_exactile.widget.form.facts import button_row, facts_table
 from napari_exactile.widget.form.form import same_letters
 from napari_exactile.widget.model.check_row import CheckRow
+from napari_exactile.widget.model.class_memory import ClassMemory
 from napari_exactile.widget.model.class_table import ClassTable
 from napari_exactile.widget.model.layer_table import LayerTable
 

@@ -18,7 +18,7 @@ from napari_exactile.images.read.cached import CachedArray
 from napari_exactile.images.read.from_labels import OpenedLabels, open_labels
 from napari_exactile.images.read.open import open_image
 from napari_exactile.images.view import View
-from napari_exactile.widget.draw.classes import class_colors
+from napari_exactile.widget.draw.class_colors import class_colors
 from napari_exactile.widget.open.overview_filling import fill, full_range
 
 LayerData = tuple[Any, dict[str, Any], str]

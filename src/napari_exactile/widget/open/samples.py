@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from napari_exactile.images.colonies import CLASS_NAMES, PIXEL_SIZE_UM, draw_colonies
-from napari_exactile.widget.draw.classes import class_colors
+from napari_exactile.widget.draw.class_colors import class_colors
 
 LayerData = tuple[Any, dict[str, Any], str]
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from napari.components import ViewerModel
 from superqt.utils import qthrottled
 
-from napari_exactile.geometry.interval import Box, box_shape
-from napari_exactile.geometry.seams import nearest_junction, window_around
+from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.tiling import Tiling
-from napari_exactile.geometry.words import counted, lengths, times
 from napari_exactile.stopping import Check
 from napari_exactile.widget.choose.chooser import Choice
 from napari_exactile.widget.draw.drawn import DrawnRectangle
@@ -25,19 +22,23 @@ from napari_exactile.widget.form.background import Latest
 from napari_exactile.widget.form.settled import Settled
 from napari_exactile.widget.preview.fields import DRAWN, SEAM, PreviewFields
 from napari_exactile.widget.preview.layers import PreviewLayers
+from napari_exactile.widget.preview.question import (
+    computing,
+    described,
+    refusal,
+    seam_window,
+    window_in,
+    with_radius,
+)
+from napari_exactile.widget.preview.whole_image import Estimating, Plotting
 
 if TYPE_CHECKING:
     from napari_exactile.evaluate.errors import TilingError
-    from napari_exactile.evaluate.estimate import Estimate
     from napari_exactile.evaluate.preview import ErrorPreview
     from napari_exactile.widget.preview.plot import PlotDock
 
-SEAM_WINDOW, LARGEST_WINDOW = 512, 2048
-"""Pixels a side of the window at a seam, and the most of the view or of a rectangle that is computed."""
-
 NAME = "Preview: rectangle"
 AGAIN = "choose another place to look at, and then the rectangle again"
-PLOT_TITLE = "Error against context"
 
 
 class PreviewSection:
@@ -58,8 +59,7 @@ class PreviewSection:
         self._known: tuple[Any, ErrorPreview] | None = None
         self._asked: tuple[ErrorPreview, Tiling, Box] | None = None
         self._described: Tiling | None = None
-        self._error, self._estimate, self._sweep, self._opening = (Latest() for _ in range(4))
-        self.plot: PlotDock | None = None
+        self._error, self._estimating, self._plotting = Latest(), Estimating(fields), Plotting(viewer)
         # Not at every move of the mouse: each place is computed.
         self.view_moved = qthrottled(self.update, timeout=300, leading=False)
         self._gone = False
@@ -71,13 +71,14 @@ class PreviewSection:
 
     def choose(self, choice: Choice | None, reason: str = "") -> None:
         """Look at what would be run now; without a choice, `reason` says why nothing is shown."""
-        if choice is not None and (refusal := _refusal(choice)):
-            choice, reason = None, refusal
+        if choice is not None:
+            reason = refusal(choice.task, len(choice.plane.shape), choice.plane.is_flat)
+            choice = None if reason else choice
         self._choice, self._reason = choice, reason
         self.fields.lock(choice is None)
         if choice is None:
-            self._stop_estimating()
-            self._stop_plotting()
+            self._estimating.stop()
+            self._plotting.stop()
         else:
             self.fields.offer(choice.task.plan.factor, choice.task.plan.required_radius)
         self.update()
@@ -113,8 +114,13 @@ class PreviewSection:
         """Compute nothing any more and deliver no answer."""
         self._gone = True
         self.view_moved.cancel()
-        for latest in (self._error, self._estimate, self._sweep, self._opening):
-            latest.forget()
+        for work in (self._error, self._estimating, self._plotting):
+            work.forget()
+
+    @property
+    def plot(self) -> PlotDock | None:
+        """The dock of the plot; None before it was opened, and once it is gone."""
+        return self._plotting.dock
 
     # --- the error at one place
 
@@ -127,23 +133,15 @@ class PreviewSection:
         return choice, frame, self._window(choice, frame)
 
     def _window(self, choice: Choice, frame: Frame) -> Box:
-        region, where = choice.task.plan.tiling.region, self.fields.where.value
+        where = self.fields.where.value
         if where == SEAM:
             centre = frame.shown_in(self._viewer).pixel(self._viewer.scene.camera.center)
-            junction = nearest_junction(choice.task.plan.tiling, centre)
-            if junction is None:
-                raise ValueError("There is one tile only, so there is no seam: choose a smaller tile")
-            return window_around(junction, SEAM_WINDOW, region)
+            return seam_window(choice.task.plan.tiling, centre)
         if where == DRAWN:
             box = self._drawn.box(frame, choice.plane.shape)
         else:
             box = region_in_view(choice.plane, self._viewer)
-        sides = list(zip(box, region, strict=True))
-        if any(side.stop <= outer.start or side.start >= outer.stop for side, outer in sides):
-            raise ValueError("That lies outside the part of the image that is to be segmented")
-        inside = tuple(side.clip(outer) for side, outer in sides)
-        middle = [(side.start + side.stop) // 2 for side in inside]
-        return window_around(middle, LARGEST_WINDOW, inside)
+        return window_in(box, choice.task.plan.tiling.region)
 
     def _compute(self, choice: Choice, frame: Frame, window: Box) -> None:
         preview, tiling = self._preview_of(choice), self._tiling(choice)
@@ -162,11 +160,7 @@ class PreviewSection:
         self._asked = preview, tiling, window
         self._layers.clear()
         surveys = len(self._choice.task.plan.schedule.surveys) if self._choice else 0
-        first = "" if preview.measured else "; before that, the whole image is measured"
-        first = (
-            f"; before that, {counted(surveys, 'pass', 'passes')} over the whole image" if surveys else first
-        )
-        self.fields.result.say(f"Computing{first}...")
+        self.fields.result.say(computing(preview.measured, surveys))
 
         def compute(check: Check) -> Iterator[TilingError]:
             yield preview.error(tiling, window, check)
@@ -177,16 +171,9 @@ class PreviewSection:
         if tiling != self._described:
             # An estimate is of one tiling.
             self._described = tiling
-            self._stop_estimating()
+            self._estimating.stop()
             self.fields.estimated.say()
-        off = any(r % f for r, f in zip(tiling.radius, tiling.factor, strict=True))
-        grid = f" - off the grid of {lengths(tiling.factor)} px" if off else ""
-        needed, tile = choice.task.plan.required_radius, choice.task.plan.tile_with(tiling.radius)
-        self.fields.tile.say(
-            f"of {lengths(needed)} px needed{grid}\n"
-            f"zone {lengths(tiling.zone)} px, tile {lengths(tile)} px\n"
-            f"window {times(box_shape(window))} px"
-        )
+        self.fields.tile.say(described(choice.task.plan, tiling, window))
 
     def _show(self, frame: Frame, error: TilingError) -> None:
         from napari_exactile.evaluate.words import error_remarks, error_sentence
@@ -207,9 +194,7 @@ class PreviewSection:
         self._overlay.context_radius = None
 
     def _tiling(self, choice: Choice) -> Tiling:
-        """Return the tiling of the plan with the chosen context: zones stay, tiles grow."""
-        radius = self.fields.radius.value
-        return replace(choice.task.plan.tiling, radius=(radius,) * len(choice.task.plan.radius))
+        return with_radius(choice.task.plan, self.fields.radius.value)
 
     def _preview_of(self, choice: Choice) -> ErrorPreview:
         """Return what computes errors of this image and model, and remembers them."""
@@ -220,9 +205,9 @@ class PreviewSection:
         settings = replace(choice.task.settings, tile="auto", radius="auto", method="trimmed")
         key = choice.plane.identity, choice.task.model, settings
         if self._known is None or self._known[0] != key:
-            self._stop_estimating()
+            self._estimating.stop()
             self.fields.estimated.say()
-            self._stop_plotting()
+            self._plotting.stop()
             planes = Planes.single(choice.plane.source)
             self._known = (
                 key,
@@ -240,44 +225,16 @@ class PreviewSection:
 
     def _on_estimate(self, _clicked: Any) -> None:
         if self.fields.estimating:
-            self._stop_estimating()
+            self._estimating.stop()
             return
         if self._choice is None:
             return
-        preview, tiling = self._preview_of(self._choice), self._tiling(self._choice)
-        self.fields.estimating = True
-        self.fields.estimated.say("Measuring zones...")
-        self._estimate.follow(
-            lambda is_superseded: preview.estimate(tiling, is_superseded), self._show_estimate,
-            self._estimate_failed, lambda: setattr(self.fields, "estimating", False),
-        )  # fmt: skip
-
-    def _show_estimate(self, estimate: Estimate) -> None:
-        from napari_exactile.evaluate.words import estimate_sentence
-
-        self.fields.estimated.say(estimate_sentence(estimate))
-
-    def _estimate_failed(self, error: Exception) -> None:
-        self.fields.estimated.say(f"The estimate failed: {error}", warning=True)
-
-    def _stop_estimating(self) -> None:
-        self._estimate.forget()
-        self.fields.estimating = False
-
-    def _stop_plotting(self) -> None:
-        """Leave the plot as far as it is."""
-        self._sweep.forget()
-        if self.plot is not None:
-            self.plot.end()
+        self._estimating.begin(self._preview_of(self._choice), self._tiling(self._choice))
 
     def _on_plot(self, _clicked: Any) -> None:
         """Open the plot's dock; the first time, matplotlib is loaded in the background."""
         self.fields.plot.enabled = False
-        self._opening.ask(
-            lambda: import_module("napari_exactile.widget.preview.plot").PlotDock,
-            self._open_plot,
-            self._failed,
-        )
+        self._plotting.load(self._open_plot, self._failed)
 
     def _open_plot(self, make: Callable[[], PlotDock]) -> None:
         self.fields.plot.enabled = True
@@ -286,36 +243,5 @@ class PreviewSection:
         except ValueError as reason:
             self.fields.result.say(f"{reason}.", warning=True)
             return
-        preview, tiling, plot = self._preview_of(choice), self._tiling(choice), self._plot_dock(make)
-        plot.begin(f"{choice.plane.source.name} - {choice.task.model.name}")
-        self._sweep.follow(
-            lambda is_superseded: preview.sweep(tiling, window, is_superseded),
-            plot.show_sweep, plot.fail, plot.end,
-        )  # fmt: skip
-
-    def _plot_dock(self, make: Callable[[], PlotDock]) -> PlotDock:
-        """Return the dock of the plot, opened anew where the person closed it."""
-        if self.plot is None or self.plot.parent() is None:
-            self.plot = make()
-            self._viewer.window.add_dock_widget(self.plot, name=PLOT_TITLE, area="bottom")
-            self.plot.destroyed.connect(self._forget_plot)
-        return self.plot
-
-    def _forget_plot(self) -> None:
-        self._sweep.forget()
-        self.plot = None
-
-
-def _refusal(choice: Choice) -> str:
-    """Return why there is no preview for what has been chosen; empty where there is one."""
-    from napari_exactile.evaluate.errors import NO_CLASSES, NO_COMPARISON
-
-    reasons = {
-        "An approximate model has no exact result to compare with": choice.task.plan.approximate,
-        NO_COMPARISON: not choice.task.analysis.grid.is_of_image,
-        NO_CLASSES: not choice.task.decision.one_label,
-        "The preview shows planes: scripts can compare volumes (tiling_error)": len(choice.plane.shape) > 2,
-        "The preview measures a plane by itself: untick Normalise together": choice.task.settings.together,
-        "The preview needs y and x as the last axes of the image": not choice.plane.is_flat,
-    }
-    return next((reason for reason, holds in reasons.items() if holds), "")
+        title = f"{choice.plane.source.name} - {choice.task.model.name}"
+        self._plotting.begin(make, title, self._preview_of(choice), self._tiling(choice), window)

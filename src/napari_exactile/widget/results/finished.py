@@ -71,9 +71,9 @@ def finished_of(run: ShownRun | None, viewer: ViewerModel) -> FinishedLayer:
         raise ValueError("Run first: this is for the labels that a run gives.")
     if run.running:
         raise ValueError("This waits until the run has ended.")
-    if not run.series.complete or run.layer is None:
+    if run.series is None or not run.series.complete or run.layer is None:
         raise ValueError("The last run is incomplete: continue it first.")
-    if not run.job.task.decision.one_label:
+    if not run.task.decision.one_label:
         raise ValueError("This is for labels of classes: this model gives values, or a label per channel.")
     if run.layer not in viewer.layers:
         raise ValueError("The labels of the last run have been deleted: run again.")
@@ -81,8 +81,10 @@ def finished_of(run: ShownRun | None, viewer: ViewerModel) -> FinishedLayer:
 
 
 def _finished(run: ShownRun, layer: Layer) -> FinishedLayer:
-    plane, series = run.plane, run.series
-    labels = series.labels if run.path is not None else run.pixels
+    there, series = run.labels, run.series
+    plane = there.plane
+    assert series is not None
+    labels = series.labels if there.path is not None else there.pixels
     assert isinstance(layer, Labels)
     assert labels is not None
     index = () if len(series.task.planes.sources) > 1 or not plane.index else plane.index
@@ -91,7 +93,7 @@ def _finished(run: ShownRun, layer: Layer) -> FinishedLayer:
     axes = series.task.planes.axes[-(labels.ndim - len(index)) :]
     size = plane.pixel_size and series.task.analysis.grid.pixel_size(plane.pixel_size)
     return FinishedLayer(
-        layer, part, index, run.classes.names, run.classes.background, axes,
+        layer, part, index, there.classes.names, there.classes.background, axes,
         labels.shape, plane.channel_axis, size, partial(shown, plane),
     )  # fmt: skip
 

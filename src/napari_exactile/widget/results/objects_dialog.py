@@ -12,7 +12,6 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QDialog,
-    QFileDialog,
     QPushButton,
     QTableView,
     QVBoxLayout,
@@ -20,9 +19,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_exactile.images.objects.objects import short
-from napari_exactile.widget.form.background import Latest
 from napari_exactile.widget.form.facts import button_row
 from napari_exactile.widget.form.form import Note
+from napari_exactile.widget.results.file_writer import FileWriter
 
 if TYPE_CHECKING:
     from napari_exactile.images.objects.objects import Objects
@@ -116,9 +115,8 @@ class ObjectsDialog(QDialog):
         self._select = select
         self._objects: Objects | None = None
         self._title = ""
-        self._saving = Latest()
-        self.destroyed.connect(self._saving.forget)
         self.model, self.view, self.words = ObjectsModel(), QTableView(), Note()
+        self._file = FileWriter(self, self.words, "Save table", "Table (*.csv)", ".csv")
         self.save = QPushButton("Save table...")
         self.save.setToolTip("Write all columns, with the bounding boxes, as CSV")
         self.save.clicked.connect(lambda _checked: self.pick_file())
@@ -137,23 +135,13 @@ class ObjectsDialog(QDialog):
 
     def pick_file(self) -> None:
         """Let the person pick a file, and write the table to it."""
-        suggested = f"{self._title.replace(':', ' -')}.csv"
-        chosen, _ = QFileDialog.getSaveFileName(self, "Save table", suggested, "Table (*.csv)")
-        if chosen:
-            path = Path(chosen)
-            self.write(path if path.suffix else path.with_suffix(".csv"))
+        if path := self._file.pick(self._title.replace(":", " -")):
+            self.write(path)
 
     def write(self, path: Path) -> None:
         """Write the table in the background and say so, or why it was not written."""
-        objects = self._objects
-        if objects is None:
-            return
-        self.words.say("Saving...")
-        self._saving.ask(
-            lambda: objects.to_csv(path),
-            lambda _: self.words.say(f"Saved as {path}"),
-            lambda error: self.words.say(f"Not saved: {error}", warning=True),
-        )
+        if self._objects is not None:
+            self._file.write(path, self._objects.to_csv)
 
     def _on_row(self, current: QModelIndex, _previous: QModelIndex) -> None:
         if current.isValid():

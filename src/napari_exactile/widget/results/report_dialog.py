@@ -10,16 +10,15 @@ from qtpy.QtCore import QSize
 from qtpy.QtWidgets import (
     QApplication,
     QDialog,
-    QFileDialog,
     QPushButton,
     QTextBrowser,
     QVBoxLayout,
     QWidget,
 )
 
-from napari_exactile.widget.form.background import Latest
 from napari_exactile.widget.form.facts import button_row, facts_table
 from napari_exactile.widget.form.form import Note, breakable
+from napari_exactile.widget.results.file_writer import FileWriter
 
 STYLE = "QTextBrowser { background: transparent; border: none; }"
 
@@ -36,8 +35,7 @@ class ReportDialog(QDialog):
         self.copy.clicked.connect(lambda _checked: self._copy())
         self.save.clicked.connect(lambda _checked: self.pick_file())
         self._report: dict[str, Any] = {}
-        self._saving = Latest()
-        self.destroyed.connect(self._saving.forget)
+        self._file = FileWriter(self, self.words, "Save report", "JSON (*.json)", ".json")
         self._arrange()
 
     def show_report(self, report: dict[str, Any]) -> None:
@@ -60,21 +58,13 @@ class ReportDialog(QDialog):
 
     def pick_file(self) -> None:
         """Let the person pick a file, and write the report to it."""
-        suggested = f"{Path(self._report['image']['name']).stem}_report.json"
-        chosen, _ = QFileDialog.getSaveFileName(self, "Save report", suggested, "JSON (*.json)")
-        if chosen:
-            path = Path(chosen)
-            self.write(path if path.suffix else path.with_suffix(".json"))
+        if path := self._file.pick(f"{Path(self._report['image']['name']).stem}_report"):
+            self.write(path)
 
     def write(self, path: Path) -> None:
         """Write the report in the background and say so, or why it was not written."""
         text = json.dumps(self._report, indent=2) + "\n"
-        self.words.say("Saving...")
-        self._saving.ask(
-            lambda: path.write_text(text, encoding="utf-8"),
-            lambda _: self.words.say(f"Saved as {path}"),
-            lambda error: self.words.say(f"Not saved: {error}", warning=True),
-        )
+        self._file.write(path, lambda path: path.write_text(text, encoding="utf-8"))
 
     def _copy(self) -> None:
         from napari_exactile.run.words.report import report_text

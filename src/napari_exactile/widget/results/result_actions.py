@@ -18,6 +18,7 @@ from napari_exactile.widget.run.edits import ask_to_lose
 from napari_exactile.widget.run.footer import Footer
 
 if TYPE_CHECKING:
+    from napari_exactile.widget.run.labels import RunLabels
     from napari_exactile.widget.run.runner import ShownRun
 
 
@@ -58,7 +59,7 @@ class ResultActions:
         """Show how the labels of the last run came about."""
         run = self._run()
         if run is not None and run.can_save:
-            self._reporting.ask(lambda: _report(run), self.dialog.show_report, self._failed)
+            self._reporting.ask(lambda: _report(run.labels), self.dialog.show_report, self._failed)
 
     def copy(self) -> None:
         """Add a layer to paint on over what is in sight."""
@@ -84,19 +85,19 @@ class ResultActions:
         """
         run = self._run()
         self._looking.forget()
-        if run is not None and run.can_rethreshold and threshold != run.threshold:
-            self._looking.ask(run.look, lambda _: self._decide(run, threshold), self._failed)
+        if run is not None and run.can_rethreshold and threshold != run.labels.threshold.value:
+            self._looking.ask(run.labels.look, lambda _: self._decide(run, threshold), self._failed)
 
     def _decide(self, run: ShownRun, threshold: float) -> None:
-        if run.edited and not ask_to_lose(self._parent, THRESHOLD_LOSES, "Label anew"):
-            self._show_threshold(run.threshold)
+        if run.labels.edited and not ask_to_lose(self._parent, THRESHOLD_LOSES, "Label anew"):
+            self._show_threshold(run.labels.threshold.value)
         elif run.can_rethreshold:
             self.saver.rethreshold(run, threshold)
 
     def may_continue(self) -> bool:
         """Ask whether the last run may go on where that overwrites edits."""
         run = self._run()
-        return run is None or not run.edited or ask_to_lose(self._parent, CONTINUE_LOSES, "Continue")
+        return run is None or not run.labels.edited or ask_to_lose(self._parent, CONTINUE_LOSES, "Continue")
 
     def close(self) -> None:
         """Close the windows: the dock is hidden."""
@@ -116,9 +117,10 @@ class ResultActions:
         self._footer.show_words(f"{error}")
 
 
-def _report(run: ShownRun) -> dict[str, Any]:
+def _report(given: RunLabels) -> dict[str, Any]:
     """Return the report that lies in the store, or what is known of labels in memory; in any thread."""
     from napari_exactile.run.store.report_file import earlier_report, report_of
 
-    run.look()
-    return (run.path and earlier_report(run.path)) or report_of(run.series)
+    given.look()
+    assert given.series is not None
+    return (given.path and earlier_report(given.path)) or report_of(given.series)

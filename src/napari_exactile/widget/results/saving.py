@@ -15,6 +15,7 @@ from napari_exactile.widget.form.background import Latest
 from napari_exactile.widget.run.footer import Footer
 
 if TYPE_CHECKING:
+    from napari_exactile.widget.run.labels import RunLabels
     from napari_exactile.widget.run.runner import ShownRun
 
 
@@ -50,7 +51,7 @@ class Saver:
             return
         if path is None:
             name, _ = QFileDialog.getSaveFileName(
-                self._parent, "Save labels", f"{run.name}.ome.tif", "OME-TIFF (*.tif)"
+                self._parent, "Save labels", f"{run.labels.name}.ome.tif", "OME-TIFF (*.tif)"
             )
             if not name:
                 return
@@ -60,7 +61,7 @@ class Saver:
         self._footer.show_saving(0)
         self._timer.start()
         self._latest.ask(
-            lambda: write(run, target, self._on_progress), lambda _: self._saved(run),
+            lambda: write(run.labels, target, self._on_progress), lambda _: self._saved(run),
             lambda e: self._failed(run, e),
         )  # fmt: skip
 
@@ -84,15 +85,15 @@ class Saver:
         """Label anew with another threshold, from the probabilities that `run` has kept."""
 
         def failed(error: Exception) -> None:
-            run.unlock()
+            run.labels.threshold.unlock()
             self._failed(run, error)
 
-        run.await_threshold(threshold)
-        self._thresholding.ask(run.rethreshold, run.refresh, failed)
+        run.labels.threshold.expect(threshold)
+        self._thresholding.ask(run.labels.threshold.write, run.labels.refresh, failed)
 
     def _saved(self, run: ShownRun) -> None:
         self._timer.stop()
-        run.saved = True
+        run.keep(True)
         run.show_result()
 
     def _failed(self, run: ShownRun, error: Exception) -> None:
@@ -102,7 +103,7 @@ class Saver:
         self._footer.show_words(words)
 
 
-def write(run: ShownRun, path: Path, on_progress: Callable[[float], None]) -> None:
+def write(given: RunLabels, path: Path, on_progress: Callable[[float], None]) -> None:
     """Write the labels as they are, with class names and pixel size; runs in any thread.
 
     The file says where they were edited by hand. Raises ValueError where that goes on meanwhile, and where
@@ -113,28 +114,29 @@ def write(run: ShownRun, path: Path, on_progress: Callable[[float], None]) -> No
     from napari_exactile.images.store.tiff import save_labels, save_values
     from napari_exactile.run.words.summary import description
 
-    found, series, size = run.look(), run.series, run.plane.pixel_size
+    found, series, size = given.look(), given.series, given.plane.pixel_size
+    assert series is not None
     refuse_over(path, files_under(series.task.planes.whole), "the labels")
 
     def still_the_same(fraction: float) -> None:
         on_progress(fraction)
         # The file appears under its name after this.
-        if fraction >= 1 and run.look() != found:
+        if fraction >= 1 and given.look() != found:
             raise ValueError("the labels were edited while they were written: save them again")
 
-    written, axes = run.written, series.task.planes.axes
+    written, axes = given.written, series.task.planes.axes
     assert written is not None
     size = size and series.task.analysis.grid.pixel_size(size)
     with_channels = f"{axes[: written.channel]}c{axes[written.channel :]}"
     options: dict[str, Any] = {"note": description(series.report()), "on_progress": still_the_same}
-    level, options["coarser"] = run.pixels, written.main[1:]
+    level, options["coarser"] = given.pixels, written.main[1:]
     if written.labels is None:
         save_values(path, level, size, axes=with_channels, **options)
         return
     leading = series.task.decision.leading
     if level.dtype != written.main[0].dtype:
         level = _narrow(level)
-    known = ("no", "yes") if leading else run.classes.names
+    known = ("no", "yes") if leading else given.classes.names
     names = (*known, *(() if series.complete else ("unfinished",)))
     save_labels(path, level, names, size, axes=with_channels if leading else axes, **options)
 

@@ -20,6 +20,8 @@ from napari_exactile.widget.draw.stored_levels import StoredLevels
 
 if TYPE_CHECKING:
     from napari_exactile.run.engine.edited import Fingerprint
+    from napari_exactile.run.engine.schedule.series import Series
+    from napari_exactile.run.task.task import Task
 
 
 class Computation:
@@ -43,9 +45,14 @@ class Computation:
         self._worker: Any = None
 
     @property
-    def series(self) -> Series:
-        """The labels of all planes; with a store, another one once that is open."""
-        return self._run.series
+    def task(self) -> Task:
+        """What is computed; with a store, what that was begun with, once it is open."""
+        return self._run.task
+
+    @property
+    def series(self) -> Series | None:
+        """The labels of all planes; with a store, None until that is open."""
+        return self._run.series if self._run.has_series else None
 
     @property
     def check(self) -> SpotCheck | None:
@@ -77,7 +84,7 @@ class Computation:
         without a word.
         """
         try:
-            prepare_colors(self.series.task.classes)
+            prepare_colors(self.task.classes)
             self._look_for_edits()
             for event in self._run.steps(self.control):
                 self._follow(event)
@@ -90,12 +97,14 @@ class Computation:
                 yield error
         finally:
             if self.path is None:
-                self.fingerprint = _fingerprint(self.series)
+                self.fingerprint = _fingerprint(self._run.series)
             self._stopped.set()
 
     def _look_for_edits(self) -> None:
         """Find out whether finished labels in memory were edited since they were computed."""
-        before, found = self.fingerprint, _fingerprint(self.series)
+        if self.path is not None:
+            return
+        before, found = self.fingerprint, _fingerprint(self._run.series)
         if before is not None and found is not None and before.done != found.done:
             self.keeps_edits = True
 
@@ -107,10 +116,10 @@ class Computation:
                 self._levels = {name: StoredLevels(image) for name, image in images}
                 self.written = Written.on_disk(self._levels)
             case events.Ready() if self.path is None:
-                self.written = self.written or Written.in_memory(self.series)
-            case events.TileFinished(_index, zone) if part := self.series.task.in_arrays(zone):
+                self.written = self.written or Written.in_memory(self._run.series)
+            case events.TileFinished(_index, zone) if part := self.task.in_arrays(zone):
                 for levels in self._levels.values():
-                    levels.update(self.series.index, part)
+                    levels.update(self._run.series.index, part)
 
     def __repr__(self) -> str:
         # napari shows this when the window is closed during a run.

@@ -6,6 +6,8 @@ from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_exactile.widget.form.form import Note
+from napari_exactile.widget.run.status import State, Status
+from napari_exactile.widget.run.words import progress_words, rate_words
 
 
 class Footer(QWidget):
@@ -36,36 +38,31 @@ class Footer(QWidget):
         # Beside "Run approximately" in large letters there is no room for it.
         self.pause.setVisible(False)
         self.pause.setEnabled(False)
-        self.show_paused(False)
+        self.pause.setText("Pause")
         self.cancel.setEnabled(False)
         self.progress.setVisible(False)
         self.reason.say(reason)
         self.rate.say("")
 
-    def running(self, words: str, done: int = 0, total: int = 0) -> None:
-        """A run goes on; without a total the bar only says that it does."""
+    def show_status(self, status: Status) -> None:
+        """Show a run that goes on: what it does, how far it is, and how fast."""
+        step = status.step or status.tiles
         self.run.setText("Run")
         self.run.setEnabled(False)
+        self.pause.setText("Resume" if status.state is State.PAUSED else "Pause")
         self.pause.setVisible(True)
         self.pause.setEnabled(True)
         self.cancel.setEnabled(True)
         self.progress.setVisible(True)
         # A progress bar paints itself at once when its value changes; let it wait for the next frame.
         self.progress.setUpdatesEnabled(False)
-        self.progress.setFormat(words)
-        if self.progress.maximum() != total:
-            self.progress.setRange(0, total)
-        self.progress.setValue(done)
+        self.progress.setFormat(progress_words(status))
+        if self.progress.maximum() != step.of:  # without a number the bar only says that it goes on
+            self.progress.setRange(0, step.of)
+        self.progress.setValue(step.done)
         self.progress.setUpdatesEnabled(True)
         self.reason.say("")
-
-    def show_paused(self, paused: bool) -> None:
-        """Offer to resume, or to pause."""
-        self.pause.setText("Resume" if paused else "Pause")
-
-    def show_rate(self, words: str) -> None:
-        """Show how fast it goes."""
-        self.rate.say(words)
+        self.rate.say(rate_words(status))
 
     def show_result(self, words: str, can_save: bool, can_copy: bool = False) -> None:
         """Show what came out, and offer what can be done with it."""

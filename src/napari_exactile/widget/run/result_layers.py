@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
 
-from napari_exactile.widget.draw.classes import Classes, ClassMemory
+from napari_exactile.widget.draw.class_colors import show_classes
+from napari_exactile.widget.draw.classes import Classes
 from napari_exactile.widget.draw.layers import (
     Written,
     add_probabilities,
@@ -21,10 +22,12 @@ from napari_exactile.widget.draw.layers import (
 )
 from napari_exactile.widget.draw.own_layer import MARK
 from napari_exactile.widget.draw.stored_levels import folder_of
+from napari_exactile.widget.model.class_memory import ClassMemory
 from napari_exactile.widget.run.words import percent
 
 if TYPE_CHECKING:
     from napari_exactile.run.engine.schedule.series import Series
+    from napari_exactile.run.task.task import Task
     from napari_exactile.widget.draw.planes import Plane
 
 # Where this stands in a layer's name, the run is not complete.
@@ -58,17 +61,15 @@ def _mark_edited(event: Any) -> None:
 
 
 class ResultLayers:
-    """What shows the results of a series on the image of `plane`; none before `show`.
+    """What shows the results of a task on the image of `plane`; none before `show`.
 
     A person may delete the layers at any time: `left` are those that are still there.
     """
 
-    def __init__(
-        self, viewer: ViewerModel, plane: Plane, series: Series, name: str, classes: Classes
-    ) -> None:
+    def __init__(self, viewer: ViewerModel, plane: Plane, task: Task, name: str, classes: Classes) -> None:
         self._viewer, self._plane, self.name, self.classes = viewer, plane, name, classes
-        self._where = placement(plane, series.task.analysis.grid, series.task.labelled)
-        self._leading = bool(series.task.decision.leading)
+        self._where = placement(plane, task.analysis.grid, task.labelled)
+        self._leading = bool(task.decision.leading)
         self._written: Written | None = None
         self._locked = False
         self.all: list[Labels | Image] = []
@@ -171,9 +172,9 @@ class ResultLayers:
                 self.classes.names, self.classes.background,
             )  # fmt: skip
 
-    def show_classes(self, memory: ClassMemory, series: Series) -> None:
+    def show_classes(self, memory: ClassMemory, task: Task) -> None:
         """Give the labels the names and colours in `memory`, also where they are saved later."""
-        self.classes = memory.of(series.task.model.card, len(self.classes.names))
+        self.classes = memory.of(task.model.card, len(self.classes.names))
         for i, layer in enumerate(self.all):
             if isinstance(layer, Labels) and layer in self._viewer.layers:
-                (self.classes.of_channel(i) if self._leading else self.classes).show_in(layer)
+                show_classes(layer, self.classes.of_channel(i) if self._leading else self.classes)

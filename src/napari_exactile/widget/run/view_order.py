@@ -33,7 +33,7 @@ class ViewOrder:
     thread, the call to the thread of the run: only one small frozen value passes from one to the other.
     """
 
-    def __init__(self, viewer: ViewerModel, plane: Plane, series: Callable[[], Series]) -> None:
+    def __init__(self, viewer: ViewerModel, plane: Plane, series: Callable[[], Series | None]) -> None:
         self._viewer, self._plane, self._series = viewer, plane, series
         self._seen: Seen | None = None
         self._known: tuple[Seen | None, tuple[int, ...]] = None, ()
@@ -42,7 +42,7 @@ class ViewOrder:
     def __call__(self) -> tuple[int, ...]:
         """Return the numbers of the tiles in view; they are found once for each view."""
         seen, series = self._seen, self._series()
-        if seen is None or seen.index != series.index:
+        if seen is None or series is None or seen.index != series.index:
             return ()
         if seen is not self._known[0]:
             self._known = seen, series.task.plan.tiling.nearest(seen.box)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 from napari_exactile.geometry.words import counted, part_of
+from napari_exactile.widget.run.status import State, Status
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_exactile.run.engine.checked import SpotCheck
     from napari_exactile.run.engine.schedule.series import Series
     from napari_exactile.run.plan.plan import Plan
+    from napari_exactile.run.task.task import Task
 
 
 CHECK_FAILED = "THE CHECK FAILED: do not rely on these labels, see Report"
@@ -28,10 +34,44 @@ def percent(series: Series) -> int:
     return int(100 * series.done / series.task.tiles)
 
 
+def pixels_of(task: Task) -> int:
+    """Return how many pixels a task segments in all planes."""
+    return len(task.planes.sources) * prod(map(len, task.plan.tiling.region))
+
+
+def progress_words(status: Status) -> str:
+    """Return what a run does now, or how many of its tiles are done."""
+    if status.step is not None:
+        return status.step.words
+    paused = "Paused: " if status.state is State.PAUSED else ""
+    words = f"{paused}{part_of(status.tiles.done, status.tiles.of, 'tile')}"
+    return f"{words}, {status.plane}" if status.plane else words
+
+
+def rate_words(status: Status) -> str:
+    """Return what is new about a run, or how fast it goes and how long the rest takes, if that is known."""
+    tiles, fresh = status.tiles, status.tiles.done - (status.first or 0)
+    if status.note or status.first is None or fresh <= 0 or not status.seconds:
+        return status.note
+    pixels = status.pixels * fresh / tiles.of
+    left = (tiles.of - tiles.done) * status.seconds / fresh
+    return f"{pixels / status.seconds / 1e6:.2f} Mpx/s - {duration(left)} left"
+
+
 def inexact_words(plan: Plan) -> str:
     """Return what stands before the name of labels that are not exact; nothing where they are."""
     word = "APPROXIMATE" if plan.approximate else "INEXACT"
     return "" if plan.exact else f"{word} radius {max(plan.radius)}: "
+
+
+def summary(status: Status, series: Series, path: Path | None, check: SpotCheck | None) -> str:
+    """Return the result of a run that has ended in one line: where it is kept, and what a check has found."""
+    if status.state is State.GONE:
+        return f"Failed: {status.error}"
+    kept = "saved" if status.saved else f"in {path}" if path is not None else "unsaved"
+    words = outcome(series, status.error, kept, status.replaced)
+    failed = check is not None and check.disagrees and series.task.plan.exact
+    return f"{words}. {CHECK_FAILED}" if failed else words
 
 
 def outcome(series: Series, error: str, kept: str, replaced: str = "") -> str:

@@ -1,0 +1,103 @@
+"""What is computed of the whole image when a button is pressed: an estimate of the error, and its plot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from napari.components import ViewerModel
+
+from napari_exactile.widget.form.background import Latest
+from napari_exactile.widget.preview.fields import PreviewFields
+
+if TYPE_CHECKING:
+    from napari_exactile.evaluate.estimate import Estimate
+    from napari_exactile.evaluate.preview import ErrorPreview
+    from napari_exactile.geometry.interval import Box
+    from napari_exactile.geometry.tiling import Tiling
+    from napari_exactile.widget.preview.plot import PlotDock
+
+PLOT_TITLE = "Error against context"
+
+
+class Estimating:
+    """Estimates the error of the whole image in the background; asked again meanwhile, it stops."""
+
+    def __init__(self, fields: PreviewFields) -> None:
+        self._fields, self._latest = fields, Latest()
+
+    def begin(self, preview: ErrorPreview, tiling: Tiling) -> None:
+        """Estimate the error of a tiling."""
+        self._fields.estimating = True
+        self._fields.estimated.say("Measuring zones...")
+        self._latest.follow(
+            lambda is_superseded: preview.estimate(tiling, is_superseded), self._show,
+            lambda error: self._fields.estimated.say(f"The estimate failed: {error}", warning=True),
+            lambda: setattr(self._fields, "estimating", False),
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        """Leave what was said so far."""
+        self._latest.forget()
+        self._fields.estimating = False
+
+    def forget(self) -> None:
+        """Stop, and deliver no answer: the fields may be gone."""
+        self._latest.forget()
+
+    def _show(self, estimate: Estimate) -> None:
+        from napari_exactile.evaluate.words import estimate_sentence
+
+        self._fields.estimated.say(estimate_sentence(estimate))
+
+
+class Plotting:
+    """Draws the error in a window against the context, in a dock below; matplotlib is loaded for that."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = viewer
+        self._sweep, self._opening = Latest(), Latest()
+        self.dock: PlotDock | None = None
+
+    def load(
+        self, loaded: Callable[[Callable[[], PlotDock]], None], failed: Callable[[Exception], None]
+    ) -> None:
+        """Load what makes the dock, in the background, and hand that over."""
+        self._opening.ask(
+            lambda: import_module("napari_exactile.widget.preview.plot").PlotDock, loaded, failed
+        )
+
+    def begin(
+        self, make: Callable[[], PlotDock], title: str, preview: ErrorPreview, tiling: Tiling, window: Box
+    ) -> None:
+        """Draw the errors of one window, one context after the other."""
+        plot = self._dock(make)
+        plot.begin(title)
+        self._sweep.follow(
+            lambda is_superseded: preview.sweep(tiling, window, is_superseded),
+            plot.show_sweep, plot.fail, plot.end,
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        """Leave the plot as far as it is."""
+        self._sweep.forget()
+        if self.dock is not None:
+            self.dock.end()
+
+    def forget(self) -> None:
+        """Deliver no answer any more."""
+        self._sweep.forget()
+        self._opening.forget()
+
+    def _dock(self, make: Callable[[], PlotDock]) -> PlotDock:
+        """Return the dock of the plot, opened anew where the person closed it."""
+        if self.dock is None or self.dock.parent() is None:
+            self.dock = make()
+            self._viewer.window.add_dock_widget(self.dock, name=PLOT_TITLE, area="bottom")
+            self.dock.destroyed.connect(self._lose)
+        return self.dock
+
+    def _lose(self) -> None:
+        self._sweep.forget()
+        self.dock = None

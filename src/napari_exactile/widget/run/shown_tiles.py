@@ -1,0 +1,75 @@
+"""What the overlay shows of a run's tiles, and when labels that are in sight are drawn anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from napari.components import ViewerModel
+
+from napari_exactile.geometry.interval import overlap
+from napari_exactile.geometry.tiling import Tiling
+from napari_exactile.run.engine import events
+from napari_exactile.run.engine.events import Event
+from napari_exactile.widget.draw.overlay import TilingOverlay
+from napari_exactile.widget.draw.planes import region_in_view
+from napari_exactile.widget.draw.tile_shapes import TileStatus
+
+if TYPE_CHECKING:
+    from napari_exactile.run.engine.schedule.job import Job
+    from napari_exactile.widget.run.labels import RunLabels
+
+
+class ShownTiles:
+    """The tiles of the plane at work; several that have finished are shown in one redraw.
+
+    All methods belong to the GUI thread.
+    """
+
+    def __init__(self, viewer: ViewerModel, overlay: TilingOverlay, labels: RunLabels) -> None:
+        self._viewer, self._overlay, self._labels = viewer, overlay, labels
+        self._current: int | None = None
+        self._fresh: list[int] = []
+
+    def begin(self, job: Job | None) -> None:
+        """Show the tiles of a plane anew: what is done of them, and that all others are waiting."""
+        self._fresh, self._current = [], None
+        self._overlay.start_status()
+        self._overlay.set_status(job.done if job else (), TileStatus.DONE)
+
+    def heard(self, event: Event) -> bool:
+        """Take in an event; return whether it is one of those that are shown together, by `show`."""
+        match event:
+            case events.PlaneStarted():
+                self.begin(None)
+            case events.TileStarted(index):
+                self._current = index
+            case events.TileFinished(index):
+                self._fresh.append(index)
+        return isinstance(event, events.Ready | events.TileStarted | events.TileFinished)
+
+    def show(self, job: Job | None, current: TileStatus) -> None:
+        """Show which tiles are new, the `current` one if it is not done, and their labels."""
+        if job is None:
+            return
+        fresh, self._fresh = self._fresh, []
+        changes = dict.fromkeys(fresh, TileStatus.DONE)
+        if self._current is not None and self._current not in job.done:
+            changes[self._current] = current
+        self._overlay.update_status(changes)
+        if fresh and self._in_sight(job.task.plan.tiling, fresh):
+            self._labels.redraw()
+
+    def clear(self) -> None:
+        """Show no status any more: all tiles are done."""
+        self._overlay.clear_status()
+
+    def _in_sight(self, tiling: Tiling, tiles: Iterable[int]) -> bool:
+        """Tell whether one of these tiles can be seen; where that is hard to say, it can."""
+        if self._viewer.dims.ndisplay == 3 or not self._labels.plane.is_flat:
+            return True
+        try:
+            view = region_in_view(self._labels.plane, self._viewer)
+        except ValueError:
+            return False
+        return any(overlap(tiling.tile(index).zone, view) for index in tiles)

@@ -18,13 +18,13 @@ import napari
 import numpy as np
 import psutil
 from qtpy.QtCore import QTimer
-from scale import slide_of
 
 from event_loop import loop_until, wait
 from napari_exactile.widget.choose.fields import ON_DISK
 from napari_exactile.widget.choose.normalization_fields import TYPED
 from napari_exactile.widget.dock import ExactileDock
 from napari_exactile.widget.open.image_reader import add_image
+from scale import slide_of
 
 EVERY, TICK_MS = 20, 5
 

@@ -26,7 +26,7 @@ from napari_exactile.models.random_weights import randomise
 from napari_exactile.models.unet import UNet
 
 # The one network here that is not the package's own lives with the tests.
-sys.path.append(str(Path(__file__).parents[1] / "tests"))
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
 from nucleus_unet import NucleusUNet
 
 

@@ -1,4 +1,4 @@
-"""Write the table of docs/models.md: what networks of the field (tests/zoo) need, and which are exact.
+"""Write the table of docs/models.md: what networks of the field need (tests/support/zoo), and what is exact.
 
 python scripts/model_table.py             # print it
 python scripts/model_table.py --write     # put it into docs/models.md
@@ -14,7 +14,7 @@ import napari_exactile as ex
 from napari_exactile.geometry.equations import rounded_radius
 
 # The networks live with the tests.
-sys.path.append(str(Path(__file__).parents[1] / "tests"))
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
 from zoo import ZOO, Entry
 
 PAGE = Path(__file__).parents[1] / "docs/models.md"

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache, wraps
-from threading import Lock
+from threading import Lock, RLock
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -63,6 +63,25 @@ def exactly(
                 running.close()
 
     return guarded
+
+
+_weights, WAIT_SECONDS = RLock(), 0.1
+
+
+@contextmanager
+def own_weights(check: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Have the weights of all networks for this thread, to exchange them for a while or to look at them.
+
+    A network with the weights of another device is called by torch.func.functional_call, which puts them into
+    the network itself: two threads would give it back each other's, and a third take them for its own.
+    `check` is called while another thread has them, and may raise to give up.
+    """
+    while not _weights.acquire(timeout=WAIT_SECONDS):
+        check()
+    try:
+        yield
+    finally:
+        _weights.release()
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -66,6 +68,30 @@ def test_the_network_stays_as_it_is() -> None:
     for name, weight in net.state_dict(keep_vars=True).items():
         assert id(weight) == before[name][0]
         assert torch.equal(weight, before[name][1])
+    assert all(isinstance(weight, nn.Parameter) for weight in net.parameters())
+
+
+class Slow(nn.Module):
+    """A network that lets other threads in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(1, 2, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        time.sleep(0.002)
+        return self.layer(x)
+
+
+def test_passes_in_several_threads_leave_it_as_it_is() -> None:
+    """Whole tiles go through the network itself: threads that do so are not in each other's way."""
+    net, image = Slow().eval(), picture(60, 60).astype(np.float32)
+    before, expected = tensor_facts(net), ex.segment_whole(image, net, normalization="none").labels
+    settings = {"method": "whole-tile", "tile": 20, "normalization": "none"}
+    with ThreadPoolExecutor(3) as pool:
+        runs = [pool.submit(ex.segment, image, net, **settings) for _ in range(6)]
+        assert all(np.array_equal(run.result().labels, expected) for run in runs)
+    assert tensor_facts(net) == before
     assert all(isinstance(weight, nn.Parameter) for weight in net.parameters())
 
 

@@ -34,7 +34,7 @@ from napari_exactile.network.traced.forms import (
 from napari_exactile.network.traced.functional import recorded, usual_form, without_values
 from napari_exactile.network.traced.graph import Graph, Node, NotExactError, Ref, Refusal
 from napari_exactile.network.traced.outputs import Output, no_output, pick
-from napari_exactile.torch_state import exact_arithmetic, without_triton
+from napari_exactile.torch_state import exact_arithmetic, own_weights, without_triton
 
 # What is computed from weights alone may be so many times as large as they are.
 GROWTH = 16
@@ -54,7 +54,7 @@ def trace(
     on a GPU, a copy in main memory is traced. `even` is noted in the graph.
     """
     require_end(module, shape)
-    with without_triton(), exact_arithmetic():
+    with without_triton(), exact_arithmetic(), own_weights():
         graph = _traced(on_device(module, torch.device("cpu")), shape, output)
     return replace(graph, even=even)
 

@@ -28,6 +28,7 @@ from napari_exactile.network.traced.trace import dtype_of
 from napari_exactile.run.engine.pipeline import ReadAhead
 from napari_exactile.run.plan.methods import Method
 from napari_exactile.stopping import Check
+from napari_exactile.torch_state import own_weights
 from napari_exactile.torchscript import is_script
 
 
@@ -105,7 +106,8 @@ class TileExecutor:
         """
         check()
         image = self._image(tile)
-        with torch.no_grad(), module_calls(self._module, lambda _path: check()), resizing or nullcontext():
+        followed = module_calls(self._module, lambda _path: check())
+        with own_weights(check), torch.no_grad(), followed, resizing or nullcontext():
             result = pick(self._network(image), self.analysis.output, image)
         if isinstance(self.analysis, Declared):
             check_size(result, image)  # nothing is known of it but what one tile of zeros has shown

@@ -18,6 +18,7 @@ from napari_exactile.network.analysis import Runnable
 from napari_exactile.network.declared import Declared
 from napari_exactile.network.traced.forms import in_training, storage, unregistered, weights
 from napari_exactile.network.traced.graph import Graph
+from napari_exactile.torch_state import own_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ def _pixels(source: Any) -> tuple[int | None, ...]:
         return (None,)
 
 
+@own_weights()
 def _checksums(model: Model, analysis: Runnable) -> list[tuple[str, int]]:
     """Return checksums of what labels depend on: parameters, tensors that outputs need, and the mode."""
     seen, mode = _Seen(), ("training mode", int(in_training(model.module)))

@@ -14,9 +14,10 @@ import torch
 from napari import Viewer
 from napari.components import ViewerModel
 
+from attacks import marker
 from docks import model, opened, own_settings
 
-__all__ = ["model", "opened", "own_settings"]
+__all__ = ["marker", "model", "opened", "own_settings"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,6 +14,16 @@ import pytest
 import napari_exactile as ex
 from napari_exactile.models.files.archive import ModelFileError
 
+# torch warns of much that is in such files.
+IGNORED = ["ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"]
+UNWARNED = [pytest.mark.filterwarnings(one) for one in IGNORED]
+
+
+@pytest.fixture
+def marker(tmp_path: Path) -> Path:
+    """What an attack would make."""
+    return tmp_path / "executed"
+
 
 class Payload:
     """Unpickled, it makes a file: it stands for whatever an attacker likes to do."""

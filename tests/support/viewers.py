@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -14,9 +15,10 @@ import torch
 from napari import Viewer
 from napari.components import ViewerModel
 
+from attacks import marker
 from docks import model, opened, own_settings
 
-__all__ = ["model", "opened", "own_settings"]
+__all__ = ["marker", "model", "opened", "own_settings"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,6 +62,13 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def no_threads_left() -> Iterator[None]:
+    """However a run ends, its threads end with it."""
+    yield
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("exactile")]
 
 
 @pytest.fixture

@@ -15,19 +15,13 @@ import torch
 from torch import nn
 
 import napari_exactile as ex
-from attacks import Payload, assert_executes, assert_refused, rewritten
+from attacks import UNWARNED, Payload, assert_executes, assert_refused, rewritten
 from napari_exactile.models.files.archive import ModelFileError, check_zip
 from napari_exactile.models.files.exported import load_exported
 from napari_exactile.models.files.expressions import UnsafeExpressionError, guard, size_expression
 from napari_exactile.models.files.torch_files import load_state, load_torchscript
 
-IGNORED = ["ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"]
-pytestmark = [pytest.mark.filterwarnings(one) for one in IGNORED]
-
-
-@pytest.fixture
-def marker(tmp_path: Path) -> Path:
-    return tmp_path / "executed"
+pytestmark = UNWARNED
 
 
 # --- pickles ------------------------------------------------------------------------------------------------

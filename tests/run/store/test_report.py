@@ -15,7 +15,7 @@ from torch import nn
 import napari_exactile as ex
 from at_the_door import meet
 from integer_nets import integer_unet, make_integer
-from integer_runs import integer_model, pixels
+from integer_runs import integer_model, pixels, unet
 from napari_exactile.geometry.interval import Interval
 from napari_exactile.geometry.tiling import Tile
 from napari_exactile.images.store.journal import Journal
@@ -31,10 +31,6 @@ from napari_exactile.run.words.report import report_sections, report_text
 from slow_run import TILE, TILES, image, network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def unet() -> ex.Model:
-    return integer_model(integer_unet(1, levels=2, convolutions=1, base=4, classes=3))
 
 
 def kept_report(path: Path) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from napari import Viewer
 from napari.components import ViewerModel
 
 from docks import model, opened, own_settings
+from previews import previewing
 
-__all__ = ["model", "opened", "own_settings"]
+__all__ = ["model", "opened", "own_settings", "previewing"]
 
 
 @pytest.fixture(scope="session", autouse=True)

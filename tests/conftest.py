@@ -30,7 +30,9 @@ class Skipping(MetaPathFinder):
             pytest.skip(f"{fullname} is not installed", allow_module_level=True)
 
 
+# Fixtures that two files share; most need a network or a viewer.
+pytest_plugins = ["small_screens"]
 if find_spec("torch") and find_spec("napari"):
-    pytest_plugins = ["viewers"]
+    pytest_plugins += ["viewers"]
 else:
     sys.meta_path.insert(0, Skipping({name for name in HEAVY if find_spec(name) is None}))

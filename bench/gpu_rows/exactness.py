@@ -19,7 +19,7 @@ from gpu_rows.report import Row
 from integer_nets import integer_unet, make_integer
 from napari_exactile.models.unet import UNet
 from napari_exactile.network.analysis import Analysis, analyse_module
-from napari_exactile.run.engine.local import executor
+from napari_exactile.run.engine.local import tile_executor
 from peak_memory import UNet3D
 from tiled_scores import CPU, Apart, is_as_good, job_of, tiled, whole
 from zoo import ZOO
@@ -124,13 +124,13 @@ def in_layout(bench: Bench, name: str, layout: str) -> Rows:
 @contextmanager
 def laid_out(layout: str) -> Iterator[None]:
     """Let images and weights lie in memory otherwise than they do."""
-    before = executor._laid_out
+    before = tile_executor.laid_out
     if layout == "contiguous":
-        executor._laid_out = lambda tensor: tensor.contiguous()
+        tile_executor.laid_out = lambda tensor: tensor.contiguous()
     try:
         yield
     finally:
-        executor._laid_out = before
+        tile_executor.laid_out = before
 
 
 def measured(bench: Bench, name: str, network: str) -> Rows:

@@ -21,6 +21,7 @@ from napari_exactile.geometry.tiling import Tile
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.models.unet import UNet
 from napari_exactile.stopping import Check
+from napari_exactile.widget.choose.fields import ON_DISK
 from napari_exactile.widget.dock import ExactileDock
 from napari_exactile.widget.form import remembered
 from napari_exactile.widget.run.runner import ShownRun
@@ -121,3 +122,22 @@ def begin(qtbot: QtBot, dock: ExactileDock, brake: Brake, tiles: int = 1) -> Sho
 
 def pyramid(data: Any) -> list[Any]:
     return [data, data[::2, ::2], data[::4, ::4]]
+
+
+def to_disk(dock: Any, path: Path) -> None:
+    """Choose a place on disk as a person does."""
+    dock._chooser.output.path = path
+    dock.fields.output.value = ON_DISK
+
+
+def words(dock: Any) -> str:
+    """What the footer says."""
+    return dock.footer.result.text().replace("\u200b", "").replace("\u00a0", " ")
+
+
+def opened_details(qtbot: QtBot, dock: ExactileDock) -> Any:
+    """Press the button and wait until the window shows something."""
+    qtbot.waitUntil(lambda: dock.fields.details.enabled, timeout=WAIT)
+    dock.fields.details.native.click()
+    qtbot.waitUntil(dock.details.copy.isEnabled, timeout=WAIT)
+    return dock.details

@@ -17,8 +17,9 @@ from napari.components import ViewerModel
 
 from attacks import marker
 from docks import model, opened, own_settings
+from previews import previewing
 
-__all__ = ["marker", "model", "opened", "own_settings"]
+__all__ = ["marker", "model", "opened", "own_settings", "previewing"]
 
 
 @pytest.fixture(scope="session", autouse=True)

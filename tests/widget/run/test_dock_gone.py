@@ -15,21 +15,11 @@ from napari.layers import Labels
 from pytestqt.qtbot import QtBot
 
 import napari_exactile as ex
-from docks import WAIT, Brake, begin, finish, lively_model, pixels
+from docks import WAIT, Brake, begin, finish, lively_model, pixels, to_disk, words
 from napari_exactile.images.store.store import StoreGoneError, telling_gone
-from napari_exactile.widget.choose.fields import ON_DISK
 from small_runs import network, picture
 
 Open = Callable[..., Any]
-
-
-def to_disk(dock: Any, path: Path) -> None:
-    dock._chooser.output.path = path
-    dock.fields.output.value = ON_DISK
-
-
-def words(dock: Any) -> str:
-    return dock.footer.result.text().replace("\u200b", "").replace("\u00a0", " ")
 
 
 def wait_for_end(qtbot: QtBot, dock: Any) -> None:

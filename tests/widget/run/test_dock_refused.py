@@ -14,9 +14,9 @@ from pytestqt.qtbot import QtBot
 
 import napari_exactile as ex
 from command_line import MODEL, call
-from docks import WAIT, Brake, begin, finish, lively_model, pixels
+from docks import WAIT, Brake, begin, finish, lively_model, pixels, to_disk
 from napari_exactile.run.engine.events import words_of
-from napari_exactile.widget.choose.fields import AUTOMATIC, ON_DISK
+from napari_exactile.widget.choose.fields import AUTOMATIC
 from napari_exactile.widget.choose.place import is_large
 from napari_exactile.widget.draw import stored_levels
 from napari_exactile.widget.open.image_reader import add_image
@@ -29,11 +29,6 @@ GO_ON, ANEW = False, True
 def answer(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let the person answer every question about a store in this way."""
     return lambda given: monkeypatch.setattr(runs, "ask_about", lambda *_: given)
-
-
-def to_disk(dock: Any, path: Path) -> None:
-    dock._chooser.output.path = path
-    dock.fields.output.value = ON_DISK
 
 
 def test_a_refused_run_leaves_the_last_one(

@@ -12,7 +12,6 @@ from napari_exactile.run.engine import events
 from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.schedule.job import Job
 from napari_exactile.run.engine.schedule.queue import Queue
-from napari_exactile.run.plan.bands import Band
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.task.begin import image_task
 from watched_runs import IMAGE, WAIT, blur, indices, job_of, whole_labels
@@ -127,8 +126,7 @@ def test_what_is_preferred_comes_next(model: ex.Model) -> None:
 
 def test_a_queue_names_each_tile_once() -> None:
     """What is preferred comes first, if it is left at all; no tile is named twice."""
-    bands = [Band(number, (number,), ()) for number in range(5)]
-    queue = Queue(bands, lambda tile: (tile,), lambda: (4, 9, 4, 1))
-    queue.remove(bands[1])
-    assert [band.number for band in queue.first(3)] == [4, 0, 2]
-    assert [band.number for band in queue.first(9)] == [4, 0, 2, 3]
+    queue = Queue(range(5), lambda tile: (tile,), lambda: (4, 9, 4, 1))
+    queue.remove(1)
+    assert queue.first(3) == [4, 0, 2]
+    assert queue.first(9) == [4, 0, 2, 3]

@@ -144,8 +144,8 @@ class Job:
         queue = Queue(self.results.left(), self.results.bands.of_tile, control.order)
         while queue:
             yield from self._turn(writer, control)
-            band, *upcoming = queue.first(1 + AHEAD)
-            queue.remove(band)
+            band, *upcoming = map(self.results.left_of, queue.first(1 + AHEAD))
+            queue.remove(band.number)
             for step in self.engine.submit(band, upcoming, control.check):
                 if not isinstance(step, Computed):
                     yield step

@@ -82,12 +82,14 @@ class PlaneResults:
                 (decision.channels,), shape, self._task.settings.number_type
             )
 
-    def left(self) -> Iterator[Band]:
-        """Yield what is left of each band that is not done."""
-        for band in self.bands:
-            left = band.without(partial(self._has, band.number))
-            if left.tiles:
-                yield left
+    def left(self) -> Iterator[int]:
+        """Yield the numbers of the bands of which something is left."""
+        untouched = not self.done and not self._parts
+        return (one for one in range(len(self.bands)) if untouched or self.left_of(one).tiles)
+
+    def left_of(self, number: int) -> Band:
+        """Return what is left of a band."""
+        return self.bands.band(number).without(partial(self._has, number))
 
     def _has(self, band: int, tile: int) -> bool:
         return tile in self.done or (band, tile) in self._parts

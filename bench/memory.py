@@ -1,6 +1,6 @@
 """The most memory that a tile takes, predicted from the graph and measured, over a zoo of networks.
 
-PYTHONPATH=tests .venv/bin/python bench/memory.py
+PYTHONPATH=tests/support .venv/bin/python bench/memory.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Time, memory and error of the ways to segment an image in tiles, this program's and others', in one table.
 
-PYTHONPATH=tests .venv/bin/python bench/others.py [--device cuda]
+PYTHONPATH=tests/support .venv/bin/python bench/others.py [--device cuda]
 """
 
 from __future__ import annotations

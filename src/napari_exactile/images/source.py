@@ -209,10 +209,20 @@ def as_array(image: Any, name: str = "image") -> Any:
     """
     if is_dask(image):
         return blocks_of(image, name)
-    image = _computed(image)
+    image = _computed(_of_numpy(image, name))
     if _is_masked(image):
         raise MaskedError(name)
     return image if hasattr(image, "dtype") and hasattr(image, "shape") else np.asarray(image)
+
+
+def _of_numpy(image: Any, name: str) -> Any:
+    """Return a tensor of torch as an array, in main memory without a copy, and all others as they are."""
+    if type(image).__module__.partition(".")[0] != "torch" or not hasattr(image, "detach"):
+        return image
+    try:
+        return image.detach().cpu().numpy()
+    except (TypeError, RuntimeError) as error:  # of types that numpy has not, on devices without pixels
+        raise ValueError(f"'{name}' is a tensor that cannot become an array: {error}") from error
 
 
 def _computed(image: Any) -> Any:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import napari_exactile as ex
-from napari_exactile.geometry.interval import slices
+from napari_exactile.geometry.interval import Interval, slices
 from napari_exactile.run.engine.reference import one_pass
 from napari_exactile.run.engine.schedule.job import Job
 from napari_exactile.run.plan.plan import plan_tiles
@@ -179,3 +179,48 @@ def test_networks_that_draw_random_numbers_are_refused() -> None:
     assert (refusal.place, refusal.reason) == ("dropout", "it draws random numbers")
     (refusal,) = ex.analyse(Noisy().eval(), (64, 64)).refusals
     assert refusal.reason == "it draws random numbers"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("tile", "x", "a tile is a whole number of pixels or \"auto\", not 'x'"),
+        ("tile", 32.5, 'a tile is a whole number of pixels or "auto", not 32.5'),
+        ("tile", True, "a tile is a whole number of pixels"),
+        ("radius", None, "a radius is a whole number of pixels"),
+        ("factor", [4], "the factor is a whole number of pixels"),
+        ("memory_limit", "4GB", "the memory limit is a number of bytes, such as 4e9, not '4GB'"),
+        ("scratch_limit", float("inf"), "the scratch limit is a number of bytes"),
+        ("threshold", "half", "a threshold is a number between 0 and 1, not 'half'"),
+        ("ignore", "black", "the value to ignore is a number or nan, not 'black'"),
+        ("region", "all", "a region is a pair of start and stop in pixels for each axis"),
+        ("region", (0, 10), "a region is a pair of start and stop in pixels for each axis"),
+        ("region", ((0, 10), slice(None)), "a region is a pair of start and stop"),
+        ("region", ((0, 10), (0, 5, 2)), "a region is a pair of start and stop"),
+        ("region", ((0, 10), "05"), "a region is a pair of start and stop"),
+        ("region", (), "a region is a pair of start and stop"),
+        ("region", ((9, 3), (0, 5)), "cannot stop"),
+    ],
+)
+def test_settings_of_another_kind_are_one_sentence(field: str, value: Any, words: str) -> None:
+    """What is no value of its kind is refused by name, with what is wanted, before anything is done."""
+    with pytest.raises(ValueError, match=re.escape(words)):
+        Settings(**{field: value})
+
+
+def test_settings_take_what_means_the_same() -> None:
+    """Numbers of numpy, whole floats, and boxes of pairs or slices are what they mean."""
+    box = (Interval(0, 10), Interval(5, 20))
+    for region in (box, ((0, 10), (5, 20)), [[0, np.int64(10)], [5, 20]], (slice(0, 10), slice(5, 20))):
+        assert Settings(region=region) == Settings(region=box)
+    assert Settings(tile=np.int64(64), memory_limit=4e9) == Settings(tile=64, memory_limit=4_000_000_000)
+    assert Settings(threshold=np.float32(0.5)).threshold == 0.5
+
+
+def test_a_tensor_is_an_image() -> None:
+    """A tensor in main memory is read where it lies; one of a type that numpy has not is refused by name."""
+    image = np.arange(40 * 50, dtype=np.float32).reshape(40, 50)
+    tensor = torch.from_numpy(image).requires_grad_()
+    np.testing.assert_array_equal(ex.segment(tensor, network()).labels, ex.segment(image, network()).labels)
+    with pytest.raises(ValueError, match=r"'image' is a tensor that cannot become an array: .*BFloat16"):
+        ex.segment(tensor.bfloat16(), network())

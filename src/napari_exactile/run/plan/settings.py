@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite, isnan, nan
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from napari_exactile.geometry.interval import Box
 from napari_exactile.images.normalize.parse import steps_of
 from napari_exactile.images.normalize.steps import Step
+from napari_exactile.run.plan import given
 
 MethodName = Literal["trimmed", "whole-tile", "approximate"]
 Device = Literal["auto", "cpu", "cuda"]
@@ -22,7 +23,8 @@ NormalizationChoice = str | tuple[Step, ...]
 class Settings:
     """Settings of one run; "auto" leaves the choice to the program.
 
-    `tile` and `radius` are in pixels, `region` is the box to segment (None: the whole image), `memory_limit`
+    `tile` and `radius` are in pixels, `region` is the box to segment (an Interval, a slice or a pair of start
+    and stop for each axis; None: the whole image), `memory_limit`
     is in bytes and bounds automatic tiles, `scratch_limit` what networks that take several passes over the
     image keep in between, in memory and temporary files, or in the store that labels go to.
 
@@ -70,6 +72,14 @@ class Settings:
     padding: Padding = "auto"
 
     def __post_init__(self) -> None:
+        self._take("tile", given.pixels("a tile", self.tile))
+        self._take("radius", given.pixels("a radius", self.radius))
+        self._take("factor", given.pixels("the factor", self.factor))
+        self._take("region", given.box(self.region))
+        self._take("memory_limit", given.amount("the memory limit", self.memory_limit))
+        self._take("scratch_limit", given.amount("the scratch limit", self.scratch_limit))
+        self._take("threshold", given.number("a threshold", self.threshold, " between 0 and 1"))
+        self._take("ignore", given.number("the value to ignore", self.ignore, " or nan"))
         if self.tile != "auto" and self.tile < 1:
             raise ValueError(f"a tile needs at least 1 px, not {self.tile}")
         if self.radius != "auto" and self.radius < 0:
@@ -92,11 +102,15 @@ class Settings:
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise ValueError(f"a threshold lies between 0 and 1, not at {self.threshold}")
         if self.ignore is not None and isnan(self.ignore):
-            object.__setattr__(self, "ignore", nan)  # the one that equals itself in comparisons of settings
+            self._take("ignore", nan)  # the one that equals itself in comparisons of settings
         elif self.ignore is not None and not isfinite(self.ignore):
             raise ValueError(f"the value to ignore is a number or nan, not {self.ignore}")
         if self.scratch_limit is not None and self.scratch_limit < 0:
             raise ValueError(f"the scratch limit cannot be negative: {self.scratch_limit}")
+
+    def _take(self, name: str, value: Any) -> None:
+        """Let a field have the value that was meant, while it is made."""
+        object.__setattr__(self, name, value)
 
     @property
     def number_type(self) -> NumberType:

@@ -84,3 +84,20 @@ def test_zipped_arrays_and_series(tmp_path: Path, version: Any) -> None:
     zarr.create_group(tmp_path / "b.zarr", zarr_format=2).attrs["bioformats2raw.layout"] = 3
     write_ngff(tmp_path / "b.zarr" / "0", image, "0.4")
     assert_windows(ex.open_image(zipped(tmp_path / "b.zarr", "b")).array, image)
+
+
+@pytest.mark.parametrize("text", ["null", "[]", '"a"', "5"])
+@pytest.mark.parametrize("name", ["zarr.json", ".zarray", ".zgroup"])
+def test_descriptions_of_another_kind_are_damaged(tmp_path: Path, name: str, text: str) -> None:
+    """What is JSON and describes nothing is said to be damaged, not how Python stumbles over it."""
+    (tmp_path / "a.zarr").mkdir()
+    (tmp_path / "a.zarr" / name).write_text(text)
+    with pytest.raises(ValueError, match=r"a\.zarr cannot be opened as zarr: its zarr\.json .* is damaged$"):
+        ex.open_image(tmp_path / "a.zarr")
+
+
+def test_an_image_larger_than_any_disk_is_refused(tmp_path: Path) -> None:
+    """Its chunks are not even counted, which would take the memory of a list of them."""
+    zarr.create_array(tmp_path / "a.zarr", shape=(10**15, 10**15), chunks=(512, 512), dtype="u1")
+    with pytest.raises(ValueError, match=r"10{15} x 10{15} px are more than any disk holds"):
+        ex.open_image(tmp_path / "a.zarr")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+from napari_exactile.geometry.words import times
 from napari_exactile.images.about.chosen import Wanted
 from napari_exactile.images.about.incomplete import IncompleteError
 from napari_exactile.images.about.opened import FileVersion, OpenedFiles, OpenedImage, remember
@@ -23,6 +25,9 @@ from napari_exactile.images.read.zarr_members import (
 )
 from napari_exactile.images.read.zarr_place import axes_of, pixel_size, place_of, wrong_scales
 
+DESCRIPTIONS = "its zarr.json (.zarray, .zgroup, .zattrs)"
+# A million times the largest slides; what is larger is a mistake, of which lists would be made.
+MOST_PIXELS = 2**53
 LETTERS = {"time": "t", "channel": "c", "channels": "c"}
 
 
@@ -57,6 +62,9 @@ def open_zarr(path: Path, wanted: Wanted = None, allow_missing: bool = False) ->
     if missing and not allow_missing:
         raise IncompleteError(where, missing)
     image = _opened(where, members[number], images.called(number))
+    if prod(image.array.shape) > MOST_PIXELS:
+        words = f"{times(image.array.shape)} px are more than any disk holds: {DESCRIPTIONS} is damaged"
+        raise _unreadable(where, ValueError(words))
     told = tuple(map(str, missing))
     versions = () if version is None else (version,)
     series = number if member is None else wanted
@@ -132,4 +140,6 @@ def _unreadable(path: Path, error: Exception) -> ValueError:
     words = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, KeyError):  # the name alone
         words = f"it says nothing of {words}"
+    elif isinstance(error, AttributeError | TypeError | IndexError):  # how Python says that it is of no use
+        words = f"{DESCRIPTIONS} is damaged"
     return ValueError(f"{path} cannot be opened as zarr: {words}")

@@ -5,6 +5,9 @@ Whatever takes long to import is imported where it is used, so that help and mis
 
 from __future__ import annotations
 
+import signal
+import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -28,7 +31,15 @@ app.command()(demo.demo)
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line.
+
+    What a console or a pipe has no letters for is written as numbers, and whoever ends it from outside stops
+    it like Ctrl-C, so that what is done is kept, and half a file is not.
+    """
+    for stream in sys.stdout, sys.stderr:
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app(prog_name="exactile")
 
 

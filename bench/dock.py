@@ -8,6 +8,7 @@ A 2048 x 2048 image in a real window. A time ends when what has changed has been
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import napari
@@ -139,7 +140,7 @@ def time_operators() -> list[float]:
     """Measure how long the executor works between two looks at Cancel: mostly one operator."""
     original, spent = Executor.scores, []
 
-    def scores(self: Executor, zone: Any, radius: Any, method: Any, check: Any, *part: Any) -> Any:
+    def scores(self: Executor, zone: Any, radius: Any, method: Any, check: Callable[[], None]) -> Any:
         last = [time.perf_counter()]
 
         def timed() -> None:
@@ -148,7 +149,7 @@ def time_operators() -> list[float]:
             last[0] = now
             check()
 
-        return original(self, zone, radius, method, timed, *part)
+        return original(self, zone, radius, method, timed)
 
     Executor.scores = scores  # type: ignore[method-assign]
     return spent

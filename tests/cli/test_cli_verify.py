@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import tifffile
 import torch
 
-from at_the_door import meet, with_labels
+from at_the_door import meet
 from command_line import MODEL, assert_refused, call, summary
 from napari_exactile.images.store.journal import Journal, write_json, write_lines
 from slow_run import image
@@ -95,7 +96,7 @@ def test_a_run_ends_with_1_where_its_own_check_fails(tmp_path: Path, monkeypatch
     """Labels that another path does not give are kept, and the command says not to rely on them."""
     source = tmp_path / "image.tif"
     tifffile.imwrite(source, np.random.default_rng(0).integers(0, 4000, (200, 220)).astype(np.uint16))
-    meet(monkeypatch, after=lambda computed: with_labels(computed, lambda labels: 1 - labels))
+    meet(monkeypatch, after=lambda piece: replace(piece, labels=1 - piece.labels))
     out = tmp_path / "labels.ome.zarr"
     result = call("segment", source, "--model", MODEL, "--out", out)
     assert result.exit_code == 1

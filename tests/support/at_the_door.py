@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from napari_exactile.geometry.tiling import Tile
-from napari_exactile.run.engine.door import Computed
+from napari_exactile.run.engine.door import Computed, Deliver, Piece
 from napari_exactile.run.engine.events import Event, TileError, TileStarted
 from napari_exactile.run.engine.schedule.engines import ENGINES
 from napari_exactile.run.plan.bands import Band
@@ -25,9 +24,9 @@ def meet(
     *,
     started: Callable[[int], object] = nothing,
     before: Callable[[Tile, Check], object] = nothing,
-    after: Callable[[Computed], Computed] = lambda computed: computed,
+    after: Callable[[Piece], Piece] = lambda piece: piece,
 ) -> None:
-    """Call `started` and `before` for each tile that is begun, and give what is computed through `after`.
+    """Call `started` and `before` for each tile that is begun, and give what is delivered through `after`.
 
     `started` is called before anybody hears of the tile, `before` afterwards; what it raises is the failure
     of the tile, as if computing had raised it.
@@ -35,10 +34,12 @@ def meet(
     engine: Any = ENGINES["local"]
 
     class Met(engine):
-        def submit(self, band: Band, upcoming: Sequence[Band], check: Check) -> Iterator[Event | Computed]:
-            for step in super().submit(band, upcoming, check):
+        def submit(
+            self, band: Band, upcoming: Sequence[Band], deliver: Deliver, check: Check
+        ) -> Iterator[Event | Computed]:
+            for step in super().submit(band, upcoming, lambda piece: deliver(after(piece)), check):
                 if not isinstance(step, TileStarted):
-                    yield after(step) if isinstance(step, Computed) else step
+                    yield step
                     continue
                 started(step.index)
                 yield step
@@ -54,10 +55,3 @@ def _failing(tile: Tile, before: Callable[[Tile, Check], object], check: Check) 
         raise
     except Exception as error:
         raise TileError.of(tile, error) from error
-
-
-def with_labels(computed: Computed, change: Callable[[Any], Any]) -> Computed:
-    """Return what was computed with other labels."""
-    return replace(
-        computed, pieces=tuple(replace(piece, labels=change(piece.labels)) for piece in computed.pieces)
-    )

@@ -128,14 +128,3 @@ def overlap(box: Box, other: Box) -> bool:
     (True, False)
     """
     return all(one.start < two.stop and two.start < one.stop for one, two in zip(box, other, strict=True))
-
-
-def common(box: Box, other: Box) -> Box | None:
-    """Return what two boxes have in common; None where they have nothing.
-
-    >>> common((Interval(0, 4),), (Interval(3, 9),))
-    (Interval(start=3, stop=4),)
-    """
-    if not overlap(box, other):
-        return None
-    return tuple(one.clip(two) for one, two in zip(box, other, strict=True))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import product
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -19,15 +20,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from napari_exactile.geometry.interval import Box, Interval, common, full_box, moved, volume
+from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.images.store import shards
 from napari_exactile.run.engine.control import Control
-from napari_exactile.run.engine.door import Computed, Engines, Known
+from napari_exactile.run.engine.door import Computed, Deliver, Engines, Known, Piece
 from napari_exactile.run.engine.events import Event, TileFinished
 from napari_exactile.run.engine.local.engine import LocalEngine
 from napari_exactile.run.engine.schedule.engines import ENGINES
-from napari_exactile.run.engine.schedule.job import Job
 from napari_exactile.run.plan.bands import Band, Bands
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.store.stored import stored
@@ -72,36 +72,44 @@ def part_of(region: Box, stride: int, offset: int) -> Any:
 
 @given(tilings())
 @settings(max_examples=many(60), deadline=None)
-def test_bands_own_whole_shards_and_have_all_zones(case: tuple[Tiling, tuple[int, ...], int, int]) -> None:
-    """What bands own partitions the labels along shards; each has just the zones that have labels there."""
+def test_each_zone_is_in_one_band_which_is_that_of_its_shard(
+    case: tuple[Tiling, tuple[int, ...], int, int],
+) -> None:
+    """Bands partition the zones: each has those of a shard; where zones reach over shards, each is one."""
     tiling, shard, stride, offset = case
     part = part_of(tiling.region, stride, offset)
     whole = part(tiling.region)
     if whole is None:
         return
-    shape = tuple(len(side) for side in whole)
-    bands = Bands(tiling, part, shape, shard)
-    assert sum(volume(band.owns) for band in bands) == volume(full_box(shape))
-    for band in bands:
-        for side, length, n in zip(band.owns, shard, shape, strict=True):
-            assert side.start % length == 0
-            assert side.stop == n or side.stop % length == 0
-        assert list(band.tiles) == sorted(set(band.tiles))
-    members = {(tile, band.number) for band in bands for tile in band.tiles}
-    assert members == {(tile.index, band) for tile in tiling for band in bands.of_tile(tile.index)}
-    assert {tile for tile, _ in members} == set(range(len(tiling))), "each zone is told as done by somebody"
-    for tile in tiling:
-        box = part(tile.zone)
-        meeting = {band.number for band in bands if box is not None and common(box, band.owns)}
-        assert meeting == set(bands.of_tile(tile.index)) or box is None
+    bands = Bands(tiling, part, tuple(len(side) for side in whole), shard)
+    members = [list(bands.band(number).tiles) for number in range(len(bands))]
+    assert sorted(tile for tiles in members for tile in tiles) == list(range(len(tiling)))
+    assert all(tiles == sorted(tiles) and tiles for tiles in members)
+    assert all(bands.of_tile(tile) == number for number, tiles in enumerate(members) for tile in tiles)
+    boxes = {tile.index: box for tile in tiling if (box := part(tile.zone))}
+    places = {index: shards_of(box, shard) for index, box in boxes.items()}
+    if any(len(found) > 1 for found in places.values()):
+        assert members == [[tile.index] for tile in tiling]
+    else:
+        for tiles in members:
+            assert len(set().union(*(places[tile] for tile in tiles if tile in places))) == 1
+        assert len(members) == len(set().union(*places.values()))
+
+
+def shards_of(box: Box, shard: tuple[int, ...]) -> set[tuple[int, ...]]:
+    """Return the places of the shards that a box of the labels meets."""
+    axes = (
+        range(side.start // length, (side.stop - 1) // length + 1)
+        for side, length in zip(box, shard, strict=True)
+    )
+    return set(product(*axes))
 
 
 def test_without_shards_each_zone_is_a_band() -> None:
     """In memory there is nothing that two workers could both write."""
     tiling = Tiling((40, 30), (8, 8), (16, 8), (0, 0))
     bands = Bands(tiling, lambda zone: zone, (40, 30))
-    assert [band.tiles for band in bands] == [(tile.index,) for tile in tiling]
-    assert not bands.overlap
+    assert [bands.band(number).tiles for number in range(len(bands))] == [(tile.index,) for tile in tiling]
 
 
 # --- the same bytes --------------------------------------------------------------------------------------
@@ -124,16 +132,16 @@ class Pooled(nn.Module):
 
 
 SHAPE = (120, 136)
-# Off the grid of zones: many of them reach over the shards.
-REGION = (Interval(5, 107), Interval(9, 130))
+# On the grid of zones, and off it: there, many of them reach over the shards.
+REGIONS = {"on": (Interval(8, 107), Interval(0, 130)), "off": (Interval(5, 107), Interval(9, 130))}
 
 
-def task_for(name: str) -> Task:
+def task_for(name: str, grid: str) -> Task:
     torch.manual_seed(1)
     method = "whole-tile" if name == "whole tiles" else "trimmed"
     net = Pooled(norm=name == "statistics")
     pixels = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
-    chosen = Settings(tile=32, method=method, region=REGION, probabilities="float32")
+    chosen = Settings(tile=32, method=method, region=REGIONS[grid], probabilities="float32")
     return image_task(pixels, net.eval(), chosen)
 
 
@@ -155,7 +163,7 @@ class ThreeWorkers:
     def __init__(self, task: Task, number: int, known: Known, surveyed: Callable[..., None]) -> None:
         self._workers = [LocalEngine(task, number, known, surveyed), *(LocalEngine(task) for _ in range(2))]
         self._locks = [Lock() for _ in self._workers]
-        self._pending: dict[int, Future[list[Event | Computed]]] = {}
+        self._pending: dict[int, Future[tuple[list[Event | Computed], list[Piece]]]] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._workers[0], name)
@@ -177,16 +185,25 @@ class ThreeWorkers:
             yield
         self._pending.clear()
 
-    def submit(self, band: Band, upcoming: Sequence[Band], check: Check) -> Iterator[Event | Computed]:
+    def submit(
+        self, band: Band, upcoming: Sequence[Band], deliver: Deliver, check: Check
+    ) -> Iterator[Event | Computed]:
         for one in (band, *upcoming):
             if one.number not in self._pending:
                 self._pending[one.number] = self._pool.submit(self._compute, one)
-        yield from self._pending.pop(band.number).result()
+        steps, pieces = self._pending.pop(band.number).result()
+        left = iter(pieces)
+        for step in steps:
+            if isinstance(step, Computed) and self.task.in_arrays(
+                self.task.plan.tiling.tile(step.index).zone
+            ):
+                deliver(next(left))
+            yield step
 
-    def _compute(self, band: Band) -> list[Event | Computed]:
-        place = band.number % 3
+    def _compute(self, band: Band) -> tuple[list[Event | Computed], list[Piece]]:
+        place, pieces = band.number % 3, list[Piece]()
         with self._locks[place]:
-            return list(self._workers[place].submit(band, (), lambda: None))
+            return list(self._workers[place].submit(band, (), pieces.append, lambda: None)), pieces
 
 
 def computed(task: Task, path: Path, order: Sequence[int] = (), cuts: Sequence[int] = ()) -> dict[str, str]:
@@ -209,16 +226,23 @@ def _in_order(bands: Bands, order: Sequence[int]) -> list[int]:
     return [bands.band(number % len(bands)).tiles[-1] for number in order]
 
 
+def bands_of(task: Task, path: Path) -> int:
+    """Return how many bands a store that is there has."""
+    with stored(task, path) as kept:
+        return len(kept.series.job.results.bands)
+
+
 KINDS = ["trimmed", "statistics", "whole tiles"]
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(("name", "grid"), [*((name, "on") for name in KINDS), ("trimmed", "off")])
 def test_no_order_cut_or_number_of_workers_changes_a_byte(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, grid: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Labels and probabilities, all levels: the files of one quiet run, whoever computed what when."""
-    task, chance = task_for(name), np.random.default_rng(3)
+    task, chance = task_for(name, grid), np.random.default_rng(3)
     quiet = computed(task, tmp_path / "quiet")
+    assert (4 < bands_of(task, tmp_path / "quiet") < len(task.plan)) is (grid == "on")
     order = chance.permutation(40).tolist()
     assert computed(task, tmp_path / "ordered", order) == quiet
     assert computed(task, tmp_path / "cut", order[::-1], [1, 3, 2, 5]) == quiet
@@ -229,59 +253,16 @@ def test_no_order_cut_or_number_of_workers_changes_a_byte(
 
 @pytest.mark.prove
 @given(
-    st.sampled_from(KINDS), st.permutations(range(40)), st.lists(st.integers(1, 9), max_size=6),
-    st.sampled_from([LocalEngine, ThreeWorkers]),
+    st.sampled_from(KINDS), st.sampled_from([*REGIONS]), st.permutations(range(40)),
+    st.lists(st.integers(1, 9), max_size=6), st.sampled_from([LocalEngine, ThreeWorkers]),
 )  # fmt: skip
 @settings(max_examples=many(3), deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_order_and_any_cut_give_the_same_bytes(
-    name: str, order: list[int], cuts: list[int], engine: Engines
+    name: str, grid: str, order: list[int], cuts: list[int], engine: Engines
 ) -> None:
     """As above, with orders, cuts and engines that are drawn."""
-    task = task_for(name)
+    task = task_for(name, grid)
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         quiet = computed(task, Path(folder, "quiet"))
         patch.setitem(ENGINES, "local", engine)
         assert computed(task, Path(folder, "drawn"), order, cuts) == quiet
-
-
-def test_zones_that_bands_share_count_as_redundancy(tmp_path: Path) -> None:
-    """In a store, a region off the grid costs more than was planned, and the report says so."""
-    task = task_for("whole tiles")
-    with stored(task, tmp_path / "shared") as kept:
-        list(kept.series.run())
-        shared = kept.series.report().redundancy
-    assert shared > task.plan.redundancy
-    memory = Job(task)
-    list(memory.run())
-    assert memory.report().redundancy == task.plan.redundancy
-
-
-def test_trimmed_bands_compute_what_they_own_alone(tmp_path: Path) -> None:
-    """Of a zone that two bands share, neither computes what the other owns: together they cover it."""
-    task = task_for("trimmed")
-    with stored(task, tmp_path / "shared") as kept:
-        bands = kept.series.job.results.bands
-        assert 4 < len(bands) < len(task.plan)
-        shared = [tile for tile in task.plan.tiling if len(bands.of_tile(tile.index)) > 1]
-        assert shared
-        for tile in shared:
-            cuts = [task.cut(tile.zone, bands.band(number).owns) for number in bands.of_tile(tile.index)]
-            assert all(volume(cut) < volume(tile.zone) for cut in cuts)
-            assert sum(map(volume, cuts)) <= 2 * volume(tile.zone)
-
-
-@pytest.mark.parametrize("name", KINDS)
-def test_a_band_gives_what_it_owns_and_nothing_else(name: str, tmp_path: Path) -> None:
-    """The pieces that an engine gives for a band partition the band's box of the labels."""
-    task = task_for(name)
-    with stored(task, tmp_path / "labels") as kept:
-        bands, engine = kept.series.job.results.bands, LocalEngine(task)
-    for _event in engine.prepare():
-        pass
-    first = [-side.start for side in task.labelled]
-    with engine.open():
-        for band in bands:
-            steps = [one for one in engine.submit(band, (), lambda: None) if isinstance(one, Computed)]
-            boxes = [moved(piece.box, first) for step in steps for piece in step.pieces]
-            assert all(common(box, band.owns) == box for box in boxes)
-            assert sum(map(volume, boxes)) == volume(band.owns)

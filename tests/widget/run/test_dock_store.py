@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import zarr
 from pytestqt.qtbot import QtBot
 
 import napari_exactile as ex
-from at_the_door import meet, with_labels
+from at_the_door import meet
 from docks import WAIT, Brake, begin, finish, pixels, to_disk
 from napari_exactile.geometry.interval import slices
 from napari_exactile.images.pyramid import part_at, sampled
@@ -214,7 +215,7 @@ def test_a_check_that_fails_is_said(
     """Labels that another path does not give are finished, and the dock says not to rely on them."""
     _, dock = opened(pixels(SHAPE), tile=172)
     to_disk(dock, tmp_path / "labels.ome.zarr")
-    meet(monkeypatch, after=lambda computed: with_labels(computed, all_other))
+    meet(monkeypatch, after=lambda piece: replace(piece, labels=all_other(piece.labels)))
     finish(qtbot, dock)
     assert dock.run.series.complete
     assert dock.run.summary().endswith(CHECK_FAILED)

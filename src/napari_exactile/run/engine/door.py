@@ -11,7 +11,6 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box
-from napari_exactile.geometry.tiling import Tile
 from napari_exactile.images.normalize.steps import Normalization
 from napari_exactile.run.engine.events import Event
 from napari_exactile.run.engine.passes.pass_records import Statistics
@@ -40,16 +39,17 @@ class Piece:
     box: Box
     labels: NDArray[Any] | None
     numbers: NDArray[Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A tile is computed, and all pieces of it have been delivered."""
+
+    index: int
     near_ties: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Computed:
-    """What a band owns of a tile is computed; the pieces partition it, and there may be none."""
-
-    band: int
-    tile: Tile
-    pieces: tuple[Piece, ...]
+Deliver = Callable[[Piece], object]
 
 
 class Engine(Protocol):
@@ -91,11 +91,14 @@ class Engine(Protocol):
         """Hold what computing takes, such as threads that read ahead, as long as this lasts."""
         ...
 
-    def submit(self, band: Band, upcoming: Sequence[Band], check: Check, /) -> Iterator[Event | Computed]:
-        """Compute a band, tile by tile: tell that one has started, and then what was computed of it.
+    def submit(
+        self, band: Band, upcoming: Sequence[Band], deliver: Deliver, check: Check, /
+    ) -> Iterator[Event | Computed]:
+        """Compute a band, tile by tile: tell that one has started, and then that it is computed.
 
-        Nothing is computed before it is asked for; of `upcoming` bands, the first may be read ahead. Raises
-        TileError, and Cancelled. It is prepared and open.
+        Nothing is computed before it is asked for; each piece of a tile is delivered as soon as it is there,
+        in the same thread, and may come again where the memory was not enough. Of `upcoming` bands, the first
+        may be read ahead. Raises TileError, and Cancelled. It is prepared and open.
         """
         ...
 

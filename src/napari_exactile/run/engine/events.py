@@ -212,7 +212,7 @@ SYSTEM = {
 def words_of(error: Exception) -> str:
     """Return an error in words for people: those of the system come with a number otherwise."""
     if isinstance(error, OSError) and error.errno is not None:
-        words = SYSTEM.get(error.errno, error.strerror or "")
+        words = SYSTEM.get(error.errno, error.strerror or type(error).__name__)
         return f"{error.filename}: {words}" if error.filename else words
     return str(error) or type(error).__name__
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import ceil, floor
 from typing import Self
 
 import torch
 
-from napari_exactile.geometry.interval import Box, Interval, common, moved
+from napari_exactile.geometry.interval import Box, moved
 from napari_exactile.images.about.opened import Place
 from napari_exactile.images.planes import Planes, check_channels
 from napari_exactile.models.load import Model
@@ -102,24 +101,6 @@ class Task:
         """Return where the labels of a zone lie in the arrays of a plane; None where it has none."""
         part = self.analysis.part(zone)
         return part and moved(part, [-side.start for side in self.labelled])
-
-    def owned(self, zone: Box, owns: Box) -> Box | None:
-        """Return the box of the output that a band which owns a box of the labels has of a zone, if any."""
-        part = self.analysis.part(zone)
-        return part and common(part, moved(owns, [side.start for side in self.labelled]))
-
-    def cut(self, zone: Box, owns: Box) -> Box:
-        """Return as much of a zone as such a band computes: just what it needs where the method trims."""
-        part, owned = self.analysis.part(zone), self.owned(zone, owns)
-        if part is None or owned is None or owned == part or not self.plan.method.trims:
-            return zone
-        axes = zip(zone, owned, self.analysis.grid.stride, self.analysis.grid.offset, strict=True)
-        cut = tuple(
-            Interval(max(side.start, floor(s * own.start + o)), min(side.stop, ceil(s * own.stop + o)))
-            for side, own, s, o in axes
-        )
-        found = self.analysis.part(cut)
-        return cut if found is not None and common(found, owned) == owned else zone
 
     def as_begun(self, plan: Plan) -> Self:
         """Return the same task by the plan that it was begun with elsewhere."""

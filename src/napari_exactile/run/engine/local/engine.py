@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 from typing import Any
@@ -13,12 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box
-from napari_exactile.geometry.tiling import Tile
 from napari_exactile.images.normalize.statistics import is_missing
 from napari_exactile.images.normalize.steps import Normalization
 from napari_exactile.network.analysis import require_derived
 from napari_exactile.network.declared import Declared
-from napari_exactile.run.engine.door import Computed, Known, Piece
+from napari_exactile.run.engine.door import Computed, Deliver, Known, Piece
 from napari_exactile.run.engine.events import Event, TileStarted
 from napari_exactile.run.engine.local.executor import Executor
 from napari_exactile.run.engine.local.missing import missing_in
@@ -99,42 +97,36 @@ class LocalEngine:
 
     @exactly
     def submit(
-        self, band: Band, upcoming: Sequence[Band], check: Check
+        self, band: Band, upcoming: Sequence[Band], deliver: Deliver, check: Check
     ) -> Generator[Event | Computed, None, None]:
         """Compute a band, tile by tile, each in pieces as large as the memory allows."""
         assert self._computing is not None, "open() comes first"
         executor, ahead = self._computing
+        compute = partial(self._piece, executor, deliver, check)
         expect = partial(self._expect, executor, ahead)
-        for place, tile in enumerate(self._cut(band)):
+        following = chain(band.tiles, *(one.tiles for one in upcoming))
+        tiles = list(map(self.task.plan.tiling.tile, islice(following, len(band.tiles) + AHEAD)))
+        for place, tile in enumerate(tiles[: len(band.tiles)]):
             yield TileStarted(tile.index)
-            rest = replace(band, tiles=band.tiles[place + 1 :])
-            following = list(islice(chain.from_iterable(map(self._cut, (rest, *upcoming))), AHEAD))
-            compute = partial(self._piece, executor, band.owns, check)
-            pieces = yield from self._pieces.compute(tile, following, compute, expect)
-            yield Computed(band.number, tile, tuple(piece for piece in pieces if piece is not None))
-
-    def _cut(self, band: Band) -> Iterator[Tile]:
-        """Yield a band's tiles; trimmed ones are cut to what it owns of them, others are computed whole."""
-        for index in band.tiles:
-            tile = self.task.plan.tiling.tile(index)
-            yield replace(tile, zone=self.task.cut(tile.zone, band.owns))
+            ties = yield from self._pieces.compute(tile, tiles[place + 1 :][:AHEAD], compute, expect)
+            yield Computed(tile.index, sum(ties))
 
     def _expect(self, executor: TileExecutor, ahead: ReadAhead[torch.Tensor], zones: Iterable[Box]) -> None:
         radius, method = self.task.plan.radius, self.task.plan.method
         boxes = (executor.reads(zone, radius, method) for zone in zones)
         ahead.expect(box for box in boxes if box is not None)
 
-    def _piece(self, executor: TileExecutor, owns: Box, check: Check, zone: Box) -> Piece | None:
-        """Compute a zone, and return what is owned of it."""
-        part = self.task.owned(zone, owns)
+    def _piece(self, executor: TileExecutor, deliver: Deliver, check: Check, zone: Box) -> int:
+        """Compute a zone, deliver its results, and return its near-ties."""
+        part = self.task.analysis.part(zone)
         if part is None:
-            return None  # between two elements of the output, at the edge of what it covers
-        scores = executor.scores(zone, self.task.plan.radius, self.task.plan.method, check, part)
+            return 0  # between two elements of the output, at the edge of what it covers
+        scores = executor.scores(zone, self.task.plan.radius, self.task.plan.method, check)
         result = self.decided(scores, part)
         self.seen.look(scores, result)
         labels = None if result.labels is None else result.labels.cpu().numpy()
-        numbers = self.numbers(result) if self.task.keeps_numbers else None
-        return Piece(part, labels, numbers, result.near_ties)
+        deliver(Piece(part, labels, self.numbers(result) if self.task.keeps_numbers else None))
+        return result.near_ties
 
     def numbers(self, result: Labelled) -> NDArray[Any]:
         """Return probabilities or values as they are kept; raises ValueError for what does not fit."""

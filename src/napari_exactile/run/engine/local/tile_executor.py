@@ -64,14 +64,12 @@ class TileExecutor:
         """Return the box of the padded image that `scores` reads for a zone; None where it reads none."""
         return None if self.analysis.part(zone) is None else method.reads(self, zone, radius)
 
-    def scores(
-        self, zone: Box, radius: tuple[int, ...], method: Method, check: Check, part: Box | None = None
-    ) -> torch.Tensor:
-        """Return (1, classes, *part) on the device, where part is of the zone's output, by default all of it.
+    def scores(self, zone: Box, radius: tuple[int, ...], method: Method, check: Check) -> torch.Tensor:
+        """Return (1, classes, *part) on the device, where part is the zone's of the output.
 
         `check` is called often and may raise to stop. The zone must have a part.
         """
-        part = part or self.analysis.part(zone)
+        part = self.analysis.part(zone)
         assert part is not None, "there is no output in this zone"
         found: torch.Tensor = method.scores(self, zone, radius, part, check)
         return found

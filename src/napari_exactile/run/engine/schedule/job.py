@@ -131,7 +131,7 @@ class Job:
         self._arrays.surveyed(number, values, self.seconds)
 
     def _bands(self, control: Control) -> Iterator[Event]:
-        with self.engine.open(), WriteBehind(at_once=self.results.at_once) as writer:
+        with self.engine.open(), self.results.writing() as writer:
             try:
                 yield from self._computed(writer, control)
                 yield from writer.finished(wait=True)
@@ -146,12 +146,12 @@ class Job:
             yield from self._turn(writer, control)
             band, *upcoming = map(self.results.left_of, queue.first(1 + AHEAD))
             queue.remove(band.number)
-            for step in self.engine.submit(band, upcoming, control.check):
+            for step in self.engine.submit(band, upcoming, self.results.deliver, control.check):
                 if not isinstance(step, Computed):
                     yield step
                     continue
-                self.results.take(step, writer)
-                if step.tile.index != band.tiles[-1]:
+                self.results.end(step)
+                if step.index != band.tiles[-1]:
                     yield from self._turn(writer, control)
 
     def _turn(self, writer: WriteBehind, control: Control) -> Iterator[Event]:
@@ -174,7 +174,6 @@ class Job:
         return replace(
             planned(self.task, self.source, known),
             tiles_done=len(self.done), near_ties=self.near_ties, seconds=self.seconds,
-            redundancy=self.results.redundancy,
             # Of labels that were computed here, and all of them: others have not been seen.
             warnings=self.engine.odd if self.results.all_here else (),
         )  # fmt: skip

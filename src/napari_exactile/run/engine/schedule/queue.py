@@ -11,10 +11,10 @@ from napari_exactile.run.engine.control import Order
 class Queue:
     """The numbers of the bands that are left, in their own order but for what `order` puts first.
 
-    `order` names tiles; `of_tile` gives the bands that a tile is in.
+    `order` names tiles; `of_tile` gives the band that a tile is in.
     """
 
-    def __init__(self, left: Iterable[int], of_tile: Callable[[int], Iterable[int]], order: Order) -> None:
+    def __init__(self, left: Iterable[int], of_tile: Callable[[int], int], order: Order) -> None:
         self._left, self._of_tile, self._order = dict.fromkeys(left), of_tile, order
 
     def __len__(self) -> int:
@@ -22,9 +22,8 @@ class Queue:
 
     def first(self, count: int) -> list[int]:
         """Return the next `count` bands, or all that are left, as the order is now."""
-        wanted = (number for tile in self._order() for number in self._of_tile(tile))
         found: list[int] = []
-        for number in chain(wanted, self._left):
+        for number in chain(map(self._of_tile, self._order()), self._left):
             if len(found) == count:
                 break
             if number in self._left and number not in found:

@@ -126,7 +126,7 @@ def test_what_is_preferred_comes_next(model: ex.Model) -> None:
 
 def test_a_queue_names_each_tile_once() -> None:
     """What is preferred comes first, if it is left at all; no tile is named twice."""
-    queue = Queue(range(5), lambda tile: (tile,), lambda: (4, 9, 4, 1))
+    queue = Queue(range(5), lambda tile: tile, lambda: (4, 9, 4, 1))
     queue.remove(1)
     assert queue.first(3) == [4, 0, 2]
     assert queue.first(9) == [4, 0, 2, 3]

@@ -14,6 +14,7 @@ import pytest
 import tifffile
 import zarr
 
+pytest.importorskip("torch", reason="the processes run a network")
 RUN = [sys.executable, "-c", "from napari_exactile.cli import main; main()"]
 
 

@@ -217,6 +217,14 @@ def test_settings_take_what_means_the_same() -> None:
     assert Settings(threshold=np.float32(0.5)).threshold == 0.5
 
 
+def test_settings_with_nan_are_equal() -> None:
+    """NaN as the value to ignore is the same choice again, with every Python."""
+    one, same = Settings(ignore=float("nan")), Settings(ignore=np.float64("nan"))
+    assert one == same
+    assert hash(one) == hash(same)
+    assert one != Settings() != "settings"
+
+
 def test_a_tensor_is_an_image() -> None:
     """A tensor in main memory is read where it lies; one of a type that numpy has not is refused by name."""
     image = np.arange(40 * 50, dtype=np.float32).reshape(40, 50)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import isfinite, isnan, nan
 from typing import Any, Literal, get_args
 
@@ -19,7 +19,7 @@ OutputKind = Literal["auto", "classes", "logits", "probabilities", "values"]
 NormalizationChoice = str | tuple[Step, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Settings:
     """Settings of one run; "auto" leaves the choice to the program.
 
@@ -107,6 +107,17 @@ class Settings:
             raise ValueError(f"the value to ignore is a number or nan, not {self.ignore}")
         if self.scratch_limit is not None and self.scratch_limit < 0:
             raise ValueError(f"the scratch limit cannot be negative: {self.scratch_limit}")
+
+    def __eq__(self, other: object) -> bool:
+        # As tuples are compared: a NaN is itself there, which it is not where Python 3.13 compares fields.
+        return self._values == other._values if isinstance(other, Settings) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._values)
+
+    @property
+    def _values(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, field.name) for field in fields(self))
 
     def _take(self, name: str, value: Any) -> None:
         """Let a field have the value that was meant, while it is made."""

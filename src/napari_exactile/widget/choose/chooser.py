@@ -226,18 +226,17 @@ class Chooser:
         """Return what the output is taken for, and its threshold where the model says yes or no."""
         from napari_exactile.run.task.meaning import check_meaning, decision_of, gives_words
 
-        kind = self._fields.meaning.offer_kinds(analysis.classes)
+        fields = self._fields
+        kind = fields.meaning.offer_kinds(analysis.classes)
         decision = decision_of(card, analysis, output=kind)
-        self._fields.kind_note.say(f"Gives {gives_words(decision, card, analysis, kind)}")
+        fields.kind_note.say(f"Gives {gives_words(decision, card, analysis, kind)}")
         try:
             check_meaning(card, analysis, kind)
         except ValueError as error:
             raise _CannotRun(f"T{str(error)[1:]}.") from error
         threshold = decision.chosen_threshold
-        fields = self._fields
         fields.meaning.offer_threshold(fields.model.value, threshold)
-        chosen = None if threshold is None else float(fields.threshold.value)
-        return {"output_kind": kind, "threshold": chosen}
+        return {"output_kind": kind, "threshold": threshold and float(fields.threshold.value)}
 
     def _radius(self, analysis: Runnable) -> dict[str, Any]:
         """Return the radius, and the method that can take it."""

@@ -26,8 +26,7 @@ class PlaneResults:
 
     `labels` holds the classes of finished zones and the task's `unfinished` elsewhere, `probabilities` those
     of finished zones and NaN elsewhere; where the output is values, there are no labels and `probabilities`
-    holds the values. Both cover the box `labelled` of the output. `seconds`
-    are asked for when a tile is done.
+    holds the values. Both cover the box `labelled` of the output. `seconds` is asked when a tile is done.
     """
 
     def __init__(self, task: Task, arrays: Arrays, seconds: Callable[[], float]) -> None:
@@ -75,15 +74,15 @@ class PlaneResults:
         return self.bands.band(number).without(self.done.__contains__)
 
     @property
-    def at_once(self) -> bool:
+    def _at_once(self) -> bool:
         """Whether writing takes less time than waking another thread for it: in memory, it does."""
         return all(type(array) in {np.ndarray, type(None)} for array in (self.labels, self.probabilities))
 
     @contextmanager
     def writing(self) -> Iterator[WriteBehind]:
-        """Let `take` hand over what is computed, as long as this lasts."""
+        """Let `deliver` and `end` hand over what is computed, as long as this lasts."""
         self._writes = list[Future[None]]()
-        with WriteBehind(at_once=self.at_once) as self._writer:
+        with WriteBehind(at_once=self._at_once) as self._writer:
             yield self._writer
 
     def deliver(self, piece: Piece) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,3 +54,12 @@ if __name__ == "__main__":
         main(sys.argv[1], float(sys.argv[2]), probabilities=True, net=looking_at_all())
     else:
         main(sys.argv[1], float(sys.argv[2]))
+
+
+def until_ready() -> dict[str, Any]:
+    """What `segment` is given so that it ends before its first tile, when everything else is known."""
+    ready: list[bool] = []
+    return {
+        "on_event": lambda event: ready.append(True) if isinstance(event, ex.Ready) else None,
+        "cancel": lambda: bool(ready),
+    }

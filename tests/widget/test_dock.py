@@ -208,20 +208,6 @@ def test_closing_the_viewer_ends_the_run(opened: Any, qtbot: QtBot, monkeypatch:
         gc.enable()
 
 
-def test_closing_the_dock_ends_the_run(opened: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Removing the dock during a run stops the worker, hides the tiling and keeps the layer."""
-    viewer, dock = opened()
-    brake = Brake(monkeypatch)
-    run = begin(qtbot, dock, brake)
-    viewer.window.remove_dock_widget(dock)
-    qtbot.waitUntil(lambda: run.stopped, timeout=5000)
-    assert run.layer in viewer.layers
-    assert "(incomplete, " in run.layer.name
-    assert run.layer.metadata["exactile"]["tiles_done"] < run.layer.metadata["exactile"]["tiles"]
-    assert run.layer.editable
-    assert not any(layer.visible for layer in viewer.layers if layer.name.startswith("Tiles"))
-
-
 def test_probabilities_are_added_when_asked_for(opened: Any, qtbot: QtBot, model: ex.Model) -> None:
     """With "Keep probabilities" one hidden Image layer per class but the background appears."""
     viewer, dock = opened()

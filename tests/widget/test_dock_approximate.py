@@ -138,3 +138,25 @@ def test_there_is_no_error_to_preview(opened: Any, qtbot: QtBot) -> None:
     chosen(qtbot, dock)
     with pytest.raises(ValueError, match="no exact result to compare with"):
         dock.preview._place()
+
+
+class Coarse(nn.Module):
+    """Looks at the whole image, and gives a score for every 4 x 4 pixels only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.see, self.pool = Attentive(), nn.AvgPool2d(4)
+
+    def forward(self, x: Any) -> Any:
+        return self.pool(self.see(x))
+
+
+def test_what_takes_no_tiles_is_not_offered(opened: Any, qtbot: QtBot) -> None:
+    """A model whose output has another size than its tile cannot be approximated: and the note says so."""
+    _, dock = refused(opened, qtbot, Coarse())
+    assert "Nor approximate: the model cannot be run in tiles: " in dock.fields.exact_note.text()
+    assert "has not the size of the tile" in dock.fields.exact_note.text()
+    assert not shown(dock.fields.approximate)
+    assert not dock.footer.run.isEnabled()
+    dock.fields.model.value = "lively"
+    qtbot.waitUntil(lambda: dock.plan is not None, timeout=WAIT)

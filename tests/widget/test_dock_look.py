@@ -144,6 +144,7 @@ def assert_all_can_be_read(qtbot: QtBot, dock: ExactileDock) -> None:
 def with_plan(qtbot: QtBot, dock: ExactileDock) -> None:
     """Load the sample and wait until it could be run."""
     dock.fields.sample.native.click()
+    qtbot.waitUntil(lambda: "colonies 512" in dock.viewer.layers, timeout=WAIT)
     dock.fields.image.value = dock.viewer.layers["colonies 512"]
     qtbot.waitUntil(lambda: dock.plan is not None, timeout=WAIT)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from scipy.stats import t as student
 
 from napari_exactile.evaluate.errors import TilingErrors
 from napari_exactile.geometry.interval import volume
@@ -80,4 +79,7 @@ def _half_width(deviations: np.ndarray, population: int) -> float:
     if n >= population or n < 2:
         return 0.0
     variance = float(np.square(deviations).sum()) / (n - 1)
+    # Importing it takes a second: not where words about estimates are imported, on a window's thread.
+    from scipy.stats import t as student
+
     return float(student.ppf((1 + CONFIDENCE) / 2, n - 1)) * sqrt((1 - n / population) * variance / n)

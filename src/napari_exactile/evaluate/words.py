@@ -76,16 +76,16 @@ def share(rate: float) -> str:
     return f"{percent:.{min(digits, 5)}f}\u00a0%"
 
 
-def estimate_sentence(estimate: Estimate) -> str:
-    """Return an estimate for a whole image with its 95 % intervals and the number of samples."""
+def estimate_sentence(estimate: Estimate, of: str = "Whole image") -> str:
+    """Return an estimate with its 95 % intervals and the number of samples; `of` says what was measured."""
     measured = f"{part_of(estimate.samples, estimate.zones, 'zone')} measured"
     pixels, rmse = estimate.misclassified, estimate.rmse
     if estimate.samples == estimate.zones:
-        return f"Whole image: {pixels_differ(round(pixels.value))}, RMSE {rmse.value:.2g}; all zones measured"
+        return f"{of}: {pixels_differ(round(pixels.value))}, RMSE {rmse.value:.2g}; all zones measured"
     if not pixels.value:
-        return f"Whole image: no pixel differs so far, RMSE about {rmse.value:.2g}; {measured}"
+        return f"{of}: no pixel differs so far, RMSE about {rmse.value:.2g}; {measured}"
     return (
-        f"Whole image: about {pixels_differ(_rounded(pixels.value))} ({_rounded(pixels.low):,} to "
+        f"{of}: about {pixels_differ(_rounded(pixels.value))} ({_rounded(pixels.low):,} to "
         f"{_rounded(pixels.high):,}), RMSE {rmse.value:.2g} ({rmse.low:.2g} to {rmse.high:.2g}), "
         f"95\u00a0% intervals; {measured}"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,14 @@ class Planes:
     def single(cls, source: ImageSource) -> Planes:
         """Return a source by itself."""
         return cls((source,), ((),), (), "zyx"[-len(source.shape) :], source)
+
+
+def plane_words(planes: Planes) -> str:
+    """Return which planes of a stack these are, such as "plane 3" or "all planes"; "" where there is none."""
+    if not planes.shape:
+        return ""
+    one = len(planes.indices) == 1 and prod(planes.shape) > 1
+    return f"plane {', '.join(map(str, planes.indices[0]))}" if one else "all planes"
 
 
 def source_of(

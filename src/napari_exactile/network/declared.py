@@ -34,6 +34,10 @@ TRIED = 64
 ON_ZEROS = f"{__name__}:on_zeros"
 
 
+class NoTilesError(ValueError):
+    """Raised for a network that takes no tiles of any size, so that nothing approximates it."""
+
+
 @dataclass(frozen=True)
 class Declared:
     """A refused network and what was found by trying it: whole tiles can be run, nothing is exact.
@@ -86,28 +90,31 @@ def declare(module: nn.Module, analysis: Derived | Refused, factor: Factor = "au
     """Return what approximate tiles of a refused network go by, after running it on one small tile of zeros.
 
     `factor` is what tile sizes are multiples of, along every axis; "auto" tries a few. Raises ValueError for
-    a model that can be exact, for one in training mode, which running would change, and where the network
-    does not run on tiles of any multiple or gives an output of another size.
+    a model that can be exact, and where the network does not run on tiles of these multiples; NoTilesError
+    for one in training mode, which running would change, and for one that gives an output of another size.
     """
     refused = _refused(analysis)
     try:
         refuse_training(module)
         refuse_nan(module)
     except NotExactError as error:
-        raise ValueError(f"the model cannot be run in tiles: {error.refusals[0]}") from error
-    failures = []
+        raise NoTilesError(f"the model cannot be run in tiles: {error.refusals[0]}") from error
+    failures: list[str] = []
+    kind: type[ValueError] = NoTilesError
     for candidate in FACTORS if factor == "auto" else (factor,):
         try:
             scores = _scores(module, refused, candidate)
         except Exception as error:
             failures.append(_why(error, module, refused, candidate))
+            kind = kind if isinstance(error, WrongSizeError) else ValueError
         else:
             return Declared(
                 refused.shape, refused.channels, refused.refusals, refused.output,
                 (candidate,) * len(refused.shape), scores.shape[1], scores.dtype,
                 _gives(module, refused, candidate),
             )  # fmt: skip
-    raise ValueError(f"the model cannot be run in tiles: {failures[0]}{_remedy(factor)}")
+    remedy = "" if kind is NoTilesError else _remedy(factor)
+    raise kind(f"the model cannot be run in tiles: {failures[0]}{remedy}")
 
 
 def require_declared(analysis: Derived | Refused | Declared) -> Declared:

@@ -6,24 +6,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import napari
-from napari.layers import Image
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QEvent, QSize
 from qtpy.QtGui import QHideEvent, QKeySequence, QShortcut, QShowEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
-from superqt.utils import qthrottled
 
 from napari_exactile.widget.choose.chooser import Chooser
 from napari_exactile.widget.choose.fields import Fields
 from napari_exactile.widget.choose.followed import Followed
+from napari_exactile.widget.choose.known import titled
 from napari_exactile.widget.choose.planner import Planner
 from napari_exactile.widget.choose.region import RegionChooser
 from napari_exactile.widget.draw.overlay import TilingOverlay
-from napari_exactile.widget.draw.own_layer import OWN, Frame, follow_units, raise_over
 from napari_exactile.widget.draw.picture import keep_context
 from napari_exactile.widget.form.form import scrolled
 from napari_exactile.widget.form.remembered import recall, remember
 from napari_exactile.widget.form.settled import Settled
 from napari_exactile.widget.model.details import DetailsDialog
+from napari_exactile.widget.open.choose_image import ImageChooser
 from napari_exactile.widget.open.drops import Drops
 from napari_exactile.widget.open.open_model import ModelOpener
 from napari_exactile.widget.open.series import SeriesChooser
@@ -34,10 +34,15 @@ from napari_exactile.widget.results.results import ResultFields, Results
 from napari_exactile.widget.run.footer import Footer
 from napari_exactile.widget.run.runs import Runs
 from napari_exactile.widget.run.told import Told
+from napari_exactile.widget.session import Session
+from napari_exactile.widget.shown_tiling import ShownTiling
+
+GOES_ON = "The segmentation goes on: open the panel again to see how far it is, or to cancel it."
 
 if TYPE_CHECKING:
     from napari_exactile.models.load import Model
     from napari_exactile.run.plan.plan import Plan
+    from napari_exactile.widget.draw.planes import Plane
     from napari_exactile.widget.run.runner import ShownRun
 
 
@@ -48,55 +53,56 @@ class ExactileDock(QWidget):
         super().__init__()
         self._remembers = remembers
         self.viewer = napari_viewer
-        self.planner = Planner(remembers)
+        self._session = Session.of(napari_viewer, remembers)
+        self.planner = Planner(self._session.models, self._session.classes)
+        self._images = ImageChooser(napari_viewer)
         self.destroyed.connect(self.planner.forget)
         previewing, following = PreviewFields(), ResultFields()
-        self.fields = Fields(self._images, self._models, self.update_plan, [previewing, following])
+        self.fields = Fields(self._images.choices, self._models, self.update_plan, [previewing, following])
+        self._images.follow(self.fields)
         self.footer = Footer()
         self._settled = Settled(napari_viewer)
         self.destroyed.connect(self._settled.leave)
         self.overlay = TilingOverlay(napari_viewer, self._settled)
-        self._drawn_on: Image | None = None
         self._region = RegionChooser(napari_viewer, self.fields, self.update_plan)
         self._chooser = Chooser(napari_viewer, self.fields, self.planner, self._region, self.update_plan)
         self._series = SeriesChooser(napari_viewer, self.fields, self.update_plan)
         self.preview = PreviewSection(napari_viewer, previewing, self.overlay, self._settled)
         self.results = Results(napari_viewer, following, self)
-        told = Told(self._on_end, self._draw_overlay, self.results.outdate)
+        self.tiling = ShownTiling(napari_viewer, self.overlay, self.fields, self._tiled)
+        told = Told(self._on_end, self.tiling.draw, self.results.outdate)
         self.runs = Runs(napari_viewer, self.overlay, self.footer, self, told)
         self.details = DetailsDialog(self, self.planner.classes, self._show_classes)
         self.opener = ModelOpener(
             self.fields.open_model, self.fields.open_note, lambda: self.planner.cards, self.add_model,
-            remembers=remembers,
+            self._session.opened, remembers=remembers,
         )  # fmt: skip
         self.result = ResultActions(
             napari_viewer, self.footer, self, lambda: self.run,
             lambda threshold: setattr(self.fields.threshold, "value", threshold),
         )  # fmt: skip
         self.drops = Drops(self, napari_viewer)
-        # Not at once: new figures are painted first, as drawing the zones takes longer than computing them.
-        self._show_overlay = qthrottled(self._draw_overlay, timeout=100, leading=False)
         self._followed = Followed(napari_viewer, self._settled, self.update_plan, self._on_camera)
         self._arrange()
         self._connect()
         if remembers:
             recall(self.fields.remembered())
         self.reset_choices()
-        self._apply_switches()
+        self._session.restore(self.fields.plan_fields())
         self.update_plan()
+        self.runs.adopt(self._session.take_run())
+        if self.running:
+            self._on_begin()
 
     # --- what napari and scripts call
 
     def reset_choices(self, event: Any = None) -> None:
         """Follow the layer list; napari calls this whenever it changes."""
         with self._settled.waiting():
-            if self._drawn_on is not None and self._drawn_on not in self.viewer.layers:
-                self._drawn_on = None
-                self.overlay.forget()
-                self._show_overlay()
+            self.tiling.forget_gone()
             self.fields.image.reset_choices()
             if self.fields.image.value is None:
-                self._pick_active_image()
+                self._images.pick()
             self.results.update()
 
     def add_model(self, model: Model) -> None:
@@ -118,21 +124,28 @@ class ExactileDock(QWidget):
 
     def start(self) -> None:
         """Run, or continue what was cancelled when nothing else has changed."""
-        choice = self._chooser.choice
-        if self.running or choice is None:
+        if self.running or not self._may_start():
             return
-        if self.runs.continues(choice):
-            if not self.result.may_continue():
-                return
-        elif not self.runs.make(choice):
-            return
-        self._show_overlay.cancel()
-        self._draw_overlay()
-        self.fields.lock(True)
-        self.preview.choose(None, "The preview waits until the run has ended")
-        self.details.check.lock(True)
-        self.runs.start()
+        with self._settled.waiting():  # what drawing changes in the viewer is no reason to plan anew
+            self.tiling.draw()
+            self._on_begin()
+            self.runs.start()
         self.results.choose(self.run)
+
+    def _may_start(self) -> bool:
+        """Continue what was cancelled, or make a run of the choice; return whether there is one now.
+
+        What is continued keeps its zones. A new run has those that are shown: where they do not fit in
+        memory any more, others are shown first.
+        """
+        if self.runs.continues(self._chooser.choice):
+            return self.result.may_continue()
+        self._chooser.refit()
+        choice = self._chooser.choice
+        if choice is None:
+            self.update_plan()  # it says why
+            return False
+        return self.runs.make(choice)
 
     def cancel(self) -> None:
         """Stop the run; what is done is kept."""
@@ -150,14 +163,15 @@ class ExactileDock(QWidget):
             return
         self.fields.lock(False)
         self._followed.image(self.fields.image.value)
+        self._images.offer()
         self._series.offer(self.fields.image.value)
         reason = self._chooser.update()
         self.details.choose(self._chooser.known)
         self.fields.details.enabled = self._chooser.known is not None
-        self._show_overlay()
+        self.tiling.draw_soon()
         self.preview.choose(self._chooser.choice)
         self.results.choose(self.run)
-        self.runs.tell_if_replaced()
+        self.runs.tell(self.fields.image.value, self.fields.model.value, self._chooser.choice)
         run = "Run approximately" if self.plan is not None and self.plan.approximate else "Run"
         self.footer.idle(reason, "Continue" if self.runs.continues(self._chooser.choice) else run)
 
@@ -168,41 +182,24 @@ class ExactileDock(QWidget):
             return self.run.task.plan
         return self._chooser.choice.task.plan if self._chooser.choice else None
 
-    # --- overlay
-
-    def _draw_overlay(self) -> None:
-        self._draw_tiling()
-        follow_units(self.viewer)
-
-    def _draw_tiling(self) -> None:
+    def _tiled(self) -> tuple[Plane, Plan] | None:
+        """Return what tiles are drawn on, and of which plan: a run that is continued keeps its own."""
         choice = self._chooser.choice
-        if choice is None or choice.plane.layer not in self.viewer.layers or not self.isVisible():
-            self.overlay.hide()
-            return
-        try:
-            if not choice.plane.is_flat:
-                raise ValueError("tiles are drawn where y and x are the last axes, and here they are not")
-            frame = Frame.of(choice.plane.layer, len(choice.plane.shape))
-        except ValueError as error:
-            self.fields.tile_note.say(f"{error}.", warning=True)
-            self.overlay.hide()
-            return
-        # A run that is continued keeps its plan, even if memory has become scarcer since.
+        if choice is None or not self.isVisible():
+            return None
         run = self.run if self.running or self.runs.continues(choice) else None
-        if self._drawn_on is not choice.plane.layer:
-            self._drawn_on = choice.plane.layer
-            raise_over(self.viewer, self._drawn_on)
-        self.overlay.show(frame, (run.task.plan if run else choice.task.plan).tiling)
-
-    def _apply_switches(self) -> None:
-        self.overlay.visible = self.fields.tiling.value
-        self.overlay.all_radii = self.fields.all_contexts.value
+        return choice.plane, run.task.plan if run else choice.task.plan
 
     def _remember(self, _value: Any) -> None:
         if self._remembers:
             remember(self.fields.remembered())
 
     # --- the run
+
+    def _on_begin(self) -> None:
+        self.fields.lock(True)
+        self.preview.choose(None, "The preview waits until the run has ended")
+        self.details.check.lock(True)
 
     def _on_end(self) -> None:
         self.fields.lock(False)
@@ -221,7 +218,7 @@ class ExactileDock(QWidget):
         """Show the tiling together with the dock."""
         super().showEvent(event)
         keep_context(self.viewer, self)
-        self._show_overlay()
+        self.tiling.draw_soon()
         self.preview.update()
 
     def hideEvent(self, event: QHideEvent | None) -> None:  # noqa: N802
@@ -241,13 +238,17 @@ class ExactileDock(QWidget):
         return super().event(event)
 
     def _leave(self) -> None:
-        """End the run, the analysis and the tiling, and let go of the viewer."""
-        self.runs.leave()
+        """End the analysis and the tiling, and let go of the viewer; a run goes on, for the next panel."""
+        self._session.keep(self.fields.plan_fields())
+        if self.running:
+            show_info(GOES_ON)
+        self._session.leave(self.runs.leave())
         self.planner.forget()
         self.opener.forget()
         self._series.forget()
         self._followed.leave()
-        self._show_overlay.cancel()
+        self._images.leave()
+        self.tiling.draw_soon.cancel()
         self.result.leave()
         self._region.leave()
         self.preview.leave()
@@ -258,19 +259,8 @@ class ExactileDock(QWidget):
         """Return the width that the fields are laid out for."""
         return QSize(350, 600)
 
-    def _images(self, _field: Any) -> list[tuple[str, Image]]:
-        layers = self.viewer.layers
-        return [(one.name, one) for one in layers if isinstance(one, Image) and OWN not in one.metadata]
-
     def _models(self, _field: Any) -> list[tuple[str, str]]:
-        return [(card.short_title, name) for name, card in self.planner.cards.items()]
-
-    def _pick_active_image(self) -> None:
-        active = self.viewer.layers.selection.active
-        if isinstance(active, Image) and OWN not in active.metadata:
-            self.fields.image.value = active
-        elif images := self._images(None):
-            self.fields.image.value = images[-1][1]
+        return titled(self.planner.cards)
 
     def _on_camera(self) -> None:
         self._region.view_moved()
@@ -288,12 +278,9 @@ class ExactileDock(QWidget):
         self.footer.cancel.clicked.connect(self.cancel)
         self.footer.pause.clicked.connect(lambda _checked: self.runs.pause())
         self.fields.threshold.changed.connect(self.result.rethreshold)
-        self.fields.sample.changed.connect(lambda: self.viewer.open_sample("napari-exactile", "colonies_512"))
         self.fields.details.changed.connect(lambda _clicked: self.details.open())
         self.fields.output_path.clicked.connect(lambda _checked: self._chooser.output.ask(self))
         self.preview.fields.header.toggled.connect(self.preview.update)
-        for switch in (self.fields.tiling, self.fields.all_contexts):
-            switch.changed.connect(self._apply_switches)
         for field in self.fields.remembered().values():
             field.changed.connect(self._remember)
         QShortcut(QKeySequence("Ctrl+Return"), self).activated.connect(self.start)

@@ -22,7 +22,7 @@ from napari_exactile.images.store.store import LabelStore
 from napari_exactile.run.check import spot_check
 from napari_exactile.run.engine import events
 from napari_exactile.run.engine.events import Checking, TileFinished
-from slow_run import TILE, TILES, image, network
+from slow_run import TILE, TILES, image, network, until_ready
 from verified_stores import change, unet_store
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -204,10 +204,23 @@ def test_an_incomplete_store(tmp_path: Path) -> None:
 def test_a_store_without_a_finished_zone(tmp_path: Path) -> None:
     """There is nothing to compare, which is said."""
     path = tmp_path / "a.ome.zarr"
-    with pytest.raises(ValueError, match="cancelled before its first tile"):
-        ex.segment(image(), network(), tile=TILE, output=path, cancel=lambda: True)
+    ex.segment(image(), network(), tile=TILE, output=path, **until_ready())
     found = ex.verify(path, image(), network())
     assert (found.tiles, found.check.reason) == (0, "not possible: no zone is finished and whole")
+
+
+def test_a_run_that_learned_nothing_leaves_nothing(tmp_path: Path) -> None:
+    """Cancelled before its image is measured, a run removes the store that it has made, and nothing else."""
+    path = tmp_path / "folder" / "a.ome.zarr"
+    path.parent.mkdir()
+    with pytest.raises(ValueError, match="cancelled before its first tile"):
+        ex.segment(image(), network(), tile=TILE, output=path, cancel=lambda: True)
+    assert not path.exists()
+    assert path.parent.exists()
+    ex.segment(image(), network(), tile=TILE, output=path, **until_ready())
+    assert path.exists(), "measuring is not lost"
+    ex.segment(image(), network(), tile=TILE, output=path, cancel=lambda: True)
+    assert path.exists(), "what an earlier run has found stays"
 
 
 def test_a_stack_is_verified_with_the_statistics_of_each_plane(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from pytestqt.qtbot import QtBot
 
 import napari_exactile as ex
 from docks import WAIT, finish, lively_model, pixels
-from napari_exactile.widget.choose.fields import VIEW
+from napari_exactile.widget.choose.fields import ALL_PLANES, VIEW
 from napari_exactile.widget.choose.known import KnownModels
 
 
@@ -223,3 +224,50 @@ def test_a_model_that_returns_labels_is_explained_in_the_dock(opened: Any, qtbot
     qtbot.waitUntil(lambda: "whole numbers" in dock.fields.exact_note.text(), timeout=WAIT)
     assert dock.footer.reason.text() == "The model cannot be used: see Model."
     assert dock.fields.approximation.isHidden()
+
+
+def test_a_typed_tile_that_is_dear_is_said_to_be(opened: Any) -> None:
+    """Whoever types a tile, or had typed one for another image, sees what an automatic one would cost."""
+    _viewer, dock = opened(pixels((700, 500)), tile=None)
+    note = dock.fields.tile_note
+    assert "Automatic" not in note.text()
+    automatic = dock.plan
+    dock.fields.automatic.value = False
+    dock.fields.tile.value = 56
+    assert len(dock.plan) > 16 * len(automatic)
+    assert f"{len(automatic)} tile" in note.text()
+    assert "Automatic would be" in note.text()
+    assert note.styleSheet(), "it is a warning"
+    dock.fields.tile.value = 700
+    assert "Automatic" not in note.text()
+
+
+def test_models_of_one_title_are_all_listed(opened: Any) -> None:
+    """Two models that call themselves the same are told apart by a number."""
+    _viewer, dock = opened()
+    for name in ("first", "second"):
+        made = lively_model(name)
+        dock.add_model(replace(made, card=replace(made.card, title="Nuclei")))
+    titles = [dock.fields.model.native.itemText(i) for i in range(dock.fields.model.native.count())]
+    assert {"Nuclei", "Nuclei 2"} <= set(titles)
+    assert {"first", "second"} <= set(dock.fields.model.choices)
+
+
+def test_two_layers_can_be_the_channels_of_a_model_of_two(opened: Any, qtbot: QtBot) -> None:
+    """For planes without channels and a model of two, the selected layers are offered, and do."""
+    viewer, dock = opened()
+    viewer.add_image(pixels((200, 150), seed=1), name="second")
+    dock.add_model(lively_model("two", channels=2))
+    assert dock.fields.channels_row.isVisibleTo(dock)
+    viewer.layers.selection = {viewer.layers["slide"], viewer.layers["second"]}
+    dock.fields.channels.value = "selected layers"
+    qtbot.waitUntil(lambda: dock.plan is not None, timeout=WAIT)
+
+
+def test_together_is_for_one_image(opened: Any) -> None:
+    """ "Normalise together" was said of one stack, and says nothing of the next."""
+    viewer, dock = opened(pixels((3, 90, 80)))
+    dock.fields.planes.value = ALL_PLANES
+    dock.fields.together.value = True
+    dock.fields.image.value = viewer.add_image(pixels((4, 90, 80)), name="next")
+    assert not dock.fields.together.value

@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 import napari_exactile as ex
 from docks import WAIT, pixels
 from napari_exactile.evaluate.errors import TilingErrors
+from napari_exactile.widget.choose.fields import ALL_PLANES
 from napari_exactile.widget.preview.fields import DRAWN, ESTIMATE, SEAM, STOP, VIEW
 from previews import DIFFERING, REQUIRED, ZONE, expected, settle
 
@@ -155,3 +156,16 @@ def test_a_plot_that_fails_says_why(previewing: Any, qtbot: QtBot, monkeypatch: 
     qtbot.wait(300)
     assert words.text() == "The plot failed: no such pixels"
     assert not dock.preview.plot.save_table.isEnabled()
+
+
+def test_of_a_stack_the_estimate_names_its_plane(previewing: Any, qtbot: QtBot) -> None:
+    """What is measured is one plane, and neither button nor words call it the whole."""
+    viewer, dock = previewing(pixels((3, 300, 300)))
+    viewer.dims.set_current_step(0, 1)
+    fields = dock.preview.fields
+    assert fields.estimate.text == "Estimate plane 1"
+    dock.fields.planes.value = ALL_PLANES
+    assert fields.estimate.text == "Estimate plane 1"
+    fields.estimate.native.click()
+    qtbot.waitUntil(lambda: fields.estimate.text == "Estimate plane 1", timeout=WAIT)
+    assert fields.estimated.text().startswith("Plane 1: ")

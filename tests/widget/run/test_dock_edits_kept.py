@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import zarr
 from napari.layers import Labels
 from pytestqt.qtbot import QtBot
@@ -90,6 +91,18 @@ def test_another_threshold_asks_before_edits_are_lost(opened: Open, qtbot: QtBot
     expected = ex.segment(dock.viewer.layers["slide"].data, yes_or_no(), threshold=0.7)
     layer.undo()
     np.testing.assert_array_equal(layer.data, expected.labels, "edits do not come back")
+
+
+def test_a_saved_file_names_the_threshold(opened: Open, qtbot: QtBot, tmp_path: Path) -> None:
+    """A TIFF says by which threshold its labels came about: the one that was chosen last."""
+    dock, _layer = thresholded(opened, qtbot)
+    dock.fields.threshold.value = 0.8
+    qtbot.waitUntil(lambda: dock.run.labels.threshold.value == 0.8, timeout=WAIT)
+    qtbot.waitUntil(lambda: words(dock).startswith("Done: exact"), timeout=WAIT)
+    dock.save(tmp_path / "out.ome.tif")
+    qtbot.waitUntil(lambda: words(dock).endswith("- saved"), timeout=WAIT)
+    with tifffile.TiffFile(tmp_path / "out.ome.tif") as file:
+        assert "threshold 0.8" in str(file.ome_metadata)
 
 
 def test_labels_are_locked_while_a_threshold_is_applied(

@@ -131,7 +131,8 @@ def test_without_image_and_labels_there_is_no_run(
     viewer.layers.clear()
     viewer.add_image(pixels((90, 80)), name="other")
     wait_for_end(qtbot, dock)
-    assert words(dock) == "Cancelled: nothing was done"
+    said = "Last run ('slide'): Stopped, as its image was removed: nothing was done"
+    qtbot.waitUntil(lambda: words(dock) == said, timeout=WAIT)
     assert not any(isinstance(layer, Labels) for layer in viewer.layers)
 
 

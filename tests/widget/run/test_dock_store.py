@@ -33,7 +33,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What a person answers to the question about a store that is there; the questions are added behind."""
     given: list[Any] = []
     monkeypatch.setattr(
-        runs, "ask_about", lambda _parent, _path, state: (given.append(str(state)), given.pop(0))[1]
+        runs, "ask_about", lambda _parent, _path, state, _other: (given.append(str(state)), given.pop(0))[1]
     )
     return given
 

@@ -10,10 +10,12 @@ from pytestqt.qtbot import QtBot
 from torch import nn
 
 import napari_exactile as ex
-from docks import WAIT, finish, pixels
+from docks import WAIT, finish, pixels, words
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.run.engine.local.executor import Executor
 from napari_exactile.widget.dock import ExactileDock
+from napari_exactile.widget.run.runner import ShownRun
+from napari_exactile.widget.run.status import Status
 from napari_exactile.widget.run.words import progress_words
 
 
@@ -36,16 +38,19 @@ def normed(opened: Any, qtbot: QtBot) -> tuple[Any, ExactileDock, ex.Model]:
 def test_passes_are_foreseen_and_told_and_the_labels_are_those_of_one_pass(
     normed: tuple[Any, ExactileDock, ex.Model], qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The plan tells their number, the footer each of them, and the result is exact."""
+    """The plan tells their number, the run each of them, and the result is exact."""
     viewer, dock, model = normed
     assert "3 passes" in dock.fields.zone_note.text()
     told: list[str] = []
-    show = dock.footer.show_status
-    monkeypatch.setattr(
-        dock.footer, "show_status", lambda status: (told.append(progress_words(status)), show(status))
-    )
+    become = ShownRun._become
+
+    def watched(run: ShownRun, status: Status, soon: bool = False) -> None:
+        told.append(progress_words(status))
+        become(run, status, soon)
+
+    monkeypatch.setattr(ShownRun, "_become", watched)
     layer = finish(qtbot, dock)
-    passes = [words for words in dict.fromkeys(told) if words.startswith("Pass")]
+    passes = [said for said in dict.fromkeys(one.split(":")[0] for one in told) if said.startswith("Pass")]
     assert passes == ["Pass 1 of 2 before the labels", "Pass 2 of 2 before the labels"]
     np.testing.assert_array_equal(layer.data, ex.segment_whole(viewer.layers["slide"].data, model).labels)
     assert "Done: exact" in dock.footer.result.text()
@@ -55,7 +60,7 @@ def test_passes_are_foreseen_and_told_and_the_labels_are_those_of_one_pass(
 def test_a_pass_can_be_cancelled_and_continued(
     normed: tuple[Any, ExactileDock, ex.Model], qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cancel within a pass ends the run without a layer; the next run gives the exact labels."""
+    """Cancel within a pass keeps what it has found; Continue goes on there, and the labels are exact."""
     viewer, dock, model = normed
     compute, computed = Executor.compute, []
 
@@ -68,8 +73,12 @@ def test_a_pass_can_be_cancelled_and_continued(
     monkeypatch.setattr(Executor, "compute", slow)
     dock.start()
     qtbot.waitUntil(lambda: not dock.running, timeout=WAIT)
-    assert "Cancelled" in dock.footer.result.text()
+    assert words(dock) == "Cancelled in pass 1 of 2: what was found so far is kept"
+    assert dock.footer.run.text() == "Continue"
+    run, done = dock.run, len(computed)
     layer = finish(qtbot, dock)
+    assert dock.run is run
+    assert len(computed) - done < 4 * len(dock.plan), "what was found before was found again"
     np.testing.assert_array_equal(layer.data, ex.segment_whole(viewer.layers["slide"].data, model).labels)
 
 

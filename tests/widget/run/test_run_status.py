@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import napari_exactile as ex
 from napari_exactile.run.engine.events import Event
-from napari_exactile.widget.run.status import NEXT, UNDER_WAY, State, Status, Step, Tiles
+from napari_exactile.widget.run.status import NEXT, UNDER_WAY, State, Status, Tiles
 from napari_exactile.widget.run.words import progress_words, rate_words
 
 ENDS = {State.FINISHED, State.STOPPED, State.FAILED, State.GONE}
@@ -112,7 +112,8 @@ class AnyOrder(RuleBasedStateMachine):
         assert status.running == (status.state in UNDER_WAY)
         assert status.state is not State.FINISHED or status.tiles.done == self.of
         assert status.state not in {State.FAILED, State.GONE} or status.error
-        assert not status.can_continue or (not status.running and 0 < status.tiles.done < self.of)
+        assert not status.can_continue or (not status.running and status.tiles.done < self.of)
+        assert not status.can_continue or status.tiles.done or status.at_pass
         assert not (status.running and status.saved)
 
     @invariant()
@@ -127,7 +128,8 @@ class AnyOrder(RuleBasedStateMachine):
     def can_be_told(self) -> None:
         assert progress_words(self.status)
         assert "Paused" not in progress_words(self.status) or self.status.state is State.PAUSED
-        assert not rate_words(self.status) or self.status.note or self.status.seconds > 0
+        step, pace = self.status.step, self.status.pace
+        assert not rate_words(self.status) or self.status.note or (step and step.pace) or pace.seconds > 0
 
 
 AnyOrder.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
@@ -157,21 +159,47 @@ def test_more_tiles_than_there_are_cannot_be_done() -> None:
             Tiles(done, 3)
 
 
+def said(status: Status) -> tuple[str, str]:
+    return progress_words(status).replace("\u00a0", " "), rate_words(status)
+
+
 def test_words_of_a_run_that_goes_on() -> None:
     """What goes on before the tiles, tiles, a pause, and how fast it was without the time before."""
     status = Status(Tiles(0, 4), pixels=4_000_000).started(Tiles(0, 4))
     assert progress_words(status) == "Starting..."
     status = status.heard(ex.PlaneStarted(1, 2), Tiles(0, 4), 3.0)
-    measuring = status.heard(ex.Measuring(0.25), Tiles(0, 4), 4.0)
-    assert measuring.step == Step("Measuring image, plane 1 of 2", 25, 100)
+    status = status.heard(ex.Measuring(0.0), Tiles(0, 4), 4.0)
+    measuring = status.heard(ex.Measuring(0.25), Tiles(0, 4), 5.0)
+    assert said(measuring) == ("Measuring image, plane 1 of 2: 25 %", "3 s left")
+    assert said(measuring.paused()) == ("Paused: Measuring image, plane 1 of 2: 25 %", "3 s left")
     status = measuring.heard(ex.Ready(4, 0), Tiles(0, 4), 10.0)
-    assert (progress_words(status), rate_words(status)) == ("0 of 4 tiles, plane 1 of 2", "")
+    assert said(status) == ("0 of 4 tiles, plane 1 of 2", "")
     status = status.heard(ex.TileHalved((8, 4)), Tiles(0, 4), 11.0)
     assert rate_words(status) == "Memory was short: going on in pieces of 8 px"
     status = status.heard(ex.TileFinished(0, ZONE, 0), Tiles(1, 4), 12.0)
     assert rate_words(status) == "0.50 Mpx/s - 6 s left"
     assert progress_words(status.paused()) == "Paused: 1 of 4 tiles, plane 1 of 2"
     assert progress_words(status.paused().resumed()) == "1 of 4 tiles, plane 1 of 2"
+
+
+def test_passes_and_tiles_are_one_work() -> None:
+    """Each pass counts with its share of the work, so the time left does not jump."""
+    status = Status(Tiles(0, 10), shares=(0.5, 0.3, 0.2), pixels=10_000_000).started(Tiles(0, 10))
+    left = []
+    for second in range(101):
+        if second < 50:
+            event: Event = ex.Surveying(1, 2, second // 5, 10)
+        elif second < 80:
+            event = ex.Surveying(2, 2, (second - 50) // 3, 10)
+        else:
+            event = ex.Ready(10, 0) if second == 80 else ex.TileFinished(0, ZONE, 0)
+        done = 0 if second < 80 else (second - 80) // 2
+        status = status.heard(event, Tiles(done, 10), float(second))
+        if second >= 10:
+            assert status.pace is not None
+            left.append(status.pace.left)
+            assert left[-1] == pytest.approx(100 - second, rel=0.3, abs=6)
+    assert "left" in rate_words(status.heard(ex.Surveying(2, 2, 5, 10), Tiles(0, 10), 101.0))
 
 
 def test_a_status_needs_no_window() -> None:

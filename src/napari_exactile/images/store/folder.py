@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -161,6 +161,14 @@ def remove_all(path: Path) -> None:
             else:
                 item.unlink()
     (path / OWN / "run.json").unlink(missing_ok=True)
+
+
+def remove_empty(path: Path) -> None:
+    """Remove the folder of a store that `remove_all` has emptied, unless somebody has put something there."""
+    with suppress(OSError):
+        (path / OWN / "lock").unlink(missing_ok=True)
+        (path / OWN).rmdir()
+        path.rmdir()
 
 
 def check_room(path: Path, needed: int) -> None:

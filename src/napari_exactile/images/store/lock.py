@@ -68,6 +68,16 @@ class Lock:
             return "another run in this program"
         return f"process {number}" if number.isdigit() else "another process"
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the file that is held still has its name: nobody has removed it meanwhile."""
+        if self._file is None or self._file.closed:
+            return False
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._file.name))
+        except FileNotFoundError:
+            return False
+
     def release(self) -> None:
         """Let others have it. May be called twice."""
         if self._file is not None:

@@ -47,6 +47,7 @@ from napari_exactile.images.store.folder import (
     refuse_none,
     refuse_other,
     remove_all,
+    remove_empty,
     telling_gone,
 )
 from napari_exactile.images.store.image import StoredImage
@@ -164,6 +165,20 @@ class LabelStore:
     def close(self) -> None:
         """Let other runs have the store; its arrays can still be read. May be called twice."""
         self._lock.release()
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether its journal says nothing but what it was made for."""
+        return len(self.journal.records) == 1
+
+    def withdraw(self) -> None:
+        """Close the store, of which nothing is done, and remove it, unless somebody has."""
+        there = self._lock.is_there
+        if there:
+            remove_all(self.path)
+        self.close()
+        if there:
+            remove_empty(self.path)
 
     def write(self, plane: tuple[int, ...], box: Box, pixels: NDArray[Any]) -> None:
         """Write a box of level 0 of one plane of the stack in the first image."""

@@ -26,7 +26,7 @@ class Report:
     contributed. `gives` says in words what the network's numbers were taken for, and by what; `warnings` are
     what looks like a mistake, `notes` what one should know of the image and the model. `left_out` pixels were
     NaN: they are background. `padding` says in words, for each axis, what the image was padded to. `edited`
-    labels were changed by hand after they were computed.
+    labels were changed by hand after they were computed. `threshold` is what they depend on, if they do.
 
     >>> import numpy as np
     >>> from torch import nn
@@ -64,6 +64,7 @@ class Report:
     left_out: int = 0
     padding: tuple[str, ...] = ()
     edited: bool = False
+    threshold: float | None = None
 
     @property
     def megapixels_per_second(self) -> float:
@@ -106,7 +107,7 @@ def planned(task: Task, source: ImageSource, normalization: Normalization) -> Re
         "; ".join(map(str, task.analysis.refusals)), settings.ignore, task.gives,
         notes=(*task.model.card.notes, *notes_on(source)),
         left_out=sum(step.pixels or 0 for step in normalization.steps if isinstance(step, Fill)),
-        padding=task.analysis.padding,
+        padding=task.analysis.padding, threshold=task.decision.chosen_threshold,
     )  # fmt: skip
 
 

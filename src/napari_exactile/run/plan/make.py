@@ -30,6 +30,13 @@ def make_plan(analysis: Runnable, settings: Settings, device: torch.device) -> P
     )
 
 
+def fits_now(plan: Plan, settings: Settings, device: torch.device) -> bool:
+    """Tell whether a tile whose size the program has chosen may still take as much memory as it needs."""
+    if not plan.automatic or settings.memory_limit:
+        return True  # a person has said what may be taken
+    return plan.peak_bytes <= memory_budget(device)
+
+
 def as_begun(
     plan: Plan, analysis: Runnable, settings: Settings, zone: tuple[int, ...], kept: Iterable[int]
 ) -> Plan:

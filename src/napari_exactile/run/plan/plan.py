@@ -196,10 +196,15 @@ def redundancy(analysis: Derived, tiling: Tiling, region: Box, method: Method, s
         whole *= len(side) / length
     if not schedule.surveys:
         return method.work(analysis.bound, tiling) / whole
+    return sum(work_of_passes(analysis, tiling, schedule)) / whole
+
+
+def work_of_passes(analysis: Derived, tiling: Tiling, schedule: Schedule) -> list[float]:
+    """Return the multiply-accumulates of each pass, the one that gives the labels last."""
     # What operators must know of the image is gathered from all of it, whatever the region.
     axes = range(len(tiling.shape))
     seen = analysis.frame.taken
     everywhere = Tiling(seen, tiling.factor, tiling.zone, (0,) * len(axes), padded_shape=seen)
     work, spans = analysis.passes.work_of, [everywhere.spans(axis) for axis in axes]
-    surveys = sum(work(one, spans) for one in schedule.surveys)
-    return (surveys + work(schedule.last, [tiling.spans(axis) for axis in axes])) / whole
+    surveys = [work(one, spans) for one in schedule.surveys]
+    return [*surveys, work(schedule.last, [tiling.spans(axis) for axis in axes])]

@@ -51,7 +51,8 @@ def stored(task: Task, path: Path, overwrite: bool = False) -> Iterator[StoredSe
     """Yield a series that computes the task into a store, which nobody else can write meanwhile.
 
     A store that is there is continued, or replaced where `overwrite` says so; its finished zones are checked
-    first, and its zones and passes are those that it was begun with. Raises ValueError where the store holds
+    first, and its zones and passes are those that it was begun with. One that is begun here is removed where
+    the run ends before anything is known. Raises ValueError where the store holds
     something else than this task would give, saying what differs, cannot hold its axes, or would replace the
     image, ChangedError where the image's file is not what was opened, InUseError where another run is writing
     the store, StoreGoneError where it is removed meanwhile, and OSError where the disk has no room.
@@ -60,6 +61,7 @@ def stored(task: Task, path: Path, overwrite: bool = False) -> Iterator[StoredSe
     if overwrite and is_complete(path):
         clear(path)
     found = None if is_complete(path) else identity(task)
+    is_new = found is not None
     store = LabelStore(path) if found is None else _created(task, path, found)
     try:
         known = RunRecord.in_store(path, store.about)
@@ -84,7 +86,8 @@ def stored(task: Task, path: Path, overwrite: bool = False) -> Iterator[StoredSe
             own.job.forget()
             kept.tidy()
     finally:
-        store.close()
+        # A run that was stopped before it knew anything leaves nothing behind.
+        (store.withdraw if is_new and store.is_bare else store.close)()
 
 
 def _as_then(task: Task, known: RunRecord) -> Task:

@@ -57,13 +57,25 @@ def identity(task: Task) -> Identity:
     Some places of the image are read, and all weights. Raises ChangedError where a file is no longer what was
     opened.
     """
+    source = task.planes.whole
+    return _identity(
+        task, stamp_of(source) or UNSET, image_hash(source), model_hash(task.model, task.given)
+    )  # fmt: skip
+
+
+def seemingly_differing(old: Identity, task: Task) -> str:
+    """Return in words what differs as far as it can be told at once: no pixel is read, and no weight."""
+    return differing(old, _identity(task, old.image_file, old.image_content, old.model))
+
+
+def _identity(task: Task, file: str | UnsetType, content: str, model: str) -> Identity:
     settings, source = task.settings, task.planes.whole
     chosen = task.model.card.normalization if settings.normalization == "model" else settings.normalization
     return Identity(
         image_shape=(source.channels, *source.shape),
-        image_file=stamp_of(source) or UNSET,
-        image_content=image_hash(source),
-        model=model_hash(task.model, task.given),
+        image_file=file,
+        image_content=content,
+        model=model,
         decision=_words(task.decision),
         type_of_probabilities_or_values=_number_type(task),
         normalization=steps_of(chosen),

@@ -88,8 +88,9 @@ class YesNo(Decision):
         return self.threshold
 
     def names(self, card: ModelCard) -> tuple[str, ...]:
-        """No and yes."""
-        return ("no", "yes")
+        """Return what a person calls them, of one channel; no and yes otherwise."""
+        named = len(card.classes) == self.count and not self.leading
+        return card.classes if named else ("no", "yes")
 
     def _squashed(self, logits: torch.Tensor) -> torch.Tensor:
         return torch.sigmoid(logits)

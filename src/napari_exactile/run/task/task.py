@@ -14,9 +14,9 @@ from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Analysis, Runnable
 from napari_exactile.network.declared import Declared
 from napari_exactile.run.plan.devices import pick_device
-from napari_exactile.run.plan.make import make_plan
+from napari_exactile.run.plan.make import fits_now, make_plan
 from napari_exactile.run.plan.methods import METHODS
-from napari_exactile.run.plan.plan import Plan
+from napari_exactile.run.plan.plan import Plan, work_of_passes
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.task.decision import Decision
 from napari_exactile.run.task.meaning import check_meaning, check_scores, decision_of, gives_words
@@ -101,6 +101,21 @@ class Task:
         """Return where the labels of a zone lie in the arrays of a plane; None where it has none."""
         part = self.analysis.part(zone)
         return part and moved(part, [-side.start for side in self.labelled])
+
+    def fits_now(self) -> bool:
+        """Tell whether an automatic tile still fits in what is free, of which others may have taken some."""
+        return fits_now(self.plan, self.settings, self.device)
+
+    def pass_shares(self) -> tuple[float, ...]:
+        """Return how the work on a plane is shared out among its passes, the one that gives labels last."""
+        if isinstance(self.analysis, Declared) or not self.plan.schedule.surveys:
+            return (1.0,)
+        work = work_of_passes(self.analysis, self.plan.tiling, self.plan.schedule)
+        return tuple(part / (sum(work) or 1) for part in work)
+
+    def automatic_plan(self) -> Plan:
+        """Return the plan with the tile that the program would choose, whatever a person has typed."""
+        return make_plan(self.analysis, replace(self.settings, tile="auto"), self.device)
 
     def as_begun(self, plan: Plan) -> Self:
         """Return the same task by the plan that it was begun with elsewhere."""

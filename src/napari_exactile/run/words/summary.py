@@ -118,8 +118,9 @@ def _tiles(report: Report) -> str:
 
 
 def description(report: Report) -> str:
-    """Return what a reader of the labels alone must know: how exact they are, and where they lie."""
-    return "; ".join(filter(None, [exactness(report), _grid(report)]))
+    """Return what a reader of labels alone must know: how exact, by which threshold, where they lie."""
+    threshold = "" if report.threshold is None else f"threshold {report.threshold:g}"
+    return "; ".join(filter(None, [exactness(report), threshold, _grid(report)]))
 
 
 def _grid(report: Report) -> str:

@@ -61,6 +61,7 @@ class Fields:
         self.series = ComboBox(
             choices=self._series_choices, tooltip="Which image of the file; another one is opened beside it"
         )  # fmt: skip
+        self.selected = PushButton(visible=False, tooltip="Segment the image that is selected in the list")
         self.image_note = Note()
         self.sample = PushButton(text="Load sample", tooltip="Open a synthetic image of colonies")
         self.region = RadioButtons(
@@ -82,7 +83,7 @@ class Fields:
             tooltip="Measure all planes as one image, instead of each by itself",
         )  # fmt: skip
         self.output_note = Note()
-        self.image.changed.connect(lambda _layer: self._reset_channels())
+        self.image.changed.connect(lambda _layer: self._forget_image())
 
     def _series_choices(self, _field: Any) -> list[tuple[str, int]]:
         return [(words, number) for number, words in enumerate(self._images_in_file or ("0",))]
@@ -99,7 +100,10 @@ class Fields:
     def _channel_choices(self, _field: Any) -> list[tuple[str, Any]]:
         return channel_choices(self.image.value)
 
-    def _reset_channels(self) -> None:
+    def _forget_image(self) -> None:
+        """Forget what was said of the image before: it says nothing of the next."""
+        with self.together.changed.blocked():
+            self.together.value = False
         with self.channels.changed.blocked():
             self.channels.reset_choices()
             self.channels.value = "automatic"
@@ -118,7 +122,7 @@ class Fields:
         self.open_model, self.open_note = more_button("Open the model of a file or folder"), Note()
         self.model_note, self.exact_note = Note(), Note()
         self.approximate = CheckBox(
-            text="Run approximately", value=False, visible=False,
+            text="Accept approximate labels", value=False, visible=False,
             tooltip="Run the model in tiles all the same; how far its labels are from exact ones is unknown",
         )  # fmt: skip
         self.chosen_radius = SpinBox(
@@ -192,6 +196,14 @@ class Fields:
             self.output, self.kind,
         )  # fmt: skip
 
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What explains the fields, all of it said by whoever makes a plan of them."""
+        return (
+            self.image_note, self.output_note, self.model_note, self.exact_note, self.kind_note,
+            self.tile_note, self.context_note, self.zone_note, self.radius_note,
+        )  # fmt: skip
+
     def remembered(self) -> dict[str, ValueWidget[Any]]:
         """Return the fields that come back in the next session.
 
@@ -209,6 +221,7 @@ class Fields:
         self.open_model.setEnabled(not locked)
         self.output_path.setEnabled(not locked)
         self.series.enabled = not locked
+        self.selected.enabled = not locked
         self.draw.enabled = not locked
         self.normalizing.lock(locked)
         if not locked:
@@ -221,11 +234,6 @@ class Fields:
         self.approximation.setVisible(offered and self.approximate.value)
         if offered:
             self.own_radius.enabled = self.radius.enabled = False
-
-    def clear_figures(self) -> None:
-        """Say nothing of tiles: there are none."""
-        for note in (self.tile_note, self.context_note, self.zone_note):
-            note.say()
 
     def _forget_choices(self, _model: Any) -> None:
         with self.approximate.changed.blocked():
@@ -245,7 +253,8 @@ class Fields:
         self.channels_row.row("Channels", self.channels)
         self.planes_row.row("Planes", self.planes, self.together)
         form.wide(
-            self.image, self.series_row, self.image_note, self.sample, self.channels_row, self.planes_row
+            self.image, self.selected, self.series_row, self.image_note, self.sample, self.channels_row,
+            self.planes_row,
         )  # fmt: skip
         form.row("Segment", self.region, self.draw)
         form.wide(self.output_note)

@@ -11,28 +11,51 @@ if TYPE_CHECKING:
     from napari_exactile.run.plan.plan import Plan
 
 
+# From so many times the tiles, or so much more computing, than an automatic one, a typed tile is called dear.
+MANY, MUCH = 16, 1.25
+
+
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Words about tile, context and zone of a plan, and a `warning` where its context is too small."""
+    """Words about tile, context and zone of a plan.
+
+    There is a `warning` where its context is too small, and another where it is much `dearer` than need be.
+    """
 
     tile: str
     context: str
     zone: str
     warning: str
+    dearer: str
 
     @classmethod
-    def of(cls, plan: Plan, planes: int) -> Self:
-        """Return the words for a plan that is carried out on so many planes."""
+    def of(cls, plan: Plan, planes: int, automatic: Plan | None = None) -> Self:
+        """Return the words for a plan that is carried out on so many planes.
+
+        They say how much dearer it is than the `automatic` one, where it is much so.
+        """
         return cls(
             f"in steps of {lengths(plan.factor)} px", f"{lengths(plan.radius)} px (radius)",
-            _zone(plan, planes), _warning(plan),
+            _zone(plan, planes), _warning(plan), "" if automatic is None else _dearer(plan, automatic),
         )  # fmt: skip
+
+
+def _dearer(plan: Plan, automatic: Plan) -> str:
+    many, much = len(plan) > MANY * len(automatic), plan.redundancy > MUCH * automatic.redundancy
+    if not (many or much):
+        return ""
+    tiles = counted(len(automatic), "tile")
+    return f"Automatic would be {lengths(automatic.tile)} px: {tiles}, {_extra(automatic)}."
+
+
+def _extra(plan: Plan) -> str:
+    return f"extra computing +{max(0.0, plan.redundancy - 1) * 100:.0f}\u00a0%"
 
 
 def _zone(plan: Plan, planes: int) -> str:
     tiles = counted(len(plan), "tile")
     tiles += f" in each of {counted(planes, 'plane')}" if planes > 1 else ""
-    extra = f"extra computing +{max(0.0, plan.redundancy - 1) * 100:.0f}\u00a0%"
+    extra = _extra(plan)
     passes = f" - {counted(len(plan.schedule.passes), 'pass', 'passes')}" if plan.schedule.surveys else ""
     return f"{lengths(plan.zor)} px (ZoR) - {tiles}{passes}\n{extra}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,18 @@ Analysed = tuple["Model", "Derived | Refused"]
 Tried = tuple["Model", "Declared"]
 
 
+def titled(cards: Mapping[str, ModelCard]) -> list[tuple[str, str]]:
+    """Return the title of each model, with a number behind one that another has already, and its name."""
+    found: dict[str, str] = {}
+    for name, card in cards.items():
+        title, number = card.short_title, 1
+        while title in found:
+            number += 1
+            title = f"{card.short_title} {number}"
+        found[title] = name
+    return list(found.items())
+
+
 class KnownModels:
     """Cards of models by their names, and each answer that was found once.
 
@@ -32,6 +44,7 @@ class KnownModels:
         self._own: dict[str, Model] = {}
         self._analysed: dict[tuple[str, tuple[int, ...]], Analysed] = {}
         self._tried: dict[Question, Tried] = {}
+        self._never: dict[tuple[str, tuple[int, ...]], str] = {}
 
     def add(self, model: Model) -> None:
         """Offer a model that a script made; one of the same name is replaced."""
@@ -39,6 +52,7 @@ class KnownModels:
         self._own[model.name] = model
         self._analysed = {key: value for key, value in self._analysed.items() if key[0] != model.name}
         self._tried = {key: value for key, value in self._tried.items() if key[0] != model.name}
+        self._never = {key: words for key, words in self._never.items() if key[0] != model.name}
 
     def analysed(self, name: str, shape: tuple[int, ...]) -> Analysed | None:
         """Return a model with its analysis, None before it was found."""
@@ -48,6 +62,10 @@ class KnownModels:
         """Return a model with what approximate tiles go by, None before it was found."""
         return self._tried.get((name, shape, factor))
 
+    def never(self, name: str, shape: tuple[int, ...]) -> str:
+        """Return why a model that was refused cannot be approximated either; "" where it may be."""
+        return self._never.get((name, shape), "")
+
     def find(self, question: Question) -> Callable[[], None]:
         """Load a model and analyse it, which takes seconds: call it in a thread. Returns what keeps it.
 
@@ -56,7 +74,12 @@ class KnownModels:
         name, shape, factor = question
         if factor is None:
             analysed = self._analyse(name, shape)
-            return lambda: self._analysed.update({(name, shape): analysed})
+            never = _never(*analysed)
+
+            def keep() -> None:
+                self._analysed[name, shape], self._never[name, shape] = analysed, never
+
+            return keep
         tried = self._declare(name, shape, factor)
         return lambda: self._tried.update({question: tried})
 
@@ -82,6 +105,21 @@ class KnownModels:
         declared = declare(model.module, analysis, factor)
         check_scores(declared.scores_dtype)
         return model, declared
+
+
+def _never(model: Model, analysis: Derived | Refused) -> str:
+    """Return why a refused model takes no tiles of any size, after running a small one; "" if it may."""
+    from napari_exactile.network.declared import NoTilesError, declare
+    from napari_exactile.network.refused import Refused
+
+    if isinstance(analysis, Refused):
+        try:
+            declare(model.module, analysis)
+        except NoTilesError as error:
+            return str(error)
+        except Exception:  # other multiples may do
+            return ""
+    return ""
 
 
 def _plan_ahead(analysis: Derived) -> None:

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 class Planner:
     """Knows the models that can be picked, and asks for what is not known of them yet.
 
-    `classes` are what people have made of the models' classes; the models themselves stay as they are.
+    `classes` are what people have made of the models' classes; the `models` themselves stay as they are.
+    Several planners may share both, of which each delivers its own answers.
     """
 
-    def __init__(self, remembers: bool = False) -> None:
-        self.classes = ClassMemory(remembers)
-        self._models = KnownModels()
+    def __init__(self, models: KnownModels, classes: ClassMemory) -> None:
+        self.classes, self._models = classes, models
         self._latest = Latest()
         self._asked: Question | None = None
 
@@ -47,6 +47,10 @@ class Planner:
         The `factor` is "auto" or typed.
         """
         return self._models.tried(name, shape, factor)
+
+    def never(self, name: str, shape: tuple[int, ...]) -> str:
+        """Return why a model that was refused cannot be approximated either; "" where it may be."""
+        return self._models.never(name, shape)
 
     def ask(
         self,

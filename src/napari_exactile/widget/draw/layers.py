@@ -17,7 +17,7 @@ from napari_exactile.geometry.grid import OutputGrid
 from napari_exactile.geometry.interval import Box
 from napari_exactile.images.view import View
 from napari_exactile.widget.draw.class_colors import class_colors
-from napari_exactile.widget.draw.own_layer import selection_kept
+from napari_exactile.widget.draw.own_layer import RESULT, selection_kept
 from napari_exactile.widget.draw.planes import Plane, data_of
 from napari_exactile.widget.draw.stored_levels import Repeated, StoredLevels
 
@@ -176,7 +176,9 @@ def add_values(
     viewer: ViewerModel, data: Mapping[str, Any], where: Mapping[str, Any], name: str, visible: bool = True
 ) -> Image:
     """Add an Image layer of one output channel, without stealing the selection."""
-    layer = Image(**data, name=name, contrast_limits=(0, 1), visible=visible, **where)
+    layer = Image(
+        **data, name=name, contrast_limits=(0, 1), visible=visible, metadata={RESULT: True}, **where
+    )
     with selection_kept(viewer):
         viewer.add_layer(layer)
     return layer

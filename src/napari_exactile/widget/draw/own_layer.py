@@ -90,6 +90,9 @@ class Frame:
 OWN = "napari-exactile: own"
 """Marks in their metadata the layers that the dock draws: they are no images to segment."""
 
+RESULT = "napari-exactile: result"
+"""Marks images that a run gave: they can be segmented, but nobody is led to that."""
+
 RELEASED = "napari-exactile: released"
 """Where a layer's metadata say which part of an overlay it was, once that overlay has let go of it."""
 

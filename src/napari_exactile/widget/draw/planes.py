@@ -100,10 +100,21 @@ class Plane:
         return " - ".join(facts)
 
     @property
+    def whole_words(self) -> str:
+        """What all of it is called: the whole image, or one plane, or volume, of a stack."""
+        kind = "plane" if len(self.spatial) < 3 else "volume"
+        return f"{kind} {', '.join(map(str, self.index))}" if self.index else "whole image"
+
+    @property
     def identity(self) -> tuple[Any, ...]:
-        """Return what must stay the same for a run to be continued."""
+        """Return what tells its pixels from others: those of `stack_identity`, and its place there."""
+        return self.stack_identity, self.index
+
+    @property
+    def stack_identity(self) -> tuple[Any, ...]:
+        """Return what tells the pixels of all planes from others."""
         pixels = tuple(id(data_of(layer)) for layer in self.layers)
-        return id(self.layer), pixels, self.index, self.channel_axis, self.names
+        return id(self.layer), pixels, self.channel_axis, self.names
 
 
 def plane_of(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from magicgui.widgets.bases import Widget
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
@@ -36,10 +38,14 @@ LONGEST_WORD = 16
 
 
 class Note(QLabel):
-    """Plain words that wrap, and take no room while there are none; its caption comes and goes with it."""
+    """Plain words that wrap, and take no room while there are none; its caption comes and goes with it.
+
+    `fresh` tells whether they were said since `saying_anew` began.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.fresh = False
         self.setWordWrap(True)
         self.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.setIndent(0)  # with napari's style, Qt would indent by half a letter, downwards too
@@ -55,6 +61,7 @@ class Note(QLabel):
 
     def say(self, text: str = "", warning: bool = False) -> None:
         """Show `text`; a warning gets a bar at its side, which is seen in every theme."""
+        self.fresh = True
         text = breakable(text)
         if text == self.text() and warning == bool(self.styleSheet()):
             return
@@ -63,6 +70,19 @@ class Note(QLabel):
         for part in (self, self.caption):
             if part is not None:
                 part.setVisible(bool(text))
+
+
+@contextmanager
+def saying_anew(notes: Sequence[Note]) -> Iterator[None]:
+    """Let notes say only what they are given in this block: what was said before may be of something else."""
+    for note in notes:
+        note.fresh = False
+    try:
+        yield
+    finally:
+        for note in notes:
+            if not note.fresh:
+                note.say()
 
 
 def breakable(text: str) -> str:

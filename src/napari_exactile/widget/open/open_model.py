@@ -23,17 +23,18 @@ RECENT, MOST = "recent models", 8
 class ModelOpener:
     """Loads models from files in the background, and hands them over by `opened`; errors go to the note.
 
-    `names` tells which names are taken: another file's model gets a number behind its own. Strings such as
+    `names` tells which names are taken: another file's model gets a number behind its own, which `own` keeps
+    for that file. Strings such as
     "package.module:factory" are never loaded, only files and folders that exist.
     """
 
     def __init__(
         self, button: QPushButton, note: Note, names: Callable[[], Collection[str]],
-        opened: Callable[[Model], None], *, remembers: bool,
+        opened: Callable[[Model], None], own: dict[Path, str], *, remembers: bool,
     ) -> None:  # fmt: skip
         self._button, self._note, self._names, self._opened = button, note, names, opened
         self._recent = RecentModels(remembers)
-        self._own: dict[Path, str] = {}
+        self._own = own
         self._latest = Latest()
         button.destroyed.connect(self.forget)
         self.menu = QMenu(button)

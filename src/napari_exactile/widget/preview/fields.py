@@ -30,11 +30,12 @@ class PreviewFields:
         )
         self.tile, self.result = Note(), Note()
         self.estimate = PushButton(
-            text=ESTIMATE, tooltip="Measure zones of the whole image, chosen at random, with this context"
+            text=ESTIMATE, tooltip="Measure zones all over, chosen at random, with this context"
         )
         self.estimated = Note()
         self.plot = PushButton(text="Plot...", tooltip="Draw the error in this window against the context")
         self._factor, self._required = 0, 0
+        self._whole = "whole image"
         self.form = self._arranged()
         self.slider.changed.connect(self._on_slider)
         self.radius.changed.connect(self._on_radius)
@@ -58,7 +59,12 @@ class PreviewFields:
 
     @estimating.setter
     def estimating(self, estimating: bool) -> None:
-        self.estimate.text = STOP if estimating else ESTIMATE
+        self.estimate.text = STOP if estimating else f"Estimate {self._whole}"
+
+    def offer_estimate(self, whole: str) -> None:
+        """Offer to estimate the error of what is called so, such as the whole image."""
+        self._whole = whole
+        self.estimating = self.estimating
 
     def add_to(self, form: Form) -> None:
         """Add them, as a section that is closed."""

@@ -13,7 +13,7 @@ from superqt.utils import qthrottled
 from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.stopping import Check
-from napari_exactile.widget.choose.chooser import Choice
+from napari_exactile.widget.choose.choice import Choice
 from napari_exactile.widget.draw.drawn import DrawnRectangle
 from napari_exactile.widget.draw.overlay import TilingOverlay
 from napari_exactile.widget.draw.own_layer import Frame
@@ -81,6 +81,7 @@ class PreviewSection:
             self._plotting.stop()
         else:
             self.fields.offer(choice.task.plan.factor, choice.task.plan.required_radius)
+            self.fields.offer_estimate(choice.plane.whole_words)
         self.update()
 
     def update(self, _value: Any = None) -> None:
@@ -229,7 +230,9 @@ class PreviewSection:
             return
         if self._choice is None:
             return
-        self._estimating.begin(self._preview_of(self._choice), self._tiling(self._choice))
+        whole = self._choice.plane.whole_words
+        of = f"{whole[0].upper()}{whole[1:]}"
+        self._estimating.begin(self._preview_of(self._choice), self._tiling(self._choice), of)
 
     def _on_plot(self, _clicked: Any) -> None:
         """Open the plot's dock; the first time, matplotlib is loaded in the background."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -27,12 +28,12 @@ class Estimating:
     def __init__(self, fields: PreviewFields) -> None:
         self._fields, self._latest = fields, Latest()
 
-    def begin(self, preview: ErrorPreview, tiling: Tiling) -> None:
-        """Estimate the error of a tiling."""
+    def begin(self, preview: ErrorPreview, tiling: Tiling, of: str) -> None:
+        """Estimate the error of a tiling; `of` says what is measured, in words."""
         self._fields.estimating = True
         self._fields.estimated.say("Measuring zones...")
         self._latest.follow(
-            lambda is_superseded: preview.estimate(tiling, is_superseded), self._show,
+            lambda is_superseded: preview.estimate(tiling, is_superseded), partial(self._show, of),
             lambda error: self._fields.estimated.say(f"The estimate failed: {error}", warning=True),
             lambda: setattr(self._fields, "estimating", False),
         )  # fmt: skip
@@ -46,10 +47,10 @@ class Estimating:
         """Stop, and deliver no answer: the fields may be gone."""
         self._latest.forget()
 
-    def _show(self, estimate: Estimate) -> None:
+    def _show(self, of: str, estimate: Estimate) -> None:
         from napari_exactile.evaluate.words import estimate_sentence
 
-        self._fields.estimated.say(estimate_sentence(estimate))
+        self._fields.estimated.say(estimate_sentence(estimate, of))
 
 
 class Plotting:

@@ -14,7 +14,7 @@ from napari_exactile.run.engine.checked import SpotCheck
 from napari_exactile.run.engine.control import Control, Order
 from napari_exactile.run.engine.events import Event
 from napari_exactile.run.engine.schedule.series import Series
-from napari_exactile.widget.choose.chooser import Choice
+from napari_exactile.widget.choose.choice import Choice
 from napari_exactile.widget.draw.layers import Written, prepare_colors
 from napari_exactile.widget.draw.stored_levels import StoredLevels
 

@@ -17,7 +17,7 @@ from napari_exactile.widget.run.words import inexact_words
 if TYPE_CHECKING:
     from napari_exactile.run.engine.schedule.series import Series
     from napari_exactile.run.task.task import Task
-    from napari_exactile.widget.choose.chooser import Choice
+    from napari_exactile.widget.choose.choice import Choice
     from napari_exactile.widget.draw.classes import Classes
     from napari_exactile.widget.draw.layers import Written
     from napari_exactile.widget.model.class_memory import ClassMemory
@@ -36,7 +36,7 @@ class RunLabels:
     ) -> None:
         self._viewer, self._computation, self._on_edit = viewer, computation, on_edit
         self.plane, self.path, self.image_name = choice.plane, choice.output, choice.plane.layer.name
-        name = f"{inexact_words(choice.task.plan)}{self.image_name} - {choice.task.model.name}"
+        name = f"{inexact_words(choice.task.plan)}{choice.name}"
         self._shown = ResultLayers(viewer, choice.plane, choice.task, name, choice.classes)
         self._edits = Edits(lambda: self._known, self._on_edits)
         self.threshold = Threshold(lambda: self._known, choice.task.decision, self._shown)

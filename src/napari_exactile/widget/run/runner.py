@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error
-from superqt.utils import ensure_main_thread, qthrottled
+from superqt.utils import ensure_main_thread
 
 from napari_exactile.images.store.store import StoreGoneError
 from napari_exactile.run.engine import events
 from napari_exactile.run.engine.events import Event
 from napari_exactile.widget.draw.overlay import TilingOverlay
 from napari_exactile.widget.draw.tile_shapes import TileStatus
+from napari_exactile.widget.form.activity import Activity
+from napari_exactile.widget.form.refresh import Refresh
 from napari_exactile.widget.run.computation import Computation
 from napari_exactile.widget.run.footer import Footer
 from napari_exactile.widget.run.labels import RunLabels
@@ -25,16 +27,13 @@ from napari_exactile.widget.run.status import State, Status, Tiles
 from napari_exactile.widget.run.told import Told
 from napari_exactile.widget.run.view_order import ViewOrder
 from napari_exactile.widget.run.watched import WatchedPixels
-from napari_exactile.widget.run.words import pixels_of, summary
+from napari_exactile.widget.run.words import pixels_of, progress_words, summary
 
 if TYPE_CHECKING:
     from napari_exactile.run.engine.schedule.job import Job
     from napari_exactile.run.engine.schedule.series import Series
     from napari_exactile.run.task.task import Task
-    from napari_exactile.widget.choose.chooser import Choice
-
-# A redraw takes tens of milliseconds with software OpenGL: more of them would only slow the run.
-REFRESH_MS = 250
+    from napari_exactile.widget.choose.choice import Choice
 
 
 class ShownRun:
@@ -48,7 +47,8 @@ class ShownRun:
         self, viewer: ViewerModel, overlay: TilingOverlay, footer: Footer, choice: Choice, told: Told,
         overwrite: bool = False,
     ) -> None:  # fmt: skip
-        self._viewer, self._told, self.key = viewer, told, choice.key
+        self._viewer, self._told, self._choice, self.key = viewer, told, choice, choice.key
+        self._now: tuple[Any, str, Choice | None] | None = None
         self.footer: Footer | None = footer
         self._order = ViewOrder(viewer, choice.plane, lambda: self.series)
         self._computation = Computation(choice, self._order, overwrite)
@@ -57,9 +57,27 @@ class ShownRun:
         self.labels = RunLabels(viewer, choice, self._computation, self._on_edit)
         self._tiles = ShownTiles(viewer, overlay, self.labels)
         self._pixels = WatchedPixels(choice.plane.layers, self._on_replaced)
-        self.status = Status(Tiles(0, choice.task.tiles), pixels=pixels_of(choice.task))
-        self._show_soon = qthrottled(self._show, timeout=REFRESH_MS)
+        task = choice.task
+        self.status = Status(Tiles(0, task.tiles), pixels=pixels_of(task), shares=task.pass_shares())
+        self._activity = Activity(f"Segmenting {choice.plane.layer.name}")
+        self._show_soon = Refresh(self._show)
         footer.destroyed.connect(self.abandon)
+
+    def detach(self) -> None:
+        """Go on without anything that shows how far it is: the panel is going away, not the viewer."""
+        if self.footer is not None:
+            self.footer.destroyed.disconnect(self.abandon)
+        self.footer, self._tiles.overlay, self._told = None, None, Told.nobody()
+
+    def attach(self, footer: Footer, overlay: TilingOverlay, told: Told) -> None:
+        """Let another panel show it."""
+        self.footer, self._tiles.overlay, self._told = footer, overlay, told
+        footer.destroyed.connect(self.abandon)
+        if self.running:
+            self._tiles.begin(self.job)
+            self._show_status()
+        else:
+            self.show_result()
 
     @property
     def task(self) -> Task:
@@ -99,7 +117,8 @@ class ShownRun:
     @property
     def can_continue(self) -> bool:
         """Whether something is done, something is left, both of one image, and the layer is still there."""
-        return self.status.can_continue and not self.labels.spoilt and self.layer in self._viewer.layers
+        shown = self.layer or self.labels.plane.layer
+        return self.status.can_continue and not self.labels.spoilt and shown in self._viewer.layers
 
     @property
     def can_save(self) -> bool:
@@ -131,14 +150,14 @@ class ShownRun:
         (control.resume if resumes else control.pause)()
         self._become(self.status.resumed() if resumes else self.status.paused())
 
-    def cancel(self) -> None:
+    def cancel(self, reason: str = "") -> None:
         """Ask the worker to stop; it does between two operators. May be called from any thread."""
         self._computation.cancel()
-        self._on_cancel()
+        self._on_cancel(reason)
 
     @ensure_main_thread
-    def _on_cancel(self) -> None:
-        self._become(self.status.stopping())
+    def _on_cancel(self, reason: str) -> None:
+        self._become(self.status.stopping(reason))
 
     def abandon(self) -> None:
         """Stop without showing anything any more: the viewer is going away."""
@@ -146,14 +165,6 @@ class ShownRun:
         self._become(self.status.closed())
         self._let_go()
         self.labels.leave()
-
-    def leave(self) -> None:
-        """Stop and leave the layer as it is, named as what it is: the dock is going away, not the viewer."""
-        if self.running:
-            self.labels.finish()
-        elif self.labels.path is None:
-            self.labels.threshold.unlock()
-        self.abandon()
 
     # --- what the worker tells
 
@@ -166,9 +177,10 @@ class ShownRun:
             return
         if isinstance(event, events.Ready):
             self._on_ready()
-        of_tiles = self._tiles.heard(event)
+        self._tiles.heard(event)
         now = time.perf_counter() - self._computation.control.waited
-        self._become(self.status.heard(event, self._counted(), now), soon=of_tiles)
+        status = self.status.heard(event, self._counted(), now)
+        self._become(status, soon=status.state is self.status.state)
 
     def _on_ready(self) -> None:
         if self.labels.path is not None:  # a store may have been begun with other zones
@@ -200,8 +212,10 @@ class ShownRun:
 
     def _on_removed(self, event: Any) -> None:
         """Stop where nothing is left to be seen of the run: its labels or, before these, its image."""
-        if not self.labels.left and (self.begun or self.labels.plane.layer not in self._viewer.layers):
-            self.cancel()
+        if self.begun and not self.labels.left:
+            self.cancel("its labels were deleted")
+        elif not self.begun and self.labels.plane.layer not in self._viewer.layers:
+            self.cancel("its image was removed")
 
     def _on_replaced(self, name: str) -> None:
         """Stop: the labels would lie on other pixels than they are of."""
@@ -215,12 +229,12 @@ class ShownRun:
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._pixels.leave()
         self._show_soon.cancel()
+        self._activity.end()
 
     def _on_edit(self) -> None:
         self.keep(False)
-        if self.footer is not None:
-            self.show_result()
-            self._told.edited()
+        self.show_result()
+        self._told.edited()
 
     def keep(self, saved: bool) -> None:
         """Take the labels for saved in a file as they are, or not."""
@@ -243,13 +257,26 @@ class ShownRun:
             self._show_status()
 
     def _show_status(self) -> None:
+        if self.running:
+            self._activity.show(progress_words(self.status), self.status.share)
         if self.footer is not None and self.running:
             self.footer.show_status(self.status)
 
-    def tell_if_replaced(self) -> None:
-        """Say so in the footer where the image shows other pixels than before, or the same again."""
-        if not self.running and self._pixels.replaced != self.status.replaced:
+    def tell(self, image: Any, model: str, choice: Choice | None) -> None:
+        """Say in the footer what the result is of, where something else is chosen now.
+
+        Also where the image shows other pixels than before, or the same again.
+        """
+        before, self._now = self._other, (image, model, choice)
+        if not self.running and (before, self.status.replaced) != (self._other, self._pixels.replaced):
             self.show_result()
+
+    @property
+    def _other(self) -> str:
+        """What the result is of, where that is not what is chosen now."""
+        # Labels in memory may have got another threshold since.
+        then = self._choice if self.labels.path else replace(self._choice, task=self.task)
+        return "" if self._now is None else then.apart_from(*self._now)
 
     def show_result(self, words: str = "") -> None:
         """Say in the footer what came out, or `words`, and offer what can be done with it."""
@@ -264,4 +291,8 @@ class ShownRun:
         self._become(replace(self.status, replaced=self._pixels.replaced))
         if self.series is None or (self.status.error and not self.begun):
             return f"Not started: {self.status.error}"
-        return summary(self.status, self.series, self.labels.path, self._computation.check)
+        words = summary(self.status, self.series, self.labels.path, self._computation.check)
+        if not (other := self._other):
+            return words
+        again = ". Choose the same again to continue it" if self.can_continue else ""
+        return f"Last run ({other}): {words}{again}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QWidget
@@ -14,7 +14,7 @@ from napari_exactile.widget.run.footer import Footer
 from napari_exactile.widget.run.told import Told
 
 if TYPE_CHECKING:
-    from napari_exactile.widget.choose.chooser import Choice
+    from napari_exactile.widget.choose.choice import Choice
     from napari_exactile.widget.run.runner import ShownRun
 
 
@@ -71,15 +71,22 @@ class Runs:
         if self.last is not None and self.running:
             self.last.pause()
 
-    def tell_if_replaced(self) -> None:
-        """Say so where the image of the last one shows other pixels than before."""
+    def tell(self, image: Any, model: str, choice: Choice | None) -> None:
+        """Say what the last one is of where something else is chosen now, or the image has changed."""
         if self.last is not None:
-            self.last.tell_if_replaced()
+            self.last.tell(image, model, choice)
 
-    def leave(self) -> None:
-        """Stop, and leave the layers: the dock is going away."""
+    def adopt(self, run: ShownRun | None) -> None:
+        """Take the run that another panel has left, and show it."""
+        self.last = run
+        if run is not None:
+            run.attach(self._footer, self._overlay, replace(self._told, ended=self._on_end))
+
+    def leave(self) -> ShownRun | None:
+        """Return the last one for the next panel: this one is going away, and the run goes on."""
         if self.last is not None:
-            self.last.leave()
+            self.last.detach()
+        return self.last
 
     def _overwrites(self, choice: Choice) -> bool | None:
         """Tell whether a store that is there is replaced; None where the person does not want either."""
@@ -96,7 +103,7 @@ class Runs:
         except (OSError, ValueError) as error:
             self._footer.show_result(f"Not started: {error}", can_save=False)
             return None
-        return ask_about(self._parent, path, state) if state else False
+        return ask_about(self._parent, path, state, state.apart_from(choice.task)) if state else False
 
     def _on_end(self) -> None:
         self._go_back()
@@ -105,7 +112,7 @@ class Runs:
     def _go_back(self) -> None:
         """Return to the run before one that was refused: its results can still be saved and continued."""
         refused, before, self._before = self.last, self._before, None
-        if refused is None or before is None or refused.begun:
+        if refused is None or before is None or refused.begun or refused.can_continue:
             return
         if before.labels.plane.layer is refused.labels.plane.layer:
             self.last, before.footer = before, self._footer

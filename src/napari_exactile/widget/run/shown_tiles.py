@@ -23,22 +23,25 @@ if TYPE_CHECKING:
 class ShownTiles:
     """The tiles of the plane at work; several that have finished are shown in one redraw.
 
+    There may be no `overlay` to show them: labels are drawn all the same.
     All methods belong to the GUI thread.
     """
 
     def __init__(self, viewer: ViewerModel, overlay: TilingOverlay, labels: RunLabels) -> None:
-        self._viewer, self._overlay, self._labels = viewer, overlay, labels
+        self._viewer, self._labels = viewer, labels
+        self.overlay: TilingOverlay | None = overlay
         self._current: int | None = None
         self._fresh: list[int] = []
 
     def begin(self, job: Job | None) -> None:
         """Show the tiles of a plane anew: what is done of them, and that all others are waiting."""
         self._fresh, self._current = [], None
-        self._overlay.start_status()
-        self._overlay.set_status(job.done if job else (), TileStatus.DONE)
+        if self.overlay is not None:
+            self.overlay.start_status()
+            self.overlay.set_status(job.done if job else (), TileStatus.DONE)
 
-    def heard(self, event: Event) -> bool:
-        """Take in an event; return whether it is one of those that are shown together, by `show`."""
+    def heard(self, event: Event) -> None:
+        """Take in an event, for the next `show`."""
         match event:
             case events.PlaneStarted():
                 self.begin(None)
@@ -46,7 +49,6 @@ class ShownTiles:
                 self._current = index
             case events.TileFinished(index):
                 self._fresh.append(index)
-        return isinstance(event, events.Ready | events.TileStarted | events.TileFinished)
 
     def show(self, job: Job | None, current: TileStatus) -> None:
         """Show which tiles are new, the `current` one if it is not done, and their labels."""
@@ -56,13 +58,15 @@ class ShownTiles:
         changes = dict.fromkeys(fresh, TileStatus.DONE)
         if self._current is not None and self._current not in job.done:
             changes[self._current] = current
-        self._overlay.update_status(changes)
+        if self.overlay is not None:
+            self.overlay.update_status(changes)
         if fresh and self._in_sight(job.task.plan.tiling, fresh):
             self._labels.redraw()
 
     def clear(self) -> None:
         """Show no status any more: all tiles are done."""
-        self._overlay.clear_status()
+        if self.overlay is not None:
+            self.overlay.clear_status()
 
     def _in_sight(self, tiling: Tiling, tiles: Iterable[int]) -> bool:
         """Tell whether one of these tiles can be seen; where that is hard to say, it can."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from napari_exactile.run.engine import events
 from napari_exactile.run.engine.events import Event
+from napari_exactile.widget.form.pace import Pace
 
 
 class State(Enum):
@@ -62,33 +63,41 @@ class Tiles:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is done before and after the tiles, in words, and how much of it; `of` is 0 where nobody knows."""
+    """What is done before and after the tiles, in words, and how much of it; `of` is 0 where nobody knows.
+
+    `pace` is its own, where that is not the run's.
+    """
 
     words: str
     done: int = 0
     of: int = 0
+    pace: Pace | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
     """How far a run is, and how it ended. Each method returns what it becomes then.
 
-    `step` is what goes on instead of `tiles`, and `plane` which plane it is of. Of the tiles, `first` were
-    done when this start began with them, at the time `since` (None: it has not), and the others took
-    `seconds`; all together have so many `pixels`. `note` says what else is new, `error` why the run fails,
-    and `end` as what it ends, if tiles are left. The labels are `saved` in a file as they are, and the layer
-    `replaced`, if there is one, shows other pixels than theirs. Raises ValueError for what cannot be.
+    `step` is what goes on instead of `tiles`, of `plane` number so and so; `at_pass` is the pass over the
+    image, of how many, in which something was found that is kept. `pace` is that of all passes and tiles,
+    which share the work on a plane as `shares` says and have so many `pixels` together; it is None before
+    the first. `with_tiles`: tiles have begun. `note` says what else is new, `reason` why it was stopped where
+    nobody asked for that, `error` why the run fails, and `end` as what it ends, if tiles are left. The labels
+    are `saved` in a file as they are, and the layer `replaced`, if there is one, shows other pixels than
+    theirs. Raises ValueError for what cannot be.
     """
 
     tiles: Tiles
     state: State = State.IDLE
     step: Step | None = None
-    plane: str = ""
-    first: int | None = None
-    since: float = 0.0
-    seconds: float = 0.0
+    plane: tuple[int, int] = (1, 1)
+    pace: Pace | None = None
+    with_tiles: bool = False
+    shares: tuple[float, ...] = (1.0,)
     pixels: int = 0
+    at_pass: tuple[int, int] | None = None
     note: str = ""
+    reason: str = ""
     error: str = ""
     end: State = State.STOPPED
     saved: bool = False
@@ -111,9 +120,17 @@ class Status:
         return self.state in UNDER_WAY
 
     @property
+    def share(self) -> float | None:
+        """How much of what goes on now is done, from 0 to 1; None where nobody knows."""
+        if self.step is None:
+            return self.tiles.done / self.tiles.of
+        return self.step.done / self.step.of if self.step.of else None
+
+    @property
     def can_continue(self) -> bool:
         """Whether something is done and kept, and something is left."""
-        return self.state in {State.STOPPED, State.FAILED} and 0 < self.tiles.done < self.tiles.of
+        begun = self.tiles.done > 0 or self.at_pass is not None
+        return self.state in {State.STOPPED, State.FAILED} and begun and not self.tiles.complete
 
     # --- what people ask for: where it means nothing, it changes nothing
 
@@ -122,25 +139,25 @@ class Status:
         if self.running:
             raise ValueError(f"a run that is {self.state.value} cannot become preparing: it has begun")
         return self._to(
-            State.PREPARING, tiles=tiles, step=Step("Starting..."), plane="", first=None, seconds=0.0,
-            note="", error="", end=State.STOPPED, saved=False,
+            State.PREPARING, tiles=tiles, step=Step("Starting..."), plane=(1, 1), pace=None,
+            with_tiles=False, note="", reason="", error="", end=State.STOPPED, saved=False,
         )  # fmt: skip
 
     def paused(self) -> Status:
         """Start no other tile."""
         if self.state not in {State.PREPARING, State.RUNNING}:
             return self
-        return self._to(State.PAUSED, step=self.step if self.first is None else None)
+        return self._to(State.PAUSED)
 
     def resumed(self) -> Status:
         """Go on."""
         if self.state is not State.PAUSED:
             return self
-        return self._to(State.PREPARING) if self.first is None else self._to(State.RUNNING, step=None)
+        return self._to(State.RUNNING if self.with_tiles else State.PREPARING)
 
-    def stopping(self) -> Status:
-        """Come to an end, whatever is left."""
-        return self._to(State.STOPPING) if self.running else self
+    def stopping(self, reason: str = "") -> Status:
+        """Come to an end, whatever is left, for a `reason` if nobody has asked for it."""
+        return self._to(State.STOPPING, reason=self.reason or reason) if self.running else self
 
     def kept(self, saved: bool) -> Status:
         """Take the labels for saved or, where they have changed since, not."""
@@ -159,21 +176,20 @@ class Status:
         changes: dict[str, Any] = {}
         match event:
             case events.PlaneStarted(number, planes):
-                changes["plane"] = f"plane {number} of {planes}"
+                changes["plane"] = number, planes
             case events.Measuring(fraction):
-                changes["step"] = self._doing("Measuring image", round(100 * fraction), 100)
-            case events.Surveying(number, passes, done, of):
-                changes["step"] = self._doing(f"Pass {number} of {passes} before the labels", done, of)
+                changes["step"] = self._doing("Measuring image", round(100 * fraction), 100, now)
             case events.Checking(done, of):
-                changes["step"] = Step("Checking windows by another path", done, of)
+                changes["step"] = self._doing("Checking windows by another path", done, of, now)
+            case events.Surveying(number, passes, done, of):
+                changes = self._surveyed(number, passes, done, of, now)
             case events.TileHalved(zone):
                 changes["note"] = f"Memory was short: going on in pieces of {max(zone)} px"
             case events.Ready():
-                changes = {"step": None} | self._begin(tiles, now)
+                changes = {"step": None, "at_pass": None, "with_tiles": True} | self._paced(tiles, now)
+                changes["state"] = State.RUNNING if self.state is State.PREPARING else self.state
             case events.TileFinished():
-                changes = {"step": None, "note": "", "seconds": now - self.since}
-            case events.Paused():
-                changes["step"] = None
+                changes = {"step": None, "note": ""} | self._paced(tiles, now)
         return replace(self, tiles=tiles, **changes)
 
     def failing(self, error: str, gone: bool = False) -> Status:
@@ -189,15 +205,28 @@ class Status:
         finished = tiles.complete and self.end is State.STOPPED
         return self._to(State.FINISHED if finished else self.end, tiles=tiles, step=None, note="")
 
-    def _doing(self, words: str, done: int, of: int) -> Step:
-        return Step(f"{words}, {self.plane}" if self.plane else words, done, of)
+    def _doing(self, words: str, done: int, of: int, now: float) -> Step:
+        """Return a step with a pace of its own, which goes on where it is the same as before."""
+        share = done / of if of else 0.0
+        known = self.step.pace if self.step is not None and self.step.words == words else None
+        return Step(words, done, of, known.at(share, now) if known else Pace.begun(share, now))
 
-    def _begin(self, tiles: Tiles, now: float) -> dict[str, Any]:
-        """Return what changes when tiles are next: for the first plane, the time begins."""
-        if self.first is not None:
-            return {}
-        state = State.RUNNING if self.state is State.PREPARING else self.state
-        return {"first": tiles.done, "since": now, "state": state}
+    def _surveyed(self, number: int, passes: int, done: int, of: int, now: float) -> dict[str, Any]:
+        """Return what changes as a pass goes on, of which so many tiles are `done`."""
+        share = sum(self.shares[: number - 1]) + sum(self.shares[number - 1 : number]) * done / of
+        changes = self._at((self.plane[0] - 1 + share) / self.plane[1], now)
+        changes["step"] = Step(f"Pass {number} of {passes} before the labels", done, of)
+        return changes | ({"at_pass": (number, passes)} if number > 1 or done else {})
+
+    def _paced(self, tiles: Tiles, now: float) -> dict[str, Any]:
+        """Return what changes with so many tiles done."""
+        number, planes = self.plane
+        of_plane = tiles.done / tiles.of * planes - (number - 1)
+        share = 1 - self.shares[-1] * (1 - min(1.0, max(0.0, of_plane)))
+        return self._at((number - 1 + share) / planes, now)
+
+    def _at(self, share: float, now: float) -> dict[str, Any]:
+        return {"pace": self.pace.at(share, now) if self.pace else Pace.begun(share, now)}
 
     def _to(self, state: State, **changes: Any) -> Status:
         if state not in NEXT[self.state]:

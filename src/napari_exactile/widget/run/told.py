@@ -13,3 +13,12 @@ class Told:
     ended: Callable[[], None]
     planned: Callable[[], None]
     edited: Callable[[], None]
+
+    @classmethod
+    def nobody(cls) -> Told:
+        """Return what tells nobody."""
+        return cls(_nothing, _nothing, _nothing)
+
+
+def _nothing() -> None:
+    pass

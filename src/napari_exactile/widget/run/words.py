@@ -6,6 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from napari_exactile.geometry.words import counted, part_of
+from napari_exactile.widget.form.pace import left_words
 from napari_exactile.widget.run.status import State, Status
 
 if TYPE_CHECKING:
@@ -20,15 +21,6 @@ if TYPE_CHECKING:
 CHECK_FAILED = "THE CHECK FAILED: do not rely on these labels, see Report"
 
 
-def duration(seconds: float) -> str:
-    """Return a time as people say it."""
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    if seconds < 3600:
-        return f"{round(seconds / 60)} min"
-    return f"{seconds / 3600:.1f} h"
-
-
 def percent(series: Series) -> int:
     """Return how much is done; 100 only where all is."""
     return int(100 * series.done / series.task.tiles)
@@ -40,22 +32,25 @@ def pixels_of(task: Task) -> int:
 
 
 def progress_words(status: Status) -> str:
-    """Return what a run does now, or how many of its tiles are done."""
-    if status.step is not None:
-        return status.step.words
-    paused = "Paused: " if status.state is State.PAUSED else ""
-    words = f"{paused}{part_of(status.tiles.done, status.tiles.of, 'tile')}"
-    return f"{words}, {status.plane}" if status.plane else words
+    """Return what a run does now and how far that is, or how many of its tiles are done."""
+    paused, (number, planes) = "Paused: " if status.state is State.PAUSED else "", status.plane
+    plane = f", plane {number} of {planes}" if planes > 1 else ""
+    if status.step is None:
+        return f"{paused}{part_of(status.tiles.done, status.tiles.of, 'tile')}{plane}"
+    far = f": {int(100 * status.step.done / status.step.of)}\u00a0%" if status.step.of else ""
+    return f"{paused}{status.step.words}{plane}{far}"
 
 
 def rate_words(status: Status) -> str:
     """Return what is new about a run, or how fast it goes and how long the rest takes, if that is known."""
-    tiles, fresh = status.tiles, status.tiles.done - (status.first or 0)
-    if status.note or status.first is None or fresh <= 0 or not status.seconds:
+    if status.note:
         return status.note
-    pixels = status.pixels * fresh / tiles.of
-    left = (tiles.of - tiles.done) * status.seconds / fresh
-    return f"{pixels / status.seconds / 1e6:.2f} Mpx/s - {duration(left)} left"
+    if status.step is not None and status.step.pace is not None:
+        return left_words(status.step.pace)
+    pace = status.pace
+    if pace is None or pace.left is None:
+        return ""
+    return f"{status.pixels * pace.done / pace.seconds / 1e6:.2f} Mpx/s - {left_words(pace)}"
 
 
 def inexact_words(plan: Plan) -> str:
@@ -69,21 +64,21 @@ def summary(status: Status, series: Series, path: Path | None, check: SpotCheck 
     if status.state is State.GONE:
         return f"Failed: {status.error}"
     kept = "saved" if status.saved else f"in {path}" if path is not None else "unsaved"
-    words = outcome(series, status.error, kept, status.replaced)
+    words = outcome(series, status, kept)
     failed = check is not None and check.disagrees and series.task.plan.exact
     return f"{words}. {CHECK_FAILED}" if failed else words
 
 
-def outcome(series: Series, error: str, kept: str, replaced: str = "") -> str:
-    """Return the result of a run that has ended in one line; `kept` says where it is ("unsaved").
-
-    `replaced` is the layer, if there is one, that shows other pixels than those that were segmented.
-    """
-    tiles = part_of(series.done, series.task.tiles, "tile")
-    reason = f"'{replaced}' shows other pixels now" if replaced else series.spoilt
+def outcome(series: Series, status: Status, kept: str) -> str:
+    """Return the result of a run that has ended in one line; `kept` says where it is ("unsaved")."""
+    tiles, replaced = part_of(series.done, series.task.tiles, "tile"), status.replaced
+    reason = f"'{replaced}' shows other pixels now" if replaced else series.spoilt or status.reason
     stopped = f"Stopped, as {reason}" if reason else ""
-    if error:
-        return f"Failed: {error}. {tiles} kept"
+    if status.error:
+        return f"Failed: {status.error}. {tiles} kept"
+    if not series.done and status.at_pass is not None:
+        number, passes = status.at_pass
+        return f"{stopped or 'Cancelled'} in pass {number} of {passes}: what was found so far is kept"
     if not series.done:
         return f"{stopped or 'Cancelled'}: nothing was done"
     edited = ", edited by hand since" if series.edited else ""

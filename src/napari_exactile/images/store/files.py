@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from napari_exactile.images.store.journal import Content, read_json, write_json
 from napari_exactile.record import Record
+from napari_exactile.version import STORE_FORMAT
 
 OWN = "exactile"
 RUN = f"{OWN}/run.json"
@@ -52,7 +53,7 @@ class StoreFacts(Record, frozen=True, kw_only=True):
     def in_store(cls, path: Path, about: Content) -> StoreFacts:
         """Return what a store says; raise ValueError where it is of another version, or damaged."""
         if "images" not in about:
-            raise ValueError(f"{path} was written by another version of napari-exactile")
+            refuse_version(path, about)
         try:
             return cls.of(about)
         except ValueError as error:
@@ -116,6 +117,19 @@ def told_in(records: Iterable[Content]) -> Content | None:
             with suppress(ValueError):
                 return AboutLine.of(record).about
     return None
+
+
+def refuse_version(path: Path, about: Content) -> None:
+    """Raise ValueError where a store is of another version, or does not say of which it is."""
+    version = about.get("format")
+    if version == STORE_FORMAT:
+        return
+    if not isinstance(version, int):
+        raise damaged_beyond(path, RUN, "it does not say which version wrote it")
+    raise ValueError(
+        f"{path} was written by another version of napari-exactile: use that one, or choose another name for "
+        "the labels"
+    )
 
 
 def damaged_beyond(path: Path, what: str, words: str) -> ValueError:

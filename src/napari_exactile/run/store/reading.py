@@ -40,7 +40,7 @@ def as_begun_in(store: LabelStore, known: RunRecord, task: Task) -> Task:
         plan = as_begun(task.plan, task.analysis, task.settings, known.zone, known.kept)
         fits = known.tiles in {None, len(plan) * len(task.planes.indices)}
     except Exception as error:  # what is damaged can be wrong in every way
-        raise damaged_beyond(store.path, RUN, f"zones cannot be made of it: {error}") from error
+        raise damaged_beyond(store.path, RUN, "its zones do not fit the image") from error
     if not fits:
         raise damaged_beyond(store.path, RUN, "its zones are not as many as its tiles")
     if not store.tells_of_itself:

@@ -85,6 +85,8 @@ def _words(error: msgspec.ValidationError) -> str:
         return f"{place} says something of {what.removeprefix(UNKNOWN)}, which is not known"
     wanted = what.partition(", got ")[0].removeprefix("Expected ")
     kinds = [NAMES[kind] for kind in re.findall(r"\w+", wanted.partition(" of ")[0]) if kind in NAMES]
+    if NAMES["float"] in kinds:  # whole ones are numbers, too
+        kinds = [kind for kind in kinds if kind != NAMES["int"]]
     return f"{place} is not {' or '.join(kinds) or 'one of what is known'}{_length(wanted)}"
 
 

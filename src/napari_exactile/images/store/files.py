@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,6 +177,21 @@ def write_again(path: Path, name: str, written: Content) -> None:
     found, _wrong = _read(path / name)
     (path / name).parent.mkdir(parents=True, exist_ok=True)
     write_json(path / name, written | {ATTRIBUTES: _attributes(found or {}) | written.get(ATTRIBUTES, {})})
+
+
+@contextmanager
+def put_back(files: Iterable[Path]) -> Iterator[None]:
+    """Let files be as they were before this block if it raises something."""
+    before = {file: file.read_bytes() if file.is_file() else None for file in files}
+    try:
+        yield
+    except BaseException:
+        for file, content in before.items():
+            if content is not None:
+                file.write_bytes(content)
+            else:
+                file.unlink(missing_ok=True)
+        raise
 
 
 def _attributes(content: Content) -> Content:

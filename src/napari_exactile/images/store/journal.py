@@ -109,8 +109,11 @@ def _parsed(line: bytes) -> Content | None:
     checksum, _, payload = line.partition(b" ")
     if checksum != b"%08x" % crc32(payload):
         return None
-    record: Any = json.loads(payload)
-    return record if isinstance(record, dict) else None
+    try:
+        record: Any = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) and type(record.get(NUMBER, 0)) is int else None
 
 
 def _write_all(file: Any, line: bytes) -> None:

@@ -31,6 +31,7 @@ from napari_exactile.images.store.files import (
     damaged_beyond,
     file_faults,
     files_of,
+    put_back,
     told_in,
     write_again,
 )
@@ -101,14 +102,15 @@ class LabelStore:
 
     def mend(self) -> None:
         """Write again what is damaged and known from elsewhere, once nothing more speaks against going on."""
+        with put_back(self.path / name for name in self._damaged):
+            for name in self._damaged:
+                write_again(self.path, name, self._facts.written[name])
+            self.images = self.images or _images(self.path, self._facts.images, read_only=False)
         self.journal.mend()
         if any(RUN in fault.what for fault in self.faults):
             write_json(self.path / RUN, self.about)
         if self.tells_of_itself and told_in(self.journal.records) is None:
             self.journal.append(AboutLine(about=self.about).as_json())
-        for name in self._damaged:
-            write_again(self.path, name, self._facts.written[name])
-        self.images = self.images or _images(self.path, self._facts.images, read_only=False)
 
     @classmethod
     def create(cls, path: Path, images: Mapping[str, NewImage], about: dict[str, Any]) -> LabelStore:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import tifffile
 import zarr
 
+from file_mutants import changes, fields
 from image_files import pixels, write_ngff, zipped
 
 SIZE = (70, 90)
@@ -78,3 +81,25 @@ MAKERS: dict[str, Callable[[Path], Any]] = {
     "converted.zarr": converted,
     "packed.ome.zarr.zip": inside_zip,
 }  # fmt: skip
+
+
+def mutants(base: Path, folder: Path, seed: str, count: int) -> Iterator[tuple[str, Path]]:
+    """Yield so many damaged copies of an image, one after the other in the same place, and what was done."""
+    chance, path = random.Random(seed), folder / base.name
+    files = [base] if base.is_file() else sorted(file for file in base.rglob("*") if file.is_file())
+    found = [(file, change) for file in files for change in _changes(file)]
+    for file, (words, content) in chance.sample(found, min(count, len(found))):
+        if base.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+            shutil.copytree(base, path)
+        damaged = path if base.is_file() else path / file.relative_to(base)
+        damaged.unlink(missing_ok=True)
+        if content is not None:
+            damaged.write_bytes(content)
+        yield f"{file.relative_to(base.parent)}: {words}", path
+
+
+def _changes(file: Path) -> list[tuple[str, bytes | None]]:
+    content = file.read_bytes()
+    described = file.name.startswith((".z", "zarr."))
+    return [*changes(file.name, content, 4), *(fields(content) if described else ())]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from file_mutants import fields, flip
+from file_mutants import changes, fields, flip
 
 
 @dataclass(frozen=True)
@@ -145,3 +145,13 @@ def said_otherwise(content: bytes) -> Iterator[tuple[str, bytes]]:
 _OTHERWISE = [
     (f"is {text}", text.encode()) for text in ("null", "[]", "{}", "5", '"a"', "[[]]", '{"line":0}', "no", "")
 ]
+
+
+def small_mutants(store: Path, seed: int, count: int) -> Iterator[tuple[str, str, bytes | None]]:
+    """Yield so many ways to damage each file but chunks: its name, what is done, and its content then."""
+    for name in (name for name in files_in(store) if "/c/" not in name):
+        content = (store / name).read_bytes()
+        found = [*changes(name, content, 4), *(fields(content) if name.endswith(".json") else ())]
+        found += said_otherwise(content) if name.endswith("journal") else ()
+        for done, changed in random.Random(f"{seed} {name}").sample(found, min(count, len(found))):
+            yield name, done, changed

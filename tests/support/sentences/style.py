@@ -17,7 +17,7 @@ FOREIGN = re.compile(
     r"array|object|float|null|bool)\b|got (int|str|array|object|float|null)\b|msgspec|pydantic|"
     r"<class|<function|<built-in|\bat "
     r"0x[0-9a-f]+|dict\b|NotImplemented|KeyError|numpy\.|np\.\w+\(|(?<![\w./])zarr\.(?!json)|tifffile|"
-    r"torch\.\w+\.\w+\(|struct|buffer|unpack|TIFFFrame|TiffPage|allow_pickle|mmap|ndarray|kwarg|"
+    r"torch\.\w+\.\w+\(|\bstruct\b|buffer|unpack|TIFFFrame|TiffPage|allow_pickle|mmap|ndarray|kwarg|"
     r"Unsupported codec|No such file|node type|\bdtype\(|Invalid shape|itemsize",
 )
 # What a person is told to do begins with one of these, or is something that would do.

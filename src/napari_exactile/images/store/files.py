@@ -169,14 +169,14 @@ def _holds(found: Content, written: Content) -> bool:
     """Tell whether a file says what was written; attributes may have been added."""
     rest = all(key in found and found[key] == value for key, value in written.items() if key != ATTRIBUTES)
     has_some = isinstance(found.get(ATTRIBUTES), dict) or ATTRIBUTES not in written
-    return rest and has_some and written.get(ATTRIBUTES, {}).items() <= _attributes(found).items()
+    return rest and has_some and _attributes(written).items() <= _attributes(found).items()
 
 
 def write_again(path: Path, name: str, written: Content) -> None:
     """Let a file of zarr say what it said at first; attributes that were added stay."""
     found, _wrong = _read(path / name)
     (path / name).parent.mkdir(parents=True, exist_ok=True)
-    write_json(path / name, written | {ATTRIBUTES: _attributes(found or {}) | written.get(ATTRIBUTES, {})})
+    write_json(path / name, written | {ATTRIBUTES: _attributes(found or {}) | _attributes(written)})
 
 
 @contextmanager

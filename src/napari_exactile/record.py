@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any, Self
 
 import msgspec
@@ -12,7 +13,12 @@ Number = int | float
 Count = Annotated[int, msgspec.Meta(ge=0)]
 # The start and the stop of an interval.
 Side = tuple[int, int]
-MISSING = "Object missing required field "
+# What msgspec says, and what people call the kinds of values that it means.
+MISSING, UNKNOWN = "Object missing required field ", "Object contains unknown field "
+NAMES = {
+    "int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "array": "a list",
+    "object": "a table of names", "null": "null",
+}  # fmt: skip
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,13 +71,25 @@ def _words(error: msgspec.ValidationError) -> str:
     """Return what is wrong, and where.
 
     >>> _words(msgspec.ValidationError("Expected `int`, got `str` - at `$.tile`"))
-    'tile: expected int, got str'
+    'tile is not a whole number'
+    >>> _words(msgspec.ValidationError("Expected `array` of length 2, got 3 - at `$.box[0]`"))
+    'box[0] is not a list of 2'
     >>> _words(msgspec.ValidationError("Object missing required field `tile`"))
     'it says nothing of tile'
     """
     what, _, place = str(error).replace("`", "").partition(" - at ")
-    place = place.removeprefix("$").removeprefix(".")
+    place = place.removeprefix("$").removeprefix(".").replace("[...]", "") or "it"
     if what.startswith(MISSING):
-        return f"{place or 'it'} says nothing of {what.removeprefix(MISSING)}"
-    what = what[:1].lower() + what[1:]
-    return f"{place}: {what}" if place else what
+        return f"{place} says nothing of {what.removeprefix(MISSING)}"
+    if what.startswith(UNKNOWN):
+        return f"{place} says something of {what.removeprefix(UNKNOWN)}, which is not known"
+    wanted = what.partition(", got ")[0].removeprefix("Expected ")
+    kinds = [NAMES[kind] for kind in re.findall(r"\w+", wanted.partition(" of ")[0]) if kind in NAMES]
+    if NAMES["float"] in kinds:  # whole ones are numbers, too
+        kinds = [kind for kind in kinds if kind != NAMES["int"]]
+    return f"{place} is not {' or '.join(kinds) or 'one of what is known'}{_length(wanted)}"
+
+
+def _length(wanted: str) -> str:
+    _, found, words = wanted.partition(" of length ")
+    return f" of {words}" if found else ""

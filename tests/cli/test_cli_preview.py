@@ -187,7 +187,7 @@ def no_computing(monkeypatch: pytest.MonkeyPatch) -> None:
             "a tile of 20 px is too small: .+ the smallest tile is 26 px",
             1,
         ),
-        (["--radius", "-2"], "a radius cannot be negative: -2", 1),
+        (["--radius", "-2"], "a radius is at least 0 px, not -2", 1),
         (["--radius", "2", "--zone", "0"], "a zone needs at least 1 px, not 0", 1),
         (["--radius", "2", "--device", "mps"], "is not offered", 1),
         (["--radius", "2", "--normalization", "max"], "normalization is one of", 1),

@@ -198,7 +198,7 @@ def test_a_sweep_is_saved_as_a_table(tmp_path: Path) -> None:
         ({"window": ((0, 10), (120, 140))}, "window 120..140 does not lie in the image of 118 x 130 px"),
         ({"window": ((5, 5), (0, 9))}, "window 5..5 does not lie in the image"),
         ({"window": ((0, 5),)}, "window needs a (start, stop) for each of the 2 axes"),
-        ({"radius": -4}, "radius cannot be negative: -4"),
+        ({"radius": -4}, "radius is at least 0 px, not -4"),
         ({"tile": 0}, "tile needs at least 1 px, not 0"),
         ({"zone": -3}, "zone needs at least 1 px, not -3"),
     ],

@@ -169,7 +169,7 @@ def test_last_row_and_column_are_narrower() -> None:
     ("change", "message"),
     [
         ({"zone": (100, 320)}, "zone of 100 px is not a positive multiple of the size factor 16"),
-        ({"radius": (96, -16)}, "a radius cannot be negative: -16"),
+        ({"radius": (96, -16)}, "a radius is at least 0 px, not -16"),
         ({"shape": (0, 5)}, "image is empty along axis 0"),
         ({"region": (Interval(0, 9), Interval(0, 3000))}, "does not lie in the image, which has 2048 px"),
         ({"zone": (320,)}, "must have the same number of axes"),

@@ -113,7 +113,9 @@ def test_blocks_that_are_not_what_was_announced(
 ) -> None:
     """A block of another shape or type ends the run with a sentence that says which, before any label."""
     files, more = Files(image(), {(0, 1): change}), {"output": tmp_path / "a.ome.zarr"} if stored else {}
-    with pytest.raises(OSError, match=rf"'image' cannot be read: in its dask block 0, 1, it {words}$"):
+    with pytest.raises(
+        OSError, match=rf"'image' cannot be read: in its dask block 0, 1, it {words}; let both be the same$"
+    ):
         ex.segment(files.array, network(), tile=TILE, **more)
     assert not (tmp_path / "a.ome.zarr").exists()
 

@@ -44,7 +44,7 @@ def test_odd_shapes(shape: tuple[int, int]) -> None:
 @pytest.mark.parametrize("shape", [(0, 5), (5, -1), (5,), (5, 5, 5)])
 def test_shapes_without_pixels_are_refused(shape: tuple[int, ...]) -> None:
     """A shape that is not two positive numbers is named in the error."""
-    with pytest.raises(ValueError, match="two positive numbers of pixels, got"):
+    with pytest.raises(ValueError, match="two numbers of pixels, at least 1 each, not"):
         draw_colonies(shape)  # type: ignore[arg-type]
 
 

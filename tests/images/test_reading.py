@@ -36,7 +36,9 @@ class Lying:
 def test_arrays_that_give_something_else_are_refused(gives: Any, words: str) -> None:
     """Pixels of another shape, or of another type, than an array has announced are an error that says so."""
     source = ArraySource(Lying(gives), name="liar")
-    with pytest.raises(OSError, match=rf"^the pixels of 'liar' cannot be read: {words}$"):
+    with pytest.raises(
+        OSError, match=rf"^the pixels of 'liar' cannot be read: {words}; let both be the same$"
+    ):
         source.read(full_box(source.shape))
 
 

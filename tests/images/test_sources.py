@@ -88,11 +88,21 @@ def test_planes_are_named() -> None:
     [
         (np.zeros((4, 4), complex), 1, None, "pixels of type complex128: only real numbers"),
         (np.zeros((4, 4), "U1"), 1, None, "pixels of type <U1: only real numbers"),
-        (np.zeros((0, 4)), 1, None, r"'image' is empty: its shape is \(0, 4\)"),
-        (np.zeros((2, 4, 4)), 1, None, r"axes of 'image' of shape \(2, 4, 4\) are not clear: give axes="),
+        (np.zeros((0, 4)), 1, None, r"'image' is empty, of shape \(0, 4\): choose"),
+        (
+            np.zeros((2, 4, 4)),
+            1,
+            None,
+            r"axes of 'image', of shape \(2, 4, 4\), are not clear: give a letter for each, such as axes=",
+        ),
         (np.zeros((4, 4, 3)), 1, None, "not clear"),
-        (np.zeros(4), 1, None, "not clear"),
-        (np.zeros((4, 4)), 1, "cyx", r"axes 'cyx' do not fit 'image' of shape \(4, 4\)"),
+        (np.zeros(4), 1, None, "has 1 axis, but the model takes y and x"),
+        (
+            np.zeros((4, 4)),
+            1,
+            "cyx",
+            r"axes 'cyx' do not fit 'image', of shape \(4, 4\): it has 2 axes, so give 2 letters",
+        ),
         (np.zeros((4, 4)), 1, "tz", "axes 'tz' do not fit"),
         (np.zeros((4, 4)), 3, None, "'image' has 1 channel, but the model takes 3 channels"),
         (np.zeros((3, 4, 4)), 1, "cyx", "'image' has 3 channels, but the model takes 1 channel"),
@@ -109,7 +119,7 @@ def test_what_holds_no_image_is_refused(
 @pytest.mark.parametrize("axes", ["yxz", "xy", "zyx", "yyx", "x"])
 def test_axes_without_y_and_x_at_the_end_are_refused(axes: str) -> None:
     """Planes need y and x as the last axes, each name once, and as many names as the array has axes."""
-    with pytest.raises(ValueError, match=f"axes '{axes}' do not fit 'image'"):
+    with pytest.raises(ValueError, match=f"axes '{axes}' (do not fit 'image'|name 'y' twice)"):
         planes_of(np.zeros((5, 5, 5) if axes in {"yxz", "yyx"} else (5, 5)), axes, 1)
 
 

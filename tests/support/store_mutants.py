@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zlib import crc32
+
+from file_mutants import changes, fields, flip
 
 
 @dataclass(frozen=True)
@@ -27,13 +30,6 @@ def cut(content: bytes, chance: random.Random) -> bytes:
 
 def empty(content: bytes, chance: random.Random) -> bytes:
     return b""
-
-
-def flip(content: bytes, chance: random.Random) -> bytes:
-    changed = bytearray(content)
-    if changed:
-        changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
-    return bytes(changed)
 
 
 def null(content: bytes, chance: random.Random) -> bytes:
@@ -134,3 +130,28 @@ def damaged(store: Path, name: str, kind: str, chance: random.Random) -> Mutant:
     else:
         path.write_bytes(KINDS[kind](path.read_bytes(), chance))
     return Mutant(name, kind)
+
+
+def said_otherwise(content: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield a journal in which one line says something else, with the checksum that it has to have."""
+    lines = content.splitlines()
+    for place, line in enumerate(lines):
+        payload = line.partition(b" ")[2]
+        for name, other in [*_OTHERWISE, *fields(payload)]:
+            changed = [*lines[:place], b"%08x %s" % (crc32(other), other), *lines[place + 1 :]]
+            yield f"line {place}: {name}", b"\n".join(changed) + b"\n"
+
+
+_OTHERWISE = [
+    (f"is {text}", text.encode()) for text in ("null", "[]", "{}", "5", '"a"', "[[]]", '{"line":0}', "no", "")
+]
+
+
+def small_mutants(store: Path, seed: int, count: int) -> Iterator[tuple[str, str, bytes | None]]:
+    """Yield so many ways to damage each file but chunks: its name, what is done, and its content then."""
+    for name in (name for name in files_in(store) if "/c/" not in name):
+        content = (store / name).read_bytes()
+        found = [*changes(name, content, 4), *(fields(content) if name.endswith(".json") else ())]
+        found += said_otherwise(content) if name.endswith("journal") else ()
+        for done, changed in random.Random(f"{seed} {name}").sample(found, min(count, len(found))):
+            yield name, done, changed

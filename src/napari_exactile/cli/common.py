@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 import typer
 
 from napari_exactile.models.card import BUNDLED, ModelCard
+from napari_exactile.why import why
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -76,7 +77,8 @@ def check_file(out: Path | None, suffixes: Sequence[str], what: str, overwrite: 
     try:
         tempfile.TemporaryFile(dir=out.parent).close()
     except OSError as error:
-        raise ValueError(f"the folder {out.parent} cannot be written to: {error.strerror}") from error
+        words = f"the folder {out.parent} cannot be written to ({why(error)})"
+        raise ValueError(f"{words}: choose another one") from error
 
 
 def check_not_image(out: Path | None, image: OpenedImage, what: str) -> None:

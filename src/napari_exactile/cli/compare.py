@@ -81,7 +81,8 @@ def _check_pixel_sizes(one: OpenedImage, other: OpenedImage) -> None:
     if not np.allclose(*sizes, rtol=1e-3):
         here, there = (times(f"{length:.4g}" for length in size) for size in sizes)
         raise ValueError(
-            f"only labels of the same scale can be compared, not pixels of {here} µm with {there} µm"
+            f"only labels of the same scale can be compared, not pixels of {here} µm with {there} µm: bring "
+            "one of them to the scale of the other"
         )
 
 

@@ -52,14 +52,17 @@ class ObjectOptions:
         check_not_image(self.objects, image, "the objects")
         check_not_image(self.table, image, "the table")
         if self.objects is not None and self.objects.absolute() == labels.absolute():
-            raise ValueError(f"the labels and the objects are two files, not {labels} both")
+            raise ValueError(
+                f"the labels and the objects are two files, not {labels} both: choose another name"
+            )
         check_file(self.objects, TIFF, "objects are", overwrite)
         check_file(self.table, CSV, "the table is", overwrite)
 
     def check_kind(self, task: Task) -> None:
         """Refuse objects of what is no single label for each pixel."""
         if (self.objects or self.table) and not task.decision.one_label:
-            raise ValueError("objects are found in labels: this model gives values, or a label per channel")
+            words = "objects are found in labels, and this model gives values, or a label per channel"
+            raise ValueError(f"{words}: leave out --objects and --table")
 
     def written(self, labelled: LabelledImage) -> list[tuple[str, str]]:
         """Find the objects, write what is wanted, and return lines that say what came out."""

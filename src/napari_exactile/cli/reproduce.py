@@ -64,7 +64,7 @@ def reproduce(  # noqa: PLR0913, PLR0917  (one argument is one option)
         check_file(plot, PICTURE, "the plot is", overwrite)
         if what == "radii":
             if plot is not None or (size, images, base) != (None, None, None):
-                raise ValueError("radii computes no errors: --size, --images, --base and --plot do not apply")
+                raise ValueError("radii computes no errors: leave out --size, --images, --base and --plot")
             _radii(everything, csv)
         else:
             _experiment(what, (size, images, base), device, csv, plot)

@@ -171,11 +171,12 @@ def compare_labels(
 def _check(labels: Any, manual: Any) -> None:
     for array in (labels, manual):
         if np.dtype(array.dtype).kind not in "bui":
-            raise ValueError(f"labels are whole numbers, not {array.dtype}")
+            raise ValueError(f"labels are whole numbers, not {array.dtype}: save them as such")
     one, other = (tuple(array.shape) for array in (labels, manual))
     if one != other or not one or 0 in one:
         raise ValueError(
-            f"only labels of the same size can be compared, not {_words(one)} px with {_words(other)} px"
+            f"only labels of the same size can be compared, not {_words(one)} px with {_words(other)} px: "
+            "choose those of the same image"
         )
 
 
@@ -202,7 +203,8 @@ class _Counts:
             counter.update(dict(zip(map(int, found), counts.tolist(), strict=True)))
         if len(self.labels | self.manual) > MOST_CLASSES:
             raise ValueError(
-                f"there are more than {MOST_CLASSES} different labels: these are objects, not classes"
+                f"there are more than {MOST_CLASSES} different labels, as if they were numbers of objects: "
+                "compare labels of classes"
             )
 
     def classes(self, names: Sequence[str], ignore: int | None) -> tuple[ClassAgreement, ...]:

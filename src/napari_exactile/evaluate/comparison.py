@@ -192,7 +192,8 @@ def window_in(shape: Sequence[int], window: Sequence[tuple[int, int]] | None) ->
     for (start, stop), length in zip(window, shape, strict=True):
         if not 0 <= start < stop <= length:
             size = times(shape)
-            raise ValueError(f"the window {start}..{stop} does not lie in the image of {size} px")
+            words = f"the window {start}..{stop} does not lie in the image of {size} px"
+            raise ValueError(f"{words}: choose one that does")
     return tuple(Interval(start, stop) for start, stop in window)
 
 

@@ -22,9 +22,15 @@ from napari_exactile.run.plan.plan import COMFORTABLE_ZONE
 from napari_exactile.stopping import Check
 from napari_exactile.torch_state import exact_arithmetic
 
-NO_COMPARISON = "The preview compares labels on the image's own grid, and this model's output has another one"
+NO_COMPARISON = (
+    "The preview compares labels on the image's own grid, and this model's output has another one: choose a "
+    "model that gives a label for each pixel"
+)
 
-NO_CLASSES = "The preview compares one label per pixel, and this model gives values, or a label per channel"
+NO_CLASSES = (
+    "The preview compares one label per pixel, and this model gives values, or a label per channel: choose "
+    "a model of classes"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

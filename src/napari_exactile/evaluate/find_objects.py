@@ -52,5 +52,6 @@ def labels_of(labels: Any) -> Any:
         return labels
     report = labels.report
     if report.tiles_done < report.tiles:
-        raise ValueError(f"{part_of(report.tiles_done, report.tiles, 'tile')} done: objects need all of them")
+        done = part_of(report.tiles_done, report.tiles, "tile")
+        raise ValueError(f"only {done} are done, and objects need all of them: let the run end first")
     return labels.labels

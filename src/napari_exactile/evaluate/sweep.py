@@ -99,7 +99,7 @@ def radius_steps(analysis: Derived, radii: Iterable[int] | None, zone_for: ZoneF
     last = max(analysis.radius) + 2 * max(factor)
     chosen = list(range(0, last + 1, max(factor)) if radii is None else radii)
     if any(radius < 0 for radius in chosen):
-        raise ValueError(f"a radius cannot be negative: {min(chosen)}")
+        raise ValueError(f"a radius is at least 0 px, not {min(chosen)}")
     around = [(radius,) * len(factor) for radius in chosen]
     return [SweepStep(radius[0], zone_for(radius, factor), radius) for radius in around]
 
@@ -112,7 +112,7 @@ def offset_steps(analysis: Derived, offsets: Iterable[int] | None, zone: tuple[i
     required = analysis.radius
     chosen = list(range(2 * max(analysis.factor) + 1) if offsets is None else offsets)
     if any(offset < 0 for offset in chosen):
-        raise ValueError(f"an offset cannot be negative: {min(chosen)}")
+        raise ValueError(f"an offset is at least 0 px, not {min(chosen)}")
     return [SweepStep(offset, zone, tuple(r + offset for r in required)) for offset in chosen]
 
 

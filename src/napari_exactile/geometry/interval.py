@@ -21,7 +21,8 @@ class Interval:
 
     def __post_init__(self) -> None:
         if self.stop < self.start:
-            raise ValueError(f"an interval cannot stop ({self.stop}) before it starts ({self.start})")
+            words = f"an interval cannot stop ({self.stop}) before it starts ({self.start})"
+            raise ValueError(f"{words}: give its start first")
 
     def __len__(self) -> int:
         return self.stop - self.start

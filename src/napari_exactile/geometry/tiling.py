@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
 
 from napari_exactile.geometry.interval import Box, Interval, full_box, round_up
+from napari_exactile.geometry.words import counted, spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Tiling:
         if not len(self.shape) == len(self.factor) == len(self.zone) == len(self.radius) == len(self.region):
             raise ValueError(
                 f"shape {self.shape}, factor {self.factor}, zone {self.zone}, radius {self.radius} "
-                "and region must have the same number of axes"
+                "and region must have the same number of axes: give each as many"
             )
         for axis, interval in enumerate(self.region):
             self._check_axis(axis, interval)
@@ -58,16 +59,14 @@ class Tiling:
     def _check_axis(self, axis: int, interval: Interval) -> None:
         factor, zone, radius = self.factor[axis], self.zone[axis], self.radius[axis]
         if self.shape[axis] < 1:
-            raise ValueError(f"the image is empty along axis {axis}: its shape is {self.shape}")
-        if not (0 <= interval.start < interval.stop <= self.shape[axis]):
-            raise ValueError(
-                f"the region {interval.start}..{interval.stop} along axis {axis} does not lie "
-                f"in the image, which has {self.shape[axis]} px there"
-            )
+            words = f"the image is empty along axis {axis}: its shape is {self.shape}"
+            raise ValueError(f"{words}; choose one with pixels")
+        check_inside(axis, interval, self.shape[axis])
         if zone < 1 or zone % factor:
-            raise ValueError(f"a zone of {zone} px is not a positive multiple of the size factor {factor}")
+            words = f"a zone of {zone} px is not a positive multiple of the size factor {factor}"
+            raise ValueError(f"{words}: choose {max(1, zone // factor) * factor} px, say")
         if radius < 0:
-            raise ValueError(f"a radius cannot be negative: {radius}")
+            raise ValueError(f"a radius is at least 0 px, not {radius}")
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -180,6 +179,26 @@ def split_zone(zone: Box, size: tuple[int, ...], factor: tuple[int, ...]) -> tup
     shape = tuple(interval.stop for interval in zone)
     pieces = Tiling(shape, factor, size, (0,) * len(shape), region=zone)
     return tuple(tile.zone for tile in pieces)
+
+
+def check_region(region: Box, shape: Sequence[int]) -> None:
+    """Raise ValueError where a region has not the axes of an image of this shape, or does not lie in it."""
+    if len(region) != len(shape):
+        have = counted(len(shape), "axis", "axes")
+        raise ValueError(
+            f"a region of {spans(region)} does not fit an image of {have}: give start and stop for each"
+        )
+    for axis, (interval, length) in enumerate(zip(region, shape, strict=True)):
+        check_inside(axis, interval, length)
+
+
+def check_inside(axis: int, interval: Interval, length: int) -> None:
+    """Raise ValueError where a region does not lie in the image along one axis, or is empty."""
+    if not 0 <= interval.start < interval.stop <= length:
+        raise ValueError(
+            f"the region {interval.start}..{interval.stop} along axis {axis} does not lie in the image, "
+            f"which has {length} px there: choose one that does"
+        )
 
 
 def zone_of_tile(tile: tuple[int, ...], radius: tuple[int, ...], factor: tuple[int, ...]) -> tuple[int, ...]:

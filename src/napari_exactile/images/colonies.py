@@ -49,7 +49,7 @@ def draw_colonies(shape: Shape = (512, 512), seed: int = 0) -> Colonies:
     Raises `ValueError` for a shape without pixels.
     """
     if len(shape) != 2 or min(shape) < 1:
-        raise ValueError(f"shape must be two positive numbers of pixels, got {shape}")
+        raise ValueError(f"a shape is two numbers of pixels, at least 1 each, not {shape}")
     rng = np.random.default_rng(seed)
     depth, height = _outlines(shape, rng)
     thickness = height * _cells(shape, rng)

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_exactile.geometry.words import counted
+from napari_exactile.geometry.axes import check_axes
+from napari_exactile.geometry.words import counted, joined
 from napari_exactile.images.source import ArraySource, ImageSource, as_array
 
 
@@ -55,8 +56,11 @@ def source_of(
     array = as_array(image, name)
     if axes is None:
         axes = _guess_axes(array.shape, channels, name, space or "yx")
-    if len(axes) != array.ndim or axes.replace("c", "") not in ("x", "yx", "zyx"):
-        raise ValueError(f"axes {axes!r} do not fit '{name}' of shape {tuple(array.shape)}: use y, x and c")
+    check_axes(axes, array.shape, name)
+    if axes.replace("c", "") not in ("x", "yx", "zyx"):
+        raise ValueError(
+            f"axes {axes!r} do not fit '{name}': give z, y and x in this order, and c for channels"
+        )
     channel_axis = axes.index("c") if "c" in axes else None
     source = ArraySource(array, channel_axis, keep_channels=_kept(array, channel_axis, channels), name=name)
     check_channels(source.channels, channels, name)
@@ -80,10 +84,13 @@ def planes_of(array: Any, axes: str, channels: int, name: str = "image", space: 
     A single plane has an empty stack shape. Raises ValueError for axes that do not fit, or where an image has
     not the `channels` that the model takes.
     """
-    array, stack = as_array(array, name), axes.replace("c", "").removesuffix(space)
-    if len(set(axes)) != array.ndim or len(axes) != array.ndim or not axes.replace("c", "").endswith(space):
-        last = " and ".join((", ".join(space[:-1]), space[-1])) if len(space) > 1 else space
-        raise ValueError(f"axes {axes!r} do not fit '{name}' of shape {tuple(array.shape)}: {last} come last")
+    array = as_array(array, name)
+    check_axes(axes, array.shape, name)
+    if not axes.replace("c", "").endswith(space):
+        raise ValueError(
+            f"axes {axes!r} do not fit '{name}': give {joined(space)} as the last ones, and c for channels"
+        )
+    stack = axes.replace("c", "").removesuffix(space)
     channel_axis = axes.index("c") if "c" in axes else None
     kept = _kept(array, channel_axis, channels)
     shape = tuple(array.shape[axes.index(axis)] for axis in stack)
@@ -91,17 +98,28 @@ def planes_of(array: Any, axes: str, channels: int, name: str = "image", space: 
     for plane in indices:
         place = "".join(f", {axis} {number}" for axis, number in zip(stack, plane, strict=True))
         sources.append(ArraySource(array, channel_axis, plane, kept, name + place))
-    check_channels(sources[0].channels, channels, name)
+    check_channels(sources[0].channels, channels, name, _channels_in(array.shape, axes, stack, channels))
     whole = ArraySource(array, channel_axis, (), kept, name)
     return Planes(tuple(sources), indices, shape, stack + space, whole)
 
 
-def check_channels(found: int, wanted: int, name: str) -> None:
-    """Raise ValueError where an image has not the channels that the model takes."""
+def check_channels(found: int, wanted: int, name: str, remedy: str = "") -> None:
+    """Raise ValueError where an image has not the model's channels, and say the `remedy` if one is known."""
     if found != wanted:
-        raise ValueError(
-            f"'{name}' has {counted(found, 'channel')}, but the model takes {counted(wanted, 'channel')}"
-        )
+        here, there = counted(found, "channel"), counted(wanted, "channel")
+        words = f"'{name}' has {here}, but the model takes {there}"
+        raise ValueError(f"{words}: {remedy or f'choose an image of {there}, or another model'}")
+
+
+def _channels_in(shape: Sequence[int], axes: str, stack: str, channels: int) -> str:
+    """Return what to do where the axes call something else what could be the channels; "" for nothing."""
+    if "c" in axes:
+        return ""
+    number = next((n for n, axis in enumerate(axes) if axis in stack and shape[n] == channels), None)
+    if number is None:
+        return ""
+    meant = f"{axes[:number]}c{axes[number + 1 :]}"
+    return f"if its axis {axes[number]!r} holds them, say so (axes={meant!r}, --axes {meant})"
 
 
 def _guess_axes(shape: Sequence[int], channels: int, name: str, space: str) -> str:
@@ -114,7 +132,15 @@ def _guess_axes(shape: Sequence[int], channels: int, name: str, space: str) -> s
         return f"c{space}"
     if one_more and shape[-1] == channels > 1:
         return f"{space}c"
-    raise ValueError(f"the axes of '{name}' of shape {tuple(shape)} are not clear: give axes='c{space}', say")
+    if len(shape) < len(space):
+        have = counted(len(shape), "axis", "axes")
+        words = f"'{name}', of shape {tuple(shape)}, has {have}, but the model takes {joined(space)}"
+        raise ValueError(f"{words}: choose an image that has these, or another model")
+    like = f"{'tc'[-(len(shape) - len(space)) :]}{space}"
+    raise ValueError(
+        f"the axes of '{name}', of shape {tuple(shape)}, are not clear: give a letter for each, such as "
+        f"axes='{like}' (--axes {like})"
+    )
 
 
 def _kept(array: Any, channel_axis: int | None, channels: int) -> int | None:

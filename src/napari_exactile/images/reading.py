@@ -12,6 +12,7 @@ from napari_exactile.carried import Carried
 from napari_exactile.geometry.words import times
 from napari_exactile.images.gaps import GAPS
 from napari_exactile.images.slicing import Part
+from napari_exactile.why import UnreadError
 
 
 class OtherShapeError(ValueError):
@@ -67,7 +68,7 @@ def given(found: Any) -> NDArray[Any]:
     """
     if not isinstance(found, np.ndarray):
         what = "None" if found is None else f"an object of type {type(found).__name__}"
-        raise OtherShapeError(f"it gives {what} instead of an array of numpy")
+        raise OtherShapeError(f"it gives {what} instead of an array of numpy; let it return one")
     return unmasked(found)
 
 
@@ -100,14 +101,15 @@ def check(found: NDArray[Any], array: Any, index: tuple[Part, ...]) -> None:
     shape = tuple(len(range(*part.indices(length))) for part, length in sides if isinstance(part, slice))
     check_shape(found.shape, shape)
     if found.dtype.newbyteorder("=") != np.dtype(array.dtype).newbyteorder("="):
-        raise OtherShapeError(f"it gives {found.dtype} where it has announced {array.dtype}")
+        words = f"it gives {found.dtype} where it has announced {array.dtype}"
+        raise OtherShapeError(f"{words}; let both be the same")
 
 
 def check_shape(given: tuple[int, ...], announced: tuple[int, ...]) -> None:
     """Raise OtherShapeError where these differ."""
     if tuple(given) != announced:
         here, there = (times(sizes) or "one pixel" for sizes in (given, announced))
-        raise OtherShapeError(f"it gives {here} where it has announced {there}")
+        raise OtherShapeError(f"it gives {here} where it has announced {there}; let both be the same")
 
 
 def _refuse_shorter(mapped: np.memmap[Any, Any]) -> None:
@@ -120,4 +122,4 @@ def _refuse_shorter(mapped: np.memmap[Any, Any]) -> None:
     except FileNotFoundError:  # what is mapped stays readable
         return
     if size is not None and size < whole.offset + whole.nbytes:
-        raise OSError(f"{whole.filename} has become shorter since it was mapped")
+        raise UnreadError(f"{whole.filename} has become shorter since it was mapped; copy it again")

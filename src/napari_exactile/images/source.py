@@ -19,6 +19,8 @@ from napari_exactile.images.reading import (
     native,
     pixels,
 )
+from napari_exactile.images.view import View
+from napari_exactile.why import UnreadError, WhyError, why
 
 
 class ImageSource(Protocol):
@@ -70,7 +72,8 @@ class ArraySource:
     def __post_init__(self) -> None:
         check_real(self.array.dtype, self.name)
         if 0 in self.array.shape:
-            raise ValueError(f"'{self.name}' is empty: its shape is {tuple(self.array.shape)}")
+            shape = tuple(map(int, self.array.shape))
+            raise ValueError(f"'{self.name}' is empty, of shape {shape}: choose an image with pixels")
 
     def at(self, plane: tuple[int, ...]) -> ArraySource:
         """Return the source of another plane of the same stack."""
@@ -121,7 +124,17 @@ class ArraySource:
         except MemoryError:
             raise
         except Exception as error:
-            raise OSError(f"the pixels of '{self.name}' cannot be read: {error}") from error
+            raise OSError(f"the pixels of '{self.name}' cannot be read: {_why(error, self.array)}") from error
+
+
+def _why(error: Exception, array: Any) -> str:
+    """Return why an array cannot be read: not in words of zarr's codecs, but in those of somebody's code."""
+    while isinstance(array, View):
+        array = array.array
+    is_told = isinstance(error, WhyError | UnreadError) or (isinstance(error, OSError) and error.errno)
+    if is_told or (hasattr(array, "store") and hasattr(array, "metadata")):
+        return why(error, "a chunk of it is damaged, or was cut off; copy it again from where it came from")
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,7 +182,7 @@ class LayeredSource:
 
     def __post_init__(self) -> None:
         if len({source.shape for source in self.sources}) != 1:
-            raise ValueError("the images that hold the channels differ in shape")
+            raise ValueError("the images that hold the channels differ in shape: choose those of one shape")
 
     @property
     def name(self) -> str:
@@ -222,7 +235,8 @@ def _of_numpy(image: Any, name: str) -> Any:
     try:
         return image.detach().cpu().numpy()
     except (TypeError, RuntimeError) as error:  # of types that numpy has not, on devices without pixels
-        raise ValueError(f"'{name}' is a tensor that cannot become an array: {error}") from error
+        words = f"'{name}' is a tensor of {str(image.dtype).partition('.')[2]}, which no array can hold"
+        raise ValueError(f"{words}: pass its float(), loaded on the CPU") from error
 
 
 def _computed(image: Any) -> Any:

@@ -133,7 +133,7 @@ def _segmented(run: Run, control: Control, on_event: Callable[[Event], None]) ->
     for event in run.steps(control):
         on_event(event)
     if not run.series.jobs[0].started:
-        raise ValueError("the run was cancelled before its first tile")
+        raise ValueError("the run was cancelled before its first tile, so there are no labels: run it again")
     return run.series.result()
 
 

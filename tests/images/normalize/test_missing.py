@@ -170,7 +170,7 @@ def test_a_value_can_be_put_in_their_place() -> None:
     result = ex.segment(pixels, net(), normalization="nan 0; z-score", tile=44)
     np.testing.assert_array_equal(result.labels, ex.segment(zeros, net(), tile=44).labels)
     assert result.report.left_out == 0
-    with pytest.raises(ValueError, match="what NaN becomes is said first"):
+    with pytest.raises(ValueError, match="say what NaN becomes first"):
         ex.segment(pixels, net(), normalization="z-score; nan 0")
     pixels[3, 3] = np.inf
     with pytest.raises(ValueError, match="infinite pixels, first at y 3, x 3"):
@@ -179,7 +179,9 @@ def test_a_value_can_be_put_in_their_place() -> None:
 
 def test_an_image_of_nothing_is_one_sentence() -> None:
     """Where no pixel is left, nothing is computed."""
-    with pytest.raises(ValueError, match="all pixels of 'image' are NaN, which is ignored: nothing is left"):
+    with pytest.raises(
+        ValueError, match="all pixels of 'image' are NaN, which is ignored, so that nothing is left"
+    ):
         ex.segment(np.full((30, 30), np.nan), net(), ignore=NAN)
 
 

@@ -205,7 +205,7 @@ def test_an_incomplete_result_is_refused() -> None:
     """Objects of a result that was cancelled would be cut off where it ends."""
     labels = np.random.default_rng(0).integers(0, 2, (30, 20))
     assert len(ex.find_objects(a_result(labels, tiles=4))) == ndimage.label(labels)[1]
-    with pytest.raises(ValueError, match="3 of 4 tiles done"):
+    with pytest.raises(ValueError, match="only 3 of 4 tiles are done"):
         ex.find_objects(a_result(labels, tiles=4, done=3))
 
 

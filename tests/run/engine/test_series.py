@@ -46,7 +46,7 @@ def test_every_plane_is_what_it_is_by_itself(axes: str) -> None:
     lengths = {"t": 3, "z": 2, "c": 2, "y": 30, "x": 26}
     stack, model = image(*(lengths[a] for a in axes)), ex.load_model(Blur(channels, 3).eval())
     if axes == "cyxt":
-        with pytest.raises(ValueError, match="y and x come last"):
+        with pytest.raises(ValueError, match="give y and x as the last ones"):
             ex.segment(stack, model, axes=axes)
         return
     result = ex.segment(stack, model, axes=axes, tile=16, probabilities=True)

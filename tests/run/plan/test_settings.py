@@ -28,12 +28,12 @@ from small_runs import network, picture, run
     ("settings", "message"),
     [
         ({"tile": 0}, "a tile needs at least 1 px, not 0"),
-        ({"radius": -1}, "a radius cannot be negative: -1"),
+        ({"radius": -1}, "a radius is at least 0 px, not -1"),
         ({"method": "cone"}, "method is one of trimmed, whole-tile, approximate, not 'cone'"),
         ({"normalization": "max"}, "normalization is one of model, z-score, min-max, percentile, none"),
         ({"device": "mps"}, "Apple's GPU (mps) is not offered: its arithmetic has not been shown to be"),
         ({"device": "tpu"}, "device is one of auto, cpu, cuda, not 'tpu'"),
-        ({"memory_limit": 0}, "the memory limit must be positive, not 0"),
+        ({"memory_limit": 0}, "the memory limit is at least 1 byte, not 0"),
     ],
 )  # fmt: skip
 def test_settings_that_no_run_can_have(settings: dict[str, Any], message: str) -> None:
@@ -230,5 +230,7 @@ def test_a_tensor_is_an_image() -> None:
     image = np.arange(40 * 50, dtype=np.float32).reshape(40, 50)
     tensor = torch.from_numpy(image).requires_grad_()
     np.testing.assert_array_equal(ex.segment(tensor, network()).labels, ex.segment(image, network()).labels)
-    with pytest.raises(ValueError, match=r"'image' is a tensor that cannot become an array: .*BFloat16"):
+    with pytest.raises(
+        ValueError, match=r"'image' is a tensor of bfloat16, which no array can hold: pass its float"
+    ):
         ex.segment(tensor.bfloat16(), network())

@@ -18,6 +18,7 @@ import zarr
 import napari_exactile as ex
 from kept_stores import KEPT, STORES, Pooled, digests, pixels
 from napari_exactile.run.engine.events import Event, Surveying, TileFinished
+from sentences.style import FOREIGN
 from store_mutants import Mutant, damage
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -111,6 +112,7 @@ def sentence(error: Exception) -> str:
     assert words, type(error)
     assert "\n" not in words.strip(), words
     assert len(words) < 600, words
+    assert not FOREIGN.search(words), words
     return words
 
 

@@ -145,7 +145,9 @@ def test_what_cannot_be_opened_is_told(
     show_dock(viewer)
     drop(viewer, tmp_path / "a.zarr")
     assert (asked, len(viewer.layers)) == ([], 0)
-    assert told == [f"{tmp_path / 'a.zarr'} is a zarr group without an image."]
+    assert told == [
+        f"{tmp_path / 'a.zarr'} is a zarr group without an image: choose a folder that holds one."
+    ]
 
 
 @pytest.mark.parametrize("name", ["a.svs", "a.btf", "a.tf8", "a.zarr/zarr.json"])

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_exactile.geometry.axes import check_axes
 from napari_exactile.images.about.chosen import Images, Wanted
 from napari_exactile.images.about.zarr_folders import outermost_zarr
 from napari_exactile.images.known import KnownOf
@@ -34,7 +35,9 @@ class Place:
         """
         space, sizes = [axis for axis in axes if axis in "zyx"], tuple(sizes or ())
         if not all(isfinite(size) and size > 0 for size in sizes):
-            raise ValueError(f"a pixel size is in micrometres along the last axes, not {sizes}")
+            raise ValueError(
+                f"a pixel size is micrometres along the last axes, such as (0.5, 0.5), not {sizes}"
+            )
         sizes = sizes[-len(space) :]
         known = dict(zip(space[len(space) - len(sizes) :], sizes, strict=True))
         scale = tuple(float(known.get(axis, 1.0)) for axis in axes)
@@ -85,9 +88,8 @@ class OpenedImage:
     images: Images | None = None
 
     def __post_init__(self) -> None:
-        axes, shape = self.axes, tuple(self.array.shape)
-        if axes is not None and not len(set(axes)) == len(axes) == len(shape):
-            raise ValueError(f"axes {axes!r} do not fit '{self.name}' of shape {shape}")
+        if self.axes is not None:
+            check_axes(self.axes, self.array.shape, self.name)
 
     @property
     def levels(self) -> tuple[Any, ...]:

@@ -49,9 +49,9 @@ def micrometres(value: Any, unit: str) -> float:
     try:
         length = float(Decimal(str(value)) * Decimal(str(_table()[_written(unit)])))
     except InvalidOperation as error:
-        raise ValueError(f"a pixel is not {value} {unit} long") from error
+        raise ValueError(f"a pixel is not {value} {unit} long: give its length, above 0") from error
     if not (isfinite(length) and length > 0):
-        raise ValueError(f"a pixel is not {value} {unit} long")
+        raise ValueError(f"a pixel is not {value} {unit} long: give its length, above 0")
     return length
 
 

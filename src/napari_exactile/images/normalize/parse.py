@@ -37,7 +37,7 @@ def parse_steps(text: str) -> tuple[Step, ...]:
     parts = [part.split() for part in text.replace("|", ";").split(";")]
     steps = tuple(step for words in parts for step in _parsed(words, text))
     if any(isinstance(step, Fill) for step in steps[1:]):
-        raise ValueError(f"what NaN becomes is said first: nan 0; z-score, not {text!r}")
+        raise ValueError(f"say what NaN becomes first, as in 'nan 0; z-score', not {text!r}")
     return steps
 
 

@@ -28,6 +28,7 @@ from napari_exactile.images.source import ImageSource, row_blocks
 # Networks compute in float32: of larger numbers, infinity would arrive there.
 LARGEST = float(np.finfo(np.float32).max)
 NAN_WAYS = " Leave them out (ignore: nan), or put a value in their place (normalisation: nan 0; z-score)"
+OTHER_WAYS = " Bring them into a range (normalisation: clip 0 4095; z-score, say)"
 # One block in float64 takes 8 bytes for each of these pixels.
 BLOCK_PIXELS = 1 << 21
 # Deviations smaller than this part of the mean are rounding errors of the mean itself.
@@ -152,7 +153,8 @@ class _Whole:
             yield kept.reshape(rows, kept.size // rows)
         if not counted:
             what = "NaN" if is_missing(self.ignore) else f"{self.ignore:g}"
-            raise ValueError(f"all pixels of '{name}' are {what}, which is ignored: nothing is left")
+            words = f"all pixels of '{name}' are {what}, which is ignored, so that nothing is left"
+            raise ValueError(f"{words}: ignore another value, or none")
 
     def _counted(self, pixels: NDArray[Any]) -> NDArray[np.bool_] | None:
         if self.ignore is None:
@@ -236,5 +238,5 @@ def check_finite(
     names = "zyx"[-len(place) :]
     where = ", ".join(f"{n} {int(p) + i.start}" for n, p, i in zip(names, place, box, strict=True))
     beyond = f" ({value:g}), beyond what the network can compute with" if kind == "too large" else ""
-    ways = NAN_WAYS if kind == "NaN" else ""
+    ways = NAN_WAYS if kind == "NaN" else OTHER_WAYS
     raise ValueError(f"'{name}' has {kind} pixels, first at {where}{beyond}. Nothing was created.{ways}")

@@ -75,7 +75,7 @@ class Affine(_Step, frozen=True):
 
     def __post_init__(self) -> None:
         if 0 in self.std:
-            raise ValueError("pixels cannot be divided by a standard deviation of 0")
+            raise ValueError("pixels cannot be divided by a standard deviation of 0: give one above 0")
 
     def apply(self, pixels: Pixels) -> Pixels:
         """Change `pixels` (channels first) in place, computing in their type."""
@@ -216,7 +216,8 @@ def check_values(steps: Sequence[Step], channels: int, name: str) -> None:
         wrong = [len(values) for values in _values(step) if len(values) not in {1, channels}]
         if wrong:
             raise ValueError(
-                f"normalization has {counted(wrong[0], 'value')}, but the channels of '{name}' are {channels}"
+                f"normalization has {counted(wrong[0], 'value')}, but the channels of '{name}' are "
+                f"{channels}: give one value, or one for each"
             )
 
 

@@ -76,11 +76,13 @@ class _Blocks:
         axes = "tzyx"[-len(shape) :] if axes is None and shape else axes or ""
         extended = [axis in spatial(axes) for axis in axes]
         if len(axes) != len(shape) or len(set(axes)) != len(axes) or not any(extended):
-            raise ValueError(f"axes {axes!r} do not fit labels of shape {shape}: use x, yx, zyx, tyx, ...")
+            raise ValueError(
+                f"axes {axes!r} do not fit labels of shape {shape}: use letters such as x, yx, zyx or tyx"
+            )
         if np.dtype(labels.dtype).kind not in "bui":
-            raise ValueError(f"labels are whole numbers, not {labels.dtype}")
+            raise ValueError(f"labels are whole numbers, not {labels.dtype}: turn them into such")
         if 0 in shape:
-            raise ValueError(f"the labels are empty: their shape is {shape}")
+            raise ValueError(f"the labels are empty, of shape {shape}: choose some with pixels")
         if not 1 <= reach <= sum(extended):
             raise ValueError(f"connectivity is from 1 to {sum(extended)} for axes {axes!r}, not {reach}")
         steps = product(*((-1, 0, 1) if extends else (0,) for extends in extended))
@@ -150,7 +152,9 @@ class _Pieces:
         self.boxes.append(ends)
         self.count += count
         if self.count > self.most:
-            raise ValueError(f"there are more than {self.most} pieces of objects: `out` needs a larger type")
+            raise ValueError(
+                f"there are more than {self.most} pieces of objects: pass an `out` of a larger type"
+            )
 
 
 def _ends(of: NDArray[Any], low: NDArray[Any], high: NDArray[Any], count: int) -> NDArray[np.int64]:

@@ -50,7 +50,8 @@ class Objects:
             raise ValueError(f"{len(self)} objects have not centroids of shape {self.centroids.shape}")
         if self.pixel_size is not None and len(self.pixel_size) != len(spatial(self.axes)):
             raise ValueError(
-                f"a pixel has a size along {', '.join(spatial(self.axes))}, not {self.pixel_size!r}"
+                f"a pixel has a size along {', '.join(spatial(self.axes))}, not {self.pixel_size!r}: give "
+                "one for each"
             )
 
     def __len__(self) -> int:

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_exactile.why import UnreadError, why
+
 
 class CachedArray:
     """An array that `decode` writes, into a temporary file, when its first pixel is asked for.
@@ -39,11 +41,16 @@ class CachedArray:
     def _filled(self) -> NDArray[Any]:
         needed, free = prod(self.shape) * self.dtype.itemsize, shutil.disk_usage(tempfile.gettempdir()).free
         if needed > free:
-            raise OSError(f"decoding takes {needed:,} bytes in {tempfile.gettempdir()}, which has {free:,}")
+            folder = tempfile.gettempdir()
+            words = f"decoding takes {needed:,} bytes in {folder}, which has {free:,}"
+            raise UnreadError(f"{words}; make room there, or set TMPDIR to a folder on another disk")
         # Whether the program ends well or not, no file stays behind; the mapping outlives its handle.
         with tempfile.TemporaryFile(prefix="exactile-") as file:
             if hasattr(os, "posix_fallocate"):  # a mapped file that finds no room ends the process
                 os.posix_fallocate(file.fileno(), 0, needed)
             pixels: NDArray[Any] = np.memmap(file, self.dtype, "w+", shape=self.shape)
-        self._decode(pixels)
+        try:
+            self._decode(pixels)
+        except Exception as error:  # a codec raises what it wants
+            raise UnreadError(why(error)) from error
         return pixels

@@ -19,6 +19,7 @@ from napari_exactile.images.about.opened import (
 )
 from napari_exactile.images.source import ArraySource, LayeredSource
 from napari_exactile.images.view import View
+from napari_exactile.why import why
 
 # File systems tell times in steps of up to 2 s: what was written in the last ones may change unnoticed.
 SETTLED_NS = 2 * 10**9
@@ -99,7 +100,7 @@ def _stamp(array: Any) -> str:
         return "" if folder is None else f"folder {_listed(folder)[0][:16]}"
     except OSError as error:
         # Of chunks that are gone, zarr would give zeros.
-        raise ChangedError(f"{folder} cannot be read any more: {error.strerror}") from error
+        raise ChangedError(f"{folder} cannot be read any more ({why(error)}): open it again") from error
 
 
 def _stamp_of_files(files: OpenedFiles) -> str:

@@ -20,7 +20,8 @@ from napari_exactile.images.read.zarr_gaps import count_as_read
 from napari_exactile.images.tiff.file import TiffFiles
 from napari_exactile.images.tiff.forms import array_of, pages_of, shape_and_axes
 from napari_exactile.images.tiff.ome_xml import OmeImage
-from napari_exactile.images.tiff.parts import CUT_OFF, Parts, parts_of
+from napari_exactile.images.tiff.parts import Parts, parts_of
+from napari_exactile.why import CUT_OFF, WhyError, why
 
 # What is decoded at once, in bytes: windows of files in larger pieces would decode them over and over.
 LARGEST_SEGMENT = 1 << 24
@@ -136,18 +137,19 @@ def _cost(name: str, series: Any) -> str:
 
 
 def _refuse_truncated(series: Any) -> None:
-    """Raise ValueError where the file ends before pixels that lie together do, as after a broken copy."""
+    """Raise WhyError where the file ends before pixels that lie together do, as after a broken copy."""
     if series.dataoffset and series.dataoffset + series.nbytes > series.keyframe.parent.filehandle.size:
-        raise ValueError(CUT_OFF)
+        raise WhyError(CUT_OFF)
 
 
 def _refuse_unknown_compression(page: Any) -> None:
-    """Raise ValueError where no codec is installed for a compression: no window could be read."""
+    """Raise WhyError where no codec is installed for a compression: no window could be read."""
     import tifffile
 
     if page.compression not in tifffile.TIFF.DECOMPRESSORS:
         name = getattr(page.compression, "name", page.compression)
-        raise ValueError(f"no codec for its compression ({name}) is installed, neither is one in imagecodecs")
+        words = f"no codec for its compression ({name}) is installed, neither is one in imagecodecs"
+        raise WhyError(f"{words}; save it with another one, such as deflate or zstd")
 
 
 def _close_after(file: TiffFiles, arrays: Sequence[Any]) -> None:
@@ -164,8 +166,7 @@ def _close_after(file: TiffFiles, arrays: Sequence[Any]) -> None:
 
 
 def _unreadable(path: Path, error: Exception) -> ValueError:
-    reason = error.strerror if isinstance(error, OSError) else None
-    return ValueError(f"{path} cannot be opened as a TIFF file: {reason or error}")
+    return ValueError(f"{path} cannot be opened as a TIFF file: {why(error)}")
 
 
 def _channel_names(image: OmeImage | None, axes: str, shape: Sequence[int]) -> tuple[str, ...]:

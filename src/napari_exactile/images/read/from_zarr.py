@@ -10,7 +10,7 @@ from typing import Any
 from zipfile import ZipFile
 
 from napari_exactile.geometry.words import times
-from napari_exactile.images.about.chosen import Wanted
+from napari_exactile.images.about.chosen import NoSuchImageError, Wanted
 from napari_exactile.images.about.incomplete import IncompleteError
 from napari_exactile.images.about.opened import FileVersion, OpenedFiles, OpenedImage, remember
 from napari_exactile.images.gaps import gap_words
@@ -24,8 +24,9 @@ from napari_exactile.images.read.zarr_members import (
     ome_of,
 )
 from napari_exactile.images.read.zarr_place import axes_of, pixel_size, place_of, wrong_scales
+from napari_exactile.why import DAMAGED, FileRefusedError, WhyError, why
 
-DESCRIPTIONS = "its zarr.json (.zarray, .zgroup, .zattrs)"
+DESCRIPTIONS, AGAIN = "its zarr.json (.zarray, .zgroup, .zattrs)", "copy it again, or write it anew"
 # A million times the largest slides; what is larger is a mistake, of which lists would be made.
 MOST_PIXELS = 2**53
 LETTERS = {"time": "t", "channel": "c", "channels": "c"}
@@ -47,24 +48,36 @@ def open_zarr(path: Path, wanted: Wanted = None, allow_missing: bool = False) ->
         node = _in_zip(path) if zipped else zarr.open(path, mode="r")
     except FileNotFoundError:
         kind = "zip file" if zipped else "folder"
-        raise ValueError(f"{path} is a {kind} without a zarr array or an OME-Zarr image") from None
+        words = f"{path} is a {kind} without a zarr array or an OME-Zarr image: choose one that holds one"
+        raise ValueError(words) from None
     except Exception as error:
         raise _unreadable(path, error) from error
+    try:
+        return _image(path, node, version, wanted, allow_missing)
+    except (FileRefusedError, IncompleteError, NoSuchImageError):
+        raise
+    except Exception as error:  # what is said of images can be wrong in every way
+        raise _unreadable(path, error) from error
+
+
+def _image(
+    path: Path, node: Any, version: FileVersion | None, wanted: Wanted, allow_missing: bool
+) -> OpenedImage:
     member = named_member(node, wanted)
     where, named = (path, wanted) if member is None else (path / str(wanted), None)
     members = members_of(where, node if member is None else member)
     images = images_among(where.name, members)
     if not images.there:
         lost = [one.what for one in lost_among(members)] if len(members) > 1 else [members[0].lost]
-        raise _unreadable(where, ValueError("; ".join(lost)))
+        raise FileRefusedError(f"{where} cannot be opened as zarr: {'; '.join(lost)}; {AGAIN}")
     number = images.chosen(named)
     missing = (*members[number].missing_levels, *(lost_among(members) if named is None else ()))
     if missing and not allow_missing:
         raise IncompleteError(where, missing)
-    image = _opened(where, members[number], images.called(number))
+    image = _opened(members[number], images.called(number))
     if prod(image.array.shape) > MOST_PIXELS:
-        words = f"{times(image.array.shape)} px are more than any disk holds: {DESCRIPTIONS} is damaged"
-        raise _unreadable(where, ValueError(words))
+        words = f"{times(image.array.shape)} px are more than any disk holds"
+        raise WhyError(f"{words}: {DESCRIPTIONS} is damaged; {AGAIN}")
     told = tuple(map(str, missing))
     versions = () if version is None else (version,)
     series = number if member is None else wanted
@@ -95,18 +108,19 @@ def _in_zip(path: Path) -> Any:
         raise
 
 
-def _opened(path: Path, member: Member, name: str) -> OpenedImage:
+def _opened(member: Member, name: str) -> OpenedImage:
     if member.multiscale is None:
         return OpenedImage(name, member.node, _array_axes(member.node))
-    try:
-        return _multiscale(name, member, member.multiscale)
-    except Exception as error:
-        raise _unreadable(path, error) from error
+    return _multiscale(name, member, member.multiscale)
 
 
 def _multiscale(name: str, member: Member, image: Mapping[str, Any]) -> OpenedImage:
     arrays = member.levels
     axes, about = axes_of(image), ome_of(member.node)
+    if len(axes) != arrays[0].ndim:
+        names = ", ".join(str(axis["name"]) for axis in axes)
+        words = f"its axes {names} do not fit its shape, {times(arrays[0].shape)}"
+        raise WhyError(f"{words}; {AGAIN}")
     place, named = place_of(image, axes), _letters([str(axis["name"]) for axis in axes])
     return OpenedImage(
         name, arrays[0], named, pixel_size(axes, place), _channel_names(about, named, arrays[0].shape),
@@ -136,10 +150,15 @@ def _letters(names: Sequence[str]) -> str | None:
     return "".join(found) if known else None
 
 
+def _no_codec(error: Exception) -> str:
+    """Return what to do where a codec is not installed; "" for other errors. It has no class in common."""
+    if type(error).__name__ != "UnknownCodecError":
+        return ""
+    name = str(error).partition(": ")[2]
+    return f"no codec {name} is installed, in which its chunks are written; install it, or save it with zstd"
+
+
 def _unreadable(path: Path, error: Exception) -> ValueError:
-    words = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, KeyError):  # the name alone
-        words = f"it says nothing of {words}"
-    elif isinstance(error, AttributeError | TypeError | IndexError):  # how Python says that it is of no use
-        words = f"{DESCRIPTIONS} is damaged"
+    damaged = DAMAGED if path.is_file() else f"{DESCRIPTIONS} is damaged; {AGAIN}"
+    words = _no_codec(error) or why(error, damaged)
     return ValueError(f"{path} cannot be opened as zarr: {words}")

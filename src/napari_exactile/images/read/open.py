@@ -15,6 +15,7 @@ from napari_exactile.images.about.opened import OpenedImage, opened_files, remem
 # Paths turn the two slashes of an address into one; drives of Windows have one letter.
 REMOTE = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:/")
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+BYTE_ORDERS = (b"II", b"MM", b"EP")
 NPY_START, ZIP_START = b"\x93NUMPY", b"PK\x03\x04"
 TIFF_ENDINGS = {".tif", ".tiff", ".svs", ".btf", ".tf8"}
 # Describes images in other files.
@@ -22,6 +23,10 @@ COMPANION = ".companion.ome"
 UNKNOWN = (
     "is no image that can be opened: TIFF (SVS, NDPI, SCN and BIF, too), OME-Zarr and zarr (folders or zip "
     "files) and .npy can; save it as OME-TIFF or OME-Zarr"
+)
+
+NO_TIFF = (
+    "cannot be opened as a TIFF file: it does not begin as one, whatever its name says; save it as OME-TIFF"
 )
 
 
@@ -96,6 +101,8 @@ def _one(path: Path, series: Wanted, allow_missing: bool) -> OpenedImage:
     name = path.name.lower()
     if start and not start.startswith(TIFF_STARTS) and not name.endswith((*TIFF_ENDINGS, COMPANION)):
         raise ValueError(f"{path} {UNKNOWN}")
+    if start and not start.startswith(BYTE_ORDERS) and not name.endswith(COMPANION):
+        raise ValueError(f"{path} {NO_TIFF}")
     from napari_exactile.images.read.from_tiff import open_tiff
 
     return open_tiff(path, series, allow_missing)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from napari_exactile.images.slicing import Part, Sliced
+from napari_exactile.why import UnreadError
 
 # To begin another piece takes as long as to read so many bytes more.
 GAP = 4096
@@ -85,5 +86,5 @@ class RawArray(Sliced):
             while done < len(into):
                 count = self._file.readinto(into[done:].data)
                 if not count:
-                    raise OSError(f"{self.path} has become shorter since it was opened")
+                    raise UnreadError(f"{self.path} has become shorter since it was opened; copy it again")
                 done += count

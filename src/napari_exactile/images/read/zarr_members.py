@@ -11,6 +11,7 @@ from typing import Any
 from napari_exactile.images.about.chosen import NAMED, Images, Wanted
 from napari_exactile.images.about.incomplete import LEFT_OUT, Missing
 from napari_exactile.images.tiff.ome_xml import OmeImage, ome_images
+from napari_exactile.why import FileRefusedError, WhyError, why
 
 # Members of a group beside its images.
 NO_IMAGES = {"labels", "OME"}
@@ -61,7 +62,7 @@ def levels_of(group: Any, image: Mapping[str, Any]) -> list[Any]:
     arrays = {path: _array(group, path) for path in _paths(image)}
     lost = [path for path, array in arrays.items() if array is None]
     if lost:
-        raise ValueError(f"the level {_not_there(group, lost[0])}")
+        raise WhyError(f"the level {_not_there(group, lost[0])}")
     largest, *_smaller = arrays.values()
     return [array for array in arrays.values() if array.ndim == largest.ndim]
 
@@ -73,7 +74,7 @@ def _paths(image: Mapping[str, Any]) -> list[str]:
     except (KeyError, TypeError):
         paths = []
     if not paths:
-        raise ValueError("it does not say where its levels lie (datasets, path)")
+        raise WhyError("it does not say where its levels lie (datasets, path)")
     return paths
 
 
@@ -141,9 +142,11 @@ def members_of(path: Path, node: Any) -> list[Member]:
         return [Member("", node)]
     about = ome_of(node)
     if "image-label" in about:
-        raise ValueError(f"{path} holds labels, not an image")
+        raise FileRefusedError(f"{path} holds labels, not an image: open the image that they are of")
     if "plate" in about or "well" in about:
-        raise ValueError(f"{path} is a plate of many images: name one of them, such as its folder A/1/0")
+        raise FileRefusedError(
+            f"{path} is a plate of many images: name one of them, such as its folder A/1/0"
+        )
     if about.get("multiscales"):
         return [_multiscale(node, one) for one in about["multiscales"]]
     if "bioformats2raw.layout" in about and (found := _converted(path, node)):
@@ -214,8 +217,9 @@ def _series(path: Path, group: Any, name: str) -> Member:
             return members_of(path / name, node)[0]
         return Member("", None, None, f"its group '{name}' is not there")
     except Exception as error:  # a group that is damaged can raise anything
-        words = " ".join(str(error).split()) or type(error).__name__
-        return Member("", node, None, f"its group '{name}' cannot be read: {words}")
+        return Member(
+            "", node, None, f"its group '{name}' cannot be read: {why(error, 'its files are damaged')}"
+        )
 
 
 def ome_of(group: Any) -> Mapping[str, Any]:
@@ -229,6 +233,7 @@ def _only_member(path: Path, group: Any) -> str:
     """Return the one member that can be meant: labels are beside an image, not one."""
     names: list[str] = sorted(name for name, _member in group.members() if name not in NO_IMAGES)
     if len(names) != 1:
-        several = f": name one of its members, {', '.join(names[:5])}" if names else ""
-        raise ValueError(f"{path} is a zarr group without an image{several}")
+        members = f"name one of its members, {', '.join(names[:5])}"
+        several = f": {members}" if names else ": choose a folder that holds one"
+        raise FileRefusedError(f"{path} is a zarr group without an image{several}")
     return names[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from napari_exactile.images.store.journal import Content, read_json, write_json
 from napari_exactile.record import Record
+from napari_exactile.version import STORE_FORMAT
 
 OWN = "exactile"
 RUN = f"{OWN}/run.json"
@@ -52,7 +53,7 @@ class StoreFacts(Record, frozen=True, kw_only=True):
     def in_store(cls, path: Path, about: Content) -> StoreFacts:
         """Return what a store says; raise ValueError where it is of another version, or damaged."""
         if "images" not in about:
-            raise ValueError(f"{path} was written by another version of napari-exactile")
+            refuse_version(path, about)
         try:
             return cls.of(about)
         except ValueError as error:
@@ -118,6 +119,19 @@ def told_in(records: Iterable[Content]) -> Content | None:
     return None
 
 
+def refuse_version(path: Path, about: Content) -> None:
+    """Raise ValueError where a store is of another version, or does not say of which it is."""
+    version = about.get("format")
+    if version == STORE_FORMAT:
+        return
+    if not isinstance(version, int):
+        raise damaged_beyond(path, RUN, "it does not say which version wrote it")
+    raise ValueError(
+        f"{path} was written by another version of napari-exactile: use that one, or choose another name for "
+        "the labels"
+    )
+
+
 def damaged_beyond(path: Path, what: str, words: str) -> ValueError:
     """Return the error for a store that cannot be continued any more, because of `what`."""
     return ValueError(
@@ -155,14 +169,29 @@ def _holds(found: Content, written: Content) -> bool:
     """Tell whether a file says what was written; attributes may have been added."""
     rest = all(key in found and found[key] == value for key, value in written.items() if key != ATTRIBUTES)
     has_some = isinstance(found.get(ATTRIBUTES), dict) or ATTRIBUTES not in written
-    return rest and has_some and written.get(ATTRIBUTES, {}).items() <= _attributes(found).items()
+    return rest and has_some and _attributes(written).items() <= _attributes(found).items()
 
 
 def write_again(path: Path, name: str, written: Content) -> None:
     """Let a file of zarr say what it said at first; attributes that were added stay."""
     found, _wrong = _read(path / name)
     (path / name).parent.mkdir(parents=True, exist_ok=True)
-    write_json(path / name, written | {ATTRIBUTES: _attributes(found or {}) | written.get(ATTRIBUTES, {})})
+    write_json(path / name, written | {ATTRIBUTES: _attributes(found or {}) | _attributes(written)})
+
+
+@contextmanager
+def put_back(files: Iterable[Path]) -> Iterator[None]:
+    """Let files be as they were before this block if it raises something."""
+    before = {file: file.read_bytes() if file.is_file() else None for file in files}
+    try:
+        yield
+    except BaseException:
+        for file, content in before.items():
+            if content is not None:
+                file.write_bytes(content)
+            else:
+                file.unlink(missing_ok=True)
+        raise
 
 
 def _attributes(content: Content) -> Content:

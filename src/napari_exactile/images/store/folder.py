@@ -98,7 +98,7 @@ def _sweep(path: Path) -> None:
 def refuse_none(path: Path) -> None:
     """Raise ValueError where there is no label store."""
     if not is_complete(path):
-        raise ValueError(f"{path} is no label store of napari-exactile")
+        raise ValueError(f"{path} is no label store of napari-exactile: choose one that it has written")
 
 
 def refuse_other(path: Path) -> None:
@@ -115,7 +115,7 @@ def refuse_other(path: Path) -> None:
     if path.is_dir():
         refuse_foreign(path)
     if not path.parent.is_dir():
-        raise ValueError(f"there is no folder {path.parent} for the labels")
+        raise ValueError(f"there is no folder {path.parent} for the labels: make it, or choose another one")
 
 
 def refuse_foreign(path: Path) -> None:

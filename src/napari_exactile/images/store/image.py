@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box, slices
 from napari_exactile.images.pyramid import part_at, sampled
+from napari_exactile.images.store.files import damaged_beyond
 
 
 class StoredImage:
@@ -36,9 +37,15 @@ class StoredImage:
             return np.asarray(self.levels[level][index])
 
     def put(self, level: int, index: Any, pixels: NDArray[Any]) -> None:
-        """Write a part of a level."""
-        with self._guard:
-            self.levels[level][index] = pixels
+        """Write a part of a level; ValueError where its description is damaged."""
+        try:
+            with self._guard:
+                self.levels[level][index] = pixels
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # what zarr and its codecs make of a file of theirs that is damaged
+            words = "nothing can be written by what it says"
+            raise damaged_beyond(self.folder, f"{level}/zarr.json", words) from error
 
     def write(self, plane: tuple[int, ...], box: Box, pixels: NDArray[Any]) -> None:
         """Write a box of level 0 of one plane of the stack."""

@@ -13,6 +13,7 @@ from zlib import crc32
 # What a line says, or a file of JSON.
 Content = dict[str, Any]
 
+DAMAGED = "is damaged, or was cut off: put it back as it was written"
 # In every line, the number of lines before it: so that lines are missed.
 NUMBER = "line"
 
@@ -42,19 +43,21 @@ class Journal:
 
     Only whole lines count: what a crash cut off, or a disk has changed, is as if it had never been written.
     `found` is what lay in the file; without damage it stays as it was, else the good lines are written anew.
-    One process at a time; `read_only` leaves the file as it is. Raises OSError where it cannot be read or
-    written.
+    One process at a time; `read_only` leaves the file as it is until `mend`. Raises OSError where it cannot
+    be read or written.
     """
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self._path = path
         self.found = lines_in(path)
         self.records = list(self.found.records)
-        if path.exists() and not read_only:
-            self._mend()
+        if not read_only:
+            self.mend()
 
-    def _mend(self) -> None:
+    def mend(self) -> None:
         """Leave nothing in the file but good lines: the next one would continue one that was cut off."""
+        if not self._path.exists():
+            return
         if self.found.lost or self.found.doubled:
             write_lines(self._path, self.records)
         elif self.found.cut:
@@ -106,8 +109,11 @@ def _parsed(line: bytes) -> Content | None:
     checksum, _, payload = line.partition(b" ")
     if checksum != b"%08x" % crc32(payload):
         return None
-    record: Any = json.loads(payload)
-    return record if isinstance(record, dict) else None
+    try:
+        record: Any = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) and type(record.get(NUMBER, 0)) is int else None
 
 
 def _write_all(file: Any, line: bytes) -> None:
@@ -136,7 +142,7 @@ def read_json(path: Path) -> Content:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
+        raise ValueError(f"{path} {DAMAGED}") from error
     if not isinstance(found, dict):
-        raise ValueError(f"{path} is damaged: it holds {json.dumps(found)[:40]}")
+        raise ValueError(f"{path} {DAMAGED}")
     return found

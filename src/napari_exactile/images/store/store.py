@@ -31,6 +31,7 @@ from napari_exactile.images.store.files import (
     damaged_beyond,
     file_faults,
     files_of,
+    put_back,
     told_in,
     write_again,
 )
@@ -69,9 +70,9 @@ class LabelStore:
     level 0 first. Anyone may read them while they grow. The store belongs to one run at a time: `about` is
     what `create` was told, `journal` what has been done since. One thread at a time calls the methods;
     `close` lets other runs have the store. `faults` are what is damaged beside pixels and is said elsewhere,
-    too: it has been written again by the time that a store is open, and what its journal has lost counts as
-    not done. One that is opened `read_only` need not be writable, and nothing in it is changed; where zarr's
-    files are damaged, it has no images. Raises InUseError where another run has it, ValueError for a folder
+    too: `mend` writes it again, and until then nothing is changed; what its journal has lost counts as not
+    done. Where zarr's files are damaged, it has no images before that. One that is opened `read_only` need
+    not be writable. Raises InUseError where another run has it, ValueError for a folder
     that is none or is damaged beyond that, OSError where the disk does not do what it should.
     """
 
@@ -79,14 +80,12 @@ class LabelStore:
         refuse_none(path)
         self.path, self._lock = path, Lock(path / OWN / "lock", reading=read_only)
         try:
-            self.journal = Journal(path / OWN / "journal", read_only)
+            self.journal = Journal(path / OWN / "journal", read_only=True)
             self.about, wrong = about_of(path, self.journal.records)
             self._facts = StoreFacts.in_store(path, self.about)
-            damaged = dict(file_faults(path, self._facts.written))
-            self.faults = (*wrong, *damaged.values(), *self._lost_lines())
-            if not read_only:
-                self._write_again(bool(wrong), damaged)
-            unreadable = read_only and damaged.keys() - EVERYWHERE.keys()
+            self._damaged = dict(file_faults(path, self._facts.written))
+            self.faults = (*wrong, *self._damaged.values(), *self._lost_lines())
+            unreadable = self._damaged.keys() - EVERYWHERE.keys()
             self.images = {} if unreadable else _images(path, self._facts.images, read_only)
         except BaseException:
             self.close()
@@ -102,13 +101,17 @@ class LabelStore:
                 "what is lost {be} taken from elsewhere, or done again",
             )
 
-    def _write_again(self, run: bool, damaged: Iterable[str]) -> None:
-        if run:
+    def mend(self) -> None:
+        """Write again what is damaged and known from elsewhere, once nothing more speaks against going on."""
+        with put_back(self.path / name for name in self._damaged):
+            for name in self._damaged:
+                write_again(self.path, name, self._facts.written[name])
+            self.images = self.images or _images(self.path, self._facts.images, read_only=False)
+        self.journal.mend()
+        if any(RUN in fault.what for fault in self.faults):
             write_json(self.path / RUN, self.about)
         if self.tells_of_itself and told_in(self.journal.records) is None:
             self.journal.append(AboutLine(about=self.about).as_json())
-        for name in damaged:
-            write_again(self.path, name, self._facts.written[name])
 
     @classmethod
     def create(cls, path: Path, images: Mapping[str, NewImage], about: dict[str, Any]) -> LabelStore:
@@ -227,5 +230,4 @@ def _images(path: Path, facts: Mapping[str, ImageFacts], read_only: bool) -> dic
             for name, fact in facts.items()
         }
     except Exception as error:  # whatever zarr makes of a damaged file
-        words = " ".join(str(error).split()) or type(error).__name__
-        raise damaged_beyond(path, f"a zarr.json, or {RUN}", words) from error
+        raise damaged_beyond(path, f"a zarr.json, or {RUN}", "they do not describe these labels") from error

@@ -147,5 +147,6 @@ def _ome_axes(axes: str) -> str:
     for free in "ZTC":
         named = named if free in named else named.replace("?", free, 1)
     if "?" in named:
-        raise ValueError(f"an OME-TIFF holds stacks of at most three axes beside y and x, not {axes!r}")
+        words = f"an OME-TIFF holds stacks of at most three axes beside y and x, not {axes!r}"
+        raise ValueError(f"{words}: segment a part of the stack")
     return named

@@ -20,6 +20,7 @@ from napari_exactile.images.tiff.forms import all_series, shape_and_axes
 from napari_exactile.images.tiff.lengths import lengths_of
 from napari_exactile.images.tiff.ome_xml import OmeImage, metadata_file, ome_images, places
 from napari_exactile.images.tiff.parts import broken_chain, missing_planes
+from napari_exactile.why import WhyError, why
 
 # Kinds of slides whose other images are pictures of the glass and of its label.
 SLIDES = {"svs", "ndpi", "bif", "qpi", "philips", "avs", "scn"}
@@ -45,7 +46,7 @@ class TiffFiles:
                 self.series = _images_among(all_series(self.file))
             except Exception as error:
                 self.file.close()
-                raise ValueError(self._unreadable() or str(error)) from error
+                raise WhyError(self._unreadable() or why(error)) from error
         self._places = self._placed()
         self.notes = tuple(f"tifffile warns of '{path.name}': {words}" for words in complaints)
 
@@ -74,7 +75,7 @@ class TiffFiles:
         there = (companion.parent / name for image in ome_images(xml) for name in image.files)
         first = first or next((one for one in there if one.is_file()), None)
         if first is None:
-            raise ValueError("none of the files that it describes is there")
+            raise WhyError("none of the files that it describes is there; put them beside it")
         return tifffile.TiffFile(first, omexml=xml.strip())
 
     def _looked_at(self) -> dict[Path, FileVersion]:
@@ -95,7 +96,7 @@ class TiffFiles:
             except FileNotFoundError:
                 continue
             except Exception as error:
-                return f"{name}, which holds planes of it, cannot be read: {error}"
+                return f"{name}, which holds planes of it, cannot be read: {why(error)}"
         return ""
 
     def _placed(self) -> list[int | None]:
@@ -180,7 +181,7 @@ class TiffFiles:
 def _images_among(series: Sequence[Any]) -> list[Any]:
     """Return those series that are images of their own: of a slide, only what was scanned in full."""
     if not series:
-        raise ValueError("it holds no image")
+        raise WhyError("it holds no image; save it again")
     largest = max(series, key=lambda one: one.size)
     if largest.kind not in SLIDES:
         return list(series)

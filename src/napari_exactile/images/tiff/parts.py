@@ -16,11 +16,11 @@ from napari_exactile.geometry.words import counted, part_of, times
 from napari_exactile.images.about.incomplete import Missing
 from napari_exactile.images.gaps import Gaps
 from napari_exactile.images.tiff.forms import shape_and_axes
+from napari_exactile.why import CUT_OFF, WhyError
 
 # So long a person waits for a look at all tiles; pages are looked at in such lots.
 LISTING_SECONDS = 1.0
 LOT = 64
-CUT_OFF = "it ends before its pixels do, as if it had been cut off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def _place(number: int, shape: Sequence[int], axes: str) -> str:
 def parts_of(pages: Sequence[Any], series: Any) -> Parts:
     """Look at where the tiles or strips of all pages lie.
 
-    Raises ValueError where the file ends before they do, and where a page is not like the others. Where that
+    Raises WhyError where the file ends before they do, and where a page is not like the others. Where that
     takes over a second, what is not stored stays unknown.
     """
     what, fill = "tile" if series.keyframe.is_tiled else "strip", f"{series.keyframe.nodata:g}"
@@ -111,7 +111,7 @@ def parts_of(pages: Sequence[Any], series: Any) -> Parts:
         _refuse_other(page, series)
         offsets, counts = _segments(page)
         if len(offsets) and (offsets + counts).max() > page.parent.filehandle.size:
-            raise ValueError(CUT_OFF)
+            raise WhyError(CUT_OFF)
         if not len(offsets) or ((offsets == 0) & (counts > 0)).any():
             nowhere.append(number)
             continue
@@ -131,7 +131,7 @@ def _segments(page: Any) -> tuple[Any, Any]:
 
 
 def _refuse_other(page: Any, series: Any) -> None:
-    """Raise ValueError where a page has another form than its series: it cannot be part of the same array."""
+    """Raise WhyError where a page has another form than its series: it cannot be part of the same array."""
     own, expected = page.keyframe, series.keyframe
     if own is expected:
         return
@@ -140,4 +140,5 @@ def _refuse_other(page: Any, series: Any) -> None:
         here, there = (f"{times(one.shape)} {one.dtype}" for one in (own, expected))
         name = Path(page.parent.filehandle.path).name
         cut = f", cut into {own.chunks}, not {expected.chunks}" if here == there else ""
-        raise ValueError(f"{name} holds planes of {here} among planes of {there}{cut}")
+        words = f"{name} holds planes of {here} among planes of {there}{cut}"
+        raise WhyError(f"{words}; save images of one size, or each by itself")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +9,7 @@ from napari_exactile.carried import Carried
 from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.tiling import Tile
 from napari_exactile.geometry.words import spans
+from napari_exactile.why import SYSTEM
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,16 +197,6 @@ Event = (
     | Paused
     | Finished
 )
-
-
-SYSTEM = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "no more may be stored there: the quota is used up",
-    errno.EROFS: "nothing can be written there",
-    errno.EACCES: "access is denied",
-    errno.EPERM: "access is denied",
-    errno.ENOENT: "there is no such file or folder",
-}
 
 
 def words_of(error: Exception) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from napari_exactile.geometry.interval import Box, box_shape, full_box, round_up, volume
-from napari_exactile.geometry.tiling import Tiling, zone_of_tile
+from napari_exactile.geometry.tiling import Tiling, check_region, zone_of_tile
 from napari_exactile.network.cost.passes import Pass, Schedule
 from napari_exactile.network.declared import Declared
 from napari_exactile.run.plan.methods import METHODS
@@ -23,6 +23,7 @@ def approximate_plan(declared: Declared, settings: Settings) -> Plan:
     """
     assert settings.radius != "auto"
     factor, region = declared.factor, settings.region or full_box(declared.shape)
+    check_region(region, declared.shape)
     radius = tuple(round_up(settings.radius, f) for f in factor)
     if settings.tile == "auto":
         zone = _automatic_zone(box_shape(region), factor, radius)

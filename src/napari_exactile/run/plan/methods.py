@@ -125,7 +125,7 @@ class WholeTile(Method):
         if is_undersized(analysis, radius) and any(map(any, analysis.grid.margins)):
             raise ValueError(
                 f"{_too_small(analysis, radius)}. As its output is smaller than the image, tiles with less "
-                "would leave gaps"
+                "would leave gaps: leave the radius out"
             )
 
     def peak(self, bound: BoundGraph, zone: Box, radius: Lengths) -> int:
@@ -163,7 +163,7 @@ class Approximate(WholeTile):
 
     def refuse(self, analysis: Derived, radius: Lengths) -> None:
         """Raise ValueError: what its tiles are multiples of is found out by trying the model."""
-        raise ValueError('only `segment` has the method "approximate": there is no plan without the model')
+        raise ValueError('only `segment` has the method "approximate", which tries the model: call that')
 
 
 TRIMMED = Trimmed()

@@ -8,7 +8,7 @@ from math import inf, prod
 from typing import Literal
 
 from napari_exactile.geometry.interval import Box, box_shape, full_box, round_up
-from napari_exactile.geometry.tiling import Tile, Tiling, zone_of_tile
+from napari_exactile.geometry.tiling import Tile, Tiling, check_region, zone_of_tile
 from napari_exactile.geometry.words import spans
 from napari_exactile.network.analysis import Analysis, require_derived
 from napari_exactile.network.cone.bound import BoundGraph
@@ -180,10 +180,14 @@ def _zone_sizes(bound: BoundGraph, largest: int) -> list[int]:
 
 def _with_output(analysis: Derived, region: Box) -> Box:
     """Return the part of a region for which there is an output; raise ValueError where there is none."""
+    check_region(region, analysis.shape)
     covered = analysis.grid.covered
     if analysis.part(region) is None:
         there = spans(covered)
-        raise ValueError(f"the network gives no output for that region of the image, only in {there} px")
+        raise ValueError(
+            f"the network gives no output for that region of the image, only in {there} px: choose a region "
+            "there"
+        )
     return tuple(side.clip(inside) for side, inside in zip(region, covered, strict=True))
 
 

@@ -83,7 +83,7 @@ class Settings:
         if self.tile != "auto" and self.tile < 1:
             raise ValueError(f"a tile needs at least 1 px, not {self.tile}")
         if self.radius != "auto" and self.radius < 0:
-            raise ValueError(f"a radius cannot be negative: {self.radius}")
+            raise ValueError(f"a radius is at least 0 px, not {self.radius}")
         _check_choice("method", self.method, get_args(MethodName))
         if not isinstance(self.probabilities, bool):
             _check_choice("the type of probabilities", self.probabilities, get_args(NumberType))
@@ -98,7 +98,7 @@ class Settings:
         _check_choice("padding", self.padding, get_args(Padding))
         _check_choice("the kind of output", self.output_kind, get_args(OutputKind))
         if self.memory_limit is not None and self.memory_limit < 1:
-            raise ValueError(f"the memory limit must be positive, not {self.memory_limit}")
+            raise ValueError(f"the memory limit is at least 1 byte, not {self.memory_limit}")
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise ValueError(f"a threshold lies between 0 and 1, not at {self.threshold}")
         if self.ignore is not None and isnan(self.ignore):
@@ -106,7 +106,7 @@ class Settings:
         elif self.ignore is not None and not isfinite(self.ignore):
             raise ValueError(f"the value to ignore is a number or nan, not {self.ignore}")
         if self.scratch_limit is not None and self.scratch_limit < 0:
-            raise ValueError(f"the scratch limit cannot be negative: {self.scratch_limit}")
+            raise ValueError(f"the scratch limit is at least 0 bytes, not {self.scratch_limit}")
 
     def __eq__(self, other: object) -> bool:
         # As tuples are compared: a NaN is itself there, which it is not where Python 3.13 compares fields.
@@ -132,7 +132,9 @@ class Settings:
         if self.method == "approximate" and self.radius == "auto":
             raise ValueError('the method "approximate" needs a radius of your own in pixels, such as 64')
         if self.factor != "auto" and self.method != "approximate":
-            raise ValueError('a factor is for the method "approximate": otherwise it follows from the model')
+            raise ValueError(
+                'a factor is for the method "approximate": leave it out, as it follows from the model'
+            )
         if self.factor != "auto" and self.factor < 1:
             raise ValueError(f"tiles are multiples of at least 1 px, not {self.factor}")
 

@@ -6,7 +6,7 @@ checksums what made them, so that what was lost and is measured again can be tol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from msgspec import structs
@@ -55,6 +55,11 @@ class ReportSays:
         if report is None:
             return cls({}, False)
         return cls({one.plane: Normalization(one.steps) for one in report.normalization.measured}, sound)
+
+    def only(self, fits: Callable[[Normalization], bool]) -> ReportSays:
+        """Return the same without what does not fit the image."""
+        measured = {plane: found for plane, found in self.measured.items() if fits(found)}
+        return ReportSays(measured, self.sound)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import numpy as np
 from napari_exactile.geometry.interval import sides_of
 from napari_exactile.geometry.words import counted, part_of
 from napari_exactile.images.about.opened import Place
+from napari_exactile.images.normalize.steps import Normalization, check_values
 from napari_exactile.images.store.files import CHANGED, OWN, RUN, Fault, be, damaged_beyond
 from napari_exactile.images.store.image import StoredImage
 from napari_exactile.images.store.journal import read_json
@@ -40,7 +41,7 @@ def as_begun_in(store: LabelStore, known: RunRecord, task: Task) -> Task:
         plan = as_begun(task.plan, task.analysis, task.settings, known.zone, known.kept)
         fits = known.tiles in {None, len(plan) * len(task.planes.indices)}
     except Exception as error:  # what is damaged can be wrong in every way
-        raise damaged_beyond(store.path, RUN, f"zones cannot be made of it: {error}") from error
+        raise damaged_beyond(store.path, RUN, "its zones do not fit the image") from error
     if not fits:
         raise damaged_beyond(store.path, RUN, "its zones are not as many as its tiles")
     if not store.tells_of_itself:
@@ -84,10 +85,11 @@ class StoreReading:
     def of(cls, store: LabelStore, task: Task) -> StoreReading:
         """Read the journal of a store with the report beside it; pixels are not looked at."""
         records = StoreRecords.of(store.journal.records)
-        unfit = records.wrong + records.keep_tiles(_fitting(task))
+        unfit = records.wrong + records.keep_tiles(_fitting(task)) + records.keep_steps(_applicable(task))
         report, wrong = earlier_record(store.path), [*_report_fault(store, records, task.tiles)]
         done = report.tiling.tiles_done if report else 0
-        known = _known(task, records, ReportSays.of(report, not wrong and records.report is not None))
+        says = ReportSays.of(report, not wrong and records.report is not None).only(_applicable(task))
+        known = _known(task, records, says)
         stale = {plane: one.stale for plane, one in known.items()}
         faults = (
             *store.faults, *_unfit(unfit), *_fewer(done - records.count), *wrong,
@@ -130,6 +132,20 @@ def _fitting(task: Task) -> Callable[[Plane, TileRecord], bool]:
         if plane not in planes or not 0 <= one.number < len(task.plan):
             return False
         return sides_of(place(task.plan.tiling.tile(one.number).zone) or ()) == one.box
+
+    return fits
+
+
+def _applicable(task: Task) -> Callable[[Normalization], bool]:
+    """Return what tells whether the channels of the image can be normalised by something."""
+    channels = task.planes.sources[0].channels
+
+    def fits(normalization: Normalization) -> bool:
+        try:
+            check_values(normalization.steps, channels, "image")
+        except ValueError:
+            return False
+        return True
 
     return fits
 

@@ -153,6 +153,12 @@ class StoreRecords:
         }
         return before - self.count
 
+    def keep_steps(self, fits: Callable[[Normalization], bool]) -> int:
+        """Forget what planes were normalised by where it does not fit the image; return how often."""
+        before = len(self.steps)
+        self.steps = {plane: steps for plane, steps in self.steps.items() if fits(steps)}
+        return before - len(self.steps)
+
     def _take(self, line: Line) -> None:
         plane = line.plane
         match line.says:

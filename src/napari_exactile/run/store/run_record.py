@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from napari_exactile.images.store.files import RUN, damaged_beyond
+from napari_exactile.images.store.files import RUN, damaged_beyond, refuse_version
 from napari_exactile.record import Record, spaced
 from napari_exactile.run.plan.settings import Device, Settings
 from napari_exactile.run.plan.settings_record import SettingsRecord
@@ -37,8 +37,7 @@ class RunRecord(Record, frozen=True, kw_only=True, rename=spaced):
     @classmethod
     def in_store(cls, path: Path, about: dict[str, Any]) -> RunRecord:
         """Return what a store says; raise ValueError for what this version cannot continue, or is damaged."""
-        if about.get("format") != STORE_FORMAT:
-            raise ValueError(f"{path} was written by another version of napari-exactile")
+        refuse_version(path, about)
         try:
             return cls.of(about)
         except ValueError as error:
@@ -49,7 +48,8 @@ class RunRecord(Record, frozen=True, kw_only=True, rename=spaced):
         try:
             return SettingsRecord.of(self.settings).on(device)
         except Exception as error:  # also numbers that are too large for anything
-            raise damaged_beyond(path, RUN, f"its settings cannot be used: {error}") from error
+            words = str(error) if isinstance(error, ValueError) else "a number is too large"
+            raise damaged_beyond(path, RUN, f"its settings cannot be used: {words}") from error
 
     def origin_in(self, path: Path) -> Origin:
         """Return where image and model came from; raise ValueError where that is damaged."""

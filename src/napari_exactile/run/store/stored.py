@@ -70,6 +70,7 @@ def stored(task: Task, path: Path, overwrite: bool = False) -> Iterator[StoredSe
             found = identity(task)
         _refuse_different(store, known.identity, found)
         task = as_begun_in(store, known, task)
+        store.mend()
         if not store.tells_of_itself:
             store.tell(store.about | _of_now(task, known))
         reading = StoreReading.of(store, task)

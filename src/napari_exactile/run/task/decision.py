@@ -121,7 +121,10 @@ class Decision(ABC):
         """
         chances = self.chances(scores[0])
         if chances.isnan().any():
-            raise ValueError("the network gives NaN there, which is no score of a class")
+            raise ValueError(
+                "the network gives NaN there, which is no score of a class; look at its weights, or "
+                "normalise the image"
+            )
         near_ties = int((self._lead(chances) < self.near_tie).sum())
         return Labelled(self._labels(scores[0], chances), near_ties, chances)
 

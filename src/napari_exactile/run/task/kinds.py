@@ -17,6 +17,12 @@ from napari_exactile.run.task.decision import Decision, Labelled
 UNITY = 2e-2
 
 
+ONE_CHANNEL = (
+    'a network with one output channel has no classes to choose from: choose the output kind "logits", '
+    '"probabilities" or "values"'
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Classes(Decision):
     """The best of the channels is the label. Raises ValueError for one channel."""
@@ -30,7 +36,7 @@ class Classes(Decision):
 
     def __post_init__(self) -> None:
         if self.channels == 1:
-            raise ValueError("a network with one output channel has no classes to choose from")
+            raise ValueError(ONE_CHANNEL)
         Decision.__post_init__(self)
 
     @property

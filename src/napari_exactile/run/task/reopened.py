@@ -39,7 +39,11 @@ def planes_again(
         axes = origin.axes
     else:
         arrays, axes = _named(image, axes, parts, origin.axes)
-    return _only(_planes(arrays, axes, card), origin.plane)
+    try:
+        planes = _planes(arrays, axes, card)
+    except ValueError as error:
+        raise ValueError(f"the image of {whose} is not as its run took it: {error}") from error
+    return _only(planes, origin.plane)
 
 
 def _path(whose: str | Path, path: str | None) -> str:

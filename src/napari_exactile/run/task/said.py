@@ -96,21 +96,25 @@ def made_again(content: dict[str, Any]) -> Task:
     _refuse_without_files(known.origin)  # whoever wrote it could make this program import anything
     model = load_model(known.origin.model.source or "")
     if digest_of(model.card.source) != known.model_files:
-        raise ValueError(f"the files of the model '{model.name}' have been changed meanwhile")
+        raise ValueError(
+            f"the files of the model '{model.name}' have been changed meanwhile: say the task again"
+        )
     planes = planes_again("the task", None, None, known.origin.image, model.card)
     task = _task(planes, model, known)
     if different := differing(known.identity, identity(task)):
-        raise ValueError(f"the task is of another {different}")
+        raise ValueError(f"the task is of another {different}: say it again")
     return task
 
 
 def _known(content: dict[str, Any]) -> Said:
     if content.get("format") != TASK_FORMAT:
-        raise ValueError("the task was said by another version of napari-exactile")
+        raise ValueError(
+            "the task was said by another version of napari-exactile: say it again with this one"
+        )
     try:
         return Said.of(content)
     except ValueError as error:
-        raise ValueError(f"the task is damaged: {error}") from error
+        raise ValueError(f"the task is damaged ({error}): say it again") from error
 
 
 def _task(planes: Planes, model: Model, known: Said) -> Task:

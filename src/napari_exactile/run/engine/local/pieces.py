@@ -18,6 +18,7 @@ from napari_exactile.run.plan.plan import Plan, largest_tile
 from napari_exactile.stopping import Cancelled
 from napari_exactile.torch_state import exact_arithmetic
 
+SMALLEST = "not enough memory for even the smallest tile; close other programs, or use a larger machine"
 R = TypeVar("R")
 Expect = Callable[[Iterable[Box]], None]
 
@@ -64,7 +65,7 @@ class Pieces:
         if not self._plan.automatic:
             raise TileError(tile.index, tile.zone, self._what_fits()) from error
         if halves == self._largest:
-            raise TileError(tile.index, tile.zone, "not enough memory for even the smallest tile") from error
+            raise TileError(tile.index, tile.zone, SMALLEST) from error
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         self._largest = halves

@@ -6,16 +6,22 @@ from dataclasses import replace
 from itertools import product
 from math import floor
 
+import torch
 from torch import nn
 
 from napari_exactile.geometry.interval import round_up
 from napari_exactile.geometry.words import times
 from napari_exactile.network.cone.bound import BoundGraph
+from napari_exactile.network.gives import gives
 from napari_exactile.network.traced.graph import Graph, NotExactError, Refusal
-from napari_exactile.network.traced.outputs import Output
+from napari_exactile.network.traced.outputs import Output, no_output
 from napari_exactile.network.traced.trace import trace
 from napari_exactile.network.whole.freeze import Frozen, freeze
 
+FOLLOWS = (
+    "Crop and resize by the sizes of the image, not to fixed ones; where torch.jit.trace has written the "
+    "sizes down as numbers, export the network itself, with torch.export.Dim.AUTO for the spatial axes"
+)
 # F is not known before the first trace: that one sees a length that every likely factor divides.
 DIVISIBLE_LENGTH = 2**8 * 3**2 * 5 * 7
 
@@ -58,6 +64,7 @@ class Traced:
         image = (1, self._channels, *shape)
         frozen = freeze(trace(self._module, image, self._output, even=even))
         bound = BoundGraph.bind(frozen.graph)
+        _refuse_labels(bound.graph)
         _refuse_other_axes(bound.graph, shape)
         _ = bound.strides  # refuses what combines different grids
         return bound, frozen
@@ -70,18 +77,25 @@ def _sizes(shape: tuple[int, ...], even: tuple[int, ...], padded: tuple[bool, ..
     return sorted(found, key=lambda sizes: sum(a != b for a, b in zip(sizes, shape, strict=True)))
 
 
+def _refuse_labels(graph: Graph) -> None:
+    """Refuse whole numbers: what was decided is no score, of which a decision could be near."""
+    output = graph.nodes[graph.output]
+    if not output.dtype.is_floating_point:
+        by = gives(graph).operator or output.name
+        reason = f"it gives whole numbers ({str(output.dtype).removeprefix('torch.')}, by {by})"
+        before = "what it compares" if output.dtype == torch.bool else f"what comes before {by}"
+        remedy = f"Let it return {before}: labels are made of it here"
+        raise no_output(f"{reason}, not a score for each class", remedy)
+
+
 def _refuse_other_axes(graph: Graph, shape: tuple[int, ...]) -> None:
     result = graph.nodes[graph.output].shape
     if len(result) != len(shape) + 2:
         reason = f"an image of {times(shape)} px gives an output of shape {times(result)}"
-        raise NotExactError(
-            (Refusal("output", "", reason, "The output must have the axes (batch, channels, space)"),)
-        )
+        raise no_output(reason, "The output must have the axes (batch, channels, space)")
     if not graph.layout(graph.output).is_last:
         reason = "the axes of the image come out in another order"
-        raise NotExactError(
-            (Refusal("output", "", reason, "Permute the output to (batch, channels, space)"),)
-        )
+        raise no_output(reason, "Permute the output to (batch, channels, space)")
 
 
 def _refuse_fixed_size(one: BoundGraph, other: BoundGraph) -> None:
@@ -94,7 +108,7 @@ def _refuse_fixed_size(one: BoundGraph, other: BoundGraph) -> None:
                 f"images of {images[1]} and {images[0]} px give outputs of {outputs[1]} and {outputs[0]}: "
                 "its size does not follow that of the image"
             )
-            raise NotExactError((Refusal("output", "", reason),))
+            raise no_output(reason, FOLLOWS)
 
 
 def size_dependence(one: BoundGraph, other: BoundGraph) -> tuple[Refusal, ...]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pickletools
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, BinaryIO
 
+from napari_exactile.geometry.words import joined
 from napari_exactile.models.files.archive import ModelFileError
+from napari_exactile.models.ways_out import IN_TORCH, PICKLED, TENSORS
 
 # What the pickles of tensors name, apart from the tensors themselves.
 _HARMLESS = {"collections.OrderedDict", "torch.Size", "torch.device", "torch.nn.parameter.Parameter"}
@@ -22,6 +26,12 @@ _STRINGS = {
     "SHORT_BINSTRING",
 }
 _MAGIC = 0x1950A86A20F9469CFC6C  # what torch < 1.6 begins its files with
+# Whose objects are no networks of PyTorch, by what their names begin with.
+_LIBRARIES = {
+    "sklearn": "scikit-learn", "joblib": "joblib", "keras": "Keras", "tensorflow": "TensorFlow", "jax": "JAX",
+    "flax": "JAX", "xgboost": "XGBoost", "lightgbm": "LightGBM", "paddle": "PaddlePaddle",
+}  # fmt: skip
+_PLAIN = {"numpy", "_codecs", "collections", "builtins", "copyreg", "copy_reg", "__builtin__"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,31 @@ def scan(stream: BinaryIO, what: str, pickles: int = 1) -> Scan:
     except Exception as error:  # damaged pickles fail in every way
         raise ModelFileError(f"{what} is damaged: its pickle cannot be read") from error
     return Scan(tuple(names), max(numbers), max(protocols))
+
+
+def is_of_torch(stream: BinaryIO) -> bool:
+    """Return whether pickles begin with the number that torch < 1.6 wrote first into each of its files."""
+    with suppress(Exception):  # whatever it is, torch has not written it
+        return any(argument == _MAGIC for _code, argument, _position in islice(pickletools.genops(stream), 4))
+    return False
+
+
+def what_is_pickled(stream: BinaryIO) -> tuple[str, str]:
+    """Return what a pickle is that torch has not written, and what to do; nothing of it is run."""
+    names, ended = dict[str, None](), False
+    with suppress(Exception):  # arrays of joblib stand between the parts of its pickles
+        for name in _read(stream, [0], [0]):
+            names[name] = None
+        ended = True
+    library = next((known for name in names if (known := _LIBRARIES.get(name.partition(".")[0]))), None)
+    if library:
+        return f"a pickle of {library}", IN_TORCH
+    if not names and not ended:
+        return "damaged: its pickle cannot be read", ""
+    if all(name.partition(".")[0] in _PLAIN for name in names):
+        held = "arrays of numpy" if any(name.startswith("numpy") for name in names) else "numbers and texts"
+        return f"a pickle of {held}, which torch has not written", TENSORS
+    return f"a pickle of Python ({joined(list(names), 3)}), which torch has not written", PICKLED
 
 
 def _read(stream: BinaryIO, numbers: list[int], protocols: list[int]) -> Iterator[str]:

@@ -25,15 +25,18 @@ from napari_exactile.geometry.words import counted
 from napari_exactile.models.files import archive
 from napari_exactile.models.files.archive import Member, ModelFileError, check_zip, is_zip, read, require_file
 from napari_exactile.models.files.operators import PURE
-from napari_exactile.models.files.pickles import Scan, scan
+from napari_exactile.models.files.pickles import Scan, is_of_torch, scan, what_is_pickled
 from napari_exactile.models.files.script_objects import check_objects
 from napari_exactile.models.files.script_source import CODE_BYTES, UnsafeSourceError, rewritten
-from napari_exactile.models.files.storages import PICKLE_BYTES, DamagedPickleError, Described, check_tensors
-
-CONVERT = (
-    "where you trust it, save it as TorchScript, torch.jit.script(network).save(...), or its state_dict()"
+from napari_exactile.models.files.storages import (
+    PICKLE_BYTES,
+    DamagedPickleError,
+    Described,
+    OtherNumbersError,
+    check_tensors,
 )
-SCRIPT = "where it was made, save it again with torch.jit.script(network).save(...)"
+from napari_exactile.models.ways_out import AGAIN, TRUSTED
+
 PROTOCOL = 3  # the newest that torch reads without running code
 OTHERWISE = (
     "where you trust it, load it with torch.jit.load(path).eval() and pass that, or name a function that "
@@ -133,7 +136,7 @@ def _copy_script(path: Path, members: tuple[Member, ...], copy: Path) -> None:
         for _data, described in pickles.values():
             check_objects(described.holds, sources)
     except UnsafeSourceError as error:
-        raise ModelFileError(f"{path} {error}: {SCRIPT}") from error
+        raise ModelFileError(f"{path} {error}: {AGAIN}") from error
     texts = {name: one.text for name, one in sources.items()}
     texts |= {f"{kind}.pkl": data for kind, (data, _described) in pickles.items()}
     texts |= {name: read(path, names[name].name)[:16] for name in _TOLD if name in names}
@@ -152,16 +155,23 @@ def _checked_pickle(
     data = read(path, member.name)
     if re.search(rb"torch\s*[.\n]\s*classes\s*[.\n]", data):
         raise ModelFileError(
-            f"{path} holds objects of torch.classes, which are not computed by tiles: {SCRIPT}"
+            f"{path} holds objects of torch.classes, which are not computed by tiles: {AGAIN}"
         )
     own = {name.removeprefix(f"{kind}/"): size for name, size in sizes.items() if name.startswith(f"{kind}/")}
+    described = _described(path, data, own)
+    if others := sorted(name for name in described.names if not _NAMED.fullmatch(name)):
+        raise ModelFileError(f"{path} holds {others[0]}, which is no part of a network: {AGAIN}")
+    return data, described
+
+
+def _described(path: Path, data: bytes, sizes: Mapping[str, int]) -> Described:
+    """Return what a pickle describes, if all of it is there and can be computed with."""
     try:
-        described = check_tensors(data, own)
+        return check_tensors(data, sizes)
     except DamagedPickleError as error:
         raise ModelFileError(f"{path} is damaged: {error}") from error
-    if others := sorted(name for name in described.names if not _NAMED.fullmatch(name)):
-        raise ModelFileError(f"{path} holds {others[0]}, which is no part of a network: {SCRIPT}")
-    return data, described
+    except OtherNumbersError as error:
+        raise ModelFileError(f"{path} {error}") from error
 
 
 def _compiled(path: Path, copy: Path) -> nn.Module:
@@ -214,10 +224,7 @@ def _check_zipped(path: Path) -> None:
     data, folder = read(path, pickled[0].name), pickled[0].name.removesuffix(".pkl") + "/"
     _refuse_code(path, scan(io.BytesIO(data), str(path)))
     sizes = {one.name.removeprefix(folder): one.size for one in members if one.name.startswith(folder)}
-    try:
-        check_tensors(data, sizes)
-    except DamagedPickleError as error:
-        raise ModelFileError(f"{path} is damaged: {error}") from error
+    _described(path, data, sizes)
 
 
 def _check_legacy(path: Path) -> None:
@@ -227,6 +234,10 @@ def _check_legacy(path: Path) -> None:
             raise ModelFileError(
                 f"{path} is no file of weights: it begins neither as torch's nor as safetensors do"
             )
+        file.seek(0)
+        if not is_of_torch(file):
+            file.seek(0)
+            raise ModelFileError(f"{path} is {': '.join(filter(None, what_is_pickled(file)))}")
         file.seek(0)
         found = scan(file, str(path), pickles=5)
     _refuse_code(path, found)
@@ -239,7 +250,7 @@ def _refuse_code(path: Path, found: Scan) -> None:
         raise ModelFileError(f"{path} is pickled by protocol {found.protocol}: save it with torch.save alone")
     if code := found.code:
         names = ", ".join(code[:3]) + (", ..." if len(code) > 3 else "")
-        raise ModelFileError(f"{path} is a pickle that runs code when it is loaded ({names}): {CONVERT}")
+        raise ModelFileError(f"{path} is a pickle that runs code when it is loaded ({names}): {TRUSTED}")
 
 
 def beside_tensors(path: Path) -> tuple[str, ...]:
@@ -268,4 +279,4 @@ def _tensors_in(path: Path, found: Any) -> dict[str, Tensor]:
         if isinstance(found, Mapping)
         else "no state dict"
     )
-    raise ModelFileError(f"{path} holds {kind}, not tensors by their names: {CONVERT}")
+    raise ModelFileError(f"{path} holds {kind}, not tensors by their names: {TRUSTED}")

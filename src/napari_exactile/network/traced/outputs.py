@@ -54,7 +54,7 @@ def check_size(scores: torch.Tensor, tile: torch.Tensor) -> None:
 
 def no_output(reason: str, remedy: str = "") -> NotExactError:
     """Return the error that says why a network's output cannot be used."""
-    return NotExactError((Refusal("output", "", reason, remedy),))
+    return NotExactError((Refusal("output", "", reason, remedy, final=True),))
 
 
 def _called(name: str, named: Mapping[str, torch.Tensor]) -> torch.Tensor:

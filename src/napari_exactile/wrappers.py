@@ -1,0 +1,59 @@
+"""What torch wraps networks in, to train or to compile them: the network is what is inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import nn
+
+# By their names, since not every torch has all of them.
+_WRAPPERS = {"DataParallel", "DistributedDataParallel", "AveragedModel", "OptimizedModule"}
+_HOLDERS = _WRAPPERS | {"Sequential"}
+
+
+def network_inside(module: nn.Module) -> nn.Module:
+    """Return the network that a module of torch's only hands images to; the module itself if it is none.
+
+    torch.compile gives results other last bits for every shape, and DataParallel shares out a batch of one.
+    """
+    while _is_of_torch(module, _WRAPPERS):
+        inside: nn.Module = getattr(module, "_orig_mod", None) or getattr(module, "module", module)
+        if inside is module:
+            break
+        module = inside
+    return module
+
+
+def deciding(module: nn.Module) -> Iterator[nn.Module]:
+    """Yield the parts whose mode decides whether a network is in training.
+
+    What only hands images to its parts has a switch that means nothing, and so have activations and the like
+    beside a network: softmax, say, that is put behind one that was put into evaluation mode.
+    """
+    if not is_holder(module) or not module.training:
+        yield module
+        return
+    for part in module.children():
+        yield from (one for one in deciding(part) if not is_indifferent(one))
+
+
+def is_holder(module: nn.Module) -> bool:
+    """Return whether a module of torch's only hands images to the modules in it."""
+    return _is_of_torch(module, _HOLDERS)
+
+
+def is_indifferent(module: nn.Module) -> bool:
+    """Return whether a module of torch computes the same in training and has nothing to train."""
+    chance = nn.modules.dropout._DropoutNd, nn.RReLU, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d
+    own = type(module).__module__.startswith("torch.nn.modules.") and not isinstance(module, chance)
+    return own and not any(module.children()) and not module.state_dict() and not _is_norm(module)
+
+
+def _is_norm(module: nn.Module) -> bool:
+    norms = nn.modules.batchnorm._NormBase, nn.modules.instancenorm._InstanceNorm
+    return isinstance(module, norms)
+
+
+def _is_of_torch(module: nn.Module, names: set[str]) -> bool:
+    kind = type(module)
+    return kind.__name__ in names and kind.__module__.startswith("torch.")

@@ -151,7 +151,7 @@ FIXED = nn.Sequential(convolution(1, 2), nn.Flatten(), nn.Linear(2 * 64 * 64, 10
     ("network", "facts", "reason", "remedy"),
     [
         (FIXED, {}, "images of one size, 64 x 64 px", "cannot be tiled"),
-        (OneSize(), {}, "one size, 64 x 64 px, and fails on others: images must", "cannot be tiled"),
+        (OneSize(), {}, "images of one size, 64 x 64 px", "cannot be tiled"),
         (TakesTwo(), {}, "more than the image: 'prompt'", "Wrap it"),
         (TakesAKeyword(), {}, "more than the image: 'prompt'", "Wrap it"),
         (Nothing(), {}, "no forward", ""),

@@ -15,12 +15,13 @@ TRUSTED = (
     "where you trust it, pass the network, load_model(torch.load(path, weights_only=False).eval()), or "
     f"export it: {EXPORT}"
 )
+ONLY_TORCH = "only networks of PyTorch run here"
 IN_TORCH = (
-    "only networks of PyTorch run here: give its weights to the same network in PyTorch and pass that, as in "
+    f"{ONLY_TORCH}: give its weights to the same network in PyTorch and pass that, as in "
     "load_model(network.eval())"
 )
 ONNX = (
-    "only networks of PyTorch run here: convert it with the package onnx2torch, and pass what it gives, as "
+    f"{ONLY_TORCH}: convert it with the package onnx2torch, and pass what it gives, as "
     "in load_model(onnx2torch.convert(path).eval()), or export the network that it was made from"
 )
 TENSORS = "where it holds weights, make tensors of them and save these with torch.save(state, path)"

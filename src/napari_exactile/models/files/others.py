@@ -11,7 +11,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from napari_exactile.geometry.words import joined
-from napari_exactile.models.ways_out import FACTORY, IN_TORCH, ONNX
+from napari_exactile.models.ways_out import FACTORY, IN_TORCH, ONLY_TORCH, ONNX
 
 HEAD_BYTES = 4096
 ENTRIES = 2000  # of a folder, that are looked at
@@ -33,8 +33,8 @@ _BEGINNINGS: tuple[tuple[int, bytes, Other], ...] = (
     (4, b"ET12", ("a program of ExecuTorch, for one device", "open the network that it was made from")),
     (0, b"ftrt", _ENGINE),
     (0, b"GGUF", ("a language model (GGUF)", "only networks that take images run here")),
-    (0, b"\xac\xed\0\5", ("an object of Java, as Weka writes", IN_TORCH)),
-    (0, b"MATLAB ", ("a file of MATLAB", IN_TORCH)),
+    (0, b"\xac\xed\0\5", ("an object of Java, as Weka writes", ONLY_TORCH)),
+    (0, b"MATLAB ", ("a file of MATLAB", ONLY_TORCH)),
     (0, b"\x93NUMPY", ("an array of numpy", "name the file of a model")),
     (0, b"version https://git-lfs", ("a pointer of git-lfs and not the file", "fetch it with git lfs pull")),
     *((0, start, _HTML) for start in (b"<!DO", b"<!do", b"<htm", b"<HTM")),
@@ -60,7 +60,7 @@ _CALLED: tuple[tuple[str, Other], ...] = (
     (r"params", ("a file of weights of MXNet", IN_TORCH)),
     (r"weights", ("a file of weights of Darknet", IN_TORCH)),
     (r"engine|plan|trt", _ENGINE),
-    (r"ilp", ("a project of ilastik", IN_TORCH)),
+    (r"ilp", ("a project of ilastik", ONLY_TORCH)),
     (r"py|ipynb", ("source code of Python", FACTORY)),
 )
 # What lies in archives and folders.
@@ -73,7 +73,13 @@ _HELD: tuple[tuple[str, Other], ...] = (
     (r"MAR-INF/.*", ("an archive of TorchServe", "unpack it and open the model in it")),
     (r"(.*/)?\.data/extern_modules", ("a package of torch.package, which runs code", FACTORY)),
     (r"[^/]*\.npy", ("an archive of arrays of numpy", "name the file of a model")),
-    (r".*\.distcp", ("a checkpoint in parts", "join them: torch.distributed.checkpoint.format_utils")),
+    (
+        r".*\.distcp",
+        (
+            "a checkpoint in parts",
+            "join them with torch.distributed.checkpoint.format_utils.dcp_to_torch_save",
+        ),
+    ),
 )
 _OF_ONNX = re.compile(rb"\x08[\x01-\x20]\x12[\x01-\x7f][\w.\- ]+")  # its version, and what wrote it
 _OF_TORCH = re.compile(r"(.*/)?[^/]+\.(pt|pth|ts|torchscript|pt2|safetensors|ckpt|bin)")
@@ -93,7 +99,7 @@ def other_file(path: Path, members: Collection[str] = ()) -> str:
         head = file.read(HEAD_BYTES)
     project = path.suffix.lower() == ".ilp"  # one of many kinds of HDF5
     found = _held(members) or (not project and _by_content(head)) or _by_name(path.name) or _inside(members)
-    return f"{path} {_said(found)}" if found else ""
+    return f"{path} {said(found)}" if found else ""
 
 
 def other_folder(path: Path) -> str:
@@ -101,7 +107,7 @@ def other_folder(path: Path) -> str:
     entries = islice(chain(path.glob("*"), path.glob("*/*")), ENTRIES)
     names = sorted(one.relative_to(path).as_posix() for one in entries)
     if found := _by_name(path.name) or _held(names):
-        return f"{path} {_said(found)}"
+        return f"{path} {said(found)}"
     models = _of_torch(names)
     return f"{path} is a folder: name a file in it{f', {joined(models, 3)}' if models else ''}"
 
@@ -115,9 +121,12 @@ def _of_torch(names: Collection[str]) -> list[str]:
     return [name for name in names if _OF_TORCH.fullmatch(name)]
 
 
-def _said(found: Other) -> str:
+def said(found: Other) -> str:
+    """Return what something is and what to do, without a subject."""
     what, remedy = found
-    return f"is {what}: {remedy}"
+    if not remedy:
+        return f"is {what}"
+    return f"is {what}{', and' if remedy.startswith(ONLY_TORCH) else ':'} {remedy}"
 
 
 def _by_name(name: str) -> Other | None:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from napari_exactile.geometry.words import joined
 from napari_exactile.models.files.archive import ModelFileError
-from napari_exactile.models.ways_out import IN_TORCH, PICKLED, TENSORS
+from napari_exactile.models.ways_out import IN_TORCH, ONLY_TORCH, PICKLED, TENSORS
 
 # What the pickles of tensors name, apart from the tensors themselves.
 _HARMLESS = {"collections.OrderedDict", "torch.Size", "torch.device", "torch.nn.parameter.Parameter"}
@@ -27,10 +27,14 @@ _STRINGS = {
 }
 _MAGIC = 0x1950A86A20F9469CFC6C  # what torch < 1.6 begins its files with
 # Whose objects are no networks of PyTorch, by what their names begin with.
-_LIBRARIES = {
-    "sklearn": "scikit-learn", "joblib": "joblib", "keras": "Keras", "tensorflow": "TensorFlow", "jax": "JAX",
-    "flax": "JAX", "xgboost": "XGBoost", "lightgbm": "LightGBM", "paddle": "PaddlePaddle",
-}  # fmt: skip
+_NETWORKS = {
+    "keras": "Keras",
+    "tensorflow": "TensorFlow",
+    "jax": "JAX",
+    "flax": "JAX",
+    "paddle": "PaddlePaddle",
+}
+_OTHERS = {"sklearn": "scikit-learn", "joblib": "joblib", "xgboost": "XGBoost", "lightgbm": "LightGBM"}
 _PLAIN = {"numpy", "_codecs", "collections", "builtins", "copyreg", "copy_reg", "__builtin__"}
 
 
@@ -76,12 +80,13 @@ def what_is_pickled(stream: BinaryIO) -> tuple[str, str]:
         for name in _read(stream, [0], [0]):
             names[name] = None
         ended = True
-    library = next((known for name in names if (known := _LIBRARIES.get(name.partition(".")[0]))), None)
-    if library:
-        return f"a pickle of {library}", IN_TORCH
+    packages = [name.partition(".")[0] for name in names]
+    for known, remedy in ((_NETWORKS, IN_TORCH), (_OTHERS, ONLY_TORCH)):
+        if library := next((known[package] for package in packages if package in known), None):
+            return f"a pickle of {library}", remedy
     if not names and not ended:
         return "damaged: its pickle cannot be read", ""
-    if all(name.partition(".")[0] in _PLAIN for name in names):
+    if all(package in _PLAIN for package in packages):
         held = "arrays of numpy" if any(name.startswith("numpy") for name in names) else "numbers and texts"
         return f"a pickle of {held}, which torch has not written", TENSORS
     return f"a pickle of Python ({joined(list(names), 3)}), which torch has not written", PICKLED

@@ -25,6 +25,7 @@ from napari_exactile.geometry.words import counted
 from napari_exactile.models.files import archive
 from napari_exactile.models.files.archive import Member, ModelFileError, check_zip, is_zip, read, require_file
 from napari_exactile.models.files.operators import PURE
+from napari_exactile.models.files.others import said
 from napari_exactile.models.files.pickles import Scan, is_of_torch, scan, what_is_pickled
 from napari_exactile.models.files.script_objects import check_objects
 from napari_exactile.models.files.script_source import CODE_BYTES, UnsafeSourceError, rewritten
@@ -237,7 +238,7 @@ def _check_legacy(path: Path) -> None:
         file.seek(0)
         if not is_of_torch(file):
             file.seek(0)
-            raise ModelFileError(f"{path} is {': '.join(filter(None, what_is_pickled(file)))}")
+            raise ModelFileError(f"{path} {said(what_is_pickled(file))}")
         file.seek(0)
         found = scan(file, str(path), pickles=5)
     _refuse_code(path, found)

@@ -12,6 +12,7 @@ import torch
 from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.window import Same
 from napari_exactile.network.rules.table import Operator, Region, refused, rule
+from napari_exactile.network.traced.failures import NEAR
 from napari_exactile.network.traced.graph import Graph, Node, Ref
 from napari_exactile.network.traced.layout import Layout
 
@@ -45,9 +46,6 @@ class Product:
         pair = (weight, image) if self.flipped else (image, weight)
         result: torch.Tensor = self.op(*pair) if self.bias is None else self.op(self.bias, *pair)
         return result
-
-
-NEAR = "Only networks whose pixels look at a neighbourhood by convolutions and the like can be tiled"
 
 
 def attention(tokens: Sequence[int], features: Sequence[int], axes: int) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from napari_exactile.network.rules.products import NEAR, attention
+from napari_exactile.network.rules.products import attention
 from napari_exactile.network.rules.table import Operator, refused, rule
+from napari_exactile.network.traced.failures import NEAR
 from napari_exactile.network.traced.graph import Graph, Node
 from napari_exactile.network.traced.layout import Layout
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from torch import fx, nn
 
+from napari_exactile.fake_image import failure_on
 from napari_exactile.geometry.words import counted, times
 from napari_exactile.network.traced.forms import weights
 from napari_exactile.network.traced.one_size import tried
@@ -16,7 +17,8 @@ AGAIN = (
     "Export it again with torch.export.Dim.DYNAMIC for the spatial axes, which takes images of any size or "
     "says what hinders, or pass the network itself"
 )
-ONE_SIZE = "A network made for one size cannot be tiled: its tiles would be no part of a larger image"
+ONE_SIZE = "A network made for one size cannot be tiled: it has no result for a larger image, to be like"
+NEAR = "Only networks whose pixels look at a neighbourhood can be tiled"
 BAKED = (
     "Tracing (torch.jit.trace) writes sizes down as numbers: export the network itself instead, with "
     "torch.export.Dim.AUTO for the spatial axes, or pass it"
@@ -31,28 +33,40 @@ def explained(error: Exception, module: nn.Module, shape: tuple[int, ...]) -> tu
     if one_size := _only_size(module, shape):
         return (*one_size, True)
     message = _message(str(error)) or type(error).__name__
+    if isinstance(error, MemoryError) or re.search(r"[Uu]nable to allocate|can't allocate memory", message):
+        # Whatever it makes of a large image, that of a small one tells whether it leaves torch for it.
+        message = failure_on(module, (*shape[:2], *(64 for _ in shape[2:]))) or message
+    return _known(message, module) or _by_size(message, module, shape)
+
+
+def _known(message: str, module: nn.Module) -> tuple[str, str, bool] | None:
+    """Return the same for what is said in words that are known; None for others."""
     called = re.match(r"(\w+)\.forward\(\)", message)
-    inside = called is not None and called[1] != type(module).__name__  # a call that the network makes itself
-    for final, known in () if inside else ((True, _NEVER), (False, _ON_LARGE)):
-        for pattern, reason, remedy in known:
+    if called and called[1] != type(module).__name__:
+        return None  # a mistake in a call that the network makes itself
+    for final, table in ((True, _NEVER), (False, _ON_LARGE)):
+        for pattern, reason, remedy in table:
             if found := re.search(pattern, message):
                 return found.expand(reason), remedy, final
-    return _by_size(message, module, shape)
+    return None
 
 
 def _by_size(message: str, module: nn.Module, shape: tuple[int, ...]) -> tuple[str, str, bool]:
     """Return the same for a failure that may be one of the size of the image: others are tried."""
     trials = tried(module, shape, message)
-    mended = f"Mend the network, so that it takes torch.zeros{(*shape[:2], *(256 for _ in shape[2:]))}, say"
     match trials.taken:
         case (size,):
-            reason = f"it takes images of one size, {times(size)} px, and fails on others: {message}"
-            return reason, BAKED if is_script(module) else ONE_SIZE, True
+            return (
+                f"it takes images of one size, {times(size)} px",
+                BAKED if is_script(module) else ONE_SIZE,
+                True,
+            )
         case (size, *_):
             reason = f"it takes images of {times(size)} px, say, but fails on those of {times(shape[2:])} px"
             return f"{reason}: {message}", "", False
-    if trials.words:
-        return f"it fails on images of every size: {_message(trials.words)}", mended, True
+    mended = f"Mend the network, so that it takes torch.zeros{(*shape[:2], *(256 for _ in shape[2:]))}, say"
+    if words := _message(trials.words):
+        return _known(words, module) or (f"it fails on images of every size: {words}", mended, True)
     reason = f"tried on images of {times(shape[2:])} px and many other sizes, with channels: {shape[1]}"
     return f"{reason}, it fails: {message}", mended, False
 
@@ -82,6 +96,11 @@ def wrong_axes(module: nn.Module, axes: int) -> tuple[str, str] | None:
 
 # What no network can run with, whatever it is given.
 _NEVER = (
+    (
+        r"not (linked|compiled) with .*(CUDA|cuda)|No CUDA GPUs|NVIDIA driver",
+        "it moves its tensors to a GPU by itself, and there is none",
+        "Let it compute where its image is",
+    ),
     (
         r"to have (\d+) channels, but got (\d+)",
         r"one of its convolutions takes \1 channels and gets \2",
@@ -113,12 +132,27 @@ _NEVER = (
         "Let it compute with real ones: two channels, say, for the real and the imaginary part",
     ),
 )
-# What hinders on a whole image, and need not on a tile.
+# What hinders on a whole image or when it is followed, and need not on a tile.
 _ON_LARGE = (
+    (
+        r"\.numpy\(\) is not supported|unallocated storage|[Cc]annot access data pointer",
+        "it leaves torch, for numpy say, where nothing can be followed",
+        "Compute the same with operators of torch",
+    ),
+    (
+        r"no fake impl|'Meta' backend|register_fake",
+        "it has an operator of its own, of which nothing is known of how far it reaches",
+        "Compute the same with operators of torch",
+    ),
+    (
+        r"two (different )?devices",
+        "it moves its tensors to another device by itself",
+        "Let it compute where its image is",
+    ),
     (
         r"size calculation overflowed",  # more elements than can be counted: pixels squared
         "global attention: every pixel looks at every other",
-        "Only networks whose pixels look at a neighbourhood can be tiled",
+        NEAR,
     ),
     (
         r"[Kk]ernel size can't be greater|[Oo]utput size is too small",
@@ -145,7 +179,7 @@ def _message(words: str) -> str:
             or steps
             or lines
         )
-    return lines[0].rstrip(".") if lines else ""
+    return lines[0].rstrip(".").replace("FakeTensor", "Tensor") if lines else ""
 
 
 def _convolution_axes(module: nn.Module) -> int | None:

@@ -67,7 +67,11 @@ OTHERS: list[tuple[str, Callable[[Path], object], str]] = [
         content(b"\x89HDF\r\n\x1a\n" + bytes(99)),
         "is an HDF5 file, as Keras writes, and only networks of",
     ),
-    ("net.keras", held("metadata.json", "config.json", "model.weights.h5"), "is a network of Keras, and only"),
+    (
+        "net.keras",
+        held("metadata.json", "config.json", "model.weights.h5"),
+        "is a network of Keras, and only",
+    ),
     (
         "net.pb",
         content(b"\n\x05input"),
@@ -116,7 +120,7 @@ OTHERS: list[tuple[str, Callable[[Path], object], str]] = [
         content(b'{"weight_map": {}}'),
         "is a list of files with weights: open the network",
     ),
-    ("config.json", content(b'{"a": 1}'), "is a text of JSON and no model: name the file of a model"),
+    ("config.json", content(b'{"a": 1}'), "is a text and no model: name the file of a model"),
     (
         "net.py",
         content(b"import torch\n"),
@@ -157,7 +161,11 @@ OTHERS: list[tuple[str, Callable[[Path], object], str]] = [
         folder("Manifest.json"),
         "is a network of Core ML, and only networks of PyTorch run here",
     ),
-    ("dcp", folder(".metadata", "__0_0.distcp"), "is a checkpoint in parts: join them with torch.distributed"),
+    (
+        "dcp",
+        folder(".metadata", "__0_0.distcp"),
+        "is a checkpoint in parts: join them with torch.distributed",
+    ),
     (
         "bundle",
         folder("models/model.ts", "configs/x.json"),

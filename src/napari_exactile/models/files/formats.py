@@ -26,7 +26,7 @@ from napari_exactile.models.ways_out import AGAIN
 
 SUFFIXES = (".pt", ".pth", ".ts", ".torchscript", ".pt2", ".safetensors", ".ckpt", ".bin", ".zip")
 FACTORY = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*)")
-KNOWN = "TorchScript, torch.export (.pt2), or weights (a state dict or safetensors)"
+KNOWN = "TorchScript, torch.export (.pt2), or weights (of torch.save or safetensors)"
 
 
 def is_path(what: str) -> bool:

@@ -158,4 +158,4 @@ def _of_json(head: bytes) -> Other:
         return "a list of files with weights", "open the network that they are the weights of"
     if b'"modelTopology"' in head:
         return "a network of TensorFlow.js", IN_TORCH
-    return "a text of JSON and no model", "name the file of a model"
+    return "a text and no model", "name the file of a model"

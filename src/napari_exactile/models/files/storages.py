@@ -62,6 +62,11 @@ def check_tensors(data: bytes, sizes: Mapping[str, int]) -> Described:
     return Described(frozenset(reader.stand_ins), frozenset(_holds(reader.made)))
 
 
+def other_numbers(kind: str) -> str:
+    """Return what is to be said of a file with numbers of a kind that is not computed with."""
+    return f"holds numbers of the type {kind}, which are not computed with: save it in float32"
+
+
 class _Named:
     """Stands for what a class or function of the pickle would make."""
 
@@ -111,10 +116,7 @@ class _Reader(pickle.Unpickler):
         kind, type_, key, _device, count = found
         numbers = type_.name.rpartition(".")[2].removesuffix("Storage")
         if type_.name.startswith("torch.") and numbers not in _BYTES:
-            remedy = "save the network as it was before it was quantised, or in float32"
-            raise OtherNumbersError(
-                f"holds numbers of the type {numbers}, which are not computed with: {remedy}"
-            )
+            raise OtherNumbersError(other_numbers(numbers))
         element = _BYTES[numbers]
         if kind != "storage" or not isinstance(key, str) or not _is_count(count):
             raise DamagedPickleError("its pickle cannot be read")

@@ -35,6 +35,7 @@ from napari_exactile.models.files.storages import (
     Described,
     OtherNumbersError,
     check_tensors,
+    other_numbers,
 )
 from napari_exactile.models.ways_out import AGAIN, TRUSTED
 
@@ -249,7 +250,16 @@ def _check_legacy(path: Path) -> None:
 def _refuse_code(path: Path, found: Scan) -> None:
     if found.protocol > PROTOCOL:
         raise ModelFileError(f"{path} is pickled by protocol {found.protocol}: save it with torch.save alone")
-    if code := found.code:
+    if "torch._utils._rebuild_qtensor" in found.names:
+        remedy = "save the network as it was before it was quantised"
+        raise ModelFileError(f"{path} holds quantised numbers, whose rounding is not followed: {remedy}")
+    code = found.code
+    types = [
+        name for name in code if isinstance(getattr(torch, name.removeprefix("torch."), None), torch.dtype)
+    ]
+    if types:
+        raise ModelFileError(f"{path} {other_numbers(types[0].removeprefix('torch.'))}")
+    if code:
         names = ", ".join(code[:3]) + (", ..." if len(code) > 3 else "")
         raise ModelFileError(f"{path} is a pickle that runs code when it is loaded ({names}): {TRUSTED}")
 

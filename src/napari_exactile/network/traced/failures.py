@@ -119,7 +119,7 @@ _NEVER = (
     (
         r'missing the required "forward" function',
         "the module has no forward, so that it cannot be called",
-        "Lists of modules and the like are parts of a network, not one",
+        "Pass the network that it is a part of, as lists of modules are",
     ),
     (
         r"input to conv(\d)d, but got",

@@ -82,13 +82,14 @@ def load_model(
 
 @exact_arithmetic()
 def load_file(path: str | Path, architecture: str | None = None, **facts: Any) -> Model:
-    """Return the model in a file of TorchScript, torch.export, or weights; nothing in the file is run.
+    """Return the model in a file of TorchScript, torch.export, or weights; nothing in the file is run here.
 
     Weights alone (a state dict, safetensors) are loaded into the built-in `architecture`, "unet" or
     "fc-densenet", with the parameters of its class; what is not given is found out from their shapes. Other
     `facts` are fields of ModelCard; the name is that of the file. Raises ModelFileError, a ValueError, with
     one sentence for what is no model, is damaged, or could do more than compute. What is in the file or
-    beside it and is not used stands in the card's `notes`.
+    beside it and is not used stands in the card's `notes`. Which images TorchScript takes is tried in another
+    process.
     """
     path = Path(path)
     card, parameters = _told_apart(facts)

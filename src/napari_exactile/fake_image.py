@@ -74,13 +74,14 @@ def _stand_ins(module: nn.Module, mode: FakeTensorMode) -> dict[int, Any]:
 def _run(module: nn.Module, shape: tuple[int, ...], mode: FakeTensorMode) -> None:
     held = [tensor for tensor in _tensors(module) if tensor.is_floating_point()]
     like = held[0] if held else torch.empty(0)
+    # The mode is not entered: what is computed without the image, sizes in a recorded network say, is real.
     with mode:
         image = torch.empty(shape, dtype=like.dtype, device=like.device)
-        if torchscript.is_script(module):
-            with torchscript.unfused():
-                module.forward(image)
-        else:
+    if torchscript.is_script(module):
+        with torchscript.unfused():
             module.forward(image)
+    else:
+        module.forward(image)
 
 
 def _tensors(module: nn.Module) -> list[torch.Tensor]:

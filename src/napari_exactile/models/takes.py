@@ -16,8 +16,8 @@ from napari_exactile import torchscript
 from napari_exactile.fake_image import failure_on
 from napari_exactile.wrappers import deciding
 
-# Sides that every likely factor divides, whose pixels can be compared with each other without overflow.
-SIDES = {1: 80640, 2: 6720, 3: 960}
+# Sides that likely factors divide: constants as large as the image are made.
+SIDES = {1: 80640, 2: 1920, 3: 192}
 MOST = 16  # so many channels are tried where nothing says how many
 _MISMATCH = re.compile(r"to have (\d+) channels, but got (\d+)")
 

@@ -13,15 +13,12 @@ from napari_exactile.geometry.interval import round_up
 from napari_exactile.geometry.words import times
 from napari_exactile.network.cone.bound import BoundGraph
 from napari_exactile.network.gives import gives
+from napari_exactile.network.traced.failures import FOLLOWS
 from napari_exactile.network.traced.graph import Graph, NotExactError, Refusal
 from napari_exactile.network.traced.outputs import Output, no_output
 from napari_exactile.network.traced.trace import trace
 from napari_exactile.network.whole.freeze import Frozen, freeze
 
-FOLLOWS = (
-    "Crop and resize by the sizes of the image, not to fixed ones; where torch.jit.trace has written the "
-    "sizes down as numbers, export the network itself, with torch.export.Dim.AUTO for the spatial axes"
-)
 # F is not known before the first trace: that one sees a length that every likely factor divides.
 DIVISIBLE_LENGTH = 2**8 * 3**2 * 5 * 7
 

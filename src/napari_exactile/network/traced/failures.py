@@ -18,6 +18,10 @@ AGAIN = (
     "says what hinders, or pass the network itself"
 )
 ONE_SIZE = "A network made for one size cannot be tiled: it has no result for a larger image, to be like"
+FOLLOWS = (
+    "Crop and resize by the sizes of the image, not to fixed ones; where torch.jit.trace has written the "
+    "sizes down as numbers, export the network itself, with torch.export.Dim.AUTO for the spatial axes"
+)
 NEAR = "Only networks whose pixels look at a neighbourhood can be tiled"
 BAKED = (
     "Tracing (torch.jit.trace) writes sizes down as numbers: export the network itself instead, with "
@@ -97,6 +101,16 @@ def wrong_axes(module: nn.Module, axes: int) -> tuple[str, str] | None:
 # What no network can run with, whatever it is given.
 _NEVER = (
     (
+        r"size\(\)\[0\] == (\d+)",
+        r"it was exported for \1 images at once",
+        "Export it again with one, torch.zeros(1, ...) say",
+    ),
+    (
+        r"size\(\)\[1\] == (\d+)",
+        r"it was exported for images with channels: \1",
+        "Say how many the image has with the model's channels, as in load_model(network, channels=...)",
+    ),
+    (
         r"not (linked|compiled) with .*(CUDA|cuda)|No CUDA GPUs|NVIDIA driver",
         "it moves its tensors to a GPU by itself, and there is none",
         "Let it compute where its image is",
@@ -134,6 +148,16 @@ _NEVER = (
 )
 # What hinders on a whole image or when it is followed, and need not on a tile.
 _ON_LARGE = (
+    (
+        r"size\(\)\[\d\] <= (\d+)",
+        r"it was exported for images of \1 px at most",
+        AGAIN,
+    ),
+    (
+        r"size\(\)\[\d\] >= (\d+)",
+        r"it was exported for images of \1 px at least",
+        "Segment a larger image",
+    ),
     (
         r"\.numpy\(\) is not supported|unallocated storage|[Cc]annot access data pointer",
         "it leaves torch, for numpy say, where nothing can be followed",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, permutations
+from itertools import chain, islice, permutations
 from math import prod
 
 from torch import fx, nn
@@ -16,7 +16,7 @@ from napari_exactile.fake_image import failure_on
 # What networks are usually made for, in px along every axis; the first few tell whether the size matters.
 USUAL = (64, 256, 128, 512, 32, 96, 224, 384, 192, 160, 1024, 48, 80, 16, 24, 112, 240, 320, 336, 448, 640)
 FIRST, MOST = 3, 60  # sizes that are tried
-SIDES = range(4, 8193)
+SIDES, PIXELS = range(4, 8193), 1 << 24  # constants as large as the image are made
 HALVED = (1, 2, 4, 8, 16, 32)  # a size in a network may be that of an image which was made smaller before
 _NAMED = re.compile(r"(im(age|g)?|in(put)?|patch|feature|window)?_?(size|resolution|shape)s?")
 _LIST, _NUMBER = re.compile(r"\[(\d+(?:, \d+)+)\]"), re.compile(r"\d+")
@@ -26,51 +26,46 @@ Size = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """What a network said to images of other sizes: "" where it takes one, None where that cannot be told."""
+    """What a network said to images of other sizes.
 
-    failures: dict[Size, str | None]
+    `taken` are the sizes that it takes: one, or two of many. `words` is what it said to all others alike, ""
+    where it did not.
+    """
 
-    @property
-    def taken(self) -> tuple[Size, ...]:
-        """The sizes that it takes."""
-        return tuple(size for size, failure in self.failures.items() if failure == "")
-
-    @property
-    def words(self) -> str:
-        """What it said to each of them alike, whatever the size; "" where it did not."""
-        said = set(self.failures.values())
-        return (said.pop() or "") if len(said) == 1 else ""
+    taken: tuple[Size, ...]
+    words: str
 
 
 def tried(module: nn.Module, shape: Size, words: str) -> Trials:
     """Try a network that fails with `words` on an image of `shape` (batch, channels, space) on other sizes.
 
-    It ends when two sizes are taken, or when none of the first matters.
+    It ends early when it takes two of the first, or says the same to them.
     """
-    failures: dict[Size, str | None] = {}
-    for size in _likely(module, shape[2:], words):
-        failures[size] = failure_on(module, (*shape[:2], *size))
-        trials = Trials(failures)
-        if failures[size] == "":
-            return _with_others(module, shape, trials)
+
+    def failure(size: Size) -> str | None:
+        return failure_on(module, (*shape[:2], *size))
+
+    said: dict[Size, str | None] = {}
+    for size in islice(_likely(module, shape[2:], words), MOST):
+        said[size] = failure(size)
         # TorchScript may fail without words.
-        alike = len(set(failures.values())) == 1 and not torchscript.is_script(module)
-        if len(failures) == MOST or (len(failures) == FIRST and alike):
+        alike = len(set(said.values())) == 1 and not torchscript.is_script(module)
+        if len(said) == FIRST and (alike or list(said.values()).count("") > 1):
             break
-    return Trials(failures)
-
-
-def _with_others(module: nn.Module, shape: Size, trials: Trials) -> Trials:
-    """Try the double of the size that was taken, and one that is hardly larger: is it the only one?"""
-    (size,) = trials.taken
-    others = [tuple(2 * n for n in size), tuple(n + 32 for n in size)]
-    return Trials(trials.failures | {one: failure_on(module, (*shape[:2], *one)) for one in others})
+    taken = sorted((size for size, words in said.items() if words == ""), key=prod)
+    if not taken:
+        words = (said.popitem()[1] or "") if len(set(said.values())) == 1 else ""
+        return Trials((), words)
+    # Tiny ones may fit by chance: what counts is whether it takes others than the largest.
+    largest = taken[-1]
+    others = (tuple(2 * n for n in largest), tuple(n + 32 for n in largest))
+    return Trials((largest, *(size for size in others if failure(size) == "")), "")
 
 
 def _likely(module: nn.Module, space: Size, words: str) -> Iterator[Size]:
     usual = [(side,) * len(space) for side in USUAL]
     found = chain(usual[:FIRST], _implied(words, space), _written(module, len(space)), usual)
-    yield from dict.fromkeys(size for size in found if all(n in SIDES for n in size))
+    yield from dict.fromkeys(size for size in found if all(n in SIDES for n in size) and prod(size) <= PIXELS)
 
 
 def _implied(words: str, space: Size) -> Iterator[Size]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
 from torch import nn
 
 # By their names, since not every torch has all of them.
 _WRAPPERS = {"DataParallel", "DistributedDataParallel", "AveragedModel", "OptimizedModule"}
+_PREFIXES = ("module.", "_orig_mod.")
 _HOLDERS = _WRAPPERS | {"Sequential"}
+
+
+Held = TypeVar("Held")
 
 
 def network_inside(module: nn.Module) -> nn.Module:
@@ -22,6 +27,19 @@ def network_inside(module: nn.Module) -> nn.Module:
             break
         module = inside
     return module
+
+
+def names_inside(state: Mapping[str, Held]) -> dict[str, Held]:
+    """Return what is held by names without what wrappers have put in front of all of them.
+
+    >>> names_inside({"module._orig_mod.weight": 1, "n_averaged": 2}), names_inside({"module.a": 1, "b": 2})
+    ({'weight': 1}, {'module.a': 1, 'b': 2})
+    """
+    own = {name: held for name, held in state.items() if name != "n_averaged"}
+    for prefix in _PREFIXES:
+        if own and all(name.startswith(prefix) for name in own):
+            return names_inside({name.removeprefix(prefix): held for name, held in own.items()})
+    return dict(state)
 
 
 def deciding(module: nn.Module) -> Iterator[nn.Module]:

@@ -38,6 +38,7 @@ from napari_exactile.models.files.storages import (
     other_numbers,
 )
 from napari_exactile.models.ways_out import AGAIN, TRUSTED
+from napari_exactile.wrappers import names_inside
 
 PROTOCOL = 3  # the newest that torch reads without running code
 OTHERWISE = (
@@ -78,7 +79,8 @@ def load_state(path: str | Path) -> dict[str, Tensor]:
     """Return the tensors of a file of weights by their names, on the CPU.
 
     Reads safetensors and what torch.save makes of a state dict, also one in a dictionary with other things
-    ("state_dict", "model", ...); "module." in front of all names, which DataParallel writes, is taken off.
+    ("state_dict", "model", ...); what DataParallel, torch.compile and the like write in front of all names is
+    taken off.
     Raises ModelFileError for other files, pickled networks among them, which only running them would load.
     """
     path = Path(path)
@@ -86,9 +88,7 @@ def load_state(path: str | Path) -> dict[str, Tensor]:
     state = _safetensors(path) if is_safetensors(path) else _tensors_in(path, _unpickled(path))
     if not state:
         raise ModelFileError(f"{path} holds no tensors")
-    if all(name.startswith("module.") for name in state):
-        return {name.removeprefix("module."): tensor for name, tensor in state.items()}
-    return state
+    return names_inside(state)
 
 
 def is_torchscript(members: tuple[Member, ...]) -> bool:

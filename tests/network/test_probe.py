@@ -89,7 +89,7 @@ class Applied(nn.Module):
         if self.name == "step":
             return (y > 0).to(y.dtype)
         if self.name == "argmax":
-            return y.argmax(dim=1, keepdim=True).to(y.dtype)
+            return y.argmax(dim=1, keepdim=True)
         if self.name == "skip":
             return x + torch.nan_to_num(y)
         if self.name == "root":

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import nn
 from torch.fx import GraphModule
 
+from napari_exactile.network.gives import gives
 from napari_exactile.network.traced.forms import weights
-from napari_exactile.network.traced.graph import NotExactError, Refusal
+from napari_exactile.network.traced.graph import Graph, NotExactError, Refusal
 from napari_exactile.network.traced.outputs import Output
 from napari_exactile.wrappers import deciding
 
@@ -81,3 +83,18 @@ def refuse_nan(module: nn.Module) -> None:
             what = "NaN" if low.isnan() else "infinity"
             reason = f"its weights hold {what}, so that it gives no scores"
             raise NotExactError((Refusal("weights", name, reason, "Train or load it again", final=True),))
+
+
+def labels_of(graph: Graph) -> Refusal | None:
+    """Return what refuses a network that gives whole numbers, for runs: a decision leaves no near-ties.
+
+    None where it gives scores.
+    """
+    output = graph.nodes[graph.output]
+    if output.dtype.is_floating_point:
+        return None
+    by = gives(graph).operator or output.name
+    kind = str(output.dtype).removeprefix("torch.")
+    reason = f"it gives whole numbers ({kind}, by {by}), not a score for each class"
+    before = "what it compares" if output.dtype == torch.bool else f"what comes before {by}"
+    return Refusal("output", "", reason, f"Let it return {before}: labels are made of it here", final=True)

@@ -6,13 +6,12 @@ from dataclasses import replace
 from itertools import product
 from math import floor
 
-import torch
 from torch import nn
 
 from napari_exactile.geometry.interval import round_up
 from napari_exactile.geometry.words import times
 from napari_exactile.network.cone.bound import BoundGraph
-from napari_exactile.network.gives import gives
+from napari_exactile.network.refused import labels_of
 from napari_exactile.network.traced.failures import FOLLOWS
 from napari_exactile.network.traced.graph import Graph, NotExactError, Refusal
 from napari_exactile.network.traced.outputs import Output, no_output
@@ -61,7 +60,6 @@ class Traced:
         image = (1, self._channels, *shape)
         frozen = freeze(trace(self._module, image, self._output, even=even))
         bound = BoundGraph.bind(frozen.graph)
-        _refuse_labels(bound.graph)
         _refuse_other_axes(bound.graph, shape)
         _ = bound.strides  # refuses what combines different grids
         return bound, frozen
@@ -74,20 +72,11 @@ def _sizes(shape: tuple[int, ...], even: tuple[int, ...], padded: tuple[bool, ..
     return sorted(found, key=lambda sizes: sum(a != b for a, b in zip(sizes, shape, strict=True)))
 
 
-def _refuse_labels(graph: Graph) -> None:
-    """Refuse whole numbers: what was decided is no score, of which a decision could be near."""
-    output = graph.nodes[graph.output]
-    if not output.dtype.is_floating_point:
-        by = gives(graph).operator or output.name
-        reason = f"it gives whole numbers ({str(output.dtype).removeprefix('torch.')}, by {by})"
-        before = "what it compares" if output.dtype == torch.bool else f"what comes before {by}"
-        remedy = f"Let it return {before}: labels are made of it here"
-        raise no_output(f"{reason}, not a score for each class", remedy)
-
-
 def _refuse_other_axes(graph: Graph, shape: tuple[int, ...]) -> None:
     result = graph.nodes[graph.output].shape
     if len(result) != len(shape) + 2:
+        if labels := labels_of(graph):
+            raise NotExactError((labels,))
         reason = f"an image of {times(shape)} px gives an output of shape {times(result)}"
         raise no_output(reason, "The output must have the axes (batch, channels, space)")
     if not graph.layout(graph.output).is_last:

@@ -78,10 +78,10 @@ def _refuse_other_axes(graph: Graph, shape: tuple[int, ...]) -> None:
         if labels := labels_of(graph):
             raise NotExactError((labels,))
         reason = f"an image of {times(shape)} px gives an output of shape {times(result)}"
-        raise no_output(reason, "The output must have the axes (batch, channels, space)")
+        raise no_output(reason, "Let it give one with the axes (batch, channels, space)")
     if not graph.layout(graph.output).is_last:
         reason = "the axes of the image come out in another order"
-        raise no_output(reason, "Permute the output to (batch, channels, space)")
+        raise no_output(reason, "Let it give them as (batch, channels, space)")
 
 
 def _refuse_fixed_size(one: BoundGraph, other: BoundGraph) -> None:

@@ -148,9 +148,9 @@ def rows(x: Any) -> Any:
 
 
 FOLLOWS = (
-    "Crop and resize by the sizes of the image, not to fixed ones; where torch.jit.trace has written the "
-    "sizes "
-    "down as numbers, export the network itself, with torch.export.Dim.AUTO for the spatial axes"
+    "Crop and resize by the sizes of the image, not to fixed ones; where torch.jit.trace has written sizes "
+    "down, "
+    "export the network itself, with torch.export.Dim.AUTO"
 )
 LABELS = "not a score for each class. Let it return"
 

@@ -24,7 +24,7 @@ FOREIGN = re.compile(
 VERBS = (
     "add|ask|begin|bring|call|check|choose|close|compute|continue|convert|copy|crop|download|draw|export|fetch|"
     "ignore|fill|find|fit|give|install|join|keep|"
-    "leave|let|list|load|make|move|name|mend|normalise|open|pass|pick|put|raise|read|remove|rename|repair|replace|roll|"
+    "leave|let|list|load|make|measure|move|name|mend|normalise|open|pass|pick|put|raise|read|remove|rename|repair|replace|roll|"
     "run|save|say|segment|select|set|stop|switch|take|train|try|turn|type|unpack|use|wait|wrap|write"
 )
 DO = re.compile(rf"(?:^|[:;,.(] |\b(?:or|and|then|to|that|first) )(?:{VERBS})\b", re.IGNORECASE)

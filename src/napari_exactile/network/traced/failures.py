@@ -19,8 +19,9 @@ AGAIN = (
 )
 ONE_SIZE = "A network made for one size cannot be tiled: it has no result for a larger image, to be like"
 FOLLOWS = (
-    "Crop and resize by the sizes of the image, not to fixed ones; where torch.jit.trace has written the "
-    "sizes down as numbers, export the network itself, with torch.export.Dim.AUTO for the spatial axes"
+    "Crop and resize by the sizes of the image, not to fixed ones; where torch.jit.trace has written sizes "
+    "down, "
+    "export the network itself, with torch.export.Dim.AUTO"
 )
 NEAR = "Only networks whose pixels look at a neighbourhood can be tiled"
 BAKED = (

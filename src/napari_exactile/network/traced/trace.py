@@ -208,7 +208,7 @@ class _Recorder(TorchDispatchMode):
     def finish(self, result: torch.Tensor) -> Graph:
         """Return the graph whose output is `result`."""
         if id(result) not in self.known:
-            raise no_output("the network's output does not depend on the image")
+            raise no_output("the network's output does not depend on the image", "Let it be computed from it")
         if result.is_complex():
             raise no_output("the network returns complex numbers", "Take their .abs(), .real or .imag in it")
         return Graph(tuple(self.nodes), self.known[id(result)][1].index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torch import nn
 
@@ -22,8 +22,8 @@ def network_inside(module: nn.Module) -> nn.Module:
     torch.compile gives results other last bits for every shape, and DataParallel shares out a batch of one.
     """
     while _is_of_torch(module, _WRAPPERS):
-        inside: nn.Module = getattr(module, "_orig_mod", None) or getattr(module, "module", module)
-        if inside is module:
+        inside: Any = getattr(module, "_orig_mod", getattr(module, "module", None))
+        if not isinstance(inside, nn.Module):
             break
         module = inside
     return module

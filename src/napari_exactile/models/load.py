@@ -131,7 +131,9 @@ def _by_id(name: str, facts: dict[str, Any]) -> Model:
 
 
 def _unknown(name: str) -> str:
-    return f"there is no model called {name!r}; the bundled ones are {', '.join(BUNDLED)}"
+    return (
+        f"there is no model called {name!r}; the bundled ones are {', '.join(BUNDLED)}: name one, or a file"
+    )
 
 
 def _bundled(card: ModelCard) -> Model:
@@ -149,7 +151,7 @@ def _wrap(module: nn.Module, facts: dict[str, Any]) -> Model:
     module = network_inside(module)
     if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
         raise ValueError(
-            "the model has no weights yet: its tensors lie on torch's meta device. Load them first"
+            "the model has no weights yet: its tensors lie on torch's meta device; load them first"
         )
     # TorchScript remembers what the class was called.
     name = facts.get("name") or getattr(module, "original_name", type(module).__name__)

@@ -11,6 +11,7 @@ EXPORT = (
 AGAIN = f"where it was made, export the network itself: {EXPORT}"
 FACTORY = "name a function that makes it and loads its weights, as in load_model('my_package.nets:make')"
 WHOLE = f"load the weights into your network and pass that, or save the whole network instead: {EXPORT}"
+STATE = f"save network.state_dict() in it, or the whole network: {EXPORT}"
 TRUSTED = (
     "where you trust it, pass the network, load_model(torch.load(path, weights_only=False).eval()), or "
     f"export it: {EXPORT}"

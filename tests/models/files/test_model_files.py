@@ -209,7 +209,7 @@ def test_given_parameters_are_taken(net: nn.Module, tmp_path: Path) -> None:
     ("how", "message"),
     [
         ({"architecture": "unet", "levels": 3}, r"fit the architecture unet with levels 3, convolutions 2"),
-        ({"architecture": "fc-densenet"}, r"do not fit the architecture fc-densenet: save the whole network"),
+        ({"architecture": "fc-densenet"}, r"do not fit the architecture fc-densenet: load the weights"),
         ({"architecture": "vit"}, r"no architecture 'vit'; there are unet and fc-densenet"),
         ({"levles": 2}, r"unexpected keyword argument 'levles'"),
     ],

@@ -31,6 +31,7 @@ ONNX = (
     "as in "
     "load_model(onnx2torch.convert(path).eval()), or export the network that it was made from"
 )
+STATE = f"save network.state_dict() in it, or the whole network: {EXPORT}"
 ORIGINAL = "open the network that it was made from"
 
 
@@ -223,3 +224,113 @@ def no_such_file(folder: Path) -> Any:
 def weights_of_another_network(folder: Path) -> Any:
     saved(lambda: layer().state_dict())(folder / "other.pth")
     return ex.load_model(folder / "other.pth")
+
+
+# --- what was copied badly, and what was asked of it
+
+
+def made(name: str, make: bytes | Callable[[Path], Any], words: str, cut: int = 0, **facts: Any) -> None:
+    """Add a row of a file that is made, has so many bytes cut off its end, and is loaded with facts."""
+
+    def provoke(folder: Path) -> Any:
+        path = folder / name
+        if isinstance(make, bytes):
+            path.write_bytes(make)
+        else:
+            make(path)
+        if cut:
+            path.write_bytes(path.read_bytes()[:-cut])
+        return ex.load_model(path, **facts)
+
+    ROWS.append(Row("models", name, f"{{folder}}/{name} {words}", provoke))
+
+
+def state() -> Any:
+    return layer().state_dict()
+
+
+def safetensors(path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file(state(), path)
+
+
+def scripted(path: Path) -> None:
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TorchScript will go
+        torch.jit.script(layer().eval()).save(str(path))
+
+
+def forked(path: Path) -> None:
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.script(forks()).save(str(path))
+
+
+def forks() -> Any:
+    import torch
+    from torch import nn
+
+    class Forks(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.jit.wait(torch.jit.fork(torch.relu, x))
+
+    return Forks().eval()
+
+
+made("empty.pt", b"", "is empty: it was perhaps not copied to its end; copy it again")
+made(
+    "cut.pt",
+    saved(state),
+    "is a zip archive that does not end as one: it was cut off or added to; copy it again",
+    9,
+)
+made("cut.safetensors", safetensors, "is damaged, or was cut off: copy it again", 9)
+made(
+    "cut_old.pt",
+    saved(state, zipped=False),
+    "announces more numbers than it holds: it was perhaps cut off; copy it again",
+    9,
+)
+made("no_pickle.pkl", b"\x80\x02\xff\xff", "is damaged: its pickle cannot be read; copy it again")
+made("nothing_in_it.pt", saved(dict), f"holds a dictionary of nothing, not tensors by their names: {STATE}")
+made(
+    "checkpoint.pt", saved(lambda: {"epoch": 3}),
+    f"holds a dictionary of epoch, not tensors by their names: {STATE}",
+)  # fmt: skip
+made(
+    "chosen.pt", scripted, "holds a whole network, of which nothing is to be chosen: leave out architecture",
+    architecture="unet",
+)  # fmt: skip
+
+ROWS.add(
+    nobody=(
+        lambda: ex.load_model("nobody"),
+        "there is no model called 'nobody'; the bundled ones are colonies-demo: name one, or a file",
+    ),
+    no_module=(
+        lambda: ex.load_model(3),
+        "a model is a file, the name of a bundled one or a torch.nn.Module, not a int",
+    ),
+    no_factory=(
+        lambda: ex.load_model("no_such_package:net"),
+        "no_such_package:net cannot be imported: there is no no_such_package; install it, or add its folder "
+        "to PYTHONPATH",
+    ),
+    without_weights=(
+        lambda: ex.load_model(layer().to("meta").eval()),
+        "the model has no weights yet: its tensors lie on torch's meta device; load them first",
+    ),
+    other_axes=(
+        lambda: ex.load_model(layer().eval(), axes="xy"),
+        "the axes of a model are one of x, yx and zyx, not 'xy'",
+    ),
+    other_kind=(
+        lambda: ex.load_model(layer().eval(), kind="labels"),
+        "kind is one of classes, threshold, values, not 'labels'",
+    ),
+)

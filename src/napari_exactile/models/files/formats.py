@@ -48,7 +48,9 @@ def network_in(path: Path, architecture: str | None = None, **parameters: Any) -
     whole = is_torchscript(members) or is_exported(members)
     if whole and (architecture or parameters):
         names = ", ".join(parameters) or "architecture"
-        raise ModelFileError(f"{path} holds a whole network, of which nothing is to be chosen: {names}")
+        raise ModelFileError(
+            f"{path} holds a whole network, of which nothing is to be chosen: leave out {names}"
+        )
     if is_torchscript(members):
         return load_torchscript(path)
     if is_exported(members):
@@ -67,9 +69,16 @@ def made_by(factory: str) -> nn.Module:
     """
     module, _, name = factory.partition(":")
     try:
-        make = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
+        make = getattr(import_module(module), name, None)
+    except ModuleNotFoundError as error:
+        remedy = "install it, or add its folder to PYTHONPATH"
+        raise ValueError(f"{factory} cannot be imported: there is no {error.name}; {remedy}") from error
+    except ImportError as error:
         raise ValueError(f"{factory} cannot be imported: {error}") from error
+    if make is None:
+        raise ValueError(
+            f"{factory} cannot be imported: there is no {name} in {module}; name one that is there"
+        )
     made = make() if callable(make) else make
     if not isinstance(made, nn.Module):
         raise ValueError(f"{factory} makes a {type(made).__name__}, not a torch.nn.Module")

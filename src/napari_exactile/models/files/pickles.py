@@ -62,7 +62,7 @@ def scan(stream: BinaryIO, what: str, pickles: int = 1) -> Scan:
         for _ in range(pickles):
             names.update(dict.fromkeys(_read(stream, numbers, protocols)))
     except Exception as error:  # damaged pickles fail in every way
-        raise ModelFileError(f"{what} is damaged: its pickle cannot be read") from error
+        raise ModelFileError(f"{what} is damaged: its pickle cannot be read; copy it again") from error
     return Scan(tuple(names), max(numbers), max(protocols))
 
 
@@ -85,7 +85,7 @@ def what_is_pickled(stream: BinaryIO) -> tuple[str, str]:
         if library := next((known[package] for package in packages if package in known), None):
             return f"a pickle of {library}", remedy
     if not names and not ended:
-        return "damaged: its pickle cannot be read", ""
+        return "damaged", "its pickle cannot be read; copy it again"
     if all(package in _PLAIN for package in packages):
         held = "arrays of numpy" if any(name.startswith("numpy") for name in names) else "numbers and texts"
         return f"a pickle of {held}, which torch has not written", TENSORS

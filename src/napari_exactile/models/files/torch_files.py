@@ -37,7 +37,7 @@ from napari_exactile.models.files.storages import (
     check_tensors,
     other_numbers,
 )
-from napari_exactile.models.ways_out import AGAIN, TRUSTED
+from napari_exactile.models.ways_out import AGAIN, STATE, TRUSTED
 from napari_exactile.wrappers import names_inside
 
 PROTOCOL = 3  # the newest that torch reads without running code
@@ -87,7 +87,7 @@ def load_state(path: str | Path) -> dict[str, Tensor]:
     require_file(path)
     state = _safetensors(path) if is_safetensors(path) else _tensors_in(path, _unpickled(path))
     if not state:
-        raise ModelFileError(f"{path} holds no tensors")
+        raise ModelFileError(f"{path} holds no tensors: save network.state_dict() in it")
     return names_inside(state)
 
 
@@ -171,7 +171,7 @@ def _described(path: Path, data: bytes, sizes: Mapping[str, int]) -> Described:
     try:
         return check_tensors(data, sizes)
     except DamagedPickleError as error:
-        raise ModelFileError(f"{path} is damaged: {error}") from error
+        raise ModelFileError(f"{path} is damaged: {error}; copy it again") from error
     except OtherNumbersError as error:
         raise ModelFileError(f"{path} {error}") from error
 
@@ -197,7 +197,7 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise ModelFileError(f"{path} is damaged: {first_line(error)}") from error
+        raise ModelFileError(f"{path} is damaged, or was cut off: copy it again") from error
 
 
 def _unpickled(path: Path) -> Any:
@@ -211,7 +211,7 @@ def _unpickled(path: Path) -> Any:
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged pickles fail in every way
-        raise ModelFileError(f"{path} cannot be read as weights: {first_line(error)}") from error
+        raise ModelFileError(f"{path} cannot be read as weights: it is damaged; copy it again") from error
 
 
 def _check_zipped(path: Path) -> None:
@@ -244,7 +244,9 @@ def _check_legacy(path: Path) -> None:
         found = scan(file, str(path), pickles=5)
     _refuse_code(path, found)
     if found.largest > path.stat().st_size:
-        raise ModelFileError(f"{path} announces more numbers than it holds: it was perhaps cut off")
+        raise ModelFileError(
+            f"{path} announces more numbers than it holds: it was perhaps cut off; copy it again"
+        )
 
 
 def _refuse_code(path: Path, found: Scan) -> None:
@@ -285,9 +287,6 @@ def _tensors_in(path: Path, found: Any) -> dict[str, Tensor]:
     for one in inner:
         if _is_state(one):
             return {str(name): tensor.detach() for name, tensor in one.items()}
-    kind = (
-        f"a dictionary of {', '.join(map(str, list(found)[:5]))}"
-        if isinstance(found, Mapping)
-        else "no state dict"
-    )
-    raise ModelFileError(f"{path} holds {kind}, not tensors by their names: {TRUSTED}")
+    keys = ", ".join(map(str, list(found)[:5])) if isinstance(found, Mapping) else ""
+    kind = f"a dictionary of {keys or 'nothing'}" if isinstance(found, Mapping) else "no dictionary"
+    raise ModelFileError(f"{path} holds {kind}, not tensors by their names: {STATE}")

@@ -288,8 +288,8 @@ ROWS.extend(_row(name, function, words) for name, (function, words) in OPERATORS
 # --- tried and measured
 
 
-def approximate(network: Any) -> Any:
-    return ex.segment(np.zeros((64, 48), np.float32), network, method="approximate", radius=8)
+def approximate(network: Any, **how: Any) -> Any:
+    return ex.segment(np.zeros((64, 48), np.float32), network, method="approximate", radius=8, **how)
 
 
 def measured(function: Callable[[Any], Any], shape: tuple[int, ...] = (32, 32), **how: Any) -> Any:
@@ -348,9 +348,8 @@ ROWS.add(
         f"{HOW}output: there is no output called 'logits'. The network has one output (1 x 2 x ... x ...)",
     ),
     tried_with_another_size=(
-        lambda: approximate(applied(lambda x: functional().max_pool2d(x.cumsum(-1), 2))),
+        lambda: approximate(applied(lambda x: functional().max_pool2d(x.cumsum(-1), 2)), factor=32),
         "the model cannot be run in tiles: a tile of ... px gives an output of shape ..., which has not the "
-        "size of "
-        "the tile...",
+        "size of the tile: choose a network that gives a label for each pixel",
     ),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from io import BytesIO
@@ -128,12 +128,26 @@ def try_on(module: nn.Module, function: str, shape: tuple[int, ...], loops_only:
         raise origin.failure
 
 
-def _try(module: nn.Module, origin: _Origin, function: str, shape: tuple[int, ...]) -> None:
-    if not tried(f"{__name__}:_call", origin.key, "", function, shape):
+def answer_of(module: nn.Module, function: str, shape: tuple[int, ...]) -> Any:
+    """Return what "package.module:function" returns for a network and a shape: in plain values.
+
+    It is called in another process for a network from a file, and raises TrialError where it does not end
+    well there; None where it raised.
+    """
+    origin = _from_files.get(module)
+    if origin is None:
+        return _called(module, function, shape)
+    return _try(module, origin, function, shape)
+
+
+def _try(module: nn.Module, origin: _Origin, function: str, shape: tuple[int, ...]) -> Any:
+    answers = tried(f"{__name__}:_call", origin.key, "", function, shape)
+    if not answers:
         with tempfile.TemporaryDirectory(prefix="exactile-") as folder:
             path = Path(folder) / "network.pt"
             _jit.save(module, path)
-            tried(f"{__name__}:_call", origin.key, str(path), function, shape)
+            answers = tried(f"{__name__}:_call", origin.key, str(path), function, shape)
+    return answers[0] if answers else None
 
 
 def moved(module: nn.Module, device: torch.device) -> nn.Module:
@@ -163,6 +177,17 @@ def constants(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
             yield name.removeprefix("self.") if name.startswith("self.") else "", node.t("value")
 
 
+def written_sizes(module: nn.Module) -> Iterator[tuple[int, ...]]:
+    """Yield the lists of whole numbers in a graph, and then each number that stands there by itself."""
+    graph: Any = module.inlined_graph
+    lists = ([one.toIValue() for one in node.inputs()] for node in graph.findAllNodes("prim::ListConstruct"))
+    single = [node.output().toIValue() for node in graph.findAllNodes("prim::Constant")]
+    for found in (*lists, *(one for one in single if isinstance(one, list)), *([one] for one in single)):
+        # What is not known before it runs is None; a truth value is a number, too.
+        if found and all(type(one) is int for one in found):
+            yield tuple(found)
+
+
 def _keep(key: str, path: str) -> None:
     """In the other process: load a network, and keep it where it is not too large."""
     _kept.clear()
@@ -171,12 +196,18 @@ def _keep(key: str, path: str) -> None:
         _kept[key] = module
 
 
-def _call(key: str, path: str, function: str, shape: list[int]) -> bool:
-    """In the other process: call a function with a network; return whether the network was there."""
+def _call(key: str, path: str, function: str, shape: list[int]) -> list[Any]:
+    """In the other process: call a function with a network; return its answer, [] without the network."""
     module = _kept.get(key) or (_loaded(Path(path))[0] if path else None)
     if module is None:
-        return False
+        return []
+    try:
+        answer = _called(module.eval(), function, tuple(shape))
+    except Exception:  # it will be raised where it was asked for, too
+        return [None]
+    return [answer if isinstance(answer, str) else None]
+
+
+def _called(module: nn.Module, function: str, shape: tuple[int, ...]) -> Any:
     name, _, attribute = function.partition(":")
-    with suppress(Exception):  # it will be raised where it was asked for, too
-        getattr(import_module(name), attribute)(module.eval(), tuple(shape))
-    return True
+    return getattr(import_module(name), attribute)(module, shape)

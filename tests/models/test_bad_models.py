@@ -150,15 +150,15 @@ FIXED = nn.Sequential(convolution(1, 2), nn.Flatten(), nn.Linear(2 * 64 * 64, 10
 @pytest.mark.parametrize(
     ("network", "facts", "reason", "remedy"),
     [
-        (FIXED, {}, "reduction dim", "any size"),
-        (OneSize(), {}, "images must be 64 x 64", "any size"),
+        (FIXED, {}, "images of one size, 64 x 64 px", "cannot be tiled"),
+        (OneSize(), {}, "images of one size, 64 x 64 px", "cannot be tiled"),
         (TakesTwo(), {}, "more than the image: 'prompt'", "Wrap it"),
         (TakesAKeyword(), {}, "more than the image: 'prompt'", "Wrap it"),
         (Nothing(), {}, "no forward", ""),
         (nn.ModuleList([convolution(1, 2)]), {}, "no forward", ""),
         (nn.Conv3d(1, 2, 3, padding=1), {}, "made for 3D images", "stack"),
         (nn.Conv1d(1, 2, 3, padding=1), {}, "1D images", ""),
-        (convolution(3, 2), {"channels": 1}, "channels: 3, and this one has channels: 1", "channels="),
+        (convolution(3, 2), {"channels": 1}, "takes 3 channels and gets 1", "channels="),
         (nn.Conv2d(1, 2, 3, padding=1, dtype=torch.complex64), {}, "complex numbers", ""),
         (Applied(lambda x: torch.ones(1) / (1 // 0) + x), {}, "division", ""),
     ],
@@ -203,11 +203,17 @@ def test_quantised_networks_are_refused_with_the_remedy() -> None:
     assert "before it was quantised" in refusal.remedy
 
 
-@pytest.mark.parametrize("last", [lambda scores: scores.argmax(1, keepdim=True), lambda scores: scores > 0])
-def test_labels_are_no_scores(last: Callable[[Tensor], Tensor]) -> None:
+@pytest.mark.parametrize(
+    ("last", "remedy"),
+    [
+        (lambda scores: scores.argmax(1, keepdim=True), "comes before argmax"),
+        (lambda scores: scores > 0, "what it compares"),
+    ],
+)
+def test_labels_are_no_scores(last: Callable[[Tensor], Tensor], remedy: str) -> None:
     """A network that returns labels or a mask is refused before anything is read: scores are needed."""
     network = Applied(lambda x, layer: last(layer(x)), convolution(1, 3)).eval()
-    with pytest.raises(ValueError, match=r"whole numbers .* comes before argmax"):
+    with pytest.raises(ValueError, match=rf"whole numbers .* {remedy}"):
         ex.segment(IMAGE, ex.load_model(network))
 
 

@@ -72,7 +72,7 @@ def test_one_image_at_a_time_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> 
 def test_too_small_a_shape_names_one_that_is_enough() -> None:
     """Where NaN reaches the end of the image, the message gives a length with which it does not."""
     net = UNet(levels=2, base=2).eval()
-    with pytest.raises(ValueError, match=r"40 px along axis 0 are too few.* Enough are 60 px"):
+    with pytest.raises(ValueError, match=r"40 px along axis 0 are too few.* Take 60 px"):
         measure_context(net, 1, (40, 512))
     assert measure_context(net, 1, (60, 60)) == ((22, 22), (22, 22))
 

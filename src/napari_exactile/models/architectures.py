@@ -11,13 +11,9 @@ from torch import Tensor, nn
 
 from napari_exactile.models.densenet import FCDenseNet
 from napari_exactile.models.unet import UNet
+from napari_exactile.models.ways_out import WHOLE
 
 State = Mapping[str, Tensor]
-
-EXPORT = (
-    "save the whole network instead, with torch.jit.script(network).save(...) or torch.export.save(...),"
-    " or load the weights into your network and pass that"
-)
 
 
 class NoArchitectureError(ValueError):
@@ -42,7 +38,7 @@ def network_of(state: State, architecture: str | None = None, **parameters: Any)
             found = {}
         if found or architecture:
             return _filled(name, make, {"softmax": False, **found, **parameters}, state)
-    raise NoArchitectureError(f"its weights fit no built-in network ({described(state)}): {EXPORT}")
+    raise NoArchitectureError(f"its weights fit no built-in network ({described(state)}): {WHOLE}")
 
 
 def described(state: State) -> str:
@@ -67,7 +63,7 @@ def _filled(name: str, make: Callable[..., nn.Module], parameters: dict[str, Any
         sentence = (
             f"its weights ({described(state)}) do not fit the architecture {name}{_written(parameters)}"
         )
-        raise NoArchitectureError(f"{sentence}: {EXPORT}") from error
+        raise NoArchitectureError(f"{sentence}: {WHOLE}") from error
     return module.eval().requires_grad_(False)
 
 

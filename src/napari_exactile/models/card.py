@@ -68,7 +68,7 @@ class ModelCard:
         if self.channels < 1:
             raise ValueError(f"a model takes at least one channel, not {self.channels}")
         if self.axes not in {None, "x", "yx", "zyx"}:
-            raise ValueError(f"a model takes the axes x, yx or zyx, not {self.axes!r}")
+            raise ValueError(f"the axes of a model are one of x, yx and zyx, not {self.axes!r}")
         if self.kind is not None and self.kind not in get_args(Kind):
             raise ValueError(f"kind is one of {', '.join(get_args(Kind))}, not {self.kind!r}")
         if self.channel_names and len(self.channel_names) != self.channels:

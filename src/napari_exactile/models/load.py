@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import torch as safetensors
-from torch import Tensor, nn
+from torch import nn
 from torch.export import ExportedProgram
 
 from napari_exactile.models.bioimageio.description import load_package
@@ -18,8 +18,10 @@ from napari_exactile.models.card import BUNDLED, ModelCard
 from napari_exactile.models.files.archive import ModelFileError
 from napari_exactile.models.files.formats import FACTORY, is_path, made_by, network_in
 from napari_exactile.models.files.unused import notes_of_file
+from napari_exactile.models.takes import images_taken
 from napari_exactile.models.unet import UNet
 from napari_exactile.torch_state import exact_arithmetic
+from napari_exactile.wrappers import network_inside
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -80,13 +82,14 @@ def load_model(
 
 @exact_arithmetic()
 def load_file(path: str | Path, architecture: str | None = None, **facts: Any) -> Model:
-    """Return the model in a file of TorchScript, torch.export, or weights; nothing in the file is run.
+    """Return the model in a file of TorchScript, torch.export, or weights; nothing in the file is run here.
 
     Weights alone (a state dict, safetensors) are loaded into the built-in `architecture`, "unet" or
     "fc-densenet", with the parameters of its class; what is not given is found out from their shapes. Other
     `facts` are fields of ModelCard; the name is that of the file. Raises ModelFileError, a ValueError, with
     one sentence for what is no model, is damaged, or could do more than compute. What is in the file or
-    beside it and is not used stands in the card's `notes`.
+    beside it and is not used stands in the card's `notes`. Which images TorchScript takes is tried in another
+    process.
     """
     path = Path(path)
     card, parameters = _told_apart(facts)
@@ -128,7 +131,9 @@ def _by_id(name: str, facts: dict[str, Any]) -> Model:
 
 
 def _unknown(name: str) -> str:
-    return f"there is no model called {name!r}; the bundled ones are {', '.join(BUNDLED)}"
+    return (
+        f"there is no model called {name!r}; the bundled ones are {', '.join(BUNDLED)}: name one, or a file"
+    )
 
 
 def _bundled(card: ModelCard) -> Model:
@@ -143,25 +148,14 @@ def _bundled(card: ModelCard) -> Model:
 
 
 def _wrap(module: nn.Module, facts: dict[str, Any]) -> Model:
-    # What torch.compile wraps is the network; compiled, it has other last bits for every shape.
-    module = getattr(module, "_orig_mod", module)
+    module = network_inside(module)
     if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
         raise ValueError(
-            "the model has no weights yet: its tensors lie on torch's meta device. Load them first"
+            "the model has no weights yet: its tensors lie on torch's meta device; load them first"
         )
     # TorchScript remembers what the class was called.
     name = facts.get("name") or getattr(module, "original_name", type(module).__name__)
-    channels, axes = _first_kernel(module)
-    defaults: dict[str, Any] = {"name": name, "title": name, "channels": channels, "axes": axes}
+    defaults: dict[str, Any] = {"name": name, "title": name}
+    if not facts.keys() >= {"channels", "axes"}:
+        defaults["channels"], defaults["axes"] = images_taken(module)
     return Model(ModelCard(**(defaults | facts)), module)
-
-
-def _first_kernel(module: nn.Module) -> tuple[int, str | None]:
-    """Return the channels and the spatial axes that the first convolution takes; (1, None) without one."""
-    kinds = nn.modules.conv._ConvNd
-    layers = ((m.in_channels, m.weight.ndim) for m in module.modules() if isinstance(m, kinds))
-    # TorchScript and exported programs have weights, but no modules of a known class.
-    tensors = (value for value in module.state_dict().values() if isinstance(value, Tensor))
-    kernels = ((tensor.shape[1], tensor.ndim) for tensor in tensors if tensor.ndim in {4, 5})
-    channels, dimensions = next(layers, next(kernels, (1, 0)))
-    return channels, "zyx"[5 - dimensions :] if dimensions else None

@@ -26,7 +26,7 @@ def require_derived(analysis: Analysis) -> Derived:
     """Return what was derived of a network that can be exact; raise NotExactError with reasons otherwise."""
     if isinstance(analysis, Derived):
         return analysis
-    raise NotExactError(analysis.refusals, WAY_OUT)
+    raise NotExactError(analysis.refusals, analysis.way_out if isinstance(analysis, Refused) else WAY_OUT)
 
 
 @exact_arithmetic()
@@ -64,7 +64,7 @@ def analyse_module(
         return derived
     except NotExactError as error:
         axes = wrong_axes(module, len(shape))
-        refusals = (Refusal("model", "", *axes),) if axes else error.refusals
+        refusals = (Refusal("model", "", *axes, final=True),) if axes else error.refusals
         return Refused(shape, channels, refusals, output)
 
 

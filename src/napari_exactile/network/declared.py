@@ -176,7 +176,7 @@ def _why(error: Exception, module: nn.Module, refused: Refused, factor: int) -> 
         return error.refusals[0].reason
     sides = _sides(refused.shape, factor)
     known = wrong_axes(module, len(sides)) or explained(error, module, (1, refused.channels, *sides))
-    return ". ".join(known)
+    return ". ".join(filter(None, known[:2]))
 
 
 def _remedy(factor: Factor) -> str:

@@ -20,6 +20,7 @@ from torch import nn
 from torch.utils._pytree import tree_map
 
 from napari_exactile.geometry.interval import full_box
+from napari_exactile.geometry.words import times
 from napari_exactile.network.analysis import analyse_module, require_derived
 from napari_exactile.network.cone.bound import last_uses
 from napari_exactile.network.cost.memory import peak_whole_tile
@@ -80,7 +81,9 @@ def measure_context(
     analysis = None if factor else require_derived(analyse_module(module, channels, shape, output))
     factors = analysis.factor if analysis else tuple(factor or ())
     if len(factors) != len(shape):
-        raise ValueError(f"the factor {factors} and the shape {tuple(shape)} must have one entry per axis")
+        raise ValueError(
+            f"the factor {factors} and the shape {tuple(shape)} must have one entry per axis: give as many"
+        )
     probe = Probe(module, channels, tuple(shape), factors, analysis, output)
     return tuple(probe.measure(axis) for axis in range(len(shape)))
 
@@ -120,10 +123,12 @@ class Probe:
             if measured and all(a >= b for a, b in zip(measured, derived, strict=True)):
                 return measured
         if measured is None:
-            raise NotMeasurableError(f"no NaN arrives at the output from axis {axis}: {_SWALLOWED}")
+            raise NotMeasurableError(
+                f"no NaN arrives at the output from axis {axis}: {_SWALLOWED}; {_WITHOUT}"
+            )
         raise NotMeasurableError(
             f"NaN spreads {measured} px before and after a zone along axis {axis}, but the analysis says "
-            f"{derived}: {_SWALLOWED}, or the analysis asks for more than is needed"
+            f"{derived}: {_SWALLOWED}, or the analysis asks for more than is needed; {_WITHOUT}"
         )
 
     def images(self, axis: int) -> Iterator[tuple[int, ...]]:
@@ -152,7 +157,7 @@ class Probe:
             if first == 0 or last == length - 1:
                 raise ValueError(
                     f"{length} px along axis {axis} are too few: NaN reaches their end. "
-                    f"{'Try' if self.analysis is None else 'Enough are'} {self.enough(axis)} px"
+                    f"{'Try' if self.analysis is None else 'Take'} {self.enough(axis)} px"
                 )
             arrived = True
             before = max(before, last // factor * factor - row)
@@ -163,7 +168,7 @@ class Probe:
         """Yield (row, first output, last output) for every row whose NaN arrives."""
         network = self.network(shape)
         if self.run(network, axis, shape, range(-1, 0)).any():
-            raise NotMeasurableError("the network gives NaN for an image without NaN")
+            raise NotMeasurableError("the network gives NaN for an image without NaN: check its weights")
         count = self.batch(shape)
         batches = (rows[i : i + count] for i in range(0, len(rows), count))
         hits = chain.from_iterable(self.run(network, axis, shape, batch) for batch in batches)
@@ -199,7 +204,8 @@ class Probe:
         if output.shape[2:] != images.shape[2:]:
             raise ValueError(
                 "the context is measured where the output has the grid of the image: "
-                f"an image of {shape} px gives an output of shape {tuple(output.shape)}"
+                f"an image of {times(shape)} px gives an output of shape {times(output.shape)}; "
+                "measure the network up to its last layer of that grid"
             )
         others = [dim for dim in range(1, output.ndim) if dim != axis + 2]
         return output.isnan().cpu().amax(dim=others)
@@ -226,4 +232,5 @@ def _called(node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.
     return one
 
 
+_WITHOUT = "measure the network without it"
 _SWALLOWED = "an operator swallows NaN, as x > 0, argmax and nan_to_num do"

@@ -11,8 +11,10 @@ from torch import nn
 from napari_exactile.geometry.interval import round_up
 from napari_exactile.geometry.words import times
 from napari_exactile.network.cone.bound import BoundGraph
+from napari_exactile.network.refused import labels_of
+from napari_exactile.network.traced.failures import FOLLOWS
 from napari_exactile.network.traced.graph import Graph, NotExactError, Refusal
-from napari_exactile.network.traced.outputs import Output
+from napari_exactile.network.traced.outputs import Output, no_output
 from napari_exactile.network.traced.trace import trace
 from napari_exactile.network.whole.freeze import Frozen, freeze
 
@@ -73,15 +75,13 @@ def _sizes(shape: tuple[int, ...], even: tuple[int, ...], padded: tuple[bool, ..
 def _refuse_other_axes(graph: Graph, shape: tuple[int, ...]) -> None:
     result = graph.nodes[graph.output].shape
     if len(result) != len(shape) + 2:
+        if labels := labels_of(graph):
+            raise NotExactError((labels,))
         reason = f"an image of {times(shape)} px gives an output of shape {times(result)}"
-        raise NotExactError(
-            (Refusal("output", "", reason, "The output must have the axes (batch, channels, space)"),)
-        )
+        raise no_output(reason, "Let it give one with the axes (batch, channels, space)")
     if not graph.layout(graph.output).is_last:
         reason = "the axes of the image come out in another order"
-        raise NotExactError(
-            (Refusal("output", "", reason, "Permute the output to (batch, channels, space)"),)
-        )
+        raise no_output(reason, "Let it give them as (batch, channels, space)")
 
 
 def _refuse_fixed_size(one: BoundGraph, other: BoundGraph) -> None:
@@ -94,7 +94,7 @@ def _refuse_fixed_size(one: BoundGraph, other: BoundGraph) -> None:
                 f"images of {images[1]} and {images[0]} px give outputs of {outputs[1]} and {outputs[0]}: "
                 "its size does not follow that of the image"
             )
-            raise NotExactError((Refusal("output", "", reason),))
+            raise no_output(reason, FOLLOWS)
 
 
 def size_dependence(one: BoundGraph, other: BoundGraph) -> tuple[Refusal, ...]:

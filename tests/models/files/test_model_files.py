@@ -109,6 +109,25 @@ def test_files_give_the_labels_of_the_network(net: nn.Module, tmp_path: Path, na
     np.testing.assert_array_equal(result.labels, whole.labels)
 
 
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        nn.DataParallel,
+        torch.compile,
+        torch.optim.swa_utils.AveragedModel,
+        lambda one: nn.DataParallel(torch.compile(one)),
+    ],
+)
+def test_weights_of_wrapped_networks_are_those_of_the_network(
+    net: nn.Module, tmp_path: Path, wrap: Callable[[nn.Module], nn.Module]
+) -> None:
+    """What wrappers put in front of all names is taken off, however many there are."""
+    torch.save(wrap(net).state_dict(), tmp_path / "net.pth")
+    state, own = load_state(tmp_path / "net.pth"), net.state_dict()
+    assert state.keys() == own.keys()
+    assert all(torch.equal(state[name], own[name]) for name in own)
+
+
 def test_the_card_says_where_the_model_came_from(net: nn.Module, tmp_path: Path) -> None:
     """Name and title are the file's, the source is its path, the rest is found out; given facts win."""
     path = tmp_path / "nuclei v2.pth"
@@ -190,7 +209,7 @@ def test_given_parameters_are_taken(net: nn.Module, tmp_path: Path) -> None:
     ("how", "message"),
     [
         ({"architecture": "unet", "levels": 3}, r"fit the architecture unet with levels 3, convolutions 2"),
-        ({"architecture": "fc-densenet"}, r"do not fit the architecture fc-densenet: save the whole network"),
+        ({"architecture": "fc-densenet"}, r"do not fit the architecture fc-densenet: load the weights"),
         ({"architecture": "vit"}, r"no architecture 'vit'; there are unet and fc-densenet"),
         ({"levles": 2}, r"unexpected keyword argument 'levles'"),
     ],

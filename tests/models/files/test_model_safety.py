@@ -37,7 +37,7 @@ def test_pickles_do_not_run(tmp_path: Path, marker: Path, name: str, zipped: boo
         {"weight": torch.zeros(2), "x": Payload(marker)}, path,
         pickle_protocol=protocol, _use_new_zipfile_serialization=zipped,
     )  # fmt: skip
-    words = r"mkdir.*torch.jit.script" if protocol == 2 else "protocol 4"
+    words = r"mkdir.*torch.export.save" if protocol == 2 else "protocol 4"
     assert_refused(path, marker, words)
     assert_executes(lambda: torch.load(io.BytesIO(path.read_bytes()), weights_only=False), marker)
 
@@ -54,7 +54,7 @@ def test_pickled_networks_are_refused_with_the_remedy(tmp_path: Path, marker: Pa
     """torch.save(network) needs its code: the sentence says which class it is and how to save it instead."""
     path = tmp_path / "net.pth"
     torch.save(nn.Sequential(nn.Conv2d(1, 1, 1)), path)
-    assert_refused(path, marker, r"torch.nn.modules.container.Sequential.*torch.jit.script\(network\).save")
+    assert_refused(path, marker, r"torch.nn.modules.container.Sequential.*torch.export.save\(")
 
 
 # --- torch.export -------------------------------------------------------------------------------------------

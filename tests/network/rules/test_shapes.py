@@ -233,7 +233,7 @@ def attention(x: Tensor) -> Tensor:
         (lambda x: x.flatten(2)[..., 1:].flatten(1), "slice", "across rows"),
         (lambda x: F.max_pool2d(x, 2, return_indices=True)[1], "max_pool2d", "otherwise than to unpool"),
         (lambda x: torch.cat([x, torch.ones_like(x)], 2), "cat", "spatial axis"),
-        (attention, "bmm", "every pixel looks at every other"),
+        (attention, "bmm", "attention between channels"),
         (lambda x: torch.ones(3, 24) @ x, "", ""),
         (lambda x: F.layer_norm(x, x.shape[3:]), "native_layer_norm", "statistics of the whole image"),
         (lambda x: x.flip(-1), "flip", "along a spatial axis"),

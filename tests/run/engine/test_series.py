@@ -147,7 +147,7 @@ def test_values_are_kept_as_numbers() -> None:
         (lambda: YesNo(1, threshold=1.0), "a threshold lies between 0 and 1"),
         (lambda: Settings(threshold=0.0), "a threshold lies between 0 and 1"),
         (lambda: ex.load_model(Blur(1, 1), kind="boxes"), "kind is one of classes, threshold, values"),
-        (lambda: ex.load_model(Blur(1, 1), axes="xy"), "a model takes the axes x, yx or zyx"),
+        (lambda: ex.load_model(Blur(1, 1), axes="xy"), "the axes of a model are one of x, yx and zyx"),
         (lambda: ex.load_model(Blur(2, 1), channel_names=("DAPI",)), "2 channels have not the names DAPI"),
         (
             lambda: ex.tiling_error(image(30, 30), ex.load_model(Blur(1, 2).eval(), kind="values"), radius=0),

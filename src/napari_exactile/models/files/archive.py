@@ -56,7 +56,7 @@ def require_file(path: Path) -> None:
     if not path.is_file():
         raise ModelFileError(f"{path} is not a regular file")
     if path.stat().st_size == 0:
-        raise ModelFileError(f"{path} is empty: it was perhaps not copied to its end")
+        raise ModelFileError(f"{path} is empty: it was perhaps not copied to its end; copy it again")
 
 
 def is_zip(path: Path) -> bool:
@@ -140,14 +140,16 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     except ModelFileError:
         raise
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, struct.error, zlib.error) as error:
-        raise ModelFileError(f"{path} is a damaged zip archive, perhaps cut off: {error}") from error
+        raise ModelFileError(f"{path} is a damaged zip archive, perhaps cut off: copy it again") from error
     except (NotImplementedError, RuntimeError, UnicodeDecodeError, ValueError, OverflowError) as error:
         raise ModelFileError(f"{path} is a zip archive that cannot be read: {error}") from error
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
         # What stands before the beginning, or so far behind the end that no file has such places.
-        raise ModelFileError(f"{path} is a damaged zip archive: its files are not where it says") from error
+        raise ModelFileError(
+            f"{path} is a damaged zip archive: its files are not where it says; copy it again"
+        ) from error
 
 
 def _check_directory(path: Path) -> None:
@@ -159,7 +161,7 @@ def _check_directory(path: Path) -> None:
         end = file.read()
         if not end.startswith(_END) or end[-2:] != b"\0\0":
             raise ModelFileError(
-                f"{path} is a zip archive that does not end as one: it was cut off or added to"
+                f"{path} is a zip archive that does not end as one: it was cut off or added to; copy it again"
             )
         count, size = struct.unpack_from("<HI", end, 10)
         if count == 0xFFFF or size == 0xFFFFFFFF:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import shutil
 import tempfile
 import warnings
@@ -34,15 +35,14 @@ AGAIN = "export it again with torch 2.9 or newer, torch.export.save(program, 'ne
 JSON_BYTES = 256 << 20
 _PROGRAM, _SAMPLES = "models/model.json", "data/sample_inputs/model.pt"
 _PAYLOADS = ("data/weights/", "data/constants/")
+_OWN = re.compile(r"models/[^/]+\.json$|data/aotinductor/")
 _OLD = {"serialized_exported_program.json", "serialized_state_dict.pt", "serialized_constants.pt"}
 
 
 def is_exported(members: Sequence[Member]) -> bool:
     """Return whether an archive holds what torch.export.save writes, or wrote until torch 2.8."""
     names = {member.name for member in members}
-    return bool(names & _OLD) or any(
-        below(name).startswith(("models/", "data/aotinductor/")) for name in names
-    )
+    return bool(names & _OLD) or any(_OWN.match(below(name)) for name in names)
 
 
 def load_exported(path: str | Path) -> ExportedProgram:

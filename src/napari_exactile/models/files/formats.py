@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,32 +12,27 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from napari_exactile.models.architectures import NoArchitectureError, network_of
-from napari_exactile.models.files.archive import ModelFileError, check_zip, is_zip, require_file
+from napari_exactile.models.files.archive import Member, ModelFileError, check_zip, is_zip, require_file
 from napari_exactile.models.files.exported import is_exported, load_exported
+from napari_exactile.models.files.others import is_called_otherwise, other_file, other_folder
 from napari_exactile.models.files.torch_files import (
-    SCRIPT,
+    below,
     is_safetensors,
     is_torchscript,
     load_state,
     load_torchscript,
 )
+from napari_exactile.models.ways_out import AGAIN
 
 SUFFIXES = (".pt", ".pth", ".ts", ".torchscript", ".pt2", ".safetensors", ".ckpt", ".bin", ".zip")
 FACTORY = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*)")
-KNOWN = "TorchScript, torch.export (.pt2), or weights (a state dict or safetensors)"
-# How files begin that people take for models of torch.
-_OTHERS = {
-    b"\x89HDF": "an HDF5 file, as Keras writes",
-    b"\x1f\x8b": "packed with gzip: unpack it first",
-    b"<!DO": "a page of HTML and not the file itself: download it again",
-    b"<htm": "a page of HTML and not the file itself: download it again",
-    b"vers": "perhaps a pointer of git-lfs and not the file itself: fetch it with git lfs pull",
-}
+KNOWN = "TorchScript, torch.export (.pt2), or weights (of torch.save or safetensors)"
 
 
 def is_path(what: str) -> bool:
     """Return whether a text names a file rather than a model: by a separator, a suffix, or as it is there."""
-    return "/" in what or "\\" in what or what.lower().endswith(SUFFIXES) or Path(what).exists()
+    named = what.lower().endswith(SUFFIXES) or is_called_otherwise(what)
+    return "/" in what or "\\" in what or named or Path(what).exists()
 
 
 def network_in(path: Path, architecture: str | None = None, **parameters: Any) -> nn.Module | ExportedProgram:
@@ -45,17 +41,21 @@ def network_in(path: Path, architecture: str | None = None, **parameters: Any) -
     Weights alone are loaded into the built-in `architecture` that they fit. Raises ModelFileError for what is
     no model, is damaged or is not safe.
     """
+    if path.is_dir():
+        raise ModelFileError(other_folder(path))
     require_file(path)
     members = check_zip(path) if is_zip(path) else ()
     whole = is_torchscript(members) or is_exported(members)
     if whole and (architecture or parameters):
         names = ", ".join(parameters) or "architecture"
-        raise ModelFileError(f"{path} holds a whole network, of which nothing is to be chosen: {names}")
+        raise ModelFileError(
+            f"{path} holds a whole network, of which nothing is to be chosen: leave out {names}"
+        )
     if is_torchscript(members):
         return load_torchscript(path)
     if is_exported(members):
         return load_exported(path)
-    _refuse_others(path)
+    _refuse_others(path, members)
     try:
         return network_of(load_state(path), architecture, **parameters)
     except NoArchitectureError as error:
@@ -69,20 +69,29 @@ def made_by(factory: str) -> nn.Module:
     """
     module, _, name = factory.partition(":")
     try:
-        make = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
+        make = getattr(import_module(module), name, None)
+    except ModuleNotFoundError as error:
+        remedy = "install it, or add its folder to PYTHONPATH"
+        raise ValueError(f"{factory} cannot be imported: there is no {error.name}; {remedy}") from error
+    except ImportError as error:
         raise ValueError(f"{factory} cannot be imported: {error}") from error
+    if make is None:
+        raise ValueError(
+            f"{factory} cannot be imported: there is no {name} in {module}; name one that is there"
+        )
     made = make() if callable(make) else make
     if not isinstance(made, nn.Module):
         raise ValueError(f"{factory} makes a {type(made).__name__}, not a torch.nn.Module")
     return made.eval()
 
 
-def _refuse_others(path: Path) -> None:
+def _refuse_others(path: Path, members: Sequence[Member]) -> None:
+    """Refuse what torch has not written; pickles are told apart where they are read."""
     with path.open("rb") as file:
-        start = file.read(4)
-    for magic, kind in _OTHERS.items():
-        if start.startswith(magic):
-            raise ModelFileError(f"{path} is {kind}; models are {KNOWN}")
-    if not (is_zip(path) or is_safetensors(path) or start.startswith(b"\x80")):
-        raise ModelFileError(f"{path} is no model file that is known, {KNOWN}: {SCRIPT}")
+        pickled = file.read(1) == b"\x80" or any(below(member.name) == "data.pkl" for member in members)
+    if pickled or is_safetensors(path):
+        return
+    if words := other_file(path, [member.name for member in members]):
+        raise ModelFileError(words)
+    if not members:
+        raise ModelFileError(f"{path} is no model file that is known, {KNOWN}: {AGAIN}")

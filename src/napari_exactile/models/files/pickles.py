@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pickletools
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, BinaryIO
 
+from napari_exactile.geometry.words import joined
 from napari_exactile.models.files.archive import ModelFileError
+from napari_exactile.models.ways_out import IN_TORCH, ONLY_TORCH, PICKLED, TENSORS
 
 # What the pickles of tensors name, apart from the tensors themselves.
 _HARMLESS = {"collections.OrderedDict", "torch.Size", "torch.device", "torch.nn.parameter.Parameter"}
@@ -22,6 +26,16 @@ _STRINGS = {
     "SHORT_BINSTRING",
 }
 _MAGIC = 0x1950A86A20F9469CFC6C  # what torch < 1.6 begins its files with
+# Whose objects are no networks of PyTorch, by what their names begin with.
+_NETWORKS = {
+    "keras": "Keras",
+    "tensorflow": "TensorFlow",
+    "jax": "JAX",
+    "flax": "JAX",
+    "paddle": "PaddlePaddle",
+}
+_OTHERS = {"sklearn": "scikit-learn", "joblib": "joblib", "xgboost": "XGBoost", "lightgbm": "LightGBM"}
+_PLAIN = {"numpy", "_codecs", "collections", "builtins", "copyreg", "copy_reg", "__builtin__"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +62,34 @@ def scan(stream: BinaryIO, what: str, pickles: int = 1) -> Scan:
         for _ in range(pickles):
             names.update(dict.fromkeys(_read(stream, numbers, protocols)))
     except Exception as error:  # damaged pickles fail in every way
-        raise ModelFileError(f"{what} is damaged: its pickle cannot be read") from error
+        raise ModelFileError(f"{what} is damaged: its pickle cannot be read; copy it again") from error
     return Scan(tuple(names), max(numbers), max(protocols))
+
+
+def is_of_torch(stream: BinaryIO) -> bool:
+    """Return whether pickles begin with the number that torch < 1.6 wrote first into each of its files."""
+    with suppress(Exception):  # whatever it is, torch has not written it
+        return any(argument == _MAGIC for _code, argument, _position in islice(pickletools.genops(stream), 4))
+    return False
+
+
+def what_is_pickled(stream: BinaryIO) -> tuple[str, str]:
+    """Return what a pickle is that torch has not written, and what to do; nothing of it is run."""
+    names, ended = dict[str, None](), False
+    with suppress(Exception):  # arrays of joblib stand between the parts of its pickles
+        for name in _read(stream, [0], [0]):
+            names[name] = None
+        ended = True
+    packages = [name.partition(".")[0] for name in names]
+    for known, remedy in ((_NETWORKS, IN_TORCH), (_OTHERS, ONLY_TORCH)):
+        if library := next((known[package] for package in packages if package in known), None):
+            return f"a pickle of {library}", remedy
+    if not names and not ended:
+        return "damaged", "its pickle cannot be read; copy it again"
+    if all(package in _PLAIN for package in packages):
+        held = "arrays of numpy" if any(name.startswith("numpy") for name in names) else "numbers and texts"
+        return f"a pickle of {held}, which torch has not written", TENSORS
+    return f"a pickle of Python ({joined(list(names), 3)}), which torch has not written", PICKLED
 
 
 def _read(stream: BinaryIO, numbers: list[int], protocols: list[int]) -> Iterator[str]:

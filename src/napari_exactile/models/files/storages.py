@@ -28,6 +28,10 @@ class DamagedPickleError(ValueError):
     """A pickle that cannot be read, or describes tensors that are not there."""
 
 
+class OtherNumbersError(ValueError):
+    """A pickle with numbers of a kind that no network computes with here; the sentence has no subject."""
+
+
 @dataclass(frozen=True, slots=True)
 class Described:
     """What a pickle names, and which fields of which classes hold objects of which class."""
@@ -40,14 +44,14 @@ def check_tensors(data: bytes, sizes: Mapping[str, int]) -> Described:
     """Return what a pickle describes, once all of its tensors lie in records of just the right length.
 
     `sizes` are the lengths of the records by their keys, in bytes. Nothing that is named is called: what only
-    remembers its arguments stands for it. Raises DamagedPickleError.
+    remembers its arguments stands for it. Raises DamagedPickleError or OtherNumbersError.
     """
     reader = _Reader(io.BytesIO(data))
     try:
         _check_positions(data)
         found = reader.load()
         depth = _depth(found, {})
-    except DamagedPickleError:
+    except (DamagedPickleError, OtherNumbersError):
         raise
     except Exception as error:  # damaged pickles fail in every way
         raise DamagedPickleError("its pickle cannot be read") from error
@@ -56,6 +60,11 @@ def check_tensors(data: bytes, sizes: Mapping[str, int]) -> Described:
     if any(sizes.get(key, 0) != length for key, length in reader.records):
         raise DamagedPickleError("a tensor is not as long as its numbers")
     return Described(frozenset(reader.stand_ins), frozenset(_holds(reader.made)))
+
+
+def other_numbers(kind: str) -> str:
+    """Return what is to be said of a file with numbers of a kind that is not computed with."""
+    return f"holds numbers of the type {kind}, which are not computed with: save it in float32"
 
 
 class _Named:
@@ -105,7 +114,10 @@ class _Reader(pickle.Unpickler):
     def persistent_load(self, found: Any) -> _Storage:
         """Return what stands for numbers, and note in which record they are, and how many bytes."""
         kind, type_, key, _device, count = found
-        element = _BYTES[type_.name.rpartition(".")[2].removesuffix("Storage")]
+        numbers = type_.name.rpartition(".")[2].removesuffix("Storage")
+        if type_.name.startswith("torch.") and numbers not in _BYTES:
+            raise OtherNumbersError(other_numbers(numbers))
+        element = _BYTES[numbers]
         if kind != "storage" or not isinstance(key, str) or not _is_count(count):
             raise DamagedPickleError("its pickle cannot be read")
         self.records.append((key, count * element))

@@ -25,15 +25,21 @@ from napari_exactile.geometry.words import counted
 from napari_exactile.models.files import archive
 from napari_exactile.models.files.archive import Member, ModelFileError, check_zip, is_zip, read, require_file
 from napari_exactile.models.files.operators import PURE
-from napari_exactile.models.files.pickles import Scan, scan
+from napari_exactile.models.files.others import said
+from napari_exactile.models.files.pickles import Scan, is_of_torch, scan, what_is_pickled
 from napari_exactile.models.files.script_objects import check_objects
 from napari_exactile.models.files.script_source import CODE_BYTES, UnsafeSourceError, rewritten
-from napari_exactile.models.files.storages import PICKLE_BYTES, DamagedPickleError, Described, check_tensors
-
-CONVERT = (
-    "where you trust it, save it as TorchScript, torch.jit.script(network).save(...), or its state_dict()"
+from napari_exactile.models.files.storages import (
+    PICKLE_BYTES,
+    DamagedPickleError,
+    Described,
+    OtherNumbersError,
+    check_tensors,
+    other_numbers,
 )
-SCRIPT = "where it was made, save it again with torch.jit.script(network).save(...)"
+from napari_exactile.models.ways_out import AGAIN, STATE, TRUSTED
+from napari_exactile.wrappers import names_inside
+
 PROTOCOL = 3  # the newest that torch reads without running code
 OTHERWISE = (
     "where you trust it, load it with torch.jit.load(path).eval() and pass that, or name a function that "
@@ -73,17 +79,16 @@ def load_state(path: str | Path) -> dict[str, Tensor]:
     """Return the tensors of a file of weights by their names, on the CPU.
 
     Reads safetensors and what torch.save makes of a state dict, also one in a dictionary with other things
-    ("state_dict", "model", ...); "module." in front of all names, which DataParallel writes, is taken off.
+    ("state_dict", "model", ...); what DataParallel, torch.compile and the like write in front of all names is
+    taken off.
     Raises ModelFileError for other files, pickled networks among them, which only running them would load.
     """
     path = Path(path)
     require_file(path)
     state = _safetensors(path) if is_safetensors(path) else _tensors_in(path, _unpickled(path))
     if not state:
-        raise ModelFileError(f"{path} holds no tensors")
-    if all(name.startswith("module.") for name in state):
-        return {name.removeprefix("module."): tensor for name, tensor in state.items()}
-    return state
+        raise ModelFileError(f"{path} holds no tensors: save network.state_dict() in it")
+    return names_inside(state)
 
 
 def is_torchscript(members: tuple[Member, ...]) -> bool:
@@ -133,7 +138,7 @@ def _copy_script(path: Path, members: tuple[Member, ...], copy: Path) -> None:
         for _data, described in pickles.values():
             check_objects(described.holds, sources)
     except UnsafeSourceError as error:
-        raise ModelFileError(f"{path} {error}: {SCRIPT}") from error
+        raise ModelFileError(f"{path} {error}: {AGAIN}") from error
     texts = {name: one.text for name, one in sources.items()}
     texts |= {f"{kind}.pkl": data for kind, (data, _described) in pickles.items()}
     texts |= {name: read(path, names[name].name)[:16] for name in _TOLD if name in names}
@@ -152,16 +157,23 @@ def _checked_pickle(
     data = read(path, member.name)
     if re.search(rb"torch\s*[.\n]\s*classes\s*[.\n]", data):
         raise ModelFileError(
-            f"{path} holds objects of torch.classes, which are not computed by tiles: {SCRIPT}"
+            f"{path} holds objects of torch.classes, which are not computed by tiles: {AGAIN}"
         )
     own = {name.removeprefix(f"{kind}/"): size for name, size in sizes.items() if name.startswith(f"{kind}/")}
-    try:
-        described = check_tensors(data, own)
-    except DamagedPickleError as error:
-        raise ModelFileError(f"{path} is damaged: {error}") from error
+    described = _described(path, data, own)
     if others := sorted(name for name in described.names if not _NAMED.fullmatch(name)):
-        raise ModelFileError(f"{path} holds {others[0]}, which is no part of a network: {SCRIPT}")
+        raise ModelFileError(f"{path} holds {others[0]}, which is no part of a network: {AGAIN}")
     return data, described
+
+
+def _described(path: Path, data: bytes, sizes: Mapping[str, int]) -> Described:
+    """Return what a pickle describes, if all of it is there and can be computed with."""
+    try:
+        return check_tensors(data, sizes)
+    except DamagedPickleError as error:
+        raise ModelFileError(f"{path} is damaged: {error}; copy it again") from error
+    except OtherNumbersError as error:
+        raise ModelFileError(f"{path} {error}") from error
 
 
 def _compiled(path: Path, copy: Path) -> nn.Module:
@@ -185,7 +197,7 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise ModelFileError(f"{path} is damaged: {first_line(error)}") from error
+        raise ModelFileError(f"{path} is damaged, or was cut off: copy it again") from error
 
 
 def _unpickled(path: Path) -> Any:
@@ -199,7 +211,7 @@ def _unpickled(path: Path) -> Any:
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged pickles fail in every way
-        raise ModelFileError(f"{path} cannot be read as weights: {first_line(error)}") from error
+        raise ModelFileError(f"{path} cannot be read as weights: it is damaged; copy it again") from error
 
 
 def _check_zipped(path: Path) -> None:
@@ -214,10 +226,7 @@ def _check_zipped(path: Path) -> None:
     data, folder = read(path, pickled[0].name), pickled[0].name.removesuffix(".pkl") + "/"
     _refuse_code(path, scan(io.BytesIO(data), str(path)))
     sizes = {one.name.removeprefix(folder): one.size for one in members if one.name.startswith(folder)}
-    try:
-        check_tensors(data, sizes)
-    except DamagedPickleError as error:
-        raise ModelFileError(f"{path} is damaged: {error}") from error
+    _described(path, data, sizes)
 
 
 def _check_legacy(path: Path) -> None:
@@ -228,18 +237,33 @@ def _check_legacy(path: Path) -> None:
                 f"{path} is no file of weights: it begins neither as torch's nor as safetensors do"
             )
         file.seek(0)
+        if not is_of_torch(file):
+            file.seek(0)
+            raise ModelFileError(f"{path} {said(what_is_pickled(file))}")
+        file.seek(0)
         found = scan(file, str(path), pickles=5)
     _refuse_code(path, found)
     if found.largest > path.stat().st_size:
-        raise ModelFileError(f"{path} announces more numbers than it holds: it was perhaps cut off")
+        raise ModelFileError(
+            f"{path} announces more numbers than it holds: it was perhaps cut off; copy it again"
+        )
 
 
 def _refuse_code(path: Path, found: Scan) -> None:
     if found.protocol > PROTOCOL:
         raise ModelFileError(f"{path} is pickled by protocol {found.protocol}: save it with torch.save alone")
-    if code := found.code:
+    if "torch._utils._rebuild_qtensor" in found.names:
+        remedy = "save the network as it was before it was quantised"
+        raise ModelFileError(f"{path} holds quantised numbers, whose rounding is not followed: {remedy}")
+    code = found.code
+    types = [
+        name for name in code if isinstance(getattr(torch, name.removeprefix("torch."), None), torch.dtype)
+    ]
+    if types:
+        raise ModelFileError(f"{path} {other_numbers(types[0].removeprefix('torch.'))}")
+    if code:
         names = ", ".join(code[:3]) + (", ..." if len(code) > 3 else "")
-        raise ModelFileError(f"{path} is a pickle that runs code when it is loaded ({names}): {CONVERT}")
+        raise ModelFileError(f"{path} is a pickle that runs code when it is loaded ({names}): {TRUSTED}")
 
 
 def beside_tensors(path: Path) -> tuple[str, ...]:
@@ -263,9 +287,6 @@ def _tensors_in(path: Path, found: Any) -> dict[str, Tensor]:
     for one in inner:
         if _is_state(one):
             return {str(name): tensor.detach() for name, tensor in one.items()}
-    kind = (
-        f"a dictionary of {', '.join(map(str, list(found)[:5]))}"
-        if isinstance(found, Mapping)
-        else "no state dict"
-    )
-    raise ModelFileError(f"{path} holds {kind}, not tensors by their names: {CONVERT}")
+    keys = ", ".join(map(str, list(found)[:5])) if isinstance(found, Mapping) else ""
+    kind = f"a dictionary of {keys or 'nothing'}" if isinstance(found, Mapping) else "no dictionary"
+    raise ModelFileError(f"{path} holds {kind}, not tensors by their names: {STATE}")

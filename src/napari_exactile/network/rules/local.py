@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_map
 from napari_exactile.geometry.interval import Box, full_box
 from napari_exactile.geometry.window import Same
 from napari_exactile.network.rules.table import Operator, Region, bound_arguments, refused, rule
+from napari_exactile.network.traced.chance import DRAWS, is_random
 from napari_exactile.network.traced.graph import Graph, Made, Node, Ref
 from napari_exactile.network.traced.layout import Layout
 
@@ -97,6 +98,14 @@ def is_uniform(region: Region) -> bool:
     """Return whether a constant is the same at every pixel after all: spread over the image, not stored."""
     strides = zip(region.tensor.stride(), region.dims, strict=True)
     return not any(stride for stride, dim in strides if dim)
+
+
+@rule("native_dropout", anywhere=True)
+def _dropout(node: Node, graph: Graph) -> Operator:
+    """Return the operator of a dropout that drops nothing: it gives its input back."""
+    if is_random(node.op, node.args, node.kwargs):
+        raise refused(node, DRAWS)
+    return pointwise(node, graph)
 
 
 @rule("cat", anywhere=True)

@@ -12,6 +12,7 @@ import torch
 from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.window import Same
 from napari_exactile.network.rules.table import Operator, Region, refused, rule
+from napari_exactile.network.traced.failures import NEAR
 from napari_exactile.network.traced.graph import Graph, Node, Ref
 from napari_exactile.network.traced.layout import Layout
 
@@ -47,6 +48,17 @@ class Product:
         return result
 
 
+def attention(tokens: Sequence[int], features: Sequence[int], axes: int) -> str:
+    """Return what looks at what, where tokens are compared by features, by the axes that lie in both."""
+    if features:
+        return "attention between channels, each of which is the whole image"
+    if not tokens:
+        return "attention at each pixel by itself, which has no rule"
+    if len(tokens) < axes:
+        return "attention along a whole row or column of the image"
+    return "global attention: every pixel looks at every other"
+
+
 def _factors(node: Node) -> tuple[Any, Any]:
     return node.args[-2], node.args[-1]
 
@@ -73,7 +85,10 @@ def _product(node: Node, graph: Graph) -> Operator:
     if node.kwargs:
         raise refused(node, "it scales the terms of its sum, which has no rule")
     if len(node.inputs) > 1:
-        raise refused(node, "it multiplies the image with itself: every pixel looks at every other")
+        rows, summed = graph.layout(node.inputs[0]).dims[-2:]
+        raise refused(
+            node, f"it multiplies the image with itself: {attention(rows, summed, graph.axes)}", NEAR
+        )
     if node.layout is None:
         raise refused(node, "it sums over the pixels of the image")
     if weight.ndim == 3 and graph.layout(node.inputs[0]).dims[0]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from napari_exactile.network.rules.products import attention
 from napari_exactile.network.rules.table import Operator, refused, rule
+from napari_exactile.network.traced.failures import NEAR
 from napari_exactile.network.traced.graph import Graph, Node
 from napari_exactile.network.traced.layout import Layout
 
-_GLOBAL = "global attention: every pixel looks at every other"
-_WINDOWED = "Attention can be exact over the channels of each pixel alone"
 _STRIPS = "it takes windows of the image apart into columns, which has no rule"
 
 _REASONS = (
@@ -29,18 +29,6 @@ _REASONS = (
         ("where it reads depends on a grid that can lead anywhere", "Resize with F.interpolate instead"),
     )
     | dict.fromkeys(
-        (
-            "_scaled_dot_product_flash_attention_for_cpu",
-            "_scaled_dot_product_flash_attention",
-            "_scaled_dot_product_efficient_attention",
-            "_scaled_dot_product_attention_math",
-            "_scaled_dot_product_fused_attention_overrideable",
-            "_native_multi_head_attention",
-            "_transformer_encoder_layer_fwd",
-        ),
-        (_GLOBAL, _WINDOWED),
-    )
-    | dict.fromkeys(
         ("cumsum", "cumprod", "cummax", "cummin", "logcumsumexp"),
         ("it adds up along an axis: a pixel depends on all that come before it", "Add up over a window"),
     )
@@ -58,3 +46,22 @@ def _nowhere(_node: Node, _sources: object) -> Layout | None:
 @rule(*_REASONS, layout=_nowhere, anywhere=True, results=True)
 def _refuse(node: Node, _graph: Graph) -> Operator:
     raise refused(node, *_REASONS[node.name])
+
+
+_ATTENTION = (
+    "_scaled_dot_product_flash_attention_for_cpu",
+    "_scaled_dot_product_flash_attention",
+    "_scaled_dot_product_efficient_attention",
+    "_scaled_dot_product_cudnn_attention",
+    "_scaled_dot_product_attention_math",
+    "_scaled_dot_product_fused_attention_overrideable",
+    "_native_multi_head_attention",
+    "_transformer_encoder_layer_fwd",
+)
+
+
+@rule(*_ATTENTION, layout=_nowhere, anywhere=True, results=True)
+def _attend(node: Node, graph: Graph) -> Operator:
+    """Refuse attention, by what its tokens are: pixels, those of a row or column, or channels."""
+    tokens, features = graph.layout(node.inputs[0]).dims[-2:]
+    raise refused(node, attention(tokens, features, graph.axes), NEAR)

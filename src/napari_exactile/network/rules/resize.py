@@ -13,6 +13,7 @@ from napari_exactile.geometry.interval import Box, Interval, box_shape
 from napari_exactile.geometry.window import Cubic, Linear, Nearest
 from napari_exactile.network.rules.resample import Resampling, table_of
 from napari_exactile.network.rules.table import Operator, Region, bound_arguments, refused, require_axes, rule
+from napari_exactile.network.traced.failures import FOLLOWS
 from napari_exactile.network.traced.graph import Graph, Node
 
 # Up to here, the float32 coordinates that torch computes are exact, whatever the power of two.
@@ -186,7 +187,7 @@ def _ratio(node: Node, before: int, after: int, scale: float | None, aligned: bo
     raise refused(
         node,
         f"it resizes {before} px to {after}, which is no simple ratio: zones would have no common grid",
-        "Resize by a factor, or to the size of another tensor of the network, not to a fixed size",
+        FOLLOWS,
     )
 
 

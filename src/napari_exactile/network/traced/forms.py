@@ -16,6 +16,7 @@ from napari_exactile.apart import TrialError
 from napari_exactile.network.traced.graph import NotExactError, Refusal
 from napari_exactile.network.traced.hooks import module_calls
 from napari_exactile.torchscript import is_script
+from napari_exactile.wrappers import is_holder, is_indifferent
 
 TRACED = "napari_exactile.network.traced.trace:trace"
 ENDLESS = "Save it as an exported program (torch.export.save), which has no loops and is checked more closely"
@@ -131,9 +132,13 @@ _REGISTERED = {"_parameters", "_buffers", "_modules"}
 
 
 def in_training(module: nn.Module) -> bool:
-    """Return whether any part is in training mode. Exported programs have a switch that means nothing."""
+    """Return whether any part is in training mode that computes otherwise in it, or may.
+
+    Exported programs have a switch that means nothing, as what only holds other modules has.
+    """
     parts = () if isinstance(module, fx.GraphModule) else module.modules()
-    return any(getattr(part, "training", False) for part in parts)
+    training = (part for part in parts if getattr(part, "training", False))
+    return any(not is_holder(part) and not is_indifferent(part) for part in training)
 
 
 def storage(tensor: torch.Tensor) -> int:

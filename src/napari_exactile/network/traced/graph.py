@@ -164,6 +164,8 @@ class Graph:
 class Refusal:
     """An operator that cannot be computed exactly region by region: where it is, why, and what to do.
 
+    Where it is `final`, no tiles can be computed at all, not even approximate ones.
+
     >>> from torch import nn
     >>> import napari_exactile as ex
     >>> (refusal,) = ex.analyse(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Softmax(-1)).eval(), (64, 64)).refusals
@@ -175,6 +177,7 @@ class Refusal:
     place: str
     reason: str
     remedy: str = ""
+    final: bool = False
 
     def __str__(self) -> str:
         where = f" at '{self.place}'" if self.place else ""

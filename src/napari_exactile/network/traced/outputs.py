@@ -48,13 +48,14 @@ def check_size(scores: torch.Tensor, tile: torch.Tensor) -> None:
     if scores.shape[2:] != tile.shape[2:] or scores.ndim != tile.ndim:
         given, result = (times(shape) for shape in (tile.shape[2:], scores.shape))
         raise WrongSizeError(
-            f"a tile of {given} px gives an output of shape {result}, which has not the size of the tile"
+            f"a tile of {given} px gives an output of shape {result}, which has not the size of the tile: "
+            "choose a network that gives a label for each pixel"
         )
 
 
 def no_output(reason: str, remedy: str = "") -> NotExactError:
     """Return the error that says why a network's output cannot be used."""
-    return NotExactError((Refusal("output", "", reason, remedy),))
+    return NotExactError((Refusal("output", "", reason, remedy, final=True),))
 
 
 def _called(name: str, named: Mapping[str, torch.Tensor]) -> torch.Tensor:

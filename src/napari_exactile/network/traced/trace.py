@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +18,8 @@ from torch._subclasses.functional_tensor import FunctionalTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+from napari_exactile.fake_image import quiet
+from napari_exactile.network.traced.chance import DRAWS, is_random
 from napari_exactile.network.traced.constants import LARGEST_CONSTANT, computed, created, is_fill
 from napari_exactile.network.traced.failures import explained
 from napari_exactile.network.traced.forms import (
@@ -64,7 +64,7 @@ def _traced(module: nn.Module, shape: tuple[int, ...], output: Output) -> Graph:
     with fake_mode:
         image = torch.empty(shape, dtype=dtype_of(module))
     recorder = _Recorder(fake_mode, image, module)
-    with _quiet(), followed(module, recorder.places) as run:
+    with quiet(), followed(module, recorder.places) as run:
         forward = recorded(lambda image: pick(run(image), output, image), module, recorder)
         try:
             result = forward(image)
@@ -74,17 +74,6 @@ def _traced(module: nn.Module, shape: tuple[int, ...], output: Output) -> Graph:
             # TorchScript and others put what is raised inside them into an error of their own.
             raise recorder.refusal or recorder.refused(*explained(error, module, shape)) from error
     return recorder.finish(result).pruned()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep torch from printing a traceback for what becomes a refusal."""
-    logger = logging.getLogger("torch._subclasses.fake_tensor")
-    before, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = before
 
 
 def dtype_of(module: nn.Module) -> torch.dtype:
@@ -140,7 +129,7 @@ class _Recorder(TorchDispatchMode):
         if any(isinstance(tensor, FunctionalTensor) for tensor in tensors):
             return func(*args, **kwargs)  # comes back with what they stand for
         self.places.read(tensors)
-        self._refuse_by_kind(func)
+        self._refuse_by_kind(func, args, kwargs)
         if any(isinstance(tensor, FakeTensor) for tensor in tensors) and not is_fill(self.operator):
             result = self._record(func, args, kwargs, tensors)
         else:
@@ -148,10 +137,10 @@ class _Recorder(TorchDispatchMode):
         self.operator = "model"  # what fails from here on is not this operator
         return result
 
-    def _refuse_by_kind(self, func: Any) -> None:
+    def _refuse_by_kind(self, func: Any, args: Any, kwargs: Any) -> None:
         """Refuse what is not even tried: on the fake image, some of these ask for its real memory."""
-        if torch.Tag.nondeterministic_seeded in func.tags:
-            raise self.refused("it draws random numbers", "If this is a dropout, call .eval() on the model")
+        if is_random(func, args, kwargs):
+            raise self.refused(DRAWS, "If this is a dropout, call .eval() on the model")
         if "quantized" in func.namespace or "quantize" in self.operator:
             reason = "it computes with quantised numbers, whose rounding is not followed"
             raise self.refused(reason, "Use the network as it was before it was quantised")
@@ -186,12 +175,12 @@ class _Recorder(TorchDispatchMode):
     def _record(self, func: Any, args: Any, kwargs: Any, tensors: Sequence[torch.Tensor]) -> Any:
         if func is torch.ops.aten.as_strided_.default and _is_same(*args):
             return args[0]
+        func, args = usual_form(func, args)
         if func._schema.is_mutable:
             raise self.refused(*_CHANGED)
         if any(self._is_baked(tensor) for tensor in tensors):
             raise self.refused(*_BAKED)
         try:
-            func, args = usual_form(func, args)
             result = without_values(func, args, kwargs)
         except (DataDependentOutputException, DynamicOutputShapeException) as error:
             raise self.refused(*_STEERED) from error
@@ -211,15 +200,15 @@ class _Recorder(TorchDispatchMode):
     def _ref(self, leaf: Any) -> Any:
         return self.known[id(leaf)][1] if isinstance(leaf, FakeTensor) else leaf
 
-    def refused(self, reason: str, remedy: str = "") -> NotExactError:
+    def refused(self, reason: str, remedy: str = "", final: bool = False) -> NotExactError:
         """Return the error that refuses the operator that runs now."""
-        self.refusal = NotExactError((Refusal(self.operator, self.places.current, reason, remedy),))
+        self.refusal = NotExactError((Refusal(self.operator, self.places.current, reason, remedy, final),))
         return self.refusal
 
     def finish(self, result: torch.Tensor) -> Graph:
         """Return the graph whose output is `result`."""
         if id(result) not in self.known:
-            raise no_output("the network's output does not depend on the image")
+            raise no_output("the network's output does not depend on the image", "Let it be computed from it")
         if result.is_complex():
             raise no_output("the network returns complex numbers", "Take their .abs(), .real or .imag in it")
         return Graph(tuple(self.nodes), self.known[id(result)][1].index)

@@ -11,7 +11,7 @@ from napari_exactile.network import probe
 from napari_exactile.network.analysis import Analysis, analyse_module
 from napari_exactile.network.declared import declare
 from napari_exactile.network.derived import Derived
-from napari_exactile.network.refused import Refused
+from napari_exactile.network.refused import Refused, labels_of
 from napari_exactile.run.plan.settings import Padding, Settings
 from napari_exactile.run.plan.sizes import forbidden
 
@@ -21,7 +21,8 @@ ModelLike = str | nn.Module | Model
 def analyse(model: ModelLike, shape: Sequence[int], padding: Padding = "auto") -> Derived | Refused:
     """Return F, context and radius of a model for images of spatial `shape`; no pixels are touched.
 
-    `padding` is that of Settings. A model that cannot be exact comes back as Refused, with its `refusals`.
+    `padding` is that of Settings. A model that cannot be exact, or gives labels instead of scores, comes back
+    as Refused, with its `refusals`.
     Raises ValueError for an unknown model or an empty shape.
 
     >>> from torch import nn
@@ -33,7 +34,9 @@ def analyse(model: ModelLike, shape: Sequence[int], padding: Padding = "auto") -
     """
     loaded = load_model(model)
     padded = (True,) * len(shape) if padding == "always" else forbidden(loaded.card, shape)
-    return analyse_module(loaded.module, loaded.card.channels, shape, loaded.card.output, padded)
+    analysis = analyse_module(loaded.module, loaded.card.channels, shape, loaded.card.output, padded)
+    labels = labels_of(analysis.graph) if isinstance(analysis, Derived) else None
+    return Refused(analysis.shape, analysis.channels, (labels,), analysis.output) if labels else analysis
 
 
 def measure_context(

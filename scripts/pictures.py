@@ -67,7 +67,7 @@ def small_scenes(looker: Looker) -> None:
 
     gallery.stack(looker)
     gallery.own_model(looker)
-    gallery.slide(looker, parts=8, part=256, until=1)
+    gallery.slide(looker, parts=8, part=256, begun=2)
     tutorial.tutorial(looker, tutorial.SMALL)
 
 

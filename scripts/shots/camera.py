@@ -80,6 +80,12 @@ def wait(until: Callable[[], bool], seconds: float = 180) -> None:
         time.sleep(0.005)
 
 
+def close(viewer: Any) -> None:
+    """Close the window, once it has drawn what it was about to."""
+    work(READ_SECONDS)
+    viewer.close()
+
+
 def work(seconds: float) -> None:
     """Let the window work for a while."""
     end = time.monotonic() + seconds

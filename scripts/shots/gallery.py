@@ -18,14 +18,14 @@ from napari_exactile.widget.choose.fields import ON_DISK
 from napari_exactile.widget.demo import DOCK_NAME, WINDOW
 from napari_exactile.widget.dock import ExactileDock
 from napari_exactile.widget.open.image_reader import add_image
-from shots.camera import Looker, wait
+from shots.camera import Looker, close, wait
 from shots.held import held_at
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SLIDE, MODEL = "slide.ome.zarr", "my network.pt2"
 
 
-def slide(looker: Looker, parts: int = 10, part: int = 2048, until: int = 13) -> None:
+def slide(looker: Looker, parts: int = 10, part: int = 2048, begun: int = 16) -> None:
     """Segment a slide with the network of a file: labels go to disk, the tiles in view come first.
 
     It has `parts` x `parts` parts of `part` pixels a side.
@@ -40,13 +40,13 @@ def slide(looker: Looker, parts: int = 10, part: int = 2048, until: int = 13) ->
         viewer.scene.camera.zoom = 0.8 * viewer.scene.camera.zoom * parts
         viewer.scene.camera.center = ((parts // 2 + 0.5) * part * PIXEL_SIZE_UM,) * 2
         wait(lambda: dock.plan is not None)
-        with held_at(until + 1):
+        with held_at(begun) as held:
             dock.start()
-            wait(lambda: dock.run is not None and dock.run.status.tiles.done >= until)
+            wait(held)
             looker.look("slide", viewer, dock)
             dock.cancel()
             wait(lambda: not dock.running)
-        viewer.close()
+        close(viewer)
 
 
 def opened(image: Path) -> tuple[Any, ExactileDock]:
@@ -112,7 +112,7 @@ def own_model(looker: Looker) -> None:
     viewer, dock = example("own_model_in_napari")
     run_through(dock, tile=164)
     looker.look("own-model", viewer, dock)
-    viewer.close()
+    close(viewer)
 
 
 def stack(looker: Looker) -> None:
@@ -123,7 +123,7 @@ def stack(looker: Looker) -> None:
     viewer.scene.camera.angles = (0, -30, 70)
     viewer.scene.camera.zoom = 0.8 * viewer.scene.camera.zoom
     looker.look("stack", viewer, dock)
-    viewer.close()
+    close(viewer)
 
 
 def example(name: str) -> tuple[Any, ExactileDock]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,10 +17,13 @@ EVERY_SECONDS = 0.02
 
 
 @contextmanager
-def held_at(tile: int) -> Iterator[None]:
-    """Let runs that begin meanwhile stand still once they have begun so many tiles, until Cancel."""
+def held_at(tile: int) -> Iterator[Callable[[], bool]]:
+    """Let runs that begin meanwhile stand still once they have begun so many tiles, until Cancel.
+
+    Yields what tells whether one stands still. Of tiles that go to disk, the last ones may not be written.
+    """
     engine: Any = ENGINES["local"]
-    begun, released = threading.Semaphore(tile - 1), threading.Event()
+    begun, held, released = threading.Semaphore(tile - 1), threading.Event(), threading.Event()
 
     class Held(engine):
         def submit(
@@ -33,11 +36,12 @@ def held_at(tile: int) -> Iterator[None]:
 
         def wait(self, check: Check) -> None:
             while not begun.acquire(timeout=EVERY_SECONDS) and not released.is_set():
+                held.set()
                 check()
 
     ENGINES["local"] = Held
     try:
-        yield
+        yield held.is_set
     finally:
         ENGINES["local"] = engine
         released.set()

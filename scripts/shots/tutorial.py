@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QScrollArea
 
 from napari_exactile.widget.demo import open_sample
 from napari_exactile.widget.dock import ExactileDock
-from shots.camera import Looker, wait, work
+from shots.camera import Looker, close, wait, work
 from shots.held import held_at
 
 
@@ -44,9 +44,9 @@ def tutorial(looker: Looker, scale: Scale = PICTURES) -> None:
     point_at(viewer, 0.42)
     looker.look("tiles", viewer, dock)
     looker.look("first-zones", viewer, dock, crop=PANELS)
-    with held_at(scale.cancelled + 1):
+    with held_at(scale.cancelled + 1) as held:
         dock.start()
-        wait(lambda: dock.run is not None and dock.run.status.tiles.done >= scale.cancelled)
+        wait(held)
         looker.look("first-running", viewer, dock, crop=PANELS)
         dock.cancel()
         wait(lambda: not dock.running)
@@ -58,7 +58,7 @@ def tutorial(looker: Looker, scale: Scale = PICTURES) -> None:
     objects(looker, viewer, dock)
     preview(looker, viewer, dock, scale)
     undersized(looker, viewer, dock)
-    viewer.close()
+    close(viewer)
 
 
 def point_at(viewer: Any, share: float) -> None:

@@ -3,9 +3,10 @@
 # make test      the tests                                        make clean  remove what these wrote
 # make prove     long proofs: the tests' fuzzers in thousands, kills in dozens
 # make test-bare images, stores and command line with the newest Python and no torch
-# make models    the table of networks in docs/models.md
+# make models    the tables of networks in docs/models.md and docs/exact.md
+# make pictures  the pictures of the pages and the README, from today's program
 
-.PHONY: install demo test test-bare prove lint docs models clean
+.PHONY: install demo test test-bare prove lint docs models pictures clean
 
 BIN = .venv/bin
 # napari needs a real window; where no screen is connected, it opens on a virtual one.
@@ -41,6 +42,10 @@ docs:
 
 models: install
 	$(BIN)/python scripts/model_table.py --write
+
+# Always on a virtual screen of one size: the pictures depend on it.
+pictures: install
+	@$(VIRTUAL_SCREEN) $(BIN)/python scripts/pictures.py
 
 clean:
 	rm -rf build dist site demo .tox .venv-bare .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage

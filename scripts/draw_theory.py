@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
+from shots.keeping import keep
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -42,9 +43,7 @@ def save(figure: Figure, name: str) -> None:
     """Save 1050 pixels of width with few colours: sharp on dense screens, small in the repository."""
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=1050 / figure.get_figwidth())
-    path = IMAGES / f"{name}.png"
-    Image.open(buffer).convert("RGB").quantize(64).save(path, optimize=True)
-    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+    keep(Image.open(buffer).convert("RGB").quantize(64), IMAGES / f"{name}.png")
 
 
 # Zones, and the tiles of two of them.

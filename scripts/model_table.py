@@ -1,7 +1,7 @@
 """Write the table of docs/models.md: what networks of the field need (tests/support/zoo), and what is exact.
 
 python scripts/model_table.py             # print it
-python scripts/model_table.py --write     # put it into docs/models.md
+python scripts/model_table.py --write     # put it and those of verdicts.py into the pages
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+
+import verdicts
 
 import napari_exactile as ex
 from napari_exactile.geometry.equations import rounded_radius
@@ -31,6 +33,7 @@ def main() -> None:
     if parser.parse_args().write:
         before, _, after = PAGE.read_text().partition(BEGIN)
         PAGE.write_text(f"{before}{BEGIN}\n\n{table()}\n\n{END}{after.partition(END)[2]}")
+        verdicts.write()
     else:
         print(table())
 

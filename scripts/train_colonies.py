@@ -262,6 +262,17 @@ def report(
     plot_examples(network, folder / "examples.png")
 
 
+def draw_again() -> None:
+    """Draw the two figures from the kept log and the bundled weights."""
+    import napari_exactile as ex
+
+    folder = ROOT / "docs" / "training"
+    with (folder / "loss.csv").open(newline="") as file:
+        log = [(int(row["step"]), float(row["loss"])) for row in csv.DictReader(file)]
+    plot_loss(log, folder / "loss.png")
+    plot_examples(ex.load_model("colonies-demo").module, folder / "examples.png")
+
+
 def plot_loss(log: list[tuple[int, float]], path: Path) -> None:
     import matplotlib.pyplot as plt
 
@@ -294,6 +305,7 @@ def plot_examples(network: nn.Module, path: Path) -> None:
 def save_small(figure: Figure, path: Path) -> None:
     """Save a figure with 48 greys and the colours of the lines, which keeps noisy images below 300 kB."""
     from PIL import Image
+    from shots.keeping import keep
 
     buffer = BytesIO()
     figure.savefig(buffer, dpi=100, format="png")
@@ -302,7 +314,7 @@ def save_small(figure: Figure, path: Path) -> None:
     blends = [lines * part + (1 - part) * grey for part in (0.5, 1) for grey in (0, 128, 255)]
     palette = Image.new("P", (1, 1))
     palette.putpalette(np.concatenate([greys, *blends]).astype(np.uint8).tobytes())
-    Image.open(buffer).convert("RGB").quantize(palette=palette).save(path, optimize=True)
+    keep(Image.open(buffer).convert("RGB").quantize(palette=palette), path)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from zoo.monai_nets import PRESENT
 
 # The command that writes the table is no part of the package.
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
+import verdicts
 from model_table import PAGE, row
 
 
@@ -62,6 +63,16 @@ def test_the_table_of_models_says_so(entry: Entry, committed: list[str]) -> None
     """Each network has the line in docs/models.md that `make models` writes, and there are no others."""
     assert row(entry) in committed
     assert len(committed) == len(ZOO) + 2
+
+
+@pytest.mark.skipif(not PRESENT, reason="MONAI is not installed; it comes with the extra `test`")
+def test_the_page_for_people_with_a_network_says_so() -> None:
+    """Every network has one architecture on docs/exact.md, whose tables `make models` writes."""
+    page = verdicts.PAGE.read_text(encoding="utf-8")
+    for name, table in verdicts.tables().items():
+        begin, end = verdicts.marks(name)
+        assert page.partition(begin)[2].partition(end)[0].strip() == table
+    assert {verdicts.architecture(entry) for entry in ZOO.values()} == set(verdicts.ARCHITECTURES)
 
 
 @entries(refused=False)

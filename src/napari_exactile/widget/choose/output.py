@@ -53,8 +53,9 @@ class OutputChooser:
         on_disk = {AUTOMATIC: is_large(shape, each), IN_MEMORY: False, ON_DISK: True}[fields.output.value]
         path = (self.path or self._proposed) if on_disk else None
         if path is not None:
-            words = place_words(path, prod(shape) * each), there_words(path)
-            fields.output_note.say("\n".join(filter(None, words)))
+            place = place_words(path, prod(shape) * each, folder_of(plane.layer))
+            fields.output_note.say("\n".join(filter(None, (place, there_words(path)))))
+        fields.output_note.setToolTip(str(path or ""))
         return path
 
     def ask(self, parent: QWidget) -> None:
@@ -71,11 +72,16 @@ class OutputChooser:
 
 def beside(layer: Image, name: str) -> Path:
     """Return a store called `name` beside the layer's file; in the home folder where it has none."""
-    source = layer.source.path or file_of(data_of(layer))
-    folder = outermost_zarr(Path(source)).parent if source else Path.home()
-    if not os.access(folder, os.W_OK):
+    folder = folder_of(layer)
+    if folder is None or not os.access(folder, os.W_OK):
         folder = Path.home()
     return folder / (as_file(name) + SUFFIX)
+
+
+def folder_of(layer: Image) -> Path | None:
+    """Return the folder in which the layer's file lies; None where it has none."""
+    source = layer.source.path or file_of(data_of(layer))
+    return outermost_zarr(Path(source)).parent if source else None
 
 
 def there_words(path: Path) -> str:

@@ -36,8 +36,16 @@ def box_words(box: Box) -> str:
     return times(f"{side.start}-{side.stop}" for side in box)
 
 
-def place_words(path: Path, nbytes: int) -> str:
-    """Return where labels go, and how large they may become with all levels."""
+def place_words(path: Path, nbytes: int, beside: Path | None = None) -> str:
+    """Return where labels go, and how large they may become with all levels.
+
+    The folder that the image lies in (`beside`) and the home folder are known to the person.
+
+    >>> place_words(Path("slides/a.ome.zarr"), 600_000_000, Path("slides"))
+    'Labels go to a.ome.zarr, beside the image (at most 800 MB)'
+    """
     size = nbytes * 4 / 3
     words = f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(1, round(size / 1e6))} MB"
-    return f"Labels go to {path} (at most {words})"
+    known = {Path.home(): "in your home folder", beside: "beside the image"}
+    place = f"{path.name}, {known[path.parent]}" if path.parent in known else path
+    return f"Labels go to {place} (at most {words})"

@@ -71,11 +71,14 @@ class OutputChooser:
 
 def beside(layer: Image, name: str) -> Path:
     """Return a store called `name` beside the layer's file; in the home folder where it has none."""
+    return folder_beside(layer) / (as_file(name) + SUFFIX)
+
+
+def folder_beside(layer: Image) -> Path:
+    """Return the folder of a layer's file, or the home folder where nothing can be written there."""
     source = layer.source.path or file_of(data_of(layer))
     folder = outermost_zarr(Path(source)).parent if source else Path.home()
-    if not os.access(folder, os.W_OK):
-        folder = Path.home()
-    return folder / (as_file(name) + SUFFIX)
+    return folder if os.access(folder, os.W_OK) else Path.home()
 
 
 def there_words(path: Path) -> str:

@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_exactile.widget.form.glossary import explained
 from napari_exactile.widget.form.wheel import scroll_past
 
 # On napari's own, numbers that cannot be changed can hardly be read; this grey is as far from both themes.
@@ -40,7 +41,8 @@ LONGEST_WORD = 16
 class Note(QLabel):
     """Plain words that wrap, and take no room while there are none; its caption comes and goes with it.
 
-    `fresh` tells whether they were said since `saying_anew` began.
+    Both have a tooltip with what the words of the trade mean. `fresh` tells whether they were said since
+    `saying_anew` began.
     """
 
     def __init__(self) -> None:
@@ -66,10 +68,12 @@ class Note(QLabel):
         if text == self.text() and warning == bool(self.styleSheet()):
             return
         self.setText(text)
+        meaning = explained(text)
         self.setStyleSheet("border-left: 3px solid #D55E00; padding-left: 5px;" if warning else "")
         for part in (self, self.caption):
             if part is not None:
                 part.setVisible(bool(text))
+                part.setToolTip(meaning)
 
 
 @contextmanager
@@ -111,9 +115,10 @@ class Form(QWidget):
         self._layout.setVerticalSpacing(4)
         self._layout.setColumnStretch(1, 1)
 
-    def heading(self, title: str) -> None:
-        """Begin a section."""
-        self.wide(_caption(f"<b>{title}</b>"))
+    def heading(self, title: str, *buttons: QPushButton) -> None:
+        """Begin a section; small buttons stand at its right."""
+        caption = _caption(f"<b>{title}</b>")
+        self.wide(beside(caption, *buttons) if buttons else caption)
 
     def wide(self, *fields: Widget | QWidget) -> None:
         """Add fields below each other that take the whole width."""
@@ -166,9 +171,9 @@ def scrolled(content: QWidget) -> QScrollArea:
     return area
 
 
-def more_button(tooltip: str) -> QPushButton:
-    """Return a small button "..." that opens the menu that it is given."""
-    button = QPushButton("...")
+def more_button(tooltip: str, text: str = "...") -> QPushButton:
+    """Return a small button that opens the menu that it is given."""
+    button = QPushButton(text)
     button.setToolTip(tooltip)
     button.setStyleSheet("QPushButton::menu-indicator { image: none; width: 0px; }")
     button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Minimum)
@@ -204,14 +209,15 @@ def follow_letters(like: QWidget, *parts: QWidget) -> None:
     _Letters(like, parts)
 
 
-def beside(field: Widget, button: QWidget) -> QWidget:
-    """Return a field with a small button at its right, as one row."""
+def beside(field: Widget | QWidget, *buttons: QWidget) -> QWidget:
+    """Return a field with small buttons at its right, as one row."""
     both = QWidget()
     row = QHBoxLayout(both)
     row.setContentsMargins(0, 0, 0, 0)
     row.setSpacing(4)
     row.addWidget(_native(field), stretch=1)
-    row.addWidget(button)
+    for button in buttons:
+        row.addWidget(button)
     return both
 
 

@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_exactile.widget.form.glossary import explained
+from napari_exactile.widget.form.reach import call
 from napari_exactile.widget.form.wheel import scroll_past
 
 # On napari's own, numbers that cannot be changed can hardly be read; this grey is as far from both themes.
@@ -33,7 +34,10 @@ QGroupBox { border: none; margin: 0; padding: 0; }
 HEADER_STYLE = """
 QPushButton { text-align: left; font-weight: bold; padding: 4px 0px; }
 QPushButton:!hover { background: none; }
+QPushButton:focus { border: 2px solid; padding: 2px 0px; }
 """
+# The width below which no dock looks right, whatever is in it.
+NARROWEST = 300
 # Letters; longer words, such as paths, may be broken.
 LONGEST_WORD = 16
 
@@ -114,22 +118,26 @@ class Form(QWidget):
         self._layout.setHorizontalSpacing(8)
         self._layout.setVerticalSpacing(4)
         self._layout.setColumnStretch(1, 1)
+        self._title = ""
 
     def heading(self, title: str, *buttons: QPushButton) -> None:
         """Begin a section; small buttons stand at its right."""
-        caption = _caption(f"<b>{title}</b>")
+        self._title, caption = title, _caption(f"<b>{title}</b>")
         self.wide(beside(caption, *buttons) if buttons else caption)
 
     def wide(self, *fields: Widget | QWidget) -> None:
-        """Add fields below each other that take the whole width."""
+        """Add fields below each other that take the whole width; they are called as their section is."""
         for field in fields:
             if isinstance(field, Form):
                 field.layout().setContentsMargins(0, 0, 0, 0)
-            self._layout.addWidget(_native(field), self._layout.rowCount(), 0, 1, 2)
+            native = _native(field)
+            if not isinstance(field, Form):
+                call(native, self._title)
+            self._layout.addWidget(native, self._layout.rowCount(), 0, 1, 2)
 
     def row(self, caption: str, *fields: Widget | QWidget) -> None:
         """Add a caption, and fields below each other at its side."""
-        natives, top = [_native(field) for field in fields], self._layout.rowCount()
+        natives, top = [call(_native(field), caption) for field in fields], self._layout.rowCount()
         for row, native in enumerate(natives, top):
             self._layout.addWidget(native, row, 1)
         label = _caption(caption)
@@ -153,6 +161,7 @@ class Form(QWidget):
 
         def turn(is_open: bool) -> None:
             header.setText(f"{'▾' if is_open else '▸'}  {title}")
+            header.setAccessibleName(f"{title}, {'open' if is_open else 'closed'}")
             form.setVisible(is_open)
 
         header.toggled.connect(turn)
@@ -161,9 +170,26 @@ class Form(QWidget):
         return header
 
 
+class _Area(QScrollArea):
+    """Scrolls up and down only; it is never narrower than its content, which would be cut at the right."""
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Return the width of the content beside the scroll bar, and little height."""
+        content = self.widget()
+        wanted = 0 if content is None else content.minimumSizeHint().width()
+        wanted += self.verticalScrollBar().sizeHint().width()
+        return QSize(max(NARROWEST, wanted), super().minimumSizeHint().height())
+
+    def eventFilter(self, content: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Notice that the content needs another width: larger letters, a row that has come."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(content, event)
+
+
 def scrolled(content: QWidget) -> QScrollArea:
     """Return an area without a frame in which `content` scrolls up and down."""
-    area = QScrollArea()
+    area = _Area()
     area.setWidgetResizable(True)
     area.setFrameShape(QScrollArea.Shape.NoFrame)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

@@ -11,13 +11,14 @@ from napari_exactile.widget.choose.chooser import Chooser
 from napari_exactile.widget.form.background import Latest
 from napari_exactile.widget.form.form import same_letters
 from napari_exactile.widget.help.diagnosed import DiagnosticsDialog
+from napari_exactile.widget.help.shortcuts import ShortcutsDialog
 from napari_exactile.widget.help.window_facts import window_sections
 
 if TYPE_CHECKING:
     from napari_exactile.run.plan.plan import Plan
     from napari_exactile.widget.run.runner import ShownRun
 
-COPY = "Copy diagnostics"
+COPY, SHORTCUTS = "Copy diagnostics", "Shortcuts..."
 
 
 class Helped(Protocol):
@@ -41,11 +42,12 @@ class HelpMenu:
 
     def __init__(self, button: QPushButton, dock: Helped, chooser: Chooser) -> None:
         self._button, self._dock, self._chooser = button, dock, chooser
-        self.dialog = DiagnosticsDialog(button)
+        self.dialog, self.shortcuts = DiagnosticsDialog(button), ShortcutsDialog(button)
         self._asking = Latest()
         button.destroyed.connect(self._asking.forget)
         self.menu = QMenu(button)
         self.menu.aboutToShow.connect(lambda: same_letters(button, self.menu))
+        self.menu.addAction(SHORTCUTS, self.shortcuts.open_beside)
         self.menu.addAction(COPY, self.copy)
         button.setMenu(self.menu)
 

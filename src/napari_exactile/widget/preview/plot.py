@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
 from matplotlib.figure import Figure
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -23,7 +24,7 @@ from qtpy.QtWidgets import (
 from napari_exactile.evaluate.figure import sweep_figure
 from napari_exactile.evaluate.words import share
 from napari_exactile.geometry.words import counted
-from napari_exactile.widget.form.form import Note
+from napari_exactile.widget.form.form import Note, same_letters
 from napari_exactile.widget.form.glossary import explained
 from napari_exactile.widget.form.picking import pick_file
 
@@ -45,6 +46,11 @@ class PlotDock(QWidget):
         self.save_picture = _button("Save picture...", "Write the figure as PNG", self._pick_picture)
         self._subject, self._folder, self._failed = "", Path.home(), False
         self._arrange()
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Take letters of napari's size for the table."""
+        super().showEvent(event)
+        same_letters(self.save_table, self.table, self.table.horizontalHeader())
 
     def begin(self, subject: str, folder: Path) -> None:
         """Empty the dock for a new sweep of `subject`, which is saved in `folder` at first."""
@@ -113,11 +119,14 @@ class PlotDock(QWidget):
 
     def _arrange(self) -> None:
         self.table.setHorizontalHeaderLabels(COLUMNS)
+        self.table.setAccessibleName("Error at each context")
+        self.table.setTabKeyNavigation(False)  # it would keep the focus for ever
         for column, heading in enumerate(COLUMNS):
             self.table.horizontalHeaderItem(column).setToolTip(explained(heading))
         self.table.verticalHeader().setVisible(False)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.table.horizontalHeader().setStretchLastSection(True)
         self.figure_canvas.setMinimumSize(420, 260)
         side, buttons, layout = QVBoxLayout(), QHBoxLayout(), QHBoxLayout(self)
         for button in (self.save_table, self.save_picture):

@@ -102,7 +102,11 @@ class Plotting:
             self.dock = make()
             docked = self._viewer.window.add_dock_widget(self.dock, name=PLOT_TITLE, area="bottom")
             # Below, it would take a third of a small window, and leave two rows to the list of layers.
-            docked.setFloating(docked.parentWidget().height() < LOW)
+            window = docked.parentWidget()
+            if window.height() < LOW:
+                docked.setFloating(True)
+                docked.resize(docked.sizeHint())
+                docked.move(window.geometry().center() - docked.rect().center())
             self.dock.destroyed.connect(self._lose)
         return self.dock
 

@@ -122,6 +122,8 @@ class ObjectsDialog(QDialog):
         self.save.setToolTip("Write all columns, with the bounding boxes, as CSV")
         self.save.clicked.connect(lambda _checked: self.pick_file())
         self.view.setModel(self.model)
+        self.view.setAccessibleName("Objects")
+        self.view.setTabKeyNavigation(False)  # it would keep the focus for ever
         self.view.selectionModel().currentRowChanged.connect(self._on_row)
         self._arrange()
 

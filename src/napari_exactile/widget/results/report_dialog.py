@@ -35,6 +35,7 @@ class ReportDialog(QDialog):
         self.copy.clicked.connect(lambda _checked: self._copy())
         self.save.clicked.connect(lambda _checked: self.pick_file())
         self._report: dict[str, Any] = {}
+        self.facts.setAccessibleName("Report")
         self._folder = Path.home()
         self._file = FileWriter(self, self.words, "Save report", "JSON", ".json")
         self._arrange()

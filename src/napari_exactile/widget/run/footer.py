@@ -24,6 +24,7 @@ class Footer(QWidget):
         self.copy = _button("Editable copy of this view", "Add a layer to paint on, over what is in sight")
         self.progress = QProgressBar()
         self.progress.setTextVisible(True)
+        self.progress.setAccessibleName("Progress of the run")
         self._arrange()
         self.idle("")
 

@@ -20,7 +20,7 @@ from napari_exactile.widget.choose.region import RegionChooser
 from napari_exactile.widget.draw.overlay import TilingOverlay
 from napari_exactile.widget.draw.picture import keep_context
 from napari_exactile.widget.form.form import scrolled
-from napari_exactile.widget.form.reach import FOCUS
+from napari_exactile.widget.form.reach import show_focus
 from napari_exactile.widget.form.remembered import recall, remember
 from napari_exactile.widget.form.settled import Settled
 from napari_exactile.widget.help.menu import HelpMenu
@@ -270,7 +270,7 @@ class ExactileDock(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scrolled(self.fields.widget), stretch=1)
         layout.addWidget(self.footer)
-        self.setStyleSheet(FOCUS)  # windows that belong to the dock have it, too
+        show_focus(self)
 
     def _connect(self) -> None:
         self.footer.run.clicked.connect(self.start)

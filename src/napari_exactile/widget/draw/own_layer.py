@@ -202,7 +202,7 @@ class OwnLayer:
         with selection_kept(self._viewer):
             layers.insert(len(layers) if above is None else layers.index(above), layer)
         if not self._listed:
-            unlist(self._viewer, layer)
+            unlist(layer)
         self._layer, self._drawn, self._hidden = layer, None, False
         return layer
 

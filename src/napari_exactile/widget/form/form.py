@@ -31,11 +31,6 @@ STYLE = """
 QAbstractSpinBox:disabled { background: transparent; color: #7c7c7c; }
 QGroupBox { border: none; margin: 0; padding: 0; }
 """
-HEADER_STYLE = """
-QPushButton { text-align: left; font-weight: bold; padding: 4px 0px; }
-QPushButton:!hover { background: none; }
-QPushButton:focus { border: 2px solid; padding: 2px 0px; }
-"""
 # The width below which no dock looks right, whatever is in it.
 NARROWEST = 300
 # Letters; longer words, such as paths, may be broken.
@@ -155,7 +150,7 @@ class Form(QWidget):
     def closed(self, title: str, tooltip: str, form: Form) -> QPushButton:
         """Add a button that opens and closes `form` under it, closed at first."""
         header = QPushButton()
-        header.setStyleSheet(HEADER_STYLE)
+        header.setProperty("heading", True)
         header.setToolTip(tooltip)
         header.setCheckable(True)
 
@@ -177,7 +172,8 @@ class _Area(QScrollArea):
         """Return the width of the content beside the scroll bar, and little height."""
         content = self.widget()
         wanted = 0 if content is None else content.minimumSizeHint().width()
-        wanted += self.verticalScrollBar().sizeHint().width()
+        # With napari's style, there is a little room beside the scroll bar.
+        wanted += max(self.verticalScrollBar().sizeHint().width() + 2, self.width() - self.viewport().width())
         return QSize(max(NARROWEST, wanted), super().minimumSizeHint().height())
 
     def eventFilter(self, content: QObject | None, event: QEvent | None) -> bool:  # noqa: N802

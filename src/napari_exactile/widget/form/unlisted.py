@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from napari.components import ViewerModel
 from napari.layers import Layer
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QListView
+from qtpy.QtWidgets import QApplication, QListView
 
-# napari's list of layers, among the lists of its window.
+# napari's list of layers, among the lists of its windows.
 LIST = "QtLayerList"
 
 
-def unlist(viewer: ViewerModel, layer: Layer) -> None:
-    """Leave a layer out of the list, wherever it is moved later; a viewer without a window has none."""
-    window = getattr(viewer, "window", None)
-    views = window._qt_window.findChildren(QListView) if window is not None else []
+def unlist(layer: Layer) -> None:
+    """Leave a layer out of the list of its window, wherever it is moved later."""
+    if QApplication.instance() is None:
+        return
+    views = (view for window in QApplication.topLevelWidgets() for view in window.findChildren(QListView))
     for view in views:
         if type(view).__name__ != LIST:
             continue

@@ -27,6 +27,7 @@ class SmallestObject:
         self.unit = ComboBox(choices=[PIXELS], tooltip="Pixels, or what they measure in micrometres")
         self.note = Note()
         scroll_past(self.unit.native)
+        self.unit.native.setMinimumContentsLength(3)
         self.row = beside(self.size, self.unit.native)
         self._pixel_size: tuple[float, ...] | None = None
         self._shown = PIXELS

@@ -47,7 +47,7 @@ class ShortcutsDialog(QDialog):
         if not self.isVisible():
             self._close.ensurePolished()
             letters = self._close.fontMetrics()
-            self.resize(QSize(66 * letters.averageCharWidth(), 22 * letters.lineSpacing()))
+            self.resize(QSize(66 * letters.averageCharWidth(), 27 * letters.lineSpacing()))
         self.show()
         self.raise_()
         self.activateWindow()

@@ -81,10 +81,10 @@ class Status:
     `step` is what goes on instead of `tiles`, of `plane` number so and so, or `what` it is; `at_pass` is the
     pass over the image, of how many, in which something was found that is kept. `pace` is that of all passes
     and tiles, which share the work on a plane as `shares` says and have so many `pixels` together; it is None
-    before the first. `with_tiles`: tiles have begun. `note` says what else is new, `reason` why it was stopped where
-    nobody asked for that, `error` why the run fails, and `end` as what it ends, if tiles are left. The labels
-    are `saved` in a file as they are, and the layer `replaced`, if there is one, shows other pixels than
-    theirs. Raises ValueError for what cannot be.
+    before the first. `with_tiles`: tiles have begun. `note` says what else is new, `reason` why it was
+    stopped where nobody asked for that, `error` why the run fails, and `end` as what it ends, if tiles are
+    left. The labels are `saved` in a file as they are, and the layer `replaced`, if there is one, shows other
+    pixels than theirs. Raises ValueError for what cannot be.
     """
 
     tiles: Tiles

@@ -10,7 +10,7 @@ from napari import Viewer
 from napari.qt.threading import WorkerBase
 from napari.settings import get_settings
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QPoint, QPointF, QRect, Qt
+from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import (
     QAbstractButton,
@@ -19,14 +19,12 @@ from qtpy.QtWidgets import (
     QComboBox,
     QLabel,
     QLineEdit,
-    QProgressBar,
     QScrollArea,
-    QStyle,
-    QStyleOptionComboBox,
     QWidget,
 )
 from torch import nn
 
+from dock_parts import contrast, cut_off, parts, place
 from napari_exactile.images.normalize.steps import Affine, Normalization, ZScore
 from napari_exactile.models.load import load_model
 from napari_exactile.widget.choose.fields import DRAWN
@@ -69,60 +67,6 @@ def opened(make_napari_viewer: Callable[..., Viewer], qtbot: QtBot) -> Iterator[
     appearance.font_size, appearance.theme = before
     # As napari does before it quits.
     WorkerBase.await_workers(WAIT)
-
-
-def parts(dock: ExactileDock, kind: type) -> list[Any]:
-    """Return what can be seen in the dock, if need be by scrolling; what fields are made of is left out."""
-    composed = QComboBox | QAbstractSpinBox | QScrollArea
-    return [
-        part
-        for part in dock.findChildren(kind)
-        if part.isVisible()
-        and not isinstance(part.parent(), composed)
-        and part.objectName() != "qt_scrollbar"
-    ]
-
-
-def place(dock: ExactileDock, part: QWidget) -> QRect:
-    return QRect(part.mapTo(dock, QPoint()), part.size())
-
-
-def words_width(part: Any, text: str) -> int:
-    return part.fontMetrics().horizontalAdvance(text)
-
-
-def room_of_combo_box(box: QComboBox) -> int:
-    option = QStyleOptionComboBox()
-    box.initStyleOption(option)
-    control, field = QStyle.ComplexControl.CC_ComboBox, QStyle.SubControl.SC_ComboBoxEditField
-    return box.style().subControlRect(control, option, field, box).width()
-
-
-def has_room(part: Any) -> bool:
-    """Tell whether the words of a part have the room they ask for."""
-    match part:
-        case QLabel() if part.wordWrap():
-            longest_word = QLabel.minimumSizeHint(part).width()
-            return part.width() >= longest_word and part.height() >= part.heightForWidth(part.width())
-        case QComboBox():
-            return room_of_combo_box(part) >= words_width(part, part.currentText())
-        case QAbstractSpinBox():
-            line = part.findChild(QLineEdit)
-            return (
-                line.width() >= words_width(line, line.text())
-                and line.height() >= line.fontMetrics().height()
-            )
-        case QProgressBar():
-            return (
-                part.width() >= words_width(part, part.text())
-                and part.height() >= part.fontMetrics().height()
-            )
-    return part.width() >= part.sizeHint().width() and part.height() >= part.sizeHint().height()
-
-
-def cut_off(dock: ExactileDock) -> list[QWidget]:
-    kinds = QLabel, QAbstractButton, QComboBox, QAbstractSpinBox, QProgressBar
-    return [part for kind in kinds for part in parts(dock, kind) if not has_room(part)]
 
 
 def assert_all_can_be_read(qtbot: QtBot, dock: ExactileDock) -> None:
@@ -220,11 +164,11 @@ def test_every_field_says_what_it_is_for(opened: Any, qtbot: QtBot) -> None:
 
 
 def test_tab_goes_down_the_fields_to_run_and_cancel(opened: Any, qtbot: QtBot) -> None:
-    """From the image field on, Tab visits all that can be seen from top to bottom; Run, Cancel come last."""
+    """From the help on, Tab visits all that can be seen from top to bottom; Run, Cancel come last."""
     dock = opened()
     dock.fields.advanced.setChecked(True)
     dock.preview.fields.header.setChecked(True)
-    visited, part = [], dock.fields.image.native
+    visited, part = [], dock.fields.help
     while part is not dock.footer.cancel:
         if part.isVisible() and part.focusPolicy() & Qt.FocusPolicy.TabFocus:
             visited.append(part)
@@ -278,16 +222,7 @@ def test_what_is_locked_can_still_be_read(opened: Any, qtbot: QtBot) -> None:
     for theme in ("dark", "light"):
         get_settings().appearance.theme = theme
         dock.fields.tile.enabled = False
-        picture = dock.fields.tile.native.findChild(QLineEdit).grab().toImage()
-        columns, rows = range(picture.width()), range(picture.height())
-        shades = [luminance(picture.pixelColor(x, y)) for x in columns for y in rows]
-        assert (max(shades) + 0.05) / (min(shades) + 0.05) > 3, theme
-
-
-def luminance(colour: Any) -> float:
-    """Return the relative luminance (WCAG 2.1)."""
-    linear = [((c + 0.055) / 1.055) ** 2.4 if c > 0.04045 else c / 12.92 for c in colour.getRgbF()[:3]]
-    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+        assert contrast(dock.fields.tile.native.findChild(QLineEdit)) > 3, theme
 
 
 def test_long_words_can_be_broken_and_short_ones_stay() -> None:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from napari_exactile.cli import compare, demo, inspect, preview, reproduce, segment, verify
+from napari_exactile.cli import compare, demo, doctor, inspect, preview, reproduce, segment, verify
 from napari_exactile.version import __version__
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command()(preview.preview)
 app.command()(compare.compare)
 app.command()(reproduce.reproduce)
 app.command()(demo.demo)
+app.command()(doctor.doctor)
 
 
 def main() -> None:

@@ -167,8 +167,8 @@ def follow(steps: Iterable[Event], progress: Progress) -> None:
     task = progress.add_task("Measuring image", total=1.0)
     for event in steps:
         match event:
-            case PlaneStarted(number, planes):
-                prefix = f"Plane {number} of {planes}: "
+            case PlaneStarted(number, planes, what):
+                prefix = f"{what.capitalize()} {number} of {planes}: "
             case Measuring(fraction):
                 progress.update(task, description=f"{prefix}Measuring image", total=1.0, completed=fraction)
             case Surveying(number, passes, done, tiles):

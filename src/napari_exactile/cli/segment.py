@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -28,6 +28,7 @@ from napari_exactile.cli.to_store import ToStore
 
 if TYPE_CHECKING:
     from napari_exactile import Model, OpenedImage, Settings
+    from napari_exactile.images.grey import Grey
     from napari_exactile.run.task.task import Task
 
 
@@ -115,6 +116,13 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
         str | None, typer.Option(metavar="N|NAME|all", help=f"{SERIES_HELP} all: each, to files of its own.")
     ] = None,
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help=MISSING_HELP)] = False,
+    grey: Annotated[
+        str | None,
+        typer.Option(
+            metavar="luminance|red|green|blue",
+            help="What a model of one channel is to see of a colour image.",
+        ),
+    ] = None,
     pixel_size: Annotated[
         str | None,
         typer.Option(metavar="UM", help="Micrometres along y and x, or 'Z Y X'; instead of the file's own."),
@@ -165,18 +173,20 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
             memory_limit=_bytes("--memory-limit", memory_limit),
             scratch_limit=_bytes("--scratch-limit", scratch_limit),
         )
-        _segment(jobs, _loaded(model, trust_code), settings, pixel_size)
+        _segment(jobs, _loaded(model, trust_code), settings, pixel_size, grey)
 
 
 def _segment(
-    jobs: Sequence[tuple[OpenedImage, Target]], model: Model, settings: Settings, pixel_size: str | None
-) -> None:
+    jobs: Sequence[tuple[OpenedImage, Target]], model: Model, settings: Settings, pixel_size: str | None,
+    grey: str | None,
+) -> None:  # fmt: skip
     """Segment images into their targets, once all of them are known to fit."""
     from napari_exactile.run.api import each_task
     from napari_exactile.run.task.begin import make_task
 
+    shade = cast("Grey | None", grey)  # what is none is refused where it is taken
     images = [_measured(image, pixel_size) for image, _target in jobs]
-    tasks = each_task(images, lambda image: make_task(image, model, settings))
+    tasks = each_task(images, lambda image: make_task(image, model, settings, grey=shade))
     for task, (_image, target) in zip(tasks, jobs, strict=True):
         target.wanted.check_kind(task)
     for image, (_image, target) in zip(images, jobs, strict=True):

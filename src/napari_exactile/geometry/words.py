@@ -35,6 +35,15 @@ def joined(names: Sequence[str], most: int = 5) -> str:
     return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
 
 
+def member(axes: int) -> str:
+    """Return what one image of a stack is called, by how many axes it has.
+
+    >>> member(2), member(3), member(1)
+    ('plane', 'volume', 'line')
+    """
+    return {1: "line", 3: "volume"}.get(axes, "plane")
+
+
 def times(sizes: Iterable[object]) -> str:
     """Return sizes along all axes.
 

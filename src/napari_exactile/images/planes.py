@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_exactile.geometry.axes import check_axes
 from napari_exactile.geometry.words import counted, joined
+from napari_exactile.images.grey import Grey
 from napari_exactile.images.source import ArraySource, ImageSource, as_array
 
 
@@ -45,40 +46,45 @@ def plane_words(planes: Planes) -> str:
 
 
 def source_of(
-    image: Any, channels: int, axes: str | None = None, name: str = "image", space: str | None = None
-) -> ArraySource:
+    image: Any, channels: int, axes: str | None = None, name: str = "image", space: str | None = None,
+    grey: Grey | None = None,
+) -> ArraySource:  # fmt: skip
     """Return the source for a whole array, given how many channels and which axes the model takes.
 
     `axes` names the array's axes ("yx", "cyx", "yxc", ...); where it is None, they are the model's `space`
-    (None: y and x) and, if there is one more, channels, in the order that fits. Raises ValueError where
-    nothing fits, saying what to do.
+    (None: y and x) and, if there is one more, channels, in the order that fits. `grey` makes one channel of
+    a colour image. Raises ValueError where nothing fits, saying what to do.
     """
     array = as_array(image, name)
     if axes is None:
-        axes = _guess_axes(array.shape, channels, name, space or "yx")
+        axes = _guess_axes(array.shape, 3 if grey else channels, name, space or "yx")
     check_axes(axes, array.shape, name)
     if axes.replace("c", "") not in ("x", "yx", "zyx"):
         raise ValueError(
             f"axes {axes!r} do not fit '{name}': give z, y and x in this order, and c for channels"
         )
     channel_axis = axes.index("c") if "c" in axes else None
-    source = ArraySource(array, channel_axis, keep_channels=_kept(array, channel_axis, channels), name=name)
+    kept = _kept(array, channel_axis, channels)
+    source = ArraySource(array, channel_axis, keep_channels=kept, name=name, grey=grey)
     check_channels(source.channels, channels, name)
     return source
 
 
 def stack_of(
-    image: Any, channels: int, axes: str | None = None, name: str = "image", space: str | None = None
-) -> Planes:
+    image: Any, channels: int, axes: str | None = None, name: str = "image", space: str | None = None,
+    grey: Grey | None = None,
+) -> Planes:  # fmt: skip
     """Return an array's planes or volumes: as `source_of`, but other axes, named first, are a stack."""
     array = as_array(image, name)
     if axes is None:
-        return Planes.single(source_of(array, channels, None, name, space))
+        return Planes.single(source_of(array, channels, None, name, space, grey))
     ends = (end for end in ("zyx", "yx", "x") if axes.replace("c", "").endswith(end))
-    return planes_of(array, axes, channels, name, space or next(ends, "yx"))
+    return planes_of(array, axes, channels, name, space or next(ends, "yx"), grey)
 
 
-def planes_of(array: Any, axes: str, channels: int, name: str = "image", space: str = "yx") -> Planes:
+def planes_of(
+    array: Any, axes: str, channels: int, name: str = "image", space: str = "yx", grey: Grey | None = None
+) -> Planes:
     """Return the planes of an array whose axes are named: `space` last, channels "c", the rest a stack.
 
     A single plane has an empty stack shape. Raises ValueError for axes that do not fit, or where an image has
@@ -97,9 +103,9 @@ def planes_of(array: Any, axes: str, channels: int, name: str = "image", space: 
     sources, indices = [], tuple(np.ndindex(*shape))
     for plane in indices:
         place = "".join(f", {axis} {number}" for axis, number in zip(stack, plane, strict=True))
-        sources.append(ArraySource(array, channel_axis, plane, kept, name + place))
+        sources.append(ArraySource(array, channel_axis, plane, kept, name + place, grey))
     check_channels(sources[0].channels, channels, name, _channels_in(array.shape, axes, stack, channels))
-    whole = ArraySource(array, channel_axis, (), kept, name)
+    whole = ArraySource(array, channel_axis, (), kept, name, grey)
     return Planes(tuple(sources), indices, shape, stack + space, whole)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box, Interval, box_shape, full_box, slices
 from napari_exactile.images.blocks import blocks_of, is_dask
+from napari_exactile.images.grey import Grey, channels_of, check_grey, grey_of
 from napari_exactile.images.reading import (
     MaskedError,
     OtherShapeError,
@@ -58,9 +59,9 @@ class ArraySource:
     """A numpy, dask or zarr array, or one plane of it, without a copy.
 
     `channel_axis` is the axis of the channels, None for one channel; `keep_channels` keeps the first so many
-    (3 of RGBA). `plane` fixes the leading ones of the other axes: the plane of a stack. What is left are the
-    spatial axes. Raises ValueError for arrays that hold no image; `read` raises OSError where the pixels
-    cannot be had, and ValueError where some are masked.
+    (3 of RGBA), and `grey` makes one channel of them as they are read. `plane` fixes the leading ones of the
+    other axes: the plane of a stack. What is left are the spatial axes. Raises ValueError for arrays that
+    hold no image; `read` raises OSError where the pixels cannot be had, and ValueError where some are masked.
     """
 
     array: Any
@@ -68,9 +69,12 @@ class ArraySource:
     plane: tuple[int, ...] = ()
     keep_channels: int | None = None
     name: str = "image"
+    grey: Grey | None = None
 
     def __post_init__(self) -> None:
         check_real(self.array.dtype, self.name)
+        colours = 1 if self.channel_axis is None else self.array.shape[self.channel_axis]
+        check_grey(self.grey, colours, self.name)
         if 0 in self.array.shape:
             shape = tuple(map(int, self.array.shape))
             raise ValueError(f"'{self.name}' is empty, of shape {shape}: choose an image with pixels")
@@ -87,7 +91,7 @@ class ArraySource:
     @property
     def channels(self) -> int:
         """Number of channels that `read` gives."""
-        if self.channel_axis is None:
+        if self.channel_axis is None or self.grey is not None:
             return 1
         return self.keep_channels or int(self.array.shape[self.channel_axis])
 
@@ -111,9 +115,10 @@ class ArraySource:
             index[axis] = part
         if self._channel is None:
             return self._pixels(index)[None]
-        index[self._channel] = slice(self.channels)
+        index[self._channel] = slice(self.channels) if self.grey is None else channels_of(self.grey)
         dropped = sum(axis < self._channel for axis in self._other_axes[: len(self.plane)])
-        return np.moveaxis(self._pixels(index), self._channel - dropped, 0)
+        found = np.moveaxis(self._pixels(index), self._channel - dropped, 0)
+        return found if self.grey is None else grey_of(found, self.grey)
 
     def _pixels(self, index: list[Any]) -> NDArray[Any]:
         """Read from the array; whatever goes wrong in its file or its graph, the pixels cannot be had."""

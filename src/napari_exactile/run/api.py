@@ -11,6 +11,7 @@ from typing import Any, Literal, overload
 
 from napari_exactile.images.about.chosen import Wanted
 from napari_exactile.images.about.opened import OpenedImage
+from napari_exactile.images.grey import Grey
 from napari_exactile.images.read.open import opened, opened_all
 from napari_exactile.images.read.underlying import costs_of
 from napari_exactile.models.load import load_model
@@ -46,6 +47,7 @@ def segment(  # noqa: PLR0913  (what most people need of a run, by name)
     output: str | Path | None = None,
     overwrite: bool = False,
     pixel_size: Sequence[float] | None = None,
+    grey: Grey | None = None,
     check: int = WINDOWS,
     **settings: Any,
 ) -> Result | tuple[Result, ...]:
@@ -56,8 +58,10 @@ def segment(  # noqa: PLR0913  (what most people need of a run, by name)
     ones that the network takes ("tzyx" for one of planes) are a stack, segmented plane by plane; `together`
     normalises it as one image. Of a file with several images, `series` chooses as for `open_image`, and "all"
     gives a result for each, in a tuple, or none where one does not fit; `allow_missing` is that of
-    `open_image`. `settings` are the fields of Settings: tile, radius, method, padding, region, normalization,
-    ignore, together, output_kind, threshold, probabilities, device, memory_limit, scratch_limit, factor.
+    `open_image`. For a model of one channel, `grey` says what a colour image is read as: "luminance", "red",
+    "green" or "blue". `settings` are the fields of Settings: tile, radius, method, padding, region,
+    normalization, ignore, together, output_kind, threshold, probabilities, device, memory_limit,
+    scratch_limit, factor.
     `on_event` hears of every step; when `cancel()` is true, what is done is returned and the rest of the
     labels is the number of classes.
 
@@ -88,7 +92,7 @@ def segment(  # noqa: PLR0913  (what most people need of a run, by name)
     True
     """
     loaded, chosen = load_model(model), Settings(**settings)
-    task_for = partial(make_task, model=loaded, settings=chosen, axes=axes, pixel_size=pixel_size)
+    task_for = partial(make_task, model=loaded, settings=chosen, axes=axes, pixel_size=pixel_size, grey=grey)
     control = Control(is_cancelled=cancel)
 
     def one(task: Task, path: str | Path | None) -> Result:
@@ -148,7 +152,9 @@ def numbered(path: str | Path, number: int) -> Path:
     return path.with_name(f"{stem}_{number}{dot}{suffix}")
 
 
-def segment_whole(image: Any, model: ModelLike, *, axes: str | None = None, **settings: Any) -> Result:
+def segment_whole(
+    image: Any, model: ModelLike, *, axes: str | None = None, grey: Grey | None = None, **settings: Any
+) -> Result:
     """Return the reference, for images that fit: one forward pass of the unchanged network over the image.
 
     The image is normalised as a whole and goes through the network as it is; where the network does not take
@@ -163,7 +169,7 @@ def segment_whole(image: Any, model: ModelLike, *, axes: str | None = None, **se
     >>> result.labels.shape, result.probabilities.shape
     ((48, 40), (3, 48, 40))
     """
-    task = image_task(opened(image), model, Settings(**settings), axes)
+    task = image_task(opened(image), model, Settings(**settings), axes, grey)
     words = warn_of_scale(task.model, task.planes.pixel_size)
     result = one_pass(task)
     found = tuple(filter(None, [words, *result.report.warnings]))

@@ -20,8 +20,10 @@ from napari_exactile.widget.choose.region import RegionChooser
 from napari_exactile.widget.draw.overlay import TilingOverlay
 from napari_exactile.widget.draw.picture import keep_context
 from napari_exactile.widget.form.form import scrolled
+from napari_exactile.widget.form.reach import show_focus
 from napari_exactile.widget.form.remembered import recall, remember
 from napari_exactile.widget.form.settled import Settled
+from napari_exactile.widget.help.menu import HelpMenu
 from napari_exactile.widget.model.details import DetailsDialog
 from napari_exactile.widget.open.choose_image import ImageChooser
 from napari_exactile.widget.open.drops import Drops
@@ -81,7 +83,8 @@ class ExactileDock(QWidget):
             napari_viewer, self.footer, self, lambda: self.run,
             lambda threshold: setattr(self.fields.threshold, "value", threshold),
         )  # fmt: skip
-        self.drops = Drops(self, napari_viewer)
+        self.drops = Drops(self, napari_viewer, self.opener.open)
+        self.help = HelpMenu(self.fields.help, self, self._chooser)
         self._followed = Followed(napari_viewer, self._settled, self.update_plan, self._on_camera)
         self._arrange()
         self._connect()
@@ -190,10 +193,6 @@ class ExactileDock(QWidget):
         run = self.run if self.running or self.runs.continues(choice) else None
         return choice.plane, run.task.plan if run else choice.task.plan
 
-    def _remember(self, _value: Any) -> None:
-        if self._remembers:
-            remember(self.fields.remembered())
-
     # --- the run
 
     def _on_begin(self) -> None:
@@ -271,7 +270,7 @@ class ExactileDock(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scrolled(self.fields.widget), stretch=1)
         layout.addWidget(self.footer)
-        self.setMinimumWidth(300)
+        show_focus(self)
 
     def _connect(self) -> None:
         self.footer.run.clicked.connect(self.start)
@@ -281,6 +280,6 @@ class ExactileDock(QWidget):
         self.fields.details.changed.connect(lambda _clicked: self.details.open())
         self.fields.output_path.clicked.connect(lambda _checked: self._chooser.output.ask(self))
         self.preview.fields.header.toggled.connect(self.preview.update)
-        for field in self.fields.remembered().values():
-            field.changed.connect(self._remember)
+        for field in self.fields.remembered().values() if self._remembers else ():
+            field.changed.connect(lambda _value: remember(self.fields.remembered()))
         QShortcut(QKeySequence("Ctrl+Return"), self).activated.connect(self.start)

@@ -278,7 +278,7 @@ def test_a_network_that_counts_its_calls_is_no_other_one() -> None:
 
 def test_large_arrays_are_watched_in_many_places(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of an array that is too large to look at everywhere, a change of a part of it is seen."""
-    monkeypatch.setattr("napari_exactile.images.sample.LOOKED_AT", 2**13)
+    monkeypatch.setattr("napari_exactile.images.read.sample.LOOKED_AT", 2**13)
     pixels = image().copy()
 
     def darken() -> None:

@@ -25,6 +25,7 @@ from napari_exactile.widget.dock import ExactileDock
 from napari_exactile.widget.draw.own_layer import OWN
 from napari_exactile.widget.open import drops
 from napari_exactile.widget.open.image_reader import add_image
+from nuclei_package import nuclei
 
 WAIT = 20_000
 
@@ -117,6 +118,18 @@ def test_ome_zarr_is_dropped_lazily(
     show_dock(viewer)
     drop(viewer, tmp_path / "a.ome.zarr")
     assert (asked, [layer.name for layer in viewer.layers]) == ([], ["a.ome.zarr", "cells"])
+
+
+def test_a_package_is_dropped_as_a_folder(
+    tmp_path: Path, asked: list[str], make_napari_viewer: Callable[..., Viewer], qtbot: QtBot
+) -> None:
+    """While the dock is open, the folder of a package is opened as a model, and not read as images."""
+    package = nuclei(tmp_path / "a package")
+    viewer = make_napari_viewer(show=True)
+    dock = show_dock(viewer)
+    drop(viewer, package)
+    qtbot.waitUntil(lambda: dock.fields.model.value == "nuclei-test", timeout=WAIT)
+    assert (asked, len(viewer.layers), dock.fields.open_note.text()) == ([], 0, "")
 
 
 def test_a_preferred_reader_comes_first(

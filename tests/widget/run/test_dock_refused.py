@@ -119,8 +119,8 @@ def test_nothing_is_offered_without_an_image(opened: Any, qtbot: QtBot) -> None:
     assert not fields.zone_note.text() + fields.exact_note.text()
     viewer.add_image(np.zeros((40, 50, 3), np.uint8), rgb=True, name="colours")
     fields.image.value = viewer.layers["colours"]
-    assert "Split RGB" in fields.image_note.text()
-    assert not any(row.isVisibleTo(dock) for row in rows)
+    assert "choose under Channels" in fields.image_note.text()
+    assert [row.isVisibleTo(dock) for row in rows] == [True, False, False]
     dock.add_model(lively_model("colours", channels=3))
     qtbot.waitUntil(lambda: dock.plan is not None, timeout=WAIT)
     assert fields.channels_row.isVisibleTo(dock)

@@ -38,7 +38,7 @@ def fingerprint(source: Any) -> Hashable | None:
     if not isinstance(source, ArraySource):
         return None
     pixels = _of(source.array)
-    place = source.channel_axis, source.plane, source.keep_channels
+    place = source.channel_axis, source.plane, source.keep_channels, source.grey
     return None if pixels is None else (pixels, place)
 
 

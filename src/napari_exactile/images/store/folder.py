@@ -204,11 +204,15 @@ def make_images(path: Path, images: Mapping[str, NewImage]) -> None:
     The first one is the store itself, others lie in it under their names.
     """
     for name, image in images.items():
-        folder = folder_of(path, name, images)
-        group = zarr.create_group(folder, zarr_format=3, attributes=image.metadata, overwrite=False)
-        _make_levels(group, image.layout)
+        make_image(folder_of(path, name, images), image)
     # So that who lists the store finds nothing but zarr in it.
     zarr.open_group(path, mode="r+").create_group(OWN)
+
+
+def make_image(folder: Path, image: NewImage) -> None:
+    """Make the group of an image with all its levels, without any pixel."""
+    group = zarr.create_group(folder, zarr_format=3, attributes=image.metadata, overwrite=False)
+    _make_levels(group, image.layout)
 
 
 def folder_of(path: Path, name: str, names: Iterable[str]) -> Path:

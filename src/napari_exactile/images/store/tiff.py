@@ -108,7 +108,8 @@ def _write(path: Path, levels: Sequence[Any], metadata: dict[str, Any], on_progr
 class _LevelTiles:
     """The tiles of all levels of an array, in the order of the file, told as they are written.
 
-    Levels that are not given are taken from level 0.
+    Levels that are not given are taken from level 0, and so are those of volumes in a store, in which z is
+    halved, too.
     """
 
     def __init__(self, levels: Sequence[Any], on_progress: OnProgress) -> None:
@@ -119,7 +120,7 @@ class _LevelTiles:
 
     def of(self, level: int) -> Iterator[NDArray[Any]]:
         """Yield the tiles of one level of all planes."""
-        given = level < len(self._levels)
+        given = level < len(self._levels) and tuple(self._levels[level].shape) == self.shapes[level]
         array, step = (self._levels[level], 1) if given else (self._levels[0], 2**level)
         *stack, _, _ = self.shapes[level]
         for place in product(*map(range, stack), *_starts(self.shapes[level])):

@@ -47,17 +47,20 @@ class StoreOpened:
 class PlaneStarted:
     """Plane `number` (from 1) of `planes` is next; tiles are counted anew from here on.
 
+    `what` each of them is called: a plane, or a volume.
+
     >>> import numpy as np
     >>> from torch import nn
     >>> import napari_exactile as ex
     >>> seen, stack = [], np.zeros((2, 32, 32), np.float32)
     >>> _ = ex.segment(stack, nn.Conv2d(1, 2, 3).eval(), axes="tyx", on_event=seen.append)
     >>> [event for event in seen if isinstance(event, ex.PlaneStarted)]
-    [PlaneStarted(number=1, planes=2), PlaneStarted(number=2, planes=2)]
+    [PlaneStarted(number=1, planes=2, what='plane'), PlaneStarted(number=2, planes=2, what='plane')]
     """
 
     number: int
     planes: int
+    what: str = "plane"
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,11 @@ def images_of(task: Task, name: str, where: Place) -> dict[str, NewImage]:
     return images
 
 
+def main_image(task: Task, name: str, where: Place) -> NewImage:
+    """Return the labels alone, or the values where there are none; see `images_of`."""
+    return (_labels if task.decision.labels else _numbers)(task, name, where)
+
+
 def _labels(task: Task, name: str, where: Place) -> NewImage:
     card = task.model.card
     channels = task.decision.channels if task.decision.leading else None

@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from napari_exactile.images.about.opened import OpenedImage, Place
+from napari_exactile.images.grey import Grey
 from napari_exactile.images.planes import Planes, source_of, stack_of
 from napari_exactile.images.read.open import as_opened, opened
-from napari_exactile.images.source import own_source
+from napari_exactile.images.source import ImageSource, own_source
 from napari_exactile.models.load import Model, load_model
 from napari_exactile.run.plan.analyse import ModelLike, analysis_for
 from napari_exactile.run.plan.settings import Settings
@@ -33,30 +34,41 @@ def warn_of_scale(model: Model, sizes: Sequence[float] | None, stacklevel: int =
 
 def make_task(
     image: Any, model: ModelLike, settings: Settings, axes: str | None = None, name: str = "image",
-    pixel_size: Sequence[float] | None = None,
+    pixel_size: Sequence[float] | None = None, grey: Grey | None = None,
 ) -> Task:  # fmt: skip
     """Return what `segment` runs for an image, of a stack for each plane; no pixel is read.
 
-    `image`, `axes` and `pixel_size` are as `segment` takes them. Raises what `Task.of` does, and ValueError
-    for images that cannot be used.
+    `image`, `axes`, `pixel_size` and `grey` are as `segment` takes them. Raises what `Task.of` does, and
+    ValueError for images that cannot be used.
     """
     loaded, whole = load_model(model), opened(image)
     channels, space = loaded.card.channels, loaded.card.axes
     array, own, name = as_opened(whole, axes, name)
-    source = own_source(array)
-    planes = Planes.single(source) if source else stack_of(array, channels, own, name, space)
+    source = _own_source(array, grey)
+    planes = Planes.single(source) if source else stack_of(array, channels, own, name, space, grey)
     place = place_of(whole, axes, planes.axes, pixel_size)
     planes = replace(planes, pixel_size=place.pixel_size)
     analysis = analysis_for(loaded, planes.sources[0].shape, settings)
     return Task.of(planes, loaded, analysis, settings, place)
 
 
-def image_task(image: Any, model: ModelLike, settings: Settings, axes: str | None = None) -> Task:
+def image_task(
+    image: Any, model: ModelLike, settings: Settings, axes: str | None = None, grey: Grey | None = None
+) -> Task:
     """Return the task for one image: axes before those that the model takes are channels, never a stack."""
     loaded, whole = load_model(model), opened(image)
     array, own, name = as_opened(whole, axes)
-    source = own_source(array) or source_of(array, loaded.card.channels, own, name, loaded.card.axes)
+    channels, space = loaded.card.channels, loaded.card.axes
+    source = _own_source(array, grey) or source_of(array, channels, own, name, space, grey)
     planes = Planes.single(source)
     place = place_of(whole, axes, planes.axes)
     planes = replace(planes, pixel_size=place.pixel_size)
     return Task.of(planes, loaded, analysis_for(loaded, source.shape, settings), settings, place)
+
+
+def _own_source(image: Any, grey: Grey | None) -> ImageSource | None:
+    """Return what somebody has written to read an image; raise ValueError where that should become grey."""
+    source = own_source(image)
+    if source is not None and grey is not None:
+        raise ValueError("grey is made of arrays and files: let the source's read() give one channel")
+    return source

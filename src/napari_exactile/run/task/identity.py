@@ -14,7 +14,7 @@ from napari_exactile.geometry.interval import sides_of
 from napari_exactile.images.normalize.parse import steps_of
 from napari_exactile.images.normalize.steps import Step
 from napari_exactile.images.read.fingerprint import stamp_of
-from napari_exactile.images.sample import image_hash
+from napari_exactile.images.read.sample import image_hash
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Runnable
 from napari_exactile.network.declared import Declared

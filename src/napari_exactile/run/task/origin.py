@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from napari_exactile.images.about.chosen import Wanted
 from napari_exactile.images.about.opened import file_of, opened_files
+from napari_exactile.images.grey import Grey
 from napari_exactile.images.planes import Planes
 from napari_exactile.images.view import View
 from napari_exactile.models.card import BUNDLED, ModelCard
@@ -34,7 +35,8 @@ class ImageOrigin(Record, frozen=True, kw_only=True):
     """An image's name, file and axes, as far as they are known.
 
     The axes are those of the array, or of the several arrays, that hold the image; `plane` is the only one of
-    a stack that was segmented, if it was one. Files are named by their whole path.
+    a stack that was segmented, if it was one; `grey` is what was made of its colours. Files are named
+    by their whole path.
     """
 
     name: str = "image"
@@ -43,6 +45,7 @@ class ImageOrigin(Record, frozen=True, kw_only=True):
     arrays: tuple[PartOrigin, ...] = ()
     plane: tuple[int, ...] = ()
     dtype: str | None = None
+    grey: Grey | UnsetType = UNSET
 
     @property
     def parts(self) -> tuple[PartOrigin, ...]:
@@ -52,7 +55,8 @@ class ImageOrigin(Record, frozen=True, kw_only=True):
     def taken_as(self, other: ImageOrigin) -> bool:
         """Tell whether two images were taken apart in the same way, whatever their names and files are."""
         ways = (
-            (one.axes, one.plane, one.dtype, [array.part for array in one.arrays]) for one in (self, other)
+            (one.axes, one.plane, one.dtype, one.grey, [array.part for array in one.arrays])
+            for one in (self, other)
         )
         return next(ways) == next(ways)
 
@@ -88,6 +92,7 @@ def _image(planes: Planes) -> ImageOrigin:
         arrays=arrays,
         plane=tuple(getattr(layers[0], "plane", ())),
         dtype=str(layers[0].array.dtype) if arrays else None,
+        grey=getattr(source, "grey", None) or UNSET,
     )
 
 

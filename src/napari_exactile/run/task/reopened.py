@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import UNSET
 
 from napari_exactile.images.about.chosen import NoSuchImageError
+from napari_exactile.images.grey import Grey
 from napari_exactile.images.planes import Planes, check_channels, stack_of
 from napari_exactile.images.read.open import as_opened
 from napari_exactile.images.source import LayeredSource, as_array, own_source
@@ -39,8 +40,9 @@ def planes_again(
         axes = origin.axes
     else:
         arrays, axes = _named(image, axes, parts, origin.axes)
+    grey = None if origin.grey is UNSET or "c" not in (axes or "") else origin.grey
     try:
-        planes = _planes(arrays, axes, card)
+        planes = _planes(arrays, axes, card, grey)
     except ValueError as error:
         raise ValueError(f"the image of {whose} is not as its run took it: {error}") from error
     return _only(planes, origin.plane)
@@ -89,10 +91,10 @@ def _taken(array: Any, part: Part) -> Any:
     return View(array, tuple(slice(None) if place is None else place for place in part))
 
 
-def _planes(arrays: Sequence[Any], axes: str | None, card: ModelCard) -> Planes:
-    """Return the planes of an array, or of several that hold a channel each."""
+def _planes(arrays: Sequence[Any], axes: str | None, card: ModelCard, grey: Grey | None) -> Planes:
+    """Return the planes of an array, which may be read as grey, or of several that hold a channel each."""
     if len(arrays) == 1:
-        return stack_of(arrays[0], card.channels, axes, space=card.axes)
+        return stack_of(arrays[0], card.channels, axes, space=card.axes, grey=grey)
     each: list[Any] = [stack_of(array, 1, axes, space=card.axes) for array in arrays]
     sources = tuple(map(LayeredSource, zip(*(planes.sources for planes in each), strict=True)))
     check_channels(len(arrays), card.channels, "image")

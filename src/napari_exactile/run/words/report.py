@@ -8,9 +8,10 @@ from typing import Any
 from msgspec import UNSET
 
 from napari_exactile.geometry.grid import in_words
-from napari_exactile.geometry.words import counted, lengths, times
+from napari_exactile.geometry.words import counted, lengths, member, times
+from napari_exactile.images.grey import grey_words
 from napari_exactile.run.engine.checked import SpotCheck
-from napari_exactile.run.words.facts import Facts
+from napari_exactile.run.words.facts import Facts, sections_text
 from napari_exactile.run.words.report_record import (
     CheckSection,
     ImageSection,
@@ -38,7 +39,7 @@ def report_sections(content: dict[str, Any]) -> tuple[tuple[str, Facts], ...]:
         ("Image", _image(report.image, report.tiling)),
         ("Model", _model(report.model)),
         ("Tiles", _tiles(report.tiling)),
-        ("Normalisation", _normalization(report.normalization)),
+        ("Normalisation", _normalization(report.normalization, member(len(report.tiling.radius)))),
         ("Computed with", _computing(report)),
     )
     return tuple((title, tuple(fact for fact in facts if fact[1])) for title, facts in sections)
@@ -46,13 +47,7 @@ def report_sections(content: dict[str, Any]) -> tuple[tuple[str, Facts], ...]:
 
 def report_text(content: dict[str, Any]) -> str:
     """Return the same as plain text."""
-    sections = report_sections(content)
-    width = 2 + max(len(name) for _, facts in sections for name, _ in facts)
-    blocks = (
-        "\n".join([title, *(f"  {name:<{width}}{value}" for name, value in facts)])
-        for title, facts in sections
-    )
-    return "\n\n".join(blocks) + "\n"
+    return sections_text(report_sections(content))
 
 
 def check_line(check: SpotCheck) -> str:
@@ -105,6 +100,7 @@ def _image(image: ImageSection, tiling: TilingSection) -> Facts:
         ("name", image.name),
         ("file", image.path or ""),
         ("size", f"{times(image.shape)} px{channels}{kind}"),
+        ("read as", "" if image.grey is UNSET else grey_words(image.grey)),
         ("region", f"{times(f'{start}..{stop}' for start, stop in region)} px" if region else ""),
         ("content (hash)", _short(image.content)),
     )
@@ -128,22 +124,22 @@ def _tiles(tiling: TilingSection) -> Facts:
         ("context", f"{context} px before + after a zone" if context else "unknown"),
         ("radius", f"{lengths(tiling.radius)} px"),
         ("zone (ZoR)", f"{lengths(tiling.zone)} px"),
-        ("planes", f"{tiling.planes:,}" if tiling.planes > 1 else ""),
+        (f"{member(len(tiling.radius))}s", f"{tiling.planes:,}" if tiling.planes > 1 else ""),
         ("tiles", f"{tiles:,}" if done == tiles else f"{done:,} of {tiles:,}"),
         ("passes", f"{tiling.passes} over the image" if tiling.passes > 1 else ""),
         ("extra computing", f"{tiling.redundancy - 1:+.0%}".replace("%", " %")),
     )
 
 
-def _normalization(normalization: NormalizationSection) -> Facts:
+def _normalization(normalization: NormalizationSection, one: str) -> Facts:
     measured, ignore = normalization.measured, normalization.ignore
     words = "; ".join(measured[0].words) if measured else "not measured yet"
-    first = f"plane {', '.join(map(str, measured[0].plane))}" if len(measured) > 1 else "pixels become"
+    first = f"{one} {', '.join(map(str, measured[0].plane))}" if len(measured) > 1 else "pixels become"
     return (
         (first, words or "left as they are"),
-        ("other planes", f"{len(measured) - 1:,}, in the file" if len(measured) > 1 else ""),
+        (f"other {one}s", f"{len(measured) - 1:,}, in the file" if len(measured) > 1 else ""),
         ("left out", "" if ignore is None else f"pixels of the value {ignore}"),
-        ("together", "all planes as one image" if normalization.together else ""),
+        ("together", f"all {one}s as one image" if normalization.together else ""),
     )
 
 

@@ -20,6 +20,7 @@ from napari_exactile.widget.choose.rescaled import described
 from napari_exactile.widget.draw.classes import label_count
 from napari_exactile.widget.draw.planes import Plane, plane_of
 from napari_exactile.widget.form.form import saying_anew
+from napari_exactile.widget.form.glossary import sentence
 
 if TYPE_CHECKING:
     from napari_exactile.models.card import ModelCard
@@ -68,11 +69,13 @@ class Chooser:
             settings = self._settings(plane, model, analysis)
             task = self._task(plane, model, analysis, settings)
         except CannotRunError as reason:
+            self._fields.legend.show_classes()
             return str(reason)
         self._show_measured(plane, model, settings)
         self._show_figures(task)
         count = label_count(model.card, analysis, settings.output_kind)
         classes = self._planner.classes.of(model.card, count)
+        self._fields.legend.show_classes(classes if task.decision.labels else None)
         self.choice = Choice(plane, task, classes, self.output.choose(plane, task))
         return ""
 
@@ -100,14 +103,14 @@ class Chooser:
         except ValueError as error:
             self._offer_nothing()
             # What is wrong may be put right by either.
-            fields.offer_channels(layer.ndim > 2 or self._picked.card.channels > 1)
+            fields.offer_channels(layer.ndim > 2 or layer.rgb or self._picked.card.channels > 1)
             fields.offer_planes((1,) * (layer.ndim - 2))
-            fields.image_note.say(f"{error}.", warning=True)
+            fields.image_note.say(sentence(error), warning=True)
             raise CannotRunError("The image does not fit: see Image.") from error
         leaves_out = fields.normalizing.leaves_out_missing
         fields.image_note.say(*described(plane, card, self._everything, leaves_out))
-        fields.offer_channels(layer.ndim > 2 or card.channels > 1)
-        fields.offer_planes(plane.stack_shape)
+        fields.offer_channels(layer.ndim > 2 or card.channels > 1 or layer.rgb)
+        fields.offer_planes(plane.stack_shape, len(plane.spatial))
         return plane
 
     def _offer_nothing(self) -> None:
@@ -166,7 +169,7 @@ class Chooser:
         try:
             check_meaning(card, analysis, kind)
         except ValueError as error:
-            raise CannotRunError(f"T{str(error)[1:]}.") from error
+            raise CannotRunError(sentence(error)) from error
         threshold = decision.chosen_threshold
         fields.meaning.offer_threshold(fields.model.value, threshold)
         return {"output_kind": kind, "threshold": threshold and float(fields.threshold.value)}
@@ -189,7 +192,7 @@ class Chooser:
         try:
             return self._part.box(plane)
         except ValueError as error:
-            self._fields.image_note.say(f"{error}.", warning=True)
+            self._fields.image_note.say(sentence(error), warning=True)
             what = self._fields.region.value.lower()
             raise CannotRunError(f"The {what} cannot be segmented: see Image.") from error
 
@@ -199,7 +202,7 @@ class Chooser:
         try:
             return Task.of(plane.planes(self._everything), model, analysis, settings, plane.place)
         except ValueError as error:
-            self._fields.tile_note.say(f"{error}.", warning=True)
+            self._fields.tile_note.say(sentence(error), warning=True)
             raise CannotRunError("The tile size does not work: see Tiles.") from error
 
     def _show_figures(self, task: Task) -> None:

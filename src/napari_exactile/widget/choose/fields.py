@@ -14,18 +14,24 @@ from magicgui.widgets import (
     SpinBox,
 )
 from magicgui.widgets.bases import ValueWidget
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QLabel, QRadioButton, QWidget
 
+from napari_exactile.geometry.words import member
 from napari_exactile.widget.choose.meaning_fields import AUTOMATIC, MeaningFields
 from napari_exactile.widget.choose.normalization_fields import TYPED, NormalizationFields
 from napari_exactile.widget.draw.planes import channel_choices
 from napari_exactile.widget.form.form import Form, Note, beside, more_button
+from napari_exactile.widget.model.legend import Legend
 
 Choices = Callable[[Any], list[tuple[str, Any]]]
 
 WHOLE, VIEW, DRAWN = "Whole image", "Current view", "Drawn rectangle"
 DRAW = "Draw rectangle"
 ONE_PLANE, ALL_PLANES = "Plane in view", "All planes"
+SEGMENT = f"""{WHOLE}: every pixel of the image, wherever the view is
+{VIEW}: what is in sight when Run is pressed
+{DRAWN}: what lies under the last rectangle that you draw
+A part is exact relative to the whole image: its statistics and edges count"""
 IN_MEMORY, ON_DISK = "In memory", "On disk"
 
 
@@ -57,6 +63,7 @@ class Fields:
         self.normalizing.on_change(on_change)
 
     def _make_image_fields(self, images: Choices) -> None:
+        self.help = more_button("Help, and what to send to those whom you ask for it", "?")
         self.image = ComboBox(choices=images, nullable=True, tooltip="The Image layer to segment")
         self.series = ComboBox(
             choices=self._series_choices, tooltip="Which image of the file; another one is opened beside it"
@@ -64,15 +71,15 @@ class Fields:
         self.selected = PushButton(visible=False, tooltip="Segment the image that is selected in the list")
         self.image_note = Note()
         self.sample = PushButton(text="Load sample", tooltip="Open a synthetic image of colonies")
-        self.region = RadioButtons(
-            choices=[WHOLE, VIEW, DRAWN], value=WHOLE, orientation="vertical",
-            tooltip="A part is exact relative to the whole image: its statistics and edges count",
-        )  # fmt: skip
+        kinds = [WHOLE, VIEW, DRAWN]
+        self.region = RadioButtons(choices=kinds, value=WHOLE, orientation="vertical", tooltip=SEGMENT)
         self.draw = PushButton(
             text=DRAW, visible=False, tooltip="Draw the part to segment; the last rectangle counts"
         )  # fmt: skip
         self.channels = ComboBox(
-            choices=self._channel_choices, value="automatic", tooltip="Where the channels of the image lie"
+            choices=self._channel_choices, value="automatic",
+            tooltip="Where the channels of the image lie, or what of its colours a model of one channel "
+            "is to see as grey",
         )  # fmt: skip
         self.planes = RadioButtons(
             choices=[ONE_PLANE, ALL_PLANES], value=ONE_PLANE, orientation="vertical",
@@ -112,10 +119,19 @@ class Fields:
         """Let the person say where the channels lie, where there is something to say."""
         self.channels_row.setVisible(offered)
 
-    def offer_planes(self, stack: tuple[int, ...]) -> None:
-        """Let the person choose among the planes of a stack."""
+    def offer_planes(self, stack: tuple[int, ...], axes: int = 2) -> None:
+        """Let the person choose among the planes of a stack, or the volumes if each has so many axes."""
         self.planes_row.setVisible(bool(stack))
+        self._name_planes(member(axes))
         self.together.enabled = bool(stack) and self.planes.value == ALL_PLANES
+
+    def _name_planes(self, what: str) -> None:
+        """Call the planes what they are; the values of the field stay."""
+        names = ONE_PLANE.replace("Plane", what.capitalize()), ALL_PLANES.replace("plane", what)
+        if tuple(button.text() for button in self.planes.native.findChildren(QRadioButton)) != names:
+            with self.planes.changed.blocked():
+                self.planes.choices = list(zip(names, (ONE_PLANE, ALL_PLANES), strict=True))
+            self.planes_row.findChild(QLabel).setText(f"{what.capitalize()}s")
 
     def _make_model_fields(self, models: Choices) -> None:
         self.model = ComboBox(choices=models, tooltip="The network that labels the pixels")
@@ -138,11 +154,11 @@ class Fields:
         self.factor.native.setSpecialValueText(AUTOMATIC)
         self.meaning = MeaningFields()
         self.threshold, self.threshold_row = self.meaning.threshold, self.meaning.threshold_row
-        self.kind, self.kind_note, self.kind_row = (
-            self.meaning.kind, self.meaning.kind_note, self.meaning.kind_row,
-        )  # fmt: skip
+        kind = self.meaning.kind, self.meaning.kind_note, self.meaning.kind_row
+        self.kind, self.kind_note, self.kind_row = kind
         # Chosen for one model, they say nothing of the next.
         self.model.changed.connect(self._forget_choices)
+        self.legend = Legend()
         self.details = PushButton(text="Details...", tooltip="What the model needs, layer by layer")
 
     def _make_tile_fields(self) -> None:
@@ -246,7 +262,7 @@ class Fields:
         self.approximation.row("Radius", self.chosen_radius)
         self.approximation.row("Multiples of", self.factor)
         self.approximation.setVisible(False)
-        form.heading("Image")
+        form.heading("Image", self.help)
         self.series_row, self.channels_row, self.planes_row = (Form() for _ in range(3))
         self.series_row.row("Series", self.series)
         self.series_row.setVisible(False)
@@ -261,7 +277,8 @@ class Fields:
         form.heading("Model")
         form.wide(
             beside(self.model, self.open_model), self.open_note, self.model_note, self.exact_note,
-            self.approximate, self.approximation, self.kind_row, self.threshold_row, self.details,
+            self.approximate, self.approximation, self.kind_row, self.threshold_row, self.legend,
+            self.details,
         )  # fmt: skip
         form.heading("Tiles")
         form.row("Tile size", self.automatic, self.tile, self.tile_note)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from napari_exactile.geometry.words import counted, lengths
+from napari_exactile.geometry.words import counted, lengths, member
 
 if TYPE_CHECKING:
     from napari_exactile.run.plan.plan import Plan
@@ -54,7 +54,7 @@ def _extra(plan: Plan) -> str:
 
 def _zone(plan: Plan, planes: int) -> str:
     tiles = counted(len(plan), "tile")
-    tiles += f" in each of {counted(planes, 'plane')}" if planes > 1 else ""
+    tiles += f" in each of {counted(planes, member(len(plan.radius)))}" if planes > 1 else ""
     extra = _extra(plan)
     passes = f" - {counted(len(plan.schedule.passes), 'pass', 'passes')}" if plan.schedule.surveys else ""
     return f"{lengths(plan.zor)} px (ZoR) - {tiles}{passes}\n{extra}"

@@ -13,6 +13,7 @@ from napari_exactile.images.normalize.parse import steps_of
 from napari_exactile.images.normalize.steps import Normalization, Step, check_values
 from napari_exactile.images.normalize.words import as_text, measured_words
 from napari_exactile.widget.form.form import Form, Note, follow_letters
+from napari_exactile.widget.form.glossary import sentence
 
 MODEL_SAYS, Z_SCORE, NONE, TYPED = "By the model", "Z-score", "None", "Typed..."
 NORMALIZATIONS = {
@@ -85,7 +86,7 @@ class NormalizationFields:
                 check_values(steps_of(text), channels, name)
         except ValueError as error:
             words = str(error)
-            self.note.say(f"{words[:1].upper()}{words[1:]}.", warning=True)
+            self.note.say(sentence(words), warning=True)
             raise
         return text
 

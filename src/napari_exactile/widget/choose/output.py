@@ -72,10 +72,13 @@ class OutputChooser:
 
 def beside(layer: Image, name: str) -> Path:
     """Return a store called `name` beside the layer's file; in the home folder where it has none."""
+    return folder_beside(layer) / (as_file(name) + SUFFIX)
+
+
+def folder_beside(layer: Image) -> Path:
+    """Return the folder of a layer's file, or the home folder where nothing can be written there."""
     folder = folder_of(layer)
-    if folder is None or not os.access(folder, os.W_OK):
-        folder = Path.home()
-    return folder / (as_file(name) + SUFFIX)
+    return folder if folder is not None and os.access(folder, os.W_OK) else Path.home()
 
 
 def folder_of(layer: Image) -> Path | None:

@@ -10,6 +10,7 @@ from napari_exactile.run.plan.settings import Device
 from napari_exactile.widget.choose.fields import Fields
 from napari_exactile.widget.choose.meaning_fields import AUTOMATIC
 from napari_exactile.widget.choose.planner import Planner
+from napari_exactile.widget.form.glossary import sentence
 
 if TYPE_CHECKING:
     from napari_exactile.models.card import ModelCard
@@ -49,7 +50,7 @@ class PickedModel:
 
     def describe(self) -> None:
         """Show what the model is, whether or not it can be run."""
-        words = filter(None, [self.card.summary, *(f"{note}." for note in self.card.notes)])
+        words = filter(None, [self.card.summary, *map(sentence, self.card.notes)])
         self._fields.model_note.say("\n".join(words), warning=bool(self.card.notes))
 
     def for_images_of(self, shape: tuple[int, ...]) -> tuple[Model, Runnable]:

@@ -9,6 +9,7 @@ import numpy as np
 from napari_exactile.images.read.underlying import costs_of
 from napari_exactile.models.card import ModelCard
 from napari_exactile.widget.draw.planes import Plane, data_of
+from napari_exactile.widget.form.glossary import sentence
 
 # Of larger images, and of those that are not in memory, a look at all pixels would be felt.
 LOOKED_AT = 2**22
@@ -26,7 +27,7 @@ def described(plane: Plane, card: ModelCard, everything: bool, leaves_out: bool 
     """
     missing = "" if leaves_out or not _has_missing(data_of(plane.layer)) else f"{MISSING}."
     scale = card.scale_warning(plane.pixel_size).replace(" µm per px", "\u00a0µm\u00a0per\u00a0px")
-    costs = (f"{words}." for words in costs_of(plane.source))
+    costs = map(sentence, costs_of(plane.source))
     warnings = scale, missing, *costs
     return "\n".join(filter(None, [plane.describe(everything), *warnings])), any(warnings)
 

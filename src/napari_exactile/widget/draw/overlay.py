@@ -55,10 +55,11 @@ class TilingOverlay:
         self._current: int | None = None
         self._shown, self._visible, self._all_radii = False, True, False
         self._context_radius: tuple[int, ...] | None = None
-        self._context = OwnLayer(viewer, "Tiles: context", empty_shapes)
-        self._contexts = OwnLayer(viewer, "Tiles: all contexts", empty_shapes, below=self._context)
-        self._zones = OwnLayer(viewer, "Tiles: zones", empty_shapes, below=self._context)
-        self._statuses = OwnLayer(viewer, "Tiles: status", empty_mesh, below=self._zones)
+        own = partial(OwnLayer, viewer, listed=False)
+        self._context = own("Tiles: context", empty_shapes)
+        self._contexts = own("Tiles: all contexts", empty_shapes, below=self._context)
+        self._zones = own("Tiles: zones", empty_shapes, below=self._context)
+        self._statuses = own("Tiles: status", empty_mesh, below=self._zones)
         self._layers = (self._zones, self._contexts, self._context, self._statuses)
         self._follow_soon = qthrottled(self._follow, timeout=40)
         self._grow_soon = qthrottled(self._grow, timeout=100, leading=False)

@@ -12,6 +12,7 @@ from napari.components import ViewerModel
 from napari.layers import Layer
 from napari.utils.transforms import Affine
 
+from napari_exactile.widget.form.unlisted import unlist
 from napari_exactile.widget.form.world import factors
 
 if TYPE_CHECKING:
@@ -49,6 +50,16 @@ class Frame:
         times = factors(viewer, self.units) if self.units else (1.0,) * len(self.scale)
         scale, translate = np.multiply(self.scale, times), np.multiply(self.translate, times)
         return replace(self, scale=tuple(scale.tolist()), translate=tuple(translate.tolist()))
+
+    def even(self, viewer: ViewerModel) -> tuple[Frame, tuple[float, ...]]:
+        """Return a frame here whose units are as long along all axes, and how many of them a pixel is.
+
+        What has a width, such as a line, is as wide along all axes there, also where z is coarse.
+        """
+        shown = np.abs(self.shown_in(viewer).scale)
+        steps = tuple((shown / shown.min()).tolist())
+        scale = tuple(one / step for one, step in zip(self.scale, steps, strict=True))
+        return replace(self, scale=scale), steps
 
     def width(self, viewer: ViewerModel, pixels: float) -> float:
         """Return the width of a line of so many pixels of the screen, in pixels of the image."""
@@ -101,14 +112,16 @@ class OwnLayer:
     """One layer of the overlay: made on first use, changed from then on, made anew where a person deleted it.
 
     `make` takes a name and a frame as keyword arguments and returns an empty layer; it is put under `below`.
-    An `optional` one is made hidden, and comes back as the person had left it: their eye icon decides.
+    An `optional` one is made hidden, and comes back as the person had left it: their eye icon decides. One
+    that is not `listed` stays out of napari's list of layers, in which there would be more of ours than
+    theirs.
     """
 
     def __init__(
         self, viewer: ViewerModel, name: str, make: Callable[..., Layer], below: OwnLayer | None = None,
-        *, optional: bool = False,
+        *, optional: bool = False, listed: bool = True,
     ) -> None:  # fmt: skip
-        self._viewer = viewer
+        self._viewer, self._listed = viewer, listed
         self._name = name
         self._make = make
         self._below = below
@@ -188,6 +201,8 @@ class OwnLayer:
         layers = self._viewer.layers
         with selection_kept(self._viewer):
             layers.insert(len(layers) if above is None else layers.index(above), layer)
+        if not self._listed:
+            unlist(layer)
         self._layer, self._drawn, self._hidden = layer, None, False
         return layer
 

@@ -12,16 +12,17 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
 from napari_exactile.geometry.interval import Box, full_box
-from napari_exactile.geometry.words import counted, times
+from napari_exactile.geometry.words import counted, member, times
 from napari_exactile.images.about.opened import Place
+from napari_exactile.images.grey import GREYS, Grey
 from napari_exactile.images.planes import Planes, check_channels
 from napari_exactile.images.source import ArraySource, ImageSource, LayeredSource, as_array
 from napari_exactile.widget.draw.in_view import NotInSightError, box_in_view, displayed_axes
 from napari_exactile.widget.form.world import data_at
 
 # Where the channels lie: the axis that seems to hold them, an axis of the person's choice, nowhere, or in the
-# selected layers.
-Channels = int | Literal["automatic", "none", "selected layers"]
+# selected layers; or what is made of a colour image for a model of one channel.
+Channels = int | Literal["automatic", "none", "selected layers"] | Grey
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +31,8 @@ class Plane:
 
     `spatial` are the layer's axes that the model takes, `stack` those before them, `channel_axis` that of the
     channels (None: none, or the colours of an RGB image). `index` is the place in the stack. `layers` are all
-    that the pixels are taken from, `names` theirs where the channels lie in several.
+    that the pixels are taken from, `names` theirs where the channels lie in several. `grey` is what is made
+    of the colours of an RGB image.
     """
 
     layer: Image
@@ -42,6 +44,7 @@ class Plane:
     whole: ImageSource
     names: tuple[str, ...] = ()
     layers: tuple[Image, ...] = ()
+    grey: Grey | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -90,20 +93,23 @@ class Plane:
             facts.append(f"channels {', '.join(self.names)}")
         elif self.source.channels > 1:
             facts.append(counted(self.source.channels, "channel"))
+        elif self.grey is not None:
+            facts.append(f"{self.grey} as grey")
         if self.pixel_size is not None:
             sides = dict.fromkeys(f"{size:.3g}" for size in self.pixel_size)
             facts.append(f"{times(sides)} µm per px".replace(" ", "\u00a0"))
         if everything and self.index:
-            facts.append(counted(prod(self.stack_shape), "plane"))
+            facts.append(counted(prod(self.stack_shape), member(len(self.spatial))))
         elif self.index:
-            facts.append(f"plane {', '.join(map(str, self.index))}")
+            facts.append(f"{member(len(self.spatial))} {', '.join(map(str, self.index))}")
         return " - ".join(facts)
 
     @property
     def whole_words(self) -> str:
         """What all of it is called: the whole image, or one plane, or volume, of a stack."""
-        kind = "plane" if len(self.spatial) < 3 else "volume"
-        return f"{kind} {', '.join(map(str, self.index))}" if self.index else "whole image"
+        return (
+            f"{member(len(self.spatial))} {', '.join(map(str, self.index))}" if self.index else "whole image"
+        )
 
     @property
     def identity(self) -> tuple[Any, ...]:
@@ -114,7 +120,7 @@ class Plane:
     def stack_identity(self) -> tuple[Any, ...]:
         """Return what tells the pixels of all planes from others."""
         pixels = tuple(id(data_of(layer)) for layer in self.layers)
-        return id(self.layer), pixels, self.channel_axis, self.names
+        return id(self.layer), pixels, self.channel_axis, self.names, self.grey
 
 
 def plane_of(
@@ -132,11 +138,7 @@ def plane_of(
     model can take.
     """
     data = as_array(data_of(layer), layer.name)
-    if layer.rgb and channels == 1:
-        raise ValueError(
-            f"'{layer.name}' is a colour image, but this model takes 1 channel. "
-            "Right-click the layer and choose Split RGB, then pick one of its channels"
-        )
+    grey = _grey(layer, channels, where)
     axis = channel_axis(layer, channels, space, where)
     others = [a for a in range(layer.ndim) if a != axis]
     _check_axes(layer, len(others), space)
@@ -144,8 +146,8 @@ def plane_of(
     index = tuple(_shown_index(layer, viewer, a, data.shape[a]) for a in stack)
     # The colours of an RGB image are an axis of the data that the layer does not count.
     kept, data_axis = (3, -1) if layer.rgb else (None, axis)
-    source: ImageSource = ArraySource(data, data_axis, index, kept, layer.name)
-    whole: ImageSource = ArraySource(data, data_axis, (), kept, layer.name)
+    source: ImageSource = ArraySource(data, data_axis, index, kept, layer.name, grey)
+    whole: ImageSource = ArraySource(data, data_axis, (), kept, layer.name, grey)
     layers, names = [layer], tuple[str, ...]()
     if where == "selected layers":
         layers = _selected(layer, viewer)
@@ -155,7 +157,25 @@ def plane_of(
     check_channels(source.channels, channels, " + ".join(names) or layer.name)
     if not everything:
         _check_view(layer, viewer, spatial, bool(stack))
-    return Plane(layer, source, index, stack, spatial, axis, whole, names, tuple(layers))
+    return Plane(layer, source, index, stack, spatial, axis, whole, names, tuple(layers), grey)
+
+
+def _grey(layer: Image, channels: int, where: Channels) -> Grey | None:
+    """Return what is made of the colours of an RGB image; raise ValueError where that is to be chosen."""
+    if not layer.rgb:
+        return None
+    grey = next((one for one in GREYS if one == where), None)
+    if grey is None and channels == 1:
+        raise ValueError(
+            f"'{layer.name}' is a colour image, but this model takes 1 channel: choose under Channels what "
+            "it is to see as grey, such as Luminance"
+        )
+    if grey is not None and channels > 1:
+        raise ValueError(
+            f"'{layer.name}' is read as grey, but this model takes {channels} channels: choose Automatic "
+            "under Channels"
+        )
+    return grey
 
 
 def micrometres(layer: Layer, axes: Sequence[int]) -> tuple[float, ...] | None:
@@ -201,8 +221,13 @@ def channel_axis(layer: Image, channels: int, space: str, where: Channels) -> in
 
 
 def channel_choices(layer: Image | None) -> list[tuple[str, Channels]]:
-    """Return where the channels of a layer can lie, in words, beginning with what is found automatically."""
-    axes = [] if layer is None or layer.rgb or layer.ndim < 3 else range(layer.ndim)
+    """Return where the channels of a layer can lie, in words, beginning with what is found automatically.
+
+    Of an RGB image, it is known where they lie, but not what a model of one channel is to see of them.
+    """
+    if layer is not None and layer.rgb:
+        return [("Automatic", "automatic"), *((grey.capitalize(), grey) for grey in GREYS)]
+    axes = [] if layer is None or layer.ndim < 3 else range(layer.ndim)
     shape = () if layer is None else data_of(layer).shape
     named: list[tuple[str, Channels]] = [(f"Axis {axis} ({shape[axis]})", axis) for axis in axes]
     return [("Automatic", "automatic"), *named, ("No axis", "none"), ("Selected layers", "selected layers")]
@@ -247,19 +272,19 @@ def _shown_index(layer: Image, viewer: ViewerModel, axis: int, length: int) -> i
     return int(np.clip(round(float(place)), 0, length - 1))
 
 
-def region_in_view(plane: Plane, viewer: ViewerModel) -> Box:
-    """Return the part of the plane that is in sight, or of all planes of a volume; raise ValueError where
-    none is."""
+def region_in_view(plane: Plane, viewer: ViewerModel, otherwise: str = "segment the whole image") -> Box:
+    """Return the part of the plane that is in sight, or of all planes of a volume.
+
+    Raises ValueError where none is, with what else a person can do.
+    """
     if viewer.dims.ndisplay == 3:
-        raise ValueError(
-            "The current view can be segmented in 2D only: switch to 2D, or segment the whole image"
-        )
+        raise ValueError(f"The current view is a part of the image in 2D only: switch to 2D, or {otherwise}")
     if not plane.is_flat:
-        raise ValueError("The current view can be segmented where y and x are the last axes: they are not")
+        raise ValueError("The current view can be taken where y and x are the last axes: they are not")
     if set(displayed_axes(plane.layer, viewer)) != set(plane.spatial[-2:]):
-        raise ValueError("The view shows other axes than y and x: roll the axes back to segment the view")
+        raise ValueError(f"The view shows other axes than y and x: roll the axes back, or {otherwise}")
     try:
         box = box_in_view(plane.layer, viewer)
     except NotInSightError as error:
-        raise ValueError(f"{error}, or segment the whole image") from error
+        raise ValueError(f"{error}, or {otherwise}") from error
     return (*full_box(plane.shape[:-2]), *box[-2:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from itertools import product
 from typing import Any
@@ -46,14 +47,17 @@ class VolumeBox:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
-        self._own = OwnLayer(viewer, "Tiles: box", _empty)
+        self._own = OwnLayer(viewer, "Tiles: box", _empty, listed=False)
 
     def draw(self, frame: Frame, tiling: Tiling) -> None:
         """Draw the tile in the middle of the view, or move the box to another one."""
         tile = tiling.tile(self._current(frame, tiling))
         read = tuple(in_image([side], length)[0] for side, length in zip(tile.box, tiling.shape, strict=True))
-        width = min(frame.width(self._viewer, LINE), min(tiling.zone) / 16)
-        self._own.draw(frame, (read, tile.zone), partial(_paint, boxes=(read, tile.zone), width=width))
+        even, steps = frame.even(self._viewer)
+        narrowest = min(zone * step for zone, step in zip(tiling.zone, steps, strict=True))
+        width = min(even.width(self._viewer, LINE), narrowest / 16)
+        paint = partial(_paint, boxes=(read, tile.zone), width=width, steps=steps)
+        self._own.draw(even, (read, tile.zone, steps), paint)
 
     def hide(self) -> None:
         """Hide the box."""
@@ -70,9 +74,9 @@ class VolumeBox:
         return tiling.at(near) or 0
 
 
-def edges(box: Box) -> NDArray[np.float64]:
-    """Return the twelve edges of a box, (12, 2, 3), between pixels."""
-    low, high = np.array([[s.start, s.stop] for s in box], float).T - 0.5
+def edges(box: Box, steps: Sequence[float] = (1.0, 1.0, 1.0)) -> NDArray[np.float64]:
+    """Return the twelve edges of a box, (12, 2, 3), between pixels, which are so many `steps` long."""
+    low, high = (np.array([[s.start, s.stop] for s in box], float).T - 0.5) * steps
     lines = []
     for axis in range(3):
         for ends in product((0, 1), repeat=2):
@@ -82,8 +86,8 @@ def edges(box: Box) -> NDArray[np.float64]:
     return np.array(lines)
 
 
-def _paint(layer: Shapes, *, boxes: tuple[Box, ...], width: float) -> None:
-    lines = np.concatenate([edges(box) for box in boxes])
+def _paint(layer: Shapes, *, boxes: tuple[Box, ...], width: float, steps: Sequence[float]) -> None:
+    lines = np.concatenate([edges(box, steps) for box in boxes])
     colours = [PURPLE] * 12 + [GREEN] * 12
     replace_shapes(layer, lines, "path", width, colours, "transparent")
 

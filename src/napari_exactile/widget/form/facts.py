@@ -7,6 +7,8 @@ from html import escape
 
 from qtpy.QtWidgets import QHBoxLayout, QPushButton
 
+from napari_exactile.widget.form.glossary import explained
+
 Rows = Iterable[tuple[str, str]]
 
 
@@ -18,11 +20,17 @@ def facts_table(sections: Iterable[tuple[str, Rows]]) -> str:
 
 def _rows(title: str, facts: Rows) -> str:
     rows = (
-        f"<tr><td style='white-space: nowrap; padding-right: 16px'>{escape(name)}</td>"
+        f"<tr><td style='white-space: nowrap; padding-right: 16px'>{_told(name)}</td>"
         f"<td>{escape(value)}</td></tr>"
         for name, value in facts
     )
     return f"<tr><td colspan='2' style='padding-top: 8px'><b>{escape(title)}</b></td></tr>{''.join(rows)}"
+
+
+def _told(name: str) -> str:
+    """Return a name as HTML, with a tooltip that says what it means."""
+    meaning = explained(name)
+    return f"<span title='{escape(meaning)}'>{escape(name)}</span>" if meaning else escape(name)
 
 
 def button_row(*buttons: QPushButton) -> QHBoxLayout:

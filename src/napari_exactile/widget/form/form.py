@@ -22,6 +22,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_exactile.widget.form.glossary import explained
+from napari_exactile.widget.form.reach import call
 from napari_exactile.widget.form.wheel import scroll_past
 
 # On napari's own, numbers that cannot be changed can hardly be read; this grey is as far from both themes.
@@ -29,10 +31,8 @@ STYLE = """
 QAbstractSpinBox:disabled { background: transparent; color: #7c7c7c; }
 QGroupBox { border: none; margin: 0; padding: 0; }
 """
-HEADER_STYLE = """
-QPushButton { text-align: left; font-weight: bold; padding: 4px 0px; }
-QPushButton:!hover { background: none; }
-"""
+# The width below which no dock looks right, whatever is in it.
+NARROWEST = 300
 # Letters; longer words, such as paths, may be broken.
 LONGEST_WORD = 16
 
@@ -40,7 +40,8 @@ LONGEST_WORD = 16
 class Note(QLabel):
     """Plain words that wrap, and take no room while there are none; its caption comes and goes with it.
 
-    `fresh` tells whether they were said since `saying_anew` began.
+    Both have a tooltip with what the words of the trade mean. `fresh` tells whether they were said since
+    `saying_anew` began.
     """
 
     def __init__(self) -> None:
@@ -66,10 +67,12 @@ class Note(QLabel):
         if text == self.text() and warning == bool(self.styleSheet()):
             return
         self.setText(text)
+        meaning = explained(text)
         self.setStyleSheet("border-left: 3px solid #D55E00; padding-left: 5px;" if warning else "")
         for part in (self, self.caption):
             if part is not None:
                 part.setVisible(bool(text))
+                part.setToolTip(meaning)
 
 
 @contextmanager
@@ -110,21 +113,26 @@ class Form(QWidget):
         self._layout.setHorizontalSpacing(8)
         self._layout.setVerticalSpacing(4)
         self._layout.setColumnStretch(1, 1)
+        self._title = ""
 
-    def heading(self, title: str) -> None:
-        """Begin a section."""
-        self.wide(_caption(f"<b>{title}</b>"))
+    def heading(self, title: str, *buttons: QPushButton) -> None:
+        """Begin a section; small buttons stand at its right."""
+        self._title, caption = title, _caption(f"<b>{title}</b>")
+        self.wide(beside(caption, *buttons) if buttons else caption)
 
     def wide(self, *fields: Widget | QWidget) -> None:
-        """Add fields below each other that take the whole width."""
+        """Add fields below each other that take the whole width; they are called as their section is."""
         for field in fields:
             if isinstance(field, Form):
                 field.layout().setContentsMargins(0, 0, 0, 0)
-            self._layout.addWidget(_native(field), self._layout.rowCount(), 0, 1, 2)
+            native = _native(field)
+            if not isinstance(field, Form):
+                call(native, self._title)
+            self._layout.addWidget(native, self._layout.rowCount(), 0, 1, 2)
 
     def row(self, caption: str, *fields: Widget | QWidget) -> None:
         """Add a caption, and fields below each other at its side."""
-        natives, top = [_native(field) for field in fields], self._layout.rowCount()
+        natives, top = [call(_native(field), caption) for field in fields], self._layout.rowCount()
         for row, native in enumerate(natives, top):
             self._layout.addWidget(native, row, 1)
         label = _caption(caption)
@@ -142,12 +150,13 @@ class Form(QWidget):
     def closed(self, title: str, tooltip: str, form: Form) -> QPushButton:
         """Add a button that opens and closes `form` under it, closed at first."""
         header = QPushButton()
-        header.setStyleSheet(HEADER_STYLE)
+        header.setProperty("heading", True)
         header.setToolTip(tooltip)
         header.setCheckable(True)
 
         def turn(is_open: bool) -> None:
             header.setText(f"{'▾' if is_open else '▸'}  {title}")
+            header.setAccessibleName(f"{title}, {'open' if is_open else 'closed'}")
             form.setVisible(is_open)
 
         header.toggled.connect(turn)
@@ -156,9 +165,27 @@ class Form(QWidget):
         return header
 
 
+class _Area(QScrollArea):
+    """Scrolls up and down only; it is never narrower than its content, which would be cut at the right."""
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Return the width of the content beside the scroll bar, and little height."""
+        content = self.widget()
+        wanted = 0 if content is None else content.minimumSizeHint().width()
+        # With napari's style, there is a little room beside the scroll bar.
+        wanted += max(self.verticalScrollBar().sizeHint().width() + 2, self.width() - self.viewport().width())
+        return QSize(max(NARROWEST, wanted), super().minimumSizeHint().height())
+
+    def eventFilter(self, content: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Notice that the content needs another width: larger letters, a row that has come."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(content, event)
+
+
 def scrolled(content: QWidget) -> QScrollArea:
     """Return an area without a frame in which `content` scrolls up and down."""
-    area = QScrollArea()
+    area = _Area()
     area.setWidgetResizable(True)
     area.setFrameShape(QScrollArea.Shape.NoFrame)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -166,9 +193,9 @@ def scrolled(content: QWidget) -> QScrollArea:
     return area
 
 
-def more_button(tooltip: str) -> QPushButton:
-    """Return a small button "..." that opens the menu that it is given."""
-    button = QPushButton("...")
+def more_button(tooltip: str, text: str = "...") -> QPushButton:
+    """Return a small button that opens the menu that it is given."""
+    button = QPushButton(text)
     button.setToolTip(tooltip)
     button.setStyleSheet("QPushButton::menu-indicator { image: none; width: 0px; }")
     button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Minimum)
@@ -204,14 +231,15 @@ def follow_letters(like: QWidget, *parts: QWidget) -> None:
     _Letters(like, parts)
 
 
-def beside(field: Widget, button: QWidget) -> QWidget:
-    """Return a field with a small button at its right, as one row."""
+def beside(field: Widget | QWidget, *buttons: QWidget) -> QWidget:
+    """Return a field with small buttons at its right, as one row."""
     both = QWidget()
     row = QHBoxLayout(both)
     row.setContentsMargins(0, 0, 0, 0)
     row.setSpacing(4)
     row.addWidget(_native(field), stretch=1)
-    row.addWidget(button)
+    for button in buttons:
+        row.addWidget(button)
     return both
 
 

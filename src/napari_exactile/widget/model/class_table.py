@@ -38,6 +38,9 @@ class ClassTable(QWidget):
         self._given: Classes | None = None
         self.table, self.background = QTableWidget(0, 3), QComboBox()
         self.background.setToolTip("The class that is shown transparent")
+        self.background.setAccessibleName("Background")
+        self.table.setAccessibleName("Classes")
+        self.table.setTabKeyNavigation(False)  # it would keep the focus for ever
         self.restore = QPushButton("Restore")
         self.restore.setToolTip("Names, colours and background as the model has them")
         self._arrange()
@@ -76,6 +79,7 @@ class ClassTable(QWidget):
         button.setToolTip("The background is not shown" if transparent else "Choose another colour")
         if not transparent:
             button.setIcon(_swatch(color, self.fontMetrics().height()))
+        button.setAccessibleName(f"Colour of {classes.names[row]}: {button.text()}")
         button.setAutoDefault(False)
         button.clicked.connect(lambda: self._recolor(row))
         self.table.setCellWidget(row, COLOR, button)

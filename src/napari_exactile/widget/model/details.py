@@ -51,6 +51,8 @@ class DetailsDialog(QDialog):
         self.tabs, self.facts, self.check = QTabWidget(), QTextBrowser(), CheckRow()
         self.classes, self.table = ClassTable(self._keep_classes), LayerTable()
         self.copy = QPushButton("Copy")
+        self.facts.setAccessibleName("What the model is, and what it needs")
+        self.tabs.setAccessibleName("Details of the model")
         self.copy.setToolTip("Put everything on the clipboard as text")
         self.copy.clicked.connect(self._copy)
         self._known: tuple[Model, Derived | Refused] | None = None

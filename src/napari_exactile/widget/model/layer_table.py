@@ -23,6 +23,8 @@ class LayerTable(QTableWidget):
     def __init__(self) -> None:
         super().__init__(0, 0)
         self.verticalHeader().setVisible(False)
+        self.setAccessibleName("Layers of the network")
+        self.setTabKeyNavigation(False)  # it would keep the focus for ever
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)

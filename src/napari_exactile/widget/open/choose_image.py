@@ -10,6 +10,7 @@ from napari.layers import Image, Layer
 from napari_exactile.widget.choose.fields import Fields
 from napari_exactile.widget.draw.own_layer import OWN, RESULT
 from napari_exactile.widget.form.background import Latest
+from napari_exactile.widget.form.glossary import sentence
 
 if TYPE_CHECKING:
     from napari_exactile.widget.open.samples import LayerData
@@ -68,7 +69,7 @@ class ImageChooser:
         note = self._fields.image_note
         self._fields.sample.enabled = False
         note.say("Drawing the sample...")
-        self._loading.ask(_sample, self._add_sample, lambda error: note.say(f"{error}.", warning=True))
+        self._loading.ask(_sample, self._add_sample, lambda error: note.say(sentence(error), warning=True))
 
     def _add_sample(self, layers: list[LayerData]) -> None:
         assert self._fields is not None

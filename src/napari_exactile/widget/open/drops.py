@@ -1,12 +1,13 @@
-"""Large images that are dropped onto the viewer while the dock is open.
+"""Large images, and folders of models, that are dropped onto the viewer while the dock is open.
 
 napari's own reader claims every TIFF and every folder, and reads them whole; a second reader in the manifest
 would make napari ask, at each file and folder, which one is meant. So the dock takes those drops itself that
-are too large, or OME-Zarr, and leaves all others to napari.
+are too large, OME-Zarr, or packages, and leaves all others to napari.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from qtpy.QtWidgets import QMainWindow, QWidget
 
 from napari_exactile.images.about.zarr_folders import ZARR_FILES, is_zarr
 from napari_exactile.widget.open.image_reader import SLIDES, add_image_or_say
+from napari_exactile.widget.open.model_files import is_model_folder
 
 # Larger images cannot be drawn at once, or take long to read: the side in pixels, and the bytes.
 LARGEST_SIDE, LARGEST_BYTES = 16384, 2**30
@@ -28,11 +30,14 @@ SMALLEST_FILE = 2**20
 
 
 class Drops(QObject):
-    """Watches what is dropped onto the window in which `dock` is, for as long as the dock lives."""
+    """Watches what is dropped onto the window in which `dock` is, for as long as the dock lives.
 
-    def __init__(self, dock: QWidget, viewer: Viewer) -> None:
+    `open_model` is called with the folder of a package.
+    """
+
+    def __init__(self, dock: QWidget, viewer: Viewer, open_model: Callable[[Path], None]) -> None:
         super().__init__(dock)
-        self._viewer = viewer
+        self._viewer, self._open_model = viewer, open_model
         self._watched: set[int] = set()
         dock.installEventFilter(self)
 
@@ -67,18 +72,24 @@ class Drops(QObject):
             return False
         event.acceptProposedAction()
         for path in paths:
-            add_image_or_say(self._viewer, path)
+            if is_model_folder(path):
+                self._open_model(path)
+            else:
+                add_image_or_say(self._viewer, path)
         return True
 
 
 def is_for_us(path: Path) -> bool:
-    """Tell whether an image is large or OME-Zarr, and neither another reader nor a preference takes it."""
+    """Tell whether it is a package, or an image that is large or OME-Zarr, which nobody else is to take.
+
+    That is another plugin, or a reader that the person prefers.
+    """
     readers = {reader.plugin_name for reader in PluginManager.instance().iter_compatible_readers(str(path))}
     preferred = get_preferred_reader(path)
     if readers - OWN_READERS or preferred not in {None, "napari-exactile"}:
         return False
     if path.is_dir():
-        return is_zarr(path)
+        return is_zarr(path) or is_model_folder(path)
     return path.name in ZARR_FILES or path.suffix.lower() in SLIDES or is_large(path)
 
 

@@ -19,6 +19,7 @@ from napari_exactile.images.read.from_labels import OpenedLabels, open_labels
 from napari_exactile.images.read.open import open_image
 from napari_exactile.images.view import View
 from napari_exactile.widget.draw.class_colors import class_colors
+from napari_exactile.widget.form.glossary import sentence
 from napari_exactile.widget.open.overview_filling import fill, full_range
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -42,7 +43,7 @@ def layers_of(path: Path, series: int | str | None = None) -> list[LayerData]:
         return [_labels_layer(one) for one in labels]
     image = open_image(path, series=series)
     for note in image.notes:
-        show_warning(f"{note}.")
+        show_warning(sentence(note))
     return [*_image_layers(image), *(_labels_layer(one) for one in labels)]
 
 

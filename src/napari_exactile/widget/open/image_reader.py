@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 from napari_exactile.images.about.zarr_folders import ZARR_FILES
+from napari_exactile.widget.form.glossary import sentence
 
 LayerData = tuple[Any, dict[str, Any], str]
 SLIDES = (".svs", ".ndpi", ".scn", ".bif", ".qptiff", ".btf", ".tf8")
@@ -78,7 +79,7 @@ def add_image_or_say(viewer: Viewer, path: str | Path, series: int | str | None 
     try:
         return add_image(viewer, path, series)
     except ValueError as error:
-        show_error(f"{error}.")
+        show_error(sentence(error))
         return []
 
 

@@ -37,6 +37,14 @@ def is_model_file(path: Path) -> bool:
     return False
 
 
+def is_model_folder(path: Path) -> bool:
+    """Tell whether a folder is a package: whether it has a description, of a model."""
+    try:
+        return any(is_model_file(path / name) for name in DESCRIPTIONS)
+    except OSError:
+        return False
+
+
 def _describes_a_model(path: Path) -> bool:
     try:
         with ZipFile(path) as archive:

@@ -23,10 +23,18 @@ class PreviewFields:
     def __init__(self) -> None:
         self.where = ComboBox(choices=[SEAM, VIEW, DRAWN], tooltip="The part of the image to look at")
         self.slider = Slider(
-            value=0, min=0, max=1, readout=False, tooltip="Context on every side of a zone, in steps of F"
+            value=0,
+            min=0,
+            max=1,
+            readout=False,
+            tooltip="Context on every side of a zone, in steps of F: what the network divides lengths by",
         )
         self.radius = SpinBox(
-            value=0, min=0, max=65536, tooltip="Context in pixels; what is no multiple of F is off the grid"
+            value=0,
+            min=0,
+            max=65536,
+            tooltip="Context in pixels; what is no multiple of F, which the network divides lengths by, is "
+            "off the grid: tiles begin between its steps, and no context is enough",
         )
         self.tile, self.result = Note(), Note()
         self.estimate = PushButton(

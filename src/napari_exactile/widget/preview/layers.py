@@ -25,7 +25,7 @@ class PreviewLayers:
     """Layers that are made once and then changed; like the tiling's, they leave the selection alone."""
 
     def __init__(self, viewer: ViewerModel) -> None:
-        self._window = OwnLayer(viewer, "Preview: window", empty_shapes)
+        self._window = OwnLayer(viewer, "Preview: window", empty_shapes, listed=False)
         self._map = OwnLayer(viewer, "Preview: score difference", _empty_map, optional=True)
         self._differing = OwnLayer(viewer, "Preview: pixels that differ", _empty_mask)
         self._layers = (self._window, self._map, self._differing)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
 from matplotlib.figure import Figure
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
-    QFileDialog,
     QHBoxLayout,
     QHeaderView,
     QPushButton,
@@ -24,7 +24,9 @@ from qtpy.QtWidgets import (
 from napari_exactile.evaluate.figure import sweep_figure
 from napari_exactile.evaluate.words import share
 from napari_exactile.geometry.words import counted
-from napari_exactile.widget.form.form import Note
+from napari_exactile.widget.form.form import Note, same_letters
+from napari_exactile.widget.form.glossary import explained
+from napari_exactile.widget.form.picking import pick_file
 
 if TYPE_CHECKING:
     from napari_exactile.evaluate.sweep import Sweep, SweepPoint
@@ -42,12 +44,17 @@ class PlotDock(QWidget):
         self.words, self.table = Note(), QTableWidget(0, len(COLUMNS))
         self.save_table = _button("Save table...", "Write all columns as CSV", self._pick_table)
         self.save_picture = _button("Save picture...", "Write the figure as PNG", self._pick_picture)
-        self._subject, self._failed = "", False
+        self._subject, self._folder, self._failed = "", Path.home(), False
         self._arrange()
 
-    def begin(self, subject: str) -> None:
-        """Empty the dock for a new sweep of `subject`."""
-        self._subject, self._failed = subject, False
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Take letters of napari's size for the table."""
+        super().showEvent(event)
+        same_letters(self.save_table, self.table, self.table.horizontalHeader())
+
+    def begin(self, subject: str, folder: Path) -> None:
+        """Empty the dock for a new sweep of `subject`, which is saved in `folder` at first."""
+        self._subject, self._folder, self._failed = subject, folder, False
         self.table.setRowCount(0)
         self._offer(None)
         self.words.say(f"{subject}: computing...")
@@ -96,16 +103,14 @@ class PlotDock(QWidget):
             self.words.say(f"Saved as {path}")
 
     def _pick_table(self) -> None:
-        self._pick("Save table", "error.csv", "Table (*.csv)", self.write_table)
+        self._pick("Save table", "error.csv", "Table", self.write_table)
 
     def _pick_picture(self) -> None:
-        self._pick("Save picture", "error.png", "Picture (*.png)", self.write_picture)
+        self._pick("Save picture", "error.png", "Picture", self.write_picture)
 
     def _pick(self, title: str, name: str, kind: str, write: Callable[[Path], None]) -> None:
-        chosen, _ = QFileDialog.getSaveFileName(self, title, name, kind)
-        if chosen:
-            path = Path(chosen)
-            write(path if path.suffix else path.with_suffix(Path(name).suffix))
+        if path := pick_file(self, title, self._folder / name, [(kind, Path(name).suffix)]):
+            write(path)
 
     def _offer(self, sweep: Sweep | None) -> None:
         self.sweep = sweep
@@ -114,9 +119,14 @@ class PlotDock(QWidget):
 
     def _arrange(self) -> None:
         self.table.setHorizontalHeaderLabels(COLUMNS)
+        self.table.setAccessibleName("Error at each context")
+        self.table.setTabKeyNavigation(False)  # it would keep the focus for ever
+        for column, heading in enumerate(COLUMNS):
+            self.table.horizontalHeaderItem(column).setToolTip(explained(heading))
         self.table.verticalHeader().setVisible(False)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.table.horizontalHeader().setStretchLastSection(True)
         self.figure_canvas.setMinimumSize(420, 260)
         side, buttons, layout = QVBoxLayout(), QHBoxLayout(), QHBoxLayout(self)
         for button in (self.save_table, self.save_picture):

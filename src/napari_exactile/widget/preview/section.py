@@ -14,11 +14,13 @@ from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.stopping import Check
 from napari_exactile.widget.choose.choice import Choice
+from napari_exactile.widget.choose.output import folder_beside
 from napari_exactile.widget.draw.drawn import DrawnRectangle
 from napari_exactile.widget.draw.overlay import TilingOverlay
 from napari_exactile.widget.draw.own_layer import Frame
 from napari_exactile.widget.draw.planes import region_in_view
 from napari_exactile.widget.form.background import Latest
+from napari_exactile.widget.form.glossary import sentence
 from napari_exactile.widget.form.settled import Settled
 from napari_exactile.widget.preview.fields import DRAWN, SEAM, PreviewFields
 from napari_exactile.widget.preview.layers import PreviewLayers
@@ -101,7 +103,7 @@ class PreviewSection:
             choice, frame, window = self._place()
         except ValueError as reason:
             self._rest()
-            self.fields.result.say(f"{reason}.", warning=True)
+            self.fields.result.say(sentence(reason), warning=True)
             return
         self._compute(choice, frame, window)
 
@@ -141,7 +143,7 @@ class PreviewSection:
         if where == DRAWN:
             box = self._drawn.box(frame, choice.plane.shape)
         else:
-            box = region_in_view(choice.plane, self._viewer)
+            box = region_in_view(choice.plane, self._viewer, "look at the nearest seam")
         return window_in(box, choice.task.plan.tiling.region)
 
     def _compute(self, choice: Choice, frame: Frame, window: Box) -> None:
@@ -244,7 +246,8 @@ class PreviewSection:
         try:
             choice, _frame, window = self._place()
         except ValueError as reason:
-            self.fields.result.say(f"{reason}.", warning=True)
+            self.fields.result.say(sentence(reason), warning=True)
             return
         title = f"{choice.plane.source.name} - {choice.task.model.name}"
-        self._plotting.begin(make, title, self._preview_of(choice), self._tiling(choice), window)
+        folder = folder_beside(choice.plane.layer)
+        self._plotting.begin(make, title, folder, self._preview_of(choice), self._tiling(choice), window)

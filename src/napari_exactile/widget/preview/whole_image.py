@@ -13,6 +13,8 @@ from napari_exactile.widget.form.background import Latest
 from napari_exactile.widget.preview.fields import PreviewFields
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari_exactile.evaluate.estimate import Estimate
     from napari_exactile.evaluate.preview import ErrorPreview
     from napari_exactile.geometry.interval import Box
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from napari_exactile.widget.preview.plot import PlotDock
 
 PLOT_TITLE = "Error against context"
+# Windows of fewer points than this have no room for the plot below the picture.
+LOW = 900
 
 
 class Estimating:
@@ -70,11 +74,12 @@ class Plotting:
         )
 
     def begin(
-        self, make: Callable[[], PlotDock], title: str, preview: ErrorPreview, tiling: Tiling, window: Box
-    ) -> None:
-        """Draw the errors of one window, one context after the other."""
+        self, make: Callable[[], PlotDock], title: str, folder: Path, preview: ErrorPreview, tiling: Tiling,
+        window: Box,
+    ) -> None:  # fmt: skip
+        """Draw the errors of one window, one context after the other; files of it go to `folder` at first."""
         plot = self._dock(make)
-        plot.begin(title)
+        plot.begin(title, folder)
         self._sweep.follow(
             lambda is_superseded: preview.sweep(tiling, window, is_superseded),
             plot.show_sweep, plot.fail, plot.end,
@@ -95,7 +100,13 @@ class Plotting:
         """Return the dock of the plot, opened anew where the person closed it."""
         if self.dock is None or self.dock.parent() is None:
             self.dock = make()
-            self._viewer.window.add_dock_widget(self.dock, name=PLOT_TITLE, area="bottom")
+            docked = self._viewer.window.add_dock_widget(self.dock, name=PLOT_TITLE, area="bottom")
+            # Below, it would take a third of a small window, and leave two rows to the list of layers.
+            window = docked.parentWidget()
+            if window.height() < LOW:
+                docked.setFloating(True)
+                docked.resize(docked.sizeHint())
+                docked.move(window.geometry().center() - docked.rect().center())
             self.dock.destroyed.connect(self._lose)
         return self.dock
 

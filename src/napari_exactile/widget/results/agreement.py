@@ -12,7 +12,7 @@ from napari.layers import Labels
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
-from napari_exactile.geometry.words import counted, times
+from napari_exactile.geometry.words import counted, joined, times
 from napari_exactile.stopping import Check
 from napari_exactile.widget.draw.own_layer import MARK, OWN
 from napari_exactile.widget.form.background import Latest
@@ -36,7 +36,7 @@ class AgreementFields:
             tooltip="What the manual layer has where nobody looked"
         )  # fmt: skip
         self.compare = PushButton(text="Compare", tooltip="Dice and IoU of each class, over the whole image")
-        self.words, self.scores = Note(), QLabel()
+        self.words, self.left_out, self.scores = Note(), Note(), QLabel()
         self.scores.setTextFormat(Qt.TextFormat.RichText)
         self.scores.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.scores.setVisible(False)
@@ -44,7 +44,7 @@ class AgreementFields:
         self.ignore.native.setPrefix("label ")
         self.partly.changed.connect(lambda partly: setattr(self.ignore, "visible", partly))
         self.form = Form()
-        self.form.row("Manual", self.manual)
+        self.form.row("Manual", self.manual, self.left_out)
         self.form.row("Leave out", self.partly, self.ignore)
         self.form.wide(self.compare, self.words, self.scores)
 
@@ -80,6 +80,7 @@ class AgreementSection:
         if fresh or self.fields.manual.value is not before:
             self._forget()
         self.fields.compare.enabled = self.fields.manual.value is not None
+        self.fields.left_out.say(self._left_out())
         if finished is None:
             self.fields.words.say(reason)
         elif self.fields.manual.value is None:
@@ -117,13 +118,24 @@ class AgreementSection:
         if self._finished is None:
             return []
         shape = self._finished.layer.data.shape
-        return [
-            (layer.name, layer)
-            for layer in self._viewer.layers
-            if isinstance(layer, Labels)
-            and layer.data.shape == shape
-            and not {OWN, MARK} & layer.metadata.keys()
+        return [(layer.name, layer) for layer in self._others() if layer.data.shape == shape]
+
+    def _others(self) -> list[Labels]:
+        """Return the Labels layers that somebody else made."""
+        labels = (layer for layer in self._viewer.layers if isinstance(layer, Labels))
+        return [layer for layer in labels if not {OWN, MARK} & layer.metadata.keys()]
+
+    def _left_out(self) -> str:
+        """Say which Labels layers cannot be compared, as they are of another size; nothing where none is."""
+        if self._finished is None:
+            return ""
+        shape = self._finished.layer.data.shape
+        names = [
+            f"'{layer.name}' ({times(layer.data.shape)})"
+            for layer in self._others()
+            if layer.data.shape != shape
         ]
+        return f"Left out: {joined(names)}, as these labels are {times(shape)}." if names else ""
 
     def _forget(self) -> None:
         self._comparing.forget()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from napari.layers import Labels, Layer
 from napari_exactile.images.making import Making
 from napari_exactile.images.view import View
 from napari_exactile.stopping import Check
+from napari_exactile.widget.choose.output import folder_beside
 from napari_exactile.widget.draw.layers import shown
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ class FinishedLayer:
     `labels` may be painted on: they are the layer's own pixels, not a copy, also where a script has put
     others there. They are those of `index` in a stack of `shape`, or of all of it where the index is empty;
     `axes` names theirs. `shown` gives an array of `shape` the axes of the layer. `pixel_size` is in
-    micrometres, None without physical units.
+    micrometres, None without physical units. Files made of them go to `folder`, if nobody says otherwise.
     """
 
     layer: Labels
@@ -45,6 +47,7 @@ class FinishedLayer:
     channel_axis: int | None
     pixel_size: tuple[float, ...] | None
     shown: Callable[[Any], Any]
+    folder: Path = field(default_factory=Path.home)
 
     def of_layer(self, data: Any) -> Any:
         """Return what lies under these labels in the pixels of another layer of the same shape."""
@@ -94,7 +97,7 @@ def _finished(run: ShownRun, layer: Layer) -> FinishedLayer:
     size = plane.pixel_size and series.task.analysis.grid.pixel_size(plane.pixel_size)
     return FinishedLayer(
         layer, part, index, there.classes.names, there.classes.background, axes,
-        labels.shape, plane.channel_axis, size, partial(shown, plane),
+        labels.shape, plane.channel_axis, size, partial(shown, plane), folder_beside(plane.layer),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
-from magicgui.widgets import ComboBox, FloatSpinBox, PushButton
+from magicgui.widgets import ComboBox, PushButton
 from napari.components import ViewerModel
 from napari.layers import Labels
 from qtpy.QtWidgets import QWidget
@@ -22,6 +22,7 @@ from napari_exactile.widget.form.form import Form, Note
 from napari_exactile.widget.form.world import world_at
 from napari_exactile.widget.results.finished import FinishedLayer, followed
 from napari_exactile.widget.results.objects_dialog import ObjectsDialog
+from napari_exactile.widget.results.smallest import SmallestObject
 
 if TYPE_CHECKING:
     from napari_exactile.images.objects.objects import Objects
@@ -38,17 +39,14 @@ class ObjectsFields:
         self.connected = ComboBox(
             choices=[EDGES, CORNERS], tooltip="What pixels of one object have in common with the next"
         )
-        self.least = FloatSpinBox(
-            value=1, min=1, max=10**9, step=1, tooltip="Leave out objects of fewer pixels"
-        )  # fmt: skip
-        self.least.native.setDecimals(0)
-        self.least.native.setSuffix(" px")
+        self.smallest = SmallestObject()
+        self.least = self.smallest.size
         self.find = PushButton(text=FIND, tooltip="Add a layer in which every object has a number of its own")
         self.table = PushButton(text="Table...", tooltip="Show the size and place of each object; save them")
         self.words = Note()
         self.form = Form()
         self.form.row("Joined by", self.connected)
-        self.form.row("At least", self.least)
+        self.form.row("At least", self.smallest.row, self.smallest.note)
         self.form.wide(self.find, self.words, self.table)
 
 
@@ -82,6 +80,7 @@ class ObjectsSection:
             self.dialog.close()
             self._say("")
         self.fields.find.enabled = finished is not None
+        self.fields.smallest.offer(None if finished is None else finished.pixel_size)
 
     def outdate(self, finished: FinishedLayer) -> None:
         """Take labels that were edited, and say so of objects that were found, or are being found, before."""
@@ -96,7 +95,7 @@ class ObjectsSection:
             return
         finished, fields = self._finished, self.fields
         connectivity = 1 if fields.connected.value == EDGES else len(spatial(finished.axes))
-        options = {"connectivity": connectivity, "min_size": round(fields.least.value)}
+        options = {"connectivity": connectivity, "min_size": fields.smallest.pixels}
         fields.find.text = STOP
         self._say("Finding objects: 0 %")
         self._finding.follow(
@@ -151,7 +150,7 @@ class ObjectsSection:
         self.fields.find.text = FIND
         pixels, self.objects = step
         layer = self._show(finished, pixels, self.objects)
-        self.dialog.show_objects(self.objects, layer.name)
+        self.dialog.show_objects(self.objects, layer.name, finished.folder)
         self._say("\n".join(self.objects.summary()) or "There are no objects.")
 
     def _on_error(self, error: Exception) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QDialog,
@@ -20,7 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_exactile.images.objects.objects import short
 from napari_exactile.widget.form.facts import button_row
-from napari_exactile.widget.form.form import Note
+from napari_exactile.widget.form.form import Note, same_letters
 from napari_exactile.widget.results.file_writer import FileWriter
 
 if TYPE_CHECKING:
@@ -114,28 +115,46 @@ class ObjectsDialog(QDialog):
         super().__init__(parent)
         self._select = select
         self._objects: Objects | None = None
-        self._title = ""
+        self._title, self._folder = "", Path.home()
         self.model, self.view, self.words = ObjectsModel(), QTableView(), Note()
-        self._file = FileWriter(self, self.words, "Save table", "Table (*.csv)", ".csv")
+        self._file = FileWriter(self, self.words, "Save table", "Table", ".csv")
         self.save = QPushButton("Save table...")
         self.save.setToolTip("Write all columns, with the bounding boxes, as CSV")
         self.save.clicked.connect(lambda _checked: self.pick_file())
         self.view.setModel(self.model)
+        self.view.setAccessibleName("Objects")
+        self.view.setTabKeyNavigation(False)  # it would keep the focus for ever
         self.view.selectionModel().currentRowChanged.connect(self._on_row)
         self._arrange()
 
-    def show_objects(self, objects: Objects, title: str) -> None:
-        """Show these objects from now on."""
-        self._objects, self._title = objects, title
+    def show_objects(self, objects: Objects, title: str, folder: Path | None = None) -> None:
+        """Show these objects from now on; their table is saved in `folder` at first."""
+        self._objects, self._title, self._folder = objects, title, folder or Path.home()
         self.setWindowTitle(title)
         self.view.horizontalHeader().setSortIndicator(0, Qt.SortOrder.AscendingOrder)
         self.model.fill(objects)
-        self.view.resizeColumnsToContents()
         self.words.say("\n".join(objects.summary()) or "There are no objects.")
+        self._fit_columns()
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Take letters of napari's size, and the room for all columns."""
+        super().showEvent(event)
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        view = self.view
+        same_letters(self.save, view, view.horizontalHeader())
+        view.verticalHeader().setDefaultSectionSize(view.fontMetrics().height() + 8)
+        view.horizontalHeader().setMinimumSectionSize(0)
+        view.resizeColumnsToContents()
+        # Beside the columns there are the frame, the scroll bar and the margins.
+        wanted = view.horizontalHeader().length() + view.verticalScrollBar().sizeHint().width() + 40
+        if self.width() < wanted:
+            self.resize(min(wanted, round(0.9 * self.screen().availableSize().width())), self.height())
 
     def pick_file(self) -> None:
         """Let the person pick a file, and write the table to it."""
-        if path := self._file.pick(self._title.replace(":", " -")):
+        if path := self._file.pick(self._folder, self._title.replace(":", " -")):
             self.write(path)
 
     def write(self, path: Path) -> None:
@@ -154,7 +173,6 @@ class ObjectsDialog(QDialog):
         view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         view.verticalHeader().setVisible(False)
-        view.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 8)
         view.horizontalHeader().setStretchLastSection(True)
         close.clicked.connect(self.close)
         layout = QVBoxLayout(self)

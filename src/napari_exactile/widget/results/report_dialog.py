@@ -35,14 +35,16 @@ class ReportDialog(QDialog):
         self.copy.clicked.connect(lambda _checked: self._copy())
         self.save.clicked.connect(lambda _checked: self.pick_file())
         self._report: dict[str, Any] = {}
-        self._file = FileWriter(self, self.words, "Save report", "JSON (*.json)", ".json")
+        self.facts.setAccessibleName("Report")
+        self._folder = Path.home()
+        self._file = FileWriter(self, self.words, "Save report", "JSON", ".json")
         self._arrange()
 
-    def show_report(self, report: dict[str, Any]) -> None:
-        """Show this report from now on, and bring the window to the front."""
+    def show_report(self, report: dict[str, Any], folder: Path | None = None) -> None:
+        """Show this report from now on, in front; it is saved in `folder` at first."""
         from napari_exactile.run.words.report import report_sections
 
-        self._report = report
+        self._report, self._folder = report, folder or Path.home()
         self.setWindowTitle(f"{report['image']['name']} - report")
         sections = (
             (title, [(name, breakable(value)) for name, value in facts])
@@ -58,7 +60,7 @@ class ReportDialog(QDialog):
 
     def pick_file(self) -> None:
         """Let the person pick a file, and write the report to it."""
-        if path := self._file.pick(f"{Path(self._report['image']['name']).stem}_report"):
+        if path := self._file.pick(self._folder, f"{Path(self._report['image']['name']).stem}_report"):
             self.write(path)
 
     def write(self, path: Path) -> None:

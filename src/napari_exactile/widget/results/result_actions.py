@@ -10,7 +10,9 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 from qtpy.QtWidgets import QWidget
 
+from napari_exactile.widget.choose.output import folder_beside
 from napari_exactile.widget.form.background import Latest
+from napari_exactile.widget.form.glossary import sentence
 from napari_exactile.widget.results.editable import box_to_copy, layer_of, read_labels
 from napari_exactile.widget.results.report_dialog import ReportDialog
 from napari_exactile.widget.results.saving import Saver
@@ -59,7 +61,11 @@ class ResultActions:
         """Show how the labels of the last run came about."""
         run = self._run()
         if run is not None and run.can_save:
-            self._reporting.ask(lambda: _report(run.labels), self.dialog.show_report, self._failed)
+            folder = folder_beside(run.labels.plane.layer)
+            self._reporting.ask(
+                lambda: report_now(run.labels), lambda report: self.dialog.show_report(report, folder),
+                self._failed,
+            )  # fmt: skip
 
     def copy(self) -> None:
         """Add a layer to paint on over what is in sight."""
@@ -114,10 +120,10 @@ class ResultActions:
             question.forget()
 
     def _failed(self, error: Exception) -> None:
-        self._footer.show_words(f"{error}")
+        self._footer.show_words(sentence(error))
 
 
-def _report(given: RunLabels) -> dict[str, Any]:
+def report_now(given: RunLabels) -> dict[str, Any]:
     """Return the report that lies in the store, or what is known of labels in memory; in any thread."""
     from napari_exactile.run.store.report_file import earlier_report, report_of
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtWidgets import QWidget
 
+from napari_exactile.widget.choose.output import folder_beside
+from napari_exactile.widget.choose.place import as_file
 from napari_exactile.widget.form.background import Latest
+from napari_exactile.widget.form.picking import pick_file
+from napari_exactile.widget.results.label_files import KINDS, TIFF, write
 from napari_exactile.widget.run.footer import Footer
 
 if TYPE_CHECKING:
-    from napari_exactile.widget.run.labels import RunLabels
     from napari_exactile.widget.run.runner import ShownRun
 
 
@@ -50,13 +50,11 @@ class Saver:
             self._stopped = True
             return
         if path is None:
-            name, _ = QFileDialog.getSaveFileName(
-                self._parent, "Save labels", f"{run.labels.name}.ome.tif", "OME-TIFF (*.tif)"
-            )
-            if not name:
+            proposed = folder_beside(run.labels.plane.layer) / f"{as_file(run.labels.name)}{TIFF}"
+            path = pick_file(self._parent, "Save labels", proposed, KINDS)
+            if path is None:
                 return
-            path = Path(name)
-        target = path if path.suffix else path.with_suffix(".ome.tif")
+        target = path if path.suffix else path.with_suffix(TIFF)
         self._fraction, self._stopped = 0.0, False
         self._footer.show_saving(0)
         self._timer.start()
@@ -101,47 +99,3 @@ class Saver:
         words = "Not saved: stopped" if isinstance(error, Stopped) else f"Not saved: {error}"
         run.show_result()
         self._footer.show_words(words)
-
-
-def write(given: RunLabels, path: Path, on_progress: Callable[[float], None]) -> None:
-    """Write the labels as they are, with class names and pixel size; runs in any thread.
-
-    The file says where they were edited by hand. Raises ValueError where that goes on meanwhile, and where
-    the file is one of the image's.
-    """
-    from napari_exactile.images.read.underlying import files_under
-    from napari_exactile.images.store.guard import refuse_over
-    from napari_exactile.images.store.tiff import save_labels, save_values
-    from napari_exactile.run.words.summary import description
-
-    found, series, size = given.look(), given.series, given.plane.pixel_size
-    assert series is not None
-    refuse_over(path, files_under(series.task.planes.whole), "the labels")
-
-    def still_the_same(fraction: float) -> None:
-        on_progress(fraction)
-        # The file appears under its name after this.
-        if fraction >= 1 and given.look() != found:
-            raise ValueError("the labels were edited while they were written: save them again")
-
-    written, axes = given.written, series.task.planes.axes
-    assert written is not None
-    size = size and series.task.analysis.grid.pixel_size(size)
-    with_channels = f"{axes[: written.channel]}c{axes[written.channel :]}"
-    options: dict[str, Any] = {"note": description(series.report()), "on_progress": still_the_same}
-    level, options["coarser"] = given.pixels, written.main[1:]
-    if written.labels is None:
-        save_values(path, level, size, axes=with_channels, **options)
-        return
-    leading = series.task.decision.leading
-    if level.dtype != written.main[0].dtype:
-        level = _narrow(level)
-    known = ("no", "yes") if leading else given.classes.names
-    names = (*known, *(() if series.complete else ("unfinished",)))
-    save_labels(path, level, names, size, axes=with_channels if leading else axes, **options)
-
-
-def _narrow(labels: NDArray[Any]) -> NDArray[Any]:
-    """Return labels that somebody else made in the smallest type for them: few programs read int64."""
-    smallest, largest = map(np.min_scalar_type, (labels.min(), labels.max()))
-    return labels.astype(np.promote_types(smallest, largest), copy=False)

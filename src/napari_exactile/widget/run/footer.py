@@ -19,11 +19,12 @@ class Footer(QWidget):
         self.run = _button("Run", "Segment the image (Ctrl+Return)")
         self.pause = _button("Pause", "Finish the tile at work and start no other until Resume")
         self.cancel = _button("Cancel", "Stop; what is done is kept, and Run continues it")
-        self.save = _button("Save...", "Write the labels as a tiled OME-TIFF with levels")
+        self.save = _button("Save...", "Write the labels as OME-TIFF or OME-Zarr, with levels")
         self.report = _button("Report...", "How these labels came about, and how exact they are")
         self.copy = _button("Editable copy of this view", "Add a layer to paint on, over what is in sight")
         self.progress = QProgressBar()
         self.progress.setTextVisible(True)
+        self.progress.setAccessibleName("Progress of the run")
         self._arrange()
         self.idle("")
 

@@ -16,8 +16,7 @@ from napari_exactile.run.engine import events
 from napari_exactile.run.engine.events import Event
 from napari_exactile.widget.draw.overlay import TilingOverlay
 from napari_exactile.widget.draw.tile_shapes import TileStatus
-from napari_exactile.widget.form.activity import Activity
-from napari_exactile.widget.form.refresh import Refresh
+from napari_exactile.widget.form.activity import Activity, Refresh
 from napari_exactile.widget.run.computation import Computation
 from napari_exactile.widget.run.footer import Footer
 from napari_exactile.widget.run.labels import RunLabels

@@ -78,13 +78,13 @@ class Step:
 class Status:
     """How far a run is, and how it ended. Each method returns what it becomes then.
 
-    `step` is what goes on instead of `tiles`, of `plane` number so and so; `at_pass` is the pass over the
-    image, of how many, in which something was found that is kept. `pace` is that of all passes and tiles,
-    which share the work on a plane as `shares` says and have so many `pixels` together; it is None before
-    the first. `with_tiles`: tiles have begun. `note` says what else is new, `reason` why it was stopped where
-    nobody asked for that, `error` why the run fails, and `end` as what it ends, if tiles are left. The labels
-    are `saved` in a file as they are, and the layer `replaced`, if there is one, shows other pixels than
-    theirs. Raises ValueError for what cannot be.
+    `step` is what goes on instead of `tiles`, of `plane` number so and so, or `what` it is; `at_pass` is the
+    pass over the image, of how many, in which something was found that is kept. `pace` is that of all passes
+    and tiles, which share the work on a plane as `shares` says and have so many `pixels` together; it is None
+    before the first. `with_tiles`: tiles have begun. `note` says what else is new, `reason` why it was
+    stopped where nobody asked for that, `error` why the run fails, and `end` as what it ends, if tiles are
+    left. The labels are `saved` in a file as they are, and the layer `replaced`, if there is one, shows other
+    pixels than theirs. Raises ValueError for what cannot be.
     """
 
     tiles: Tiles
@@ -102,6 +102,7 @@ class Status:
     end: State = State.STOPPED
     saved: bool = False
     replaced: str = ""
+    what: str = "plane"
 
     def __post_init__(self) -> None:
         if self.state is State.FINISHED and not self.tiles.complete:
@@ -175,8 +176,8 @@ class Status:
             return self
         changes: dict[str, Any] = {}
         match event:
-            case events.PlaneStarted(number, planes):
-                changes["plane"] = number, planes
+            case events.PlaneStarted(number, planes, what):
+                changes["plane"], changes["what"] = (number, planes), what
             case events.Measuring(fraction):
                 changes["step"] = self._doing("Measuring image", round(100 * fraction), 100, now)
             case events.Checking(done, of):

@@ -34,7 +34,7 @@ def pixels_of(task: Task) -> int:
 def progress_words(status: Status) -> str:
     """Return what a run does now and how far that is, or how many of its tiles are done."""
     paused, (number, planes) = "Paused: " if status.state is State.PAUSED else "", status.plane
-    plane = f", plane {number} of {planes}" if planes > 1 else ""
+    plane = f", {status.what} {number} of {planes}" if planes > 1 else ""
     if status.step is None:
         return f"{paused}{part_of(status.tiles.done, status.tiles.of, 'tile')}{plane}"
     far = f": {int(100 * status.step.done / status.step.of)}\u00a0%" if status.step.of else ""

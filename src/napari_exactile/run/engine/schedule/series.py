@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from napari_exactile.geometry.words import member
 from napari_exactile.images.normalize.steps import Normalization
 from napari_exactile.images.planes import Planes
 from napari_exactile.images.read.fingerprint import ChangedError
@@ -119,7 +120,7 @@ class Series:
             if job.complete and job.started:
                 continue
             if planes > 1:
-                yield events.PlaneStarted(number + 1, planes)
+                yield events.PlaneStarted(number + 1, planes, member(len(self.task.plan.radius)))
             for event in job.run(control):
                 if not isinstance(event, events.Finished):
                     yield event

@@ -11,7 +11,7 @@ from zlib import crc32
 import torch
 
 from napari_exactile.images.read.fingerprint import ChangedError, stamp_of
-from napari_exactile.images.sample import checksum_of
+from napari_exactile.images.read.sample import checksum_of
 from napari_exactile.images.source import LayeredSource
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Runnable

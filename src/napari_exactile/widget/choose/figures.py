@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from napari_exactile.run.plan.plan import Plan
 
 
-# From so many times the tiles, or so much more computing, than an automatic one, a typed tile is called dear.
-MANY, MUCH = 16, 1.25
+# From so much more computing than with an automatic one on, a typed tile is called dear.
+MUCH = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,7 @@ class Figures:
 
 
 def _dearer(plan: Plan, automatic: Plan) -> str:
-    many, much = len(plan) > MANY * len(automatic), plan.redundancy > MUCH * automatic.redundancy
-    if not (many or much):
+    if plan.redundancy <= MUCH * automatic.redundancy:
         return ""
     tiles = counted(len(automatic), "tile")
     return f"Automatic would be {lengths(automatic.tile)} px: {tiles}, {_extra(automatic)}."

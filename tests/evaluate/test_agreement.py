@@ -84,7 +84,7 @@ def test_a_result_is_compared_if_it_is_complete() -> None:
     labels = np.random.default_rng(0).integers(0, 2, (30, 20))
     result = a_result(labels, tiles=4)
     assert ex.agreement(result, labels).dice == 1
-    with pytest.raises(ValueError, match="1 of 4 tiles done"):
+    with pytest.raises(ValueError, match="only 1 of 4 tiles are done"):
         ex.agreement(a_result(labels, tiles=4, done=1), labels)
 
 
@@ -104,7 +104,7 @@ def test_cancel_stops(monkeypatch: pytest.MonkeyPatch) -> None:
         (np.zeros((2, 3), int), np.zeros((1, 2, 3), int), "not 2 x 3 px with 1 x 2 x 3 px"),
         (np.zeros((0, 3), int), np.zeros((0, 3), int), "same size"),
         (np.zeros((2, 3)), np.zeros((2, 3), int), "whole numbers, not float64"),
-        (np.zeros((20, 20), int), np.arange(400).reshape(20, 20), "these are objects, not classes"),
+        (np.zeros((20, 20), int), np.arange(400).reshape(20, 20), "as if they were numbers of objects"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(labels: Array, manual: Array, message: str) -> None:

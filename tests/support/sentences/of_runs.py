@@ -17,20 +17,15 @@ from napari_exactile.images.store.tiff import save_labels
 from sentences.given import (
     SIZE,
     constant,
-    cut,
     image,
     network,
-    say,
     segmented,
     store,
     tiff,
-    verified,
-    without_journal,
 )
 from sentences.table import Rows
 
 ROWS = Rows("runs")
-OTHERWISE = "choose another name for the labels, or begin anew and overwrite it"
 
 
 def model(change: Callable[[Any], Any], channels: int = 2) -> Any:
@@ -261,43 +256,3 @@ def store_that_was_removed(folder: Path) -> Any:
             shutil.rmtree(folder / "a.ome.zarr", ignore_errors=True)
 
     return constant(image(), folder / "a.ome.zarr", on_event=remove)
-
-
-# --- stores that do not say enough
-
-
-def without_files(about: Any) -> None:
-    """Say as little as stores of earlier versions did of the files of zarr."""
-    about.pop("files")
-
-
-@ROWS.says(
-    "{folder}/a.ome.zarr is damaged in a zarr.json, or exactile/run.json (they do not describe these "
-    "labels): " + OTHERWISE
-)
-def old_store_cut_off(folder: Path) -> Any:
-    path = without_journal(store(folder), without_files)
-    cut(path / "0" / "zarr.json", 60)
-    return verified(path)
-
-
-@ROWS.says("{folder}/a.ome.zarr is damaged in a zarr.json (it does not describe these labels): " + OTHERWISE)
-def old_store_of_another_shape(folder: Path) -> Any:
-    path = without_journal(store(folder), without_files)
-    say(path / "0" / "zarr.json", lambda about: about.update(shape=[61, 70]))
-    return verified(path)
-
-
-def with_model(folder: Path, source: str) -> Any:
-    path = without_journal(store(folder), lambda about: about["origin"]["model"].update(source=source))
-    return ex.verify(path, image())
-
-
-@ROWS.says("the model of {folder}/a.ome.zarr is made by code, os:getcwd: name the model to run that code")
-def model_made_by_code(folder: Path) -> Any:
-    return with_model(folder, "os:getcwd")
-
-
-@ROWS.says("the model of {folder}/a.ome.zarr cannot be had: .... Name the model")
-def model_that_is_gone(folder: Path) -> Any:
-    return with_model(folder, "gone.pt")

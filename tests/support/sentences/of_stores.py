@@ -68,6 +68,21 @@ def another_number_of_tiles(folder: Path) -> Any:
     return constant(image(), without_journal(store(folder), lambda about: about.update(tiles=999)))
 
 
+@ROWS.says(f"{RUN} (its images have not the axes of these labels): {OTHERWISE}")
+def images_of_other_axes(folder: Path) -> Any:
+    path = store(folder)
+    return constant(image(), without_journal(path, lambda about: about["images"]["labels"].update(spatial=1)))
+
+
+@ROWS.says(
+    "{folder}/a.ome.zarr cannot be computed again by its model and settings: a radius of 0 px is too small: "
+    "this model "
+    'needs 1 px. Leave it out, or choose the method "whole-tile" to see the error that it makes'
+)
+def settings_that_do_not_work(folder: Path) -> Any:
+    return verified(without_journal(store(folder), lambda about: about["settings"].update(radius=0)))
+
+
 @ROWS.says(f"{RUN} (its settings cannot be used: method is not one of what is known): {OTHERWISE}")
 def settings_of_another_method(folder: Path) -> Any:
     return verified(without_journal(store(folder), lambda about: about["settings"].update(method="guess")))
@@ -141,4 +156,66 @@ def no_windows(folder: Path) -> Any:
     return ex.verify(store(folder), image(), network(), windows=0)
 
 
-__all__ = ["say"]
+# --- stores that do not say enough
+
+
+def without_files(about: Any) -> None:
+    """Say as little as stores of earlier versions did of the files of zarr."""
+    about.pop("files")
+
+
+@ROWS.says(
+    "{folder}/a.ome.zarr is damaged in a zarr.json, or exactile/run.json (they do not describe these "
+    "labels): " + OTHERWISE
+)
+def old_store_cut_off(folder: Path) -> Any:
+    path = without_journal(store(folder), without_files)
+    cut(path / "0" / "zarr.json", 60)
+    return verified(path)
+
+
+@ROWS.says("{folder}/a.ome.zarr is damaged in a zarr.json (it does not describe these labels): " + OTHERWISE)
+def old_store_of_another_shape(folder: Path) -> Any:
+    path = without_journal(store(folder), without_files)
+    say(path / "0" / "zarr.json", lambda about: about.update(shape=[61, 70]))
+    return verified(path)
+
+
+@ROWS.says(
+    "tile ... failed: {folder}/a.ome.zarr is damaged in 0/zarr.json (nothing can be written by "
+    "what it "
+    "says): " + OTHERWISE
+)
+def old_store_of_another_code(folder: Path) -> Any:
+    path = without_journal(store(folder), without_files)
+    say(
+        path / "0" / "zarr.json",
+        lambda about: about["codecs"][0]["configuration"].update(index_codecs=[]),
+    )
+    return constant(image(), path)
+
+
+@ROWS.says(
+    "the image of {folder}/a.ome.zarr is not as its run took it: axes 'yx' do not fit 'image', of shape "
+    "(70,): it has 1 axis, so give 1 letter"
+)
+def image_taken_in_another_way(folder: Path) -> Any:
+    np.save(folder / "a.npy", image())
+    path = store(folder, image=folder / "a.npy")
+    without_journal(path, lambda about: about["origin"]["image"]["arrays"][0].update(part=[0, None]))
+    return ex.verify(path, model=network())
+
+
+def with_model(folder: Path, source: str) -> Any:
+    path = without_journal(store(folder), lambda about: about["origin"]["model"].update(source=source))
+    return ex.verify(path, image())
+
+
+@ROWS.says("the model of {folder}/a.ome.zarr is made by code, os:getcwd: name the model to run that code")
+def model_made_by_code(folder: Path) -> Any:
+    return with_model(folder, "os:getcwd")
+
+
+@ROWS.says("the model of {folder}/a.ome.zarr cannot be had: .... Name the model")
+def model_that_is_gone(folder: Path) -> Any:
+    return with_model(folder, "gone.pt")

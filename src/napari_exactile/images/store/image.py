@@ -117,7 +117,8 @@ def _span(one: int | slice, length: int) -> tuple[int, int]:
 def _arrays(folder: Path, read_only: bool) -> tuple[Any, ...]:
     group = zarr.open_group(folder, mode="r" if read_only else "r+")
     attributes: Any = group.attrs["ome"]
-    return tuple(group[entry["path"]] for entry in attributes["multiscales"][0]["datasets"])
+    first, *smaller = attributes["multiscales"][0]["datasets"]  # one without any is none
+    return tuple(group[entry["path"]] for entry in (first, *smaller))
 
 
 def _flush(path: Path) -> None:

@@ -146,6 +146,11 @@ class LabelStore:
         write_json(self.path / RUN, self.about)
 
     @property
+    def facts(self) -> Mapping[str, ImageFacts]:
+        """What it says of the axes of its images, by their names."""
+        return self._facts.images
+
+    @property
     def tells_of_itself(self) -> bool:
         """Whether it says what its files are, as those of earlier versions do not."""
         return self._facts.files is not UNSET

@@ -13,6 +13,7 @@ from napari_exactile.geometry.words import counted, part_of
 from napari_exactile.images.about.opened import Place
 from napari_exactile.images.normalize.steps import Normalization, check_values
 from napari_exactile.images.store.files import CHANGED, OWN, RUN, Fault, be, damaged_beyond
+from napari_exactile.images.store.folder import NewImage
 from napari_exactile.images.store.image import StoredImage
 from napari_exactile.images.store.journal import read_json
 from napari_exactile.images.store.shards import StoreLayout, Zone
@@ -44,14 +45,18 @@ def as_begun_in(store: LabelStore, known: RunRecord, task: Task) -> Task:
         raise damaged_beyond(store.path, RUN, "its zones do not fit the image") from error
     if not fits:
         raise damaged_beyond(store.path, RUN, "its zones are not as many as its tiles")
+    images = images_of(task, "", Place.of(task.planes.axes))
+    axes = [(name, len(new.layout.shape), new.layout.channel) for name, new in images.items()]
+    if axes != [(name, facts.spatial, facts.channel) for name, facts in store.facts.items()]:
+        raise damaged_beyond(store.path, RUN, "its images have not the axes of these labels")
     if not store.tells_of_itself:
-        _check_arrays(store, task)
+        _check_arrays(store, images)
     return task.as_begun(plan)
 
 
-def _check_arrays(store: LabelStore, task: Task) -> None:
+def _check_arrays(store: LabelStore, images: Mapping[str, NewImage]) -> None:
     """Raise ValueError where arrays are not what they must be; for stores that do not say it themselves."""
-    for name, new in images_of(task, "", Place.of(task.planes.axes)).items():
+    for name, new in images.items():
         image = store.images.get(name)
         if image is None or not all(_fits(image, level, new.layout) for level in range(len(image.levels))):
             raise damaged_beyond(store.path, "a zarr.json", f"it does not describe these {name}")

@@ -214,7 +214,12 @@ def _task(
     loaded = _model(store, model, origin.model.source, trust_code)
     planes = planes_again(store, *named, origin.image, loaded.card)
     analysis = analysis_for(loaded, planes.sources[0].shape, settings)
-    task = Task.of(planes, loaded, analysis, settings)
+    try:
+        task = Task.of(planes, loaded, analysis, settings)
+    except ValueError as error:
+        if type(error) is not ValueError:
+            raise
+        raise ValueError(f"{store} cannot be computed again by its model and settings: {error}") from error
     if different := differing(known.identity, identity(task), FREE):
         raise ValueError(
             f"{store} was made from another {different}: name the image and the model of its run"

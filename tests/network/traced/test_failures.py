@@ -232,6 +232,7 @@ def test_dropout_that_drops_nothing_is_exact() -> None:
 @pytest.mark.parametrize("drawn", [
     lambda x: F.dropout(x, 0.5, training=True), lambda x: torch.native_dropout(x, 0.5, True)[0],
     lambda x: x + torch.rand_like(x), lambda x: torch.bernoulli(x.sigmoid()),
+    lambda x: x.clone().bernoulli_(x.sigmoid()),
     lambda x: F.rrelu(x, training=True), lambda x: F.alpha_dropout(x, 0.5, training=True),
 ])  # fmt: skip
 def test_what_draws_random_numbers_is_refused(drawn: Callable[[Tensor], Tensor]) -> None:

@@ -94,6 +94,26 @@ SIZED: dict[str, tuple[Callable[[], nn.Module], str, str]] = {
 }
 
 
+class Tokens(nn.Module):
+    """A transformer of patches, each with what it has learned for its place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.places = nn.Conv2d(1, 8, 16, 16), nn.Parameter(torch.zeros(1, 196, 8))
+        self.layer, self.last = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), convolution(8, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.layer(self.patches(x).flatten(2).transpose(1, 2) + self.places)
+        return F.interpolate(self.last(y.transpose(1, 2).reshape(1, 8, 14, 14)), scale_factor=16.0)
+
+
+def test_the_size_of_a_recorded_file_is_found_in_another_process(tmp_path: Path) -> None:
+    """Sizes that fit by chance, as a single patch does, are not taken for the one that it was made for."""
+    path = tmp_path / "net.pt"
+    torch.jit.trace(Tokens().eval(), torch.zeros(1, 1, 224, 224), check_trace=False).save(str(path))
+    assert "images of one size, 224 x 224 px" in refusal_of(path).reason
+
+
 @pytest.mark.parametrize("name", SIZED)
 def test_the_size_that_a_network_is_made_for_is_named(name: str) -> None:
     """A network of one size is said to be so, with that size, found by trying, and with the way out."""
@@ -212,6 +232,7 @@ def test_dropout_that_drops_nothing_is_exact() -> None:
 @pytest.mark.parametrize("drawn", [
     lambda x: F.dropout(x, 0.5, training=True), lambda x: torch.native_dropout(x, 0.5, True)[0],
     lambda x: x + torch.rand_like(x), lambda x: torch.bernoulli(x.sigmoid()),
+    lambda x: x.clone().bernoulli_(x.sigmoid()),
     lambda x: F.rrelu(x, training=True), lambda x: F.alpha_dropout(x, 0.5, training=True),
 ])  # fmt: skip
 def test_what_draws_random_numbers_is_refused(drawn: Callable[[Tensor], Tensor]) -> None:

@@ -78,6 +78,15 @@ def fixed_export() -> Any:
     return ex.load_model(torch.export.export(convolution().eval(), (torch.zeros(1, 1, 32, 48),)))
 
 
+def exported(images: int = 1, **sizes: Any) -> Any:
+    """A network exported for so many images at once, of sizes up to a bound."""
+    import torch
+
+    axes = {2: torch.export.Dim("height", **sizes), 3: torch.export.Dim("width", **sizes)}
+    example = (torch.zeros(images, 1, 32, 48),)
+    return ex.load_model(torch.export.export(convolution().eval(), example, dynamic_shapes=(axes,)))
+
+
 def attentive(tokens: Callable[[Any], Any]) -> Any:
     from torch import nn
 
@@ -158,15 +167,25 @@ NETWORKS: dict[str, tuple[Callable[[], Any], str]] = {
     "flattened": (flattened, f"addmm at '2': it takes images of one size, 64 x 64 px. {ONE_SIZE}"),
     "baked": (
         baked,
-        "view: it takes images of one size, 32 x 48 px. Tracing (torch.jit.trace) writes sizes down as "
-        "numbers: "
-        "export the network itself instead, with torch.export.Dim.AUTO for the spatial axes, or pass it",
+        "view: it takes images of one size, 32 x 48 px. Where torch.jit.trace has only written its sizes "
+        "down, export the network itself instead, with torch.export.Dim.AUTO for the spatial axes; one that "
+        "is made for one size cannot be tiled",
     ),
     "fixed_export": (
         fixed_export,
         "...it was exported for images of one size, 32 x 48 px. Export it again with "
         "torch.export.Dim.DYNAMIC for "
         "the spatial axes, which takes images of any size or says what hinders, or pass the network itself",
+    ),
+    "bounded_export": (
+        lambda: exported(max=512),
+        "model: it was exported for images of 512 px at most. Export it again with torch.export.Dim.DYNAMIC "
+        "for the spatial axes, which takes images of any size or says what hinders, or pass the network "
+        f"itself{APPROXIMATE}",
+    ),
+    "export_of_two": (
+        lambda: exported(images=2, max=1 << 20),
+        "model: it was exported for 2 images at once. Export it again with one, torch.zeros(1, ...) say",
     ),
     "cropped": (
         lambda: of_its_scores(lambda y: y[:, :, :32, :32]),

@@ -22,5 +22,6 @@ def is_random(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool
     schema = func._schema.arguments
     given = {one.name: one.default_value for one in schema if one.has_default_value()}
     given |= {one.name: value for one, value in zip(schema, args, strict=False)} | dict(kwargs)
-    never = any(given.get(name, 1) == 0 for name in _CHANCES)
+    chances = [given[name] for name in _CHANCES if isinstance(given.get(name), int | float)]
+    never = any(chance == 0 for chance in chances)
     return not never and not any(given.get(name) is False for name in _SWITCHES)

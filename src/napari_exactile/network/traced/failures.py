@@ -20,13 +20,12 @@ AGAIN = (
 ONE_SIZE = "A network made for one size cannot be tiled: it has no result for a larger image, to be like"
 FOLLOWS = (
     "Crop and resize by the sizes of the image, not to fixed ones; where torch.jit.trace has written sizes "
-    "down, "
-    "export the network itself, with torch.export.Dim.AUTO"
+    "down, export the network itself, with torch.export.Dim.AUTO"
 )
 NEAR = "Only networks whose pixels look at a neighbourhood can be tiled"
 BAKED = (
-    "Tracing (torch.jit.trace) writes sizes down as numbers: export the network itself instead, with "
-    "torch.export.Dim.AUTO for the spatial axes, or pass it"
+    "Where torch.jit.trace has only written its sizes down, export the network itself instead, with "
+    "torch.export.Dim.AUTO for the spatial axes; one that is made for one size cannot be tiled"
 )
 
 

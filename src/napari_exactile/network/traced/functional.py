@@ -68,8 +68,8 @@ def usual_form(func: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         return aten.native_batch_norm.default, (*args[:3], None, None, *args[3:])
     if func is aten._native_batch_norm_legit_no_training.default:
         return aten.native_batch_norm.default, (*args[:5], False, *args[5:])
-    if func is aten.rrelu_with_noise.default and not any(args[4:5]):
-        lower, upper = (*args[2:4], 0.125, 1 / 3)[:2] if len(args) != 3 else (args[2], 1 / 3)
+    if func is aten.rrelu_with_noise.default and len(args) > 3 and not any(args[4:5]):
+        lower, upper = args[2:4]
         return aten.leaky_relu.default, (args[0], (lower + upper) / 2)  # noise is for training
     if func in FILLS:  # torch >= 2.15 assigns numbers so
         tensor, dim, index, value = args

@@ -52,6 +52,7 @@ def opened(make_napari_viewer: Callable[..., Viewer], qtbot: QtBot) -> Iterator[
         dock = ExactileDock(viewer, remembers=False)
         viewer.window.add_dock_widget(dock)
         dock.fields.sample.native.click()
+        qtbot.waitUntil(lambda: "colonies 512" in viewer.layers, timeout=WAIT)
         dock.fields.image.value = viewer.layers["colonies 512"]
         dock.fields.automatic.value, dock.fields.tile.value = False, 208
         for header in (dock.fields.advanced, dock.preview.fields.header):

@@ -249,6 +249,7 @@ class ExactileDock(QWidget):
         self._images.leave()
         self.tiling.draw_soon.cancel()
         self.result.leave()
+        self.help.leave()
         self._region.leave()
         self.preview.leave()
         self.results.leave()

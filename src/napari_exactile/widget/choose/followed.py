@@ -8,7 +8,6 @@ from typing import Any
 from napari.components import ViewerModel
 from napari.layers import Image
 
-from napari_exactile.widget.form.mixed_units import MixedUnits
 from napari_exactile.widget.form.settled import Settled
 
 OF_IMAGE = "data", "scale", "translate", "units", "name"
@@ -28,7 +27,6 @@ class Followed:
         self._viewer, self._settled = viewer, settled
         self._on_change, self._on_camera = on_change, on_camera
         self._image: Image | None = None
-        self._units = MixedUnits(viewer)
         for emitter, callback in self._connections():
             emitter.connect(callback)
 
@@ -45,7 +43,6 @@ class Followed:
     def leave(self) -> None:
         """Let go of the viewer."""
         self.image(None)
-        self._units.leave()
         for emitter, callback in self._connections():
             emitter.disconnect(callback)
 

@@ -1,1 +1,4 @@
-"""Help in the dock, and what to send to those who are asked for it. It changes nothing of a run."""
+"""Help in the dock, what to send to those who are asked for it, and what napari warns of, in words.
+
+It changes nothing of a run.
+"""

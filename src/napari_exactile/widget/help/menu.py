@@ -11,6 +11,7 @@ from napari_exactile.widget.choose.chooser import Chooser
 from napari_exactile.widget.form.background import Latest
 from napari_exactile.widget.form.form import same_letters
 from napari_exactile.widget.help.diagnosed import DiagnosticsDialog
+from napari_exactile.widget.help.mixed_units import MixedUnits
 from napari_exactile.widget.help.shortcuts import ShortcutsDialog
 from napari_exactile.widget.help.window_facts import window_sections
 
@@ -43,13 +44,18 @@ class HelpMenu:
     def __init__(self, button: QPushButton, dock: Helped, chooser: Chooser) -> None:
         self._button, self._dock, self._chooser = button, dock, chooser
         self.dialog, self.shortcuts = DiagnosticsDialog(button), ShortcutsDialog(button)
-        self._asking = Latest()
-        button.destroyed.connect(self._asking.forget)
+        self._asking, self._units = Latest(), MixedUnits(dock.viewer)
+        button.destroyed.connect(self.leave)
         self.menu = QMenu(button)
         self.menu.aboutToShow.connect(lambda: same_letters(button, self.menu))
         self.menu.addAction(SHORTCUTS, self.shortcuts.open_beside)
         self.menu.addAction(COPY, self.copy)
         button.setMenu(self.menu)
+
+    def leave(self) -> None:
+        """Tell nothing any more: the dock is going away."""
+        self._asking.forget()
+        self._units.leave()
 
     def copy(self) -> None:
         """Put on the clipboard what those who are asked for help must know, and show it."""

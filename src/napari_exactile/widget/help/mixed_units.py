@@ -18,12 +18,14 @@ class MixedUnits:
     """
 
     def __init__(self, viewer: ViewerModel) -> None:
-        self._viewer, self._told = viewer, frozenset[str]()
+        self._viewer, self._told, self._listens = viewer, frozenset[str](), True
         notification_manager.notification_ready.connect(self._on_notification, position="first")
 
     def leave(self) -> None:
         """Leave warnings to napari again."""
-        notification_manager.notification_ready.disconnect(self._on_notification)
+        if self._listens:
+            notification_manager.notification_ready.disconnect(self._on_notification)
+        self._listens = False
 
     def _on_notification(self, notification: Any) -> None:
         layers = self._viewer.layers

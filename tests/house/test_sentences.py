@@ -69,6 +69,7 @@ UNSAID = {
         "run/plan/devices.py: there is no CUDA device",
     ),
     "only the window, or another process, asks for it": (
+        "images/store/exported.py: there is no folder {}",
         "run/engine/rethreshold.py: labels can be given another threshold",
         "run/engine/schedule/unchanged.py: {} has been changed meanwhile",
         "run/task/said.py: ",

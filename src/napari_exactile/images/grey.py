@@ -20,7 +20,7 @@ def check_grey(grey: Grey | None, channels: int, name: str) -> None:
     if grey not in GREYS:
         raise ValueError(f"grey is one of {', '.join(GREYS)}, not {grey!r}")
     if channels not in {3, 4}:
-        raise ValueError(f"'{name}' has no red, green and blue channels that grey could be made of")
+        raise ValueError(f"'{name}' has no red, green and blue channels to make grey of: leave grey out")
 
 
 def channels_of(grey: Grey) -> slice:

@@ -239,3 +239,8 @@ ROWS.add(
         "connectivity is from 1 to 2 for axes 'yx', not 3",
     ),
 )
+
+
+@ROWS.says("{folder}/a.ome.zarr holds no report: name a store that `exactile segment` wrote")
+def help_for_no_store(folder: Path) -> Any:
+    return call("doctor", folder / "a.ome.zarr")

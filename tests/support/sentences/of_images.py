@@ -12,6 +12,7 @@ import zarr
 import napari_exactile as ex
 from command_line import MODEL, call
 from image_files import pixels, write_ngff
+from napari_exactile.images.planes import source_of
 from sentences.given import SIZE, cut, opened, say, segmented, tiff
 from sentences.table import Rows
 
@@ -286,3 +287,18 @@ def image_that_is_not_there(folder: Path) -> Any:
 @ROWS.says("series chooses an image of a file: give the file's path")
 def series_of_an_array(folder: Path) -> Any:
     return segmented(pixels(*SIZE), series=1)
+
+
+@ROWS.says("grey is one of luminance, red, green, blue, not 'pink'")
+def grey_of_no_kind(folder: Path) -> Any:
+    return segmented(pixels(*SIZE, 3), axes="yxc", grey="pink")
+
+
+@ROWS.says("'image' has no red, green and blue channels to make grey of: leave grey out")
+def grey_of_a_plane(folder: Path) -> Any:
+    return segmented(pixels(*SIZE), grey="red")
+
+
+@ROWS.says("grey is made of arrays and files: let the source's read() give one channel")
+def grey_of_a_source(folder: Path) -> Any:
+    return segmented(source_of(pixels(3, *SIZE), 3, "cyx"), grey="red")

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QLabel
 from napari_exactile.geometry.words import counted, joined, times
 from napari_exactile.stopping import Check
 from napari_exactile.widget.draw.own_layer import MARK, OWN
+from napari_exactile.widget.form.activity import LongWork
 from napari_exactile.widget.form.background import Latest
 from napari_exactile.widget.form.form import Form, Note
 from napari_exactile.widget.results.finished import FinishedLayer, apart, followed
@@ -66,7 +67,9 @@ class AgreementSection:
         self.agreement: Agreement | None = None
         self._finished: FinishedLayer | None = None
         self._comparing = Latest()
+        self._work = LongWork("Comparing")
         fields.form.destroyed.connect(self._comparing.forget)
+        fields.form.destroyed.connect(self._work.end)
         fields.manual.choices = self._candidates
         fields.compare.changed.connect(lambda _clicked: self.compare())
         for field in (fields.manual, fields.partly, fields.ignore):
@@ -102,16 +105,17 @@ class AgreementSection:
             fields.words.say(f"'{manual.name}' has {words} than the labels: they cannot be compared.", True)
             return
         ignore = round(fields.ignore.value) if fields.partly.value else None
-        fields.words.say("Comparing: 0 %")
+        fields.words.say(self._work.begun())
         self._comparing.follow(
             lambda is_superseded: _steps(finished, manual.data, ignore, is_superseded),
             self._on_step,
-            lambda error: fields.words.say(f"Not compared: {error or type(error).__name__}", True),
+            self._on_error,
         )
 
     def leave(self) -> None:
         """Stop: the dock is going away."""
         self._comparing.forget()
+        self._work.end()
 
     def _candidates(self, _field: Any) -> list[tuple[str, Labels]]:
         """Return the Labels layers that somebody else made, of the size of ours."""
@@ -139,14 +143,20 @@ class AgreementSection:
 
     def _forget(self) -> None:
         self._comparing.forget()
+        self._work.end()
         self.agreement = None
         self.fields.words.say()
         self.fields.show("")
 
+    def _on_error(self, error: Exception) -> None:
+        self._work.end()
+        self.fields.words.say(f"Not compared: {error or type(error).__name__}", True)
+
     def _on_step(self, step: Any) -> None:
         if isinstance(step, float):
-            self.fields.words.say(f"Comparing: {100 * step:.0f} %")
+            self.fields.words.say(self._work.at(step))
             return
+        self._work.end()
         self.agreement = step
         ignored = f", {step.ignored:,} not annotated" if step.ignored else ""
         self.fields.words.say(f"{counted(step.pixels, 'pixel was', 'pixels were')} compared{ignored}.")

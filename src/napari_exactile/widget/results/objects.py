@@ -17,6 +17,7 @@ from qtpy.QtWidgets import QWidget
 from napari_exactile.images.objects.objects import spatial
 from napari_exactile.stopping import Check
 from napari_exactile.widget.draw.own_layer import MARK, selection_kept
+from napari_exactile.widget.form.activity import LongWork
 from napari_exactile.widget.form.background import Latest
 from napari_exactile.widget.form.form import Form, Note
 from napari_exactile.widget.form.world import world_at
@@ -63,7 +64,9 @@ class ObjectsSection:
         self.objects: Objects | None = None
         self._finished: FinishedLayer | None = None
         self._finding = Latest()
+        self._work = LongWork("Finding objects")
         fields.form.destroyed.connect(self._finding.forget)
+        fields.form.destroyed.connect(self._work.end)
         fields.find.changed.connect(self._on_button)
         fields.table.changed.connect(lambda _clicked: self._open_table())
         self._say("")
@@ -97,7 +100,7 @@ class ObjectsSection:
         connectivity = 1 if fields.connected.value == EDGES else len(spatial(finished.axes))
         options = {"connectivity": connectivity, "min_size": fields.smallest.pixels}
         fields.find.text = STOP
-        self._say("Finding objects: 0 %")
+        self._say(self._work.begun())
         self._finding.follow(
             lambda is_superseded: _steps(finished, options, is_superseded),
             lambda step: self._on_step(finished, step),
@@ -121,6 +124,7 @@ class ObjectsSection:
     def leave(self) -> None:
         """Stop: the dock is going away; the layer stays."""
         self._finding.forget()
+        self._work.end()
         self.dialog.close()
 
     def _look_at(self, layer: Labels, place: Any) -> None:
@@ -141,12 +145,14 @@ class ObjectsSection:
 
     def _stop(self) -> None:
         self._finding.forget()
+        self._work.end()
         self.fields.find.text = FIND
 
     def _on_step(self, finished: FinishedLayer, step: float | tuple[Any, Objects]) -> None:
         if isinstance(step, float):
-            self._say(f"Finding objects: {100 * step:.0f} %")
+            self._say(self._work.at(step))
             return
+        self._work.end()
         self.fields.find.text = FIND
         pixels, self.objects = step
         layer = self._show(finished, pixels, self.objects)
@@ -154,6 +160,7 @@ class ObjectsSection:
         self._say("\n".join(self.objects.summary()) or "There are no objects.")
 
     def _on_error(self, error: Exception) -> None:
+        self._work.end()
         self.fields.find.text = FIND
         self._say(f"No objects: {error or type(error).__name__}", warning=True)
 

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_exactile.widget.choose.output import folder_beside
 from napari_exactile.widget.choose.place import as_file
+from napari_exactile.widget.form.activity import LongWork
 from napari_exactile.widget.form.background import Latest
 from napari_exactile.widget.form.picking import pick_file
 from napari_exactile.widget.results.label_files import KINDS, TIFF, write
@@ -36,7 +37,8 @@ class Saver:
         # The file is written in a thread, which leaves the fraction for the next look.
         self._timer = QTimer(parent)
         self._timer.setInterval(SHOW_MS)
-        self._timer.timeout.connect(lambda: self._footer.show_saving(self._fraction))
+        self._work = LongWork("Saving")
+        self._timer.timeout.connect(lambda: self._footer.show_saving(self._work.at(self._fraction)))
         parent.destroyed.connect(self._forget)  # with the timer
 
     @property
@@ -56,7 +58,7 @@ class Saver:
                 return
         target = path if path.suffix else path.with_suffix(TIFF)
         self._fraction, self._stopped = 0.0, False
-        self._footer.show_saving(0)
+        self._footer.show_saving(self._work.begun())
         self._timer.start()
         self._latest.ask(
             lambda: write(run.labels, target, self._on_progress), lambda _: self._saved(run),
@@ -70,6 +72,7 @@ class Saver:
 
     def _forget(self) -> None:
         self._stopped = True
+        self._work.end()
         self._latest.forget()
         self._thresholding.forget()
 
@@ -91,11 +94,13 @@ class Saver:
 
     def _saved(self, run: ShownRun) -> None:
         self._timer.stop()
+        self._work.end()
         run.keep(True)
         run.show_result()
 
     def _failed(self, run: ShownRun, error: Exception) -> None:
         self._timer.stop()
+        self._work.end()
         words = "Not saved: stopped" if isinstance(error, Stopped) else f"Not saved: {error}"
         run.show_result()
         self._footer.show_words(words)

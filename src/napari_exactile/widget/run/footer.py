@@ -77,9 +77,9 @@ class Footer(QWidget):
         """Say something about the result that stays as it is."""
         self.result.say(words)
 
-    def show_saving(self, fraction: float) -> None:
+    def show_saving(self, words: str) -> None:
         """Show how much of a file is written, and offer to stop."""
-        self.result.say(f"Saving: {100 * fraction:.0f} %")
+        self.result.say(words)
         self.save.setText("Stop saving")
 
     def _arrange(self) -> None:

@@ -16,7 +16,7 @@ from napari_exactile.evaluate.sweep import (
     radius_steps,
     run_sweep,
 )
-from napari_exactile.geometry.interval import Box, Interval, full_box
+from napari_exactile.geometry.interval import Box, full_box
 from napari_exactile.geometry.tiling import zone_of_tile
 from napari_exactile.geometry.words import times
 from napari_exactile.images.read.open import opened
@@ -24,6 +24,7 @@ from napari_exactile.models.load import load_model
 from napari_exactile.network.derived import Derived
 from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.local.engine import LocalEngine
+from napari_exactile.run.plan import given
 from napari_exactile.run.plan.analyse import ModelLike
 from napari_exactile.run.plan.settings import Device, NormalizationChoice, Padding, Settings
 from napari_exactile.run.task.begin import image_task, warn_of_scale
@@ -60,7 +61,7 @@ class Comparison:
 
     def __post_init__(self) -> None:
         for name, size in (("tile", self.tile), ("zone", self.zone)):
-            if size is not None and size < 1:
+            if size is not None and given.whole(f"a {name}", size) < 1:
                 raise ValueError(f"a {name} needs at least 1 px, not {size}")
 
     def zone_for(self, radius: tuple[int, ...], factor: tuple[int, ...]) -> tuple[int, ...]:
@@ -187,14 +188,15 @@ def window_in(shape: Sequence[int], window: Sequence[tuple[int, int]] | None) ->
     """Return the window as a box, the whole image for None; raise ValueError where it is not in the image."""
     if window is None:
         return full_box(shape)
-    if len(window) != len(shape):
+    box = given.box(window, "a window") or ()
+    if len(box) != len(shape):
         raise ValueError(f"a window needs a (start, stop) for each of the {len(shape)} axes of the image")
-    for (start, stop), length in zip(window, shape, strict=True):
+    for start, stop, length in ((side.start, side.stop, n) for side, n in zip(box, shape, strict=True)):
         if not 0 <= start < stop <= length:
             size = times(shape)
             words = f"the window {start}..{stop} does not lie in the image of {size} px"
             raise ValueError(f"{words}: choose one that does")
-    return tuple(Interval(start, stop) for start, stop in window)
+    return box
 
 
 def _subjects(images: Any, model: ModelLike, chosen: Comparison, check: Check) -> list[Subject]:

@@ -11,6 +11,7 @@ from napari_exactile.images.making import Making
 from napari_exactile.images.objects.components import label_objects
 from napari_exactile.images.objects.objects import Objects
 from napari_exactile.run.engine.result import Result
+from napari_exactile.run.plan import given
 from napari_exactile.stopping import Cancelled
 
 
@@ -37,6 +38,8 @@ def find_objects(
     >>> objects.labels.tolist(), objects.pixels.tolist(), objects.sizes.tolist()
     ([[1, 0, 2], [1, 0, 0]], [2, 1], [0.5, 0.25])
     """
+    for name in {"connectivity", "min_size"} & options.keys():
+        options[name] = given.whole(name, options[name])
     finding = Making(label_objects(labels_of(labels), background, **options))
     for fraction in finding:
         on_progress(fraction)

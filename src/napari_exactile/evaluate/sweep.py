@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from napari_exactile.evaluate.errors import Scored, TilingErrors
 from napari_exactile.geometry.equations import rounded_radius
 from napari_exactile.geometry.interval import Box
 from napari_exactile.network.derived import Derived
 from napari_exactile.run.check.metrics import Difference
+from napari_exactile.run.plan import given
 from napari_exactile.stopping import Check
 
 SweepKind = Literal["radius", "offset"]
@@ -97,7 +98,7 @@ def radius_steps(analysis: Derived, radii: Iterable[int] | None, zone_for: ZoneF
     """
     factor = analysis.factor
     last = max(analysis.radius) + 2 * max(factor)
-    chosen = list(range(0, last + 1, max(factor)) if radii is None else radii)
+    chosen = list(range(0, last + 1, max(factor))) if radii is None else _numbers("a radius", radii)
     if any(radius < 0 for radius in chosen):
         raise ValueError(f"a radius is at least 0 px, not {min(chosen)}")
     around = [(radius,) * len(factor) for radius in chosen]
@@ -110,7 +111,7 @@ def offset_steps(analysis: Derived, offsets: Iterable[int] | None, zone: tuple[i
     Their context grows by as much, so it is never too small: what is measured is the phase alone.
     """
     required = analysis.radius
-    chosen = list(range(2 * max(analysis.factor) + 1) if offsets is None else offsets)
+    chosen = list(range(2 * max(analysis.factor) + 1)) if offsets is None else _numbers("an offset", offsets)
     if any(offset < 0 for offset in chosen):
         raise ValueError(f"an offset is at least 0 px, not {min(chosen)}")
     return [SweepStep(offset, zone, tuple(r + offset for r in required)) for offset in chosen]
@@ -175,3 +176,9 @@ def _point(value: int, measured: Sequence[_Measured]) -> SweepPoint:
         images=len(measured),
         seconds=sum(one.seconds for one in measured),
     )
+
+
+def _numbers(what: str, values: Any) -> list[int]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ValueError(f"a sweep takes a list of numbers, such as [0, 16, 32], not {values!r}")
+    return [given.whole(what, value) for value in values]

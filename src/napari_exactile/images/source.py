@@ -230,7 +230,13 @@ def as_array(image: Any, name: str = "image") -> Any:
     image = _computed(_of_numpy(image, name))
     if _is_masked(image):
         raise MaskedError(name)
-    return image if hasattr(image, "dtype") and hasattr(image, "shape") else np.asarray(image)
+    if hasattr(image, "dtype") and hasattr(image, "shape"):
+        return image
+    try:
+        return np.asarray(image)
+    except ValueError as error:  # lists in lists of different lengths
+        words = f"'{name}' is no image: its rows have different lengths"
+        raise ValueError(f"{words}; give it as an array of y and x") from error
 
 
 def _of_numpy(image: Any, name: str) -> Any:

@@ -180,6 +180,28 @@ def window_of_one_axis(folder: Path) -> Any:
     return ex.tiling_error(pixels(*SIZE), network(), radius=1, window=((0, 9),))
 
 
+@ROWS.says("a sweep takes a list of numbers, such as [0, 16, 32], not 4")
+def sweep_of_one_number(folder: Path) -> Any:
+    return ex.radius_sweep(pixels(*SIZE), network(), radii=4)
+
+
+@ROWS.says("a radius is a whole number, not 'x'")
+def comparison_by_a_word(folder: Path) -> Any:
+    return ex.tiling_error(pixels(*SIZE), network(), radius="x")
+
+
+@ROWS.says(
+    "a window is a pair of start and stop in pixels for each axis, such as ((0, 512), (100, 600)), not (0, 9)"
+)
+def window_of_numbers(folder: Path) -> Any:
+    return ex.tiling_error(pixels(*SIZE), network(), radius=1, window=(0, 9))
+
+
+@ROWS.says("connectivity is a whole number, not 'x'")
+def objects_connected_by_a_word(folder: Path) -> Any:
+    return ex.find_objects(np.ones(SIZE, int), connectivity="x")
+
+
 @ROWS.says("a sweep needs at least one image")
 def sweep_of_nothing(folder: Path) -> Any:
     return ex.radius_sweep([], network())

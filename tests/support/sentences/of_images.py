@@ -272,6 +272,11 @@ def picture(folder: Path) -> Any:
     return opened(folder / "a.png", b"\x89PNG" + bytes(100))
 
 
+@ROWS.says("'aaaaaaa...' is no name that a file can have: give that of the image")
+def name_that_is_too_long(folder: Path) -> Any:
+    return ex.open_image("a" * 5000)
+
+
 @ROWS.says(
     "https:/example.org/a.tif is a remote address, which cannot be opened: copy the image to this machine"
 )

@@ -10,7 +10,7 @@ import numpy as np
 
 import napari_exactile as ex
 from command_line import MODEL, call
-from sentences.given import SIZE, segmented, tiff
+from sentences.given import SIZE, network, segmented, tiff
 from sentences.table import Row, Rows
 
 ROWS = Rows("settings")
@@ -154,6 +154,26 @@ ROWS.add(
     values_for_other_channels=(
         run(normalization="fixed 1,2,3 1,1,1"),
         "normalization has 3 values, but the channels of 'image' are 1: give one value, or one for each",
+    ),
+    pixel_size_of_text=(
+        run(pixel_size="x"),
+        "a pixel size is micrometres along the last axes, such as (0.5, 0.5), not 'x'",
+    ),
+    rows_of_different_lengths=(
+        run([[1, 2], [3]]),
+        "'image' is no image: its rows have different lengths; give it as an array of y and x",
+    ),
+    plan_of_text=(
+        lambda: ex.plan_tiles(ex.analyse(network(), SIZE), tile="large"),  # type: ignore[arg-type]
+        "a tile is a whole number of pixels or \"auto\", not 'large'",
+    ),
+    plan_by_an_unknown_method=(
+        lambda: ex.plan_tiles(ex.analyse(network(), SIZE), method="cone"),  # type: ignore[arg-type]
+        "method is one of trimmed, whole-tile, approximate, not 'cone'",
+    ),
+    shape_of_text=(
+        lambda: ex.analyse(network(), "large"),  # type: ignore[arg-type]
+        "a shape is a number of pixels for each axis, such as (512, 512), not 'large'",
     ),
     pixel_size=(
         run(pixel_size=(0, 1)),

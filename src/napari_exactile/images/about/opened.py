@@ -16,6 +16,18 @@ from napari_exactile.images.about.zarr_folders import outermost_zarr
 from napari_exactile.images.known import KnownOf
 
 
+def _lengths(sizes: Any) -> tuple[float, ...]:
+    """Return the lengths of a pixel; raise ValueError for what is none."""
+    try:
+        lengths = tuple(map(float, () if isinstance(sizes, str) else sizes))
+        if all(isfinite(length) and length > 0 for length in lengths) and not isinstance(sizes, str):
+            return lengths
+    except (TypeError, ValueError):
+        pass
+    words = "a pixel size is micrometres along the last axes, such as (0.5, 0.5)"
+    raise ValueError(f"{words}, not {sizes!r}")
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where an image lies: along each axis of its array the distance of elements and the centre of the first.
@@ -33,11 +45,7 @@ class Place:
 
         It begins at the origin; along axes without a size, elements are one apart.
         """
-        space, sizes = [axis for axis in axes if axis in "zyx"], tuple(sizes or ())
-        if not all(isfinite(size) and size > 0 for size in sizes):
-            raise ValueError(
-                f"a pixel size is micrometres along the last axes, such as (0.5, 0.5), not {sizes}"
-            )
+        space, sizes = [axis for axis in axes if axis in "zyx"], _lengths(() if sizes is None else sizes)
         sizes = sizes[-len(space) :]
         known = dict(zip(space[len(space) - len(sizes) :], sizes, strict=True))
         scale = tuple(float(known.get(axis, 1.0)) for axis in axes)

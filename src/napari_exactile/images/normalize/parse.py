@@ -22,7 +22,7 @@ def steps_of(choice: str | Sequence[Step]) -> tuple[Step, ...]:
     """Return the steps of a text (see `parse_steps`), or the steps themselves; ValueError for others."""
     if isinstance(choice, str):
         return parse_steps(choice)
-    if not all(isinstance(step, Step) for step in choice):
+    if not hasattr(choice, "__iter__") or not all(isinstance(step, Step) for step in choice):
         raise ValueError(f"normalization is a name or a sequence of steps such as ZScore(), not {choice!r}")
     return tuple(choice)
 

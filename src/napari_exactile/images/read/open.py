@@ -90,7 +90,7 @@ def _one(path: Path, series: Wanted, allow_missing: bool) -> OpenedImage:
             f"{path} is a remote address, which cannot be opened: copy the image to this machine"
         )
     start = _start(path)
-    if start.startswith(ZIP_START) or (path.is_dir() and path.suffix.lower() not in TIFF_ENDINGS):
+    if start.startswith(ZIP_START) or (_is_folder(path) and path.suffix.lower() not in TIFF_ENDINGS):
         from napari_exactile.images.read.from_zarr import open_zarr
 
         return open_zarr(path, series, allow_missing)
@@ -147,10 +147,19 @@ def as_opened(
     return image, axes, name
 
 
+def _is_folder(path: Path) -> bool:
+    """Tell whether there is a folder; raise ValueError for what can be the name of nothing."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError) as error:
+        name = f"{str(path)[:80]!r}"
+        raise ValueError(f"{name} is no name that a file can have: give that of the image") from error
+
+
 def _start(path: Path) -> bytes:
     """Return the first bytes; none of what cannot be read, which its reader says better."""
     try:
         with path.open("rb") as file:
             return file.read(8)
-    except OSError:
+    except (OSError, ValueError):
         return b""

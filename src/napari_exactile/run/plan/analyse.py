@@ -12,6 +12,7 @@ from napari_exactile.network.analysis import Analysis, analyse_module
 from napari_exactile.network.declared import declare
 from napari_exactile.network.derived import Derived
 from napari_exactile.network.refused import Refused, labels_of
+from napari_exactile.run.plan import given
 from napari_exactile.run.plan.settings import Padding, Settings
 from napari_exactile.run.plan.sizes import forbidden
 
@@ -32,7 +33,7 @@ def analyse(model: ModelLike, shape: Sequence[int], padding: Padding = "auto") -
     >>> ex.analyse(nn.Conv2d(1, 2, 5, padding=2).eval(), (512, 512)).context
     ((2, 2), (2, 2))
     """
-    loaded = load_model(model)
+    loaded, shape = load_model(model), given.shape(shape)
     padded = (True,) * len(shape) if padding == "always" else forbidden(loaded.card, shape)
     analysis = analyse_module(loaded.module, loaded.card.channels, shape, loaded.card.output, padded)
     labels = labels_of(analysis.graph) if isinstance(analysis, Derived) else None
@@ -53,7 +54,7 @@ def measure_context(
     >>> ex.measure_context(nn.Conv2d(1, 2, 5, padding=2).eval(), (64, 64))
     ((2, 2), (2, 2))
     """
-    loaded = load_model(model)
+    loaded, shape = load_model(model), given.shape(shape)
     return probe.measure_context(loaded.module, loaded.card.channels, shape, factor, loaded.card.output)
 
 

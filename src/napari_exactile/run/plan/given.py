@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import isfinite
 from operator import index
 from typing import Any, Literal
 
 from napari_exactile.geometry.interval import Box, Interval
 
-BOX = "a region is a pair of start and stop in pixels for each axis, such as ((0, 512), (100, 600))"
+BOX = "is a pair of start and stop in pixels for each axis, such as ((0, 512), (100, 600))"
 
 
 def pixels(what: str, value: Any) -> int | Literal["auto"]:
@@ -21,6 +21,29 @@ def pixels(what: str, value: Any) -> int | Literal["auto"]:
     if isinstance(value, str) and value == "auto":
         return "auto"
     return _whole(value, f'{what} is a whole number of pixels or "auto", not {value!r}')
+
+
+def whole(what: str, value: Any) -> int:
+    """Return a whole number; raises ValueError for anything else."""
+    return _whole(value, f"{what} is a whole number, not {value!r}")
+
+
+def shape(value: Any) -> tuple[int, ...]:
+    """Return the lengths of an image along its axes; raises ValueError for anything else.
+
+    >>> shape([512, 640.0])
+    (512, 640)
+    """
+    words = f"a shape is a number of pixels for each axis, such as (512, 512), not {value!r}"
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise ValueError(words)
+    return tuple(_whole(length, words) for length in value)
+
+
+def choice(what: str, value: Any, choices: Sequence[str]) -> None:
+    """Raise ValueError for a value that is none of the choices."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{what} is one of {', '.join(choices)}, not {value!r}")
 
 
 def amount(what: str, value: Any) -> int | None:
@@ -39,7 +62,7 @@ def number(what: str, value: Any, more: str = "") -> float | None:
         raise ValueError(f"{what} is a number{more}, not {value!r}") from None
 
 
-def box(value: Any) -> Box | None:
+def box(value: Any, what: str = "a region") -> Box | None:
     """Return the box that a region means: an interval, a slice, or a pair for each axis, or None.
 
     Raises ValueError for what is none, and for a part of an axis that has no start or stop.
@@ -50,15 +73,14 @@ def box(value: Any) -> Box | None:
     if value is None:
         return None
     if isinstance(value, str | bytes) or not isinstance(value, Sequence) or not len(value):
-        raise ValueError(f"{BOX}, not {value!r}")
-    return tuple(_side(one, value) for one in value)
+        raise ValueError(f"{what} {BOX}, not {value!r}")
+    return tuple(_side(one, f"{what} {BOX}, not {value!r}") for one in value)
 
 
-def _side(one: Any, region: Any) -> Interval:
+def _side(one: Any, words: str) -> Interval:
     if isinstance(one, Interval):
         return one
     pair = (one.start, one.stop) if isinstance(one, slice) and one.step in {None, 1} else one
-    words = f"{BOX}, not {region!r}"
     try:
         start, stop = pair
     except (TypeError, ValueError):

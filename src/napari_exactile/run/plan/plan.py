@@ -15,6 +15,7 @@ from napari_exactile.network.cone.bound import BoundGraph
 from napari_exactile.network.cost.arithmetic import work_whole
 from napari_exactile.network.cost.passes import Schedule
 from napari_exactile.network.derived import Derived
+from napari_exactile.run.plan import given
 from napari_exactile.run.plan.ahead import AHEAD, BEHIND
 from napari_exactile.run.plan.automatic import SPEEDS, Speed, cheapest
 from napari_exactile.run.plan.costs import predicted_bytes, zone_cost
@@ -120,7 +121,10 @@ def plan_tiles(
     >>> ex.plan_tiles(analysis, tile=500, radius=16, method="whole-tile").exact
     False
     """
-    how = METHODS[method]
+    given.choice("method", method, tuple(METHODS))
+    tile, memory = given.pixels("a tile", tile), given.amount("the memory", memory)
+    radius = None if radius is None else given.pixels("a radius", radius)
+    how, region = METHODS[method], given.box(region)
     derived = how.analysis(require_derived(analysis))
     factor, required = derived.factor, derived.radius
     chosen = required if radius is None or radius == "auto" else tuple(round_up(radius, f) for f in factor)

@@ -84,9 +84,9 @@ class Settings:
             raise ValueError(f"a tile needs at least 1 px, not {self.tile}")
         if self.radius != "auto" and self.radius < 0:
             raise ValueError(f"a radius is at least 0 px, not {self.radius}")
-        _check_choice("method", self.method, get_args(MethodName))
+        given.choice("method", self.method, get_args(MethodName))
         if not isinstance(self.probabilities, bool):
-            _check_choice("the type of probabilities", self.probabilities, get_args(NumberType))
+            given.choice("the type of probabilities", self.probabilities, get_args(NumberType))
         self._check_approximate()
         if self.normalization != "model":
             steps_of(self.normalization)
@@ -94,9 +94,9 @@ class Settings:
             raise ValueError(
                 "Apple's GPU (mps) is not offered: its arithmetic has not been shown to be exact. Use the CPU"
             )
-        _check_choice("device", self.device, get_args(Device))
-        _check_choice("padding", self.padding, get_args(Padding))
-        _check_choice("the kind of output", self.output_kind, get_args(OutputKind))
+        given.choice("device", self.device, get_args(Device))
+        given.choice("padding", self.padding, get_args(Padding))
+        given.choice("the kind of output", self.output_kind, get_args(OutputKind))
         if self.memory_limit is not None and self.memory_limit < 1:
             raise ValueError(f"the memory limit is at least 1 byte, not {self.memory_limit}")
         if self.threshold is not None and not 0 < self.threshold < 1:
@@ -137,8 +137,3 @@ class Settings:
             )
         if self.factor != "auto" and self.factor < 1:
             raise ValueError(f"tiles are multiples of at least 1 px, not {self.factor}")
-
-
-def _check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{what} is one of {', '.join(choices)}, not {value!r}")

@@ -24,6 +24,7 @@ from napari_exactile.run.engine.door import Known
 from napari_exactile.run.engine.events import Event
 from napari_exactile.run.engine.local.engine import LocalEngine
 from napari_exactile.run.engine.passes.measuring import measured
+from napari_exactile.run.plan import given
 from napari_exactile.run.plan.analyse import ModelLike, analysis_for
 from napari_exactile.run.plan.devices import pick_device
 from napari_exactile.run.plan.settings import Device, Settings
@@ -118,7 +119,7 @@ def verify(  # noqa: PLR0913  (what most people need of a check, by name)
     >>> found.agrees, found.is_whole, found.tiles == found.all_tiles
     (True, True, True)
     """
-    if windows < 1:
+    if given.whole("the number of windows", windows) < 1:
         raise ValueError(f"at least one window is compared, not {windows}")
     with closing(LabelStore(Path(store), read_only=True)) as opened:
         known = RunRecord.in_store(opened.path, opened.about)

@@ -27,15 +27,15 @@ class Looker(Protocol):
 
 
 class Reader:
-    """Reads the words of each scene, and takes no picture."""
+    """Writes the words of each scene into a folder, and takes no picture."""
 
-    def __init__(self) -> None:
-        self.words: dict[str, str] = {}
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     def look(self, name: str, viewer: Any, *parts: QWidget, crop: float = 0) -> None:
         """Note the words, once what is drawn late is there."""
         work(READ_SECONDS)
-        self.words[name] = words_of(viewer, *parts)
+        (self._folder / f"{name}.txt").write_text(words_of(viewer, *parts), encoding="utf-8")
 
 
 class Camera:

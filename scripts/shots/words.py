@@ -24,10 +24,11 @@ from qtpy.QtWidgets import (
 )
 
 NUMBER = r"\d+(?:[.,]\d+)*(?:e[-+]?\d+)?"
-# What may differ between a large and a small image: numbers and how many of them, one or many, units.
+# What may differ between a large and a small image: numbers and how many of them, units, costs.
 VARYING = [
     (rf"[-+]?(?<![\w.]){NUMBER}|(?<=[a-z]){NUMBER}", "#"),
     (r"#(?: x #)+", "#"),
+    (r" Automatic would be [^.]*\.", ""),  # said of tiles that are much dearer, as small images' are
     (r"# (?:kB|MB|GB)\b", "# MB"),
     (r"# (?:s|min|h)\b(?: # (?:s|min))?", "# s"),
     (r"\bno (?=near-tie|pixel|object)", "# "),

@@ -50,7 +50,8 @@ def sheet(folder: Path) -> Image.Image:
 def look(size: int, theme: str, folder: Path) -> None:
     """Save a picture of each state."""
     from napari.settings import get_settings
-    from screenshots import scroll_down, wait
+    from shots.camera import wait
+    from shots.tutorial import scroll_down
 
     from napari_exactile.widget.demo import open_sample
 
@@ -92,9 +93,9 @@ def look(size: int, theme: str, folder: Path) -> None:
 
 def picture(window: Any, path: Path) -> None:
     """Save what a window shows once it has come to rest."""
-    from screenshots import wait
+    from shots.camera import work
 
-    wait(lambda: True)
+    work(1.5)
     window.grab().save(str(path))
     if window.isModal() or window.parent() is not None:
         window.close()

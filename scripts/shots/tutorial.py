@@ -98,6 +98,8 @@ def preview(looker: Looker, viewer: Any, dock: ExactileDock, scale: Scale) -> No
     viewer.layers["Preview: score difference"].visible = True
     zoom = viewer.scene.camera.zoom
     viewer.scene.camera.zoom = 2.5 * zoom
+    work(1)  # the seam nearest to the middle is sought again
+    wait(lambda: "mean score" in dock.preview.fields.result.text())
     scroll_down(dock)
     looker.look("preview", viewer, dock)
     dock.preview.fields.plot.native.click()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
 
 from qtpy.QtCore import Qt
@@ -53,7 +54,7 @@ def without_numbers(line: str) -> str:
     >>> without_numbers("49 tiles, 0.67 Mpx/s - 9 min left")
     '# tile, # Mpx/s - # s left'
     """
-    line = " ".join(re.sub(r"</?b>|\u200b", "", line).split())
+    line = " ".join(unescape(re.sub(r"<[^<>]+>|\u200b", "", line)).split())
     for pattern, to in VARYING:
         line = re.sub(pattern, to, line)
     return line

@@ -32,6 +32,8 @@ class ShownTiling:
         self._viewer, self._overlay, self._fields, self._tiled = viewer, overlay, fields, tiled
         self._drawn_on: Image | None = None
         self.draw_soon = qthrottled(self._draw, timeout=100, leading=False)
+        self._gone = False
+        fields.widget.destroyed.connect(self._stop)
         for switch in (fields.tiling, fields.all_contexts):
             switch.changed.connect(self._apply_switches)
         self._apply_switches()
@@ -48,7 +50,13 @@ class ShownTiling:
             self._overlay.forget()
             self.draw_soon()
 
+    def _stop(self) -> None:
+        self._gone = True
+        self.draw_soon.cancel()
+
     def _draw(self) -> None:
+        if self._gone:
+            return  # a throttled call can come late
         tiled = self._tiled()
         if tiled is None or tiled[0].layer not in self._viewer.layers:
             self._overlay.hide()

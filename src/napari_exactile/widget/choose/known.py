@@ -112,7 +112,7 @@ def _never(model: Model, analysis: Derived | Refused) -> str:
     from napari_exactile.network.declared import NoTilesError, declare
     from napari_exactile.network.refused import Refused
 
-    if isinstance(analysis, Refused):
+    if isinstance(analysis, Refused) and analysis.way_out:
         try:
             declare(model.module, analysis)
         except NoTilesError as error:

@@ -60,14 +60,23 @@ class PickedModel:
         """
         name, fields = self._fields.model.value, self._fields
         self.known = self._planner.known(name, shape)
-        never = self._planner.never(name, shape)
-        fields.offer_approximation(not never and self.known is not None and bool(self.known[1].refusals))
+        fields.offer_approximation(self._may_approximate(name, shape))
         if self.known is None:
             fields.exact_note.say("Analysing...")
             self._ask((name, shape), "The model cannot be used")
             raise CannotRunError("The model is being analysed.")
         self._offer_devices()
         return self._exact(*self.known) or self._declared(name, shape, self.known[1])
+
+    def _may_approximate(self, name: str, shape: tuple[int, ...]) -> bool:
+        """Tell whether the model was refused, and takes tiles all the same, as far as that is known."""
+        if self.known is None:
+            return False
+        from napari_exactile.network.refused import Refused
+
+        analysis = self.known[1]
+        refused = isinstance(analysis, Refused) and bool(analysis.way_out)
+        return refused and not self._planner.never(name, shape)
 
     def _exact(self, model: Model, analysis: Derived | Refused) -> tuple[Model, Runnable] | None:
         """Return what a run goes by that is exact; None where the model was refused."""
@@ -88,7 +97,7 @@ class PickedModel:
         """Return what approximate tiles go by, if the person has chosen them for this model."""
         fields, reasons = self._fields, "; ".join(map(str, analysis.refusals))
         never = self._planner.never(name, shape)
-        if never or not fields.approximate.value:
+        if not (fields.approximate.value and self._may_approximate(name, shape)):
             self._planner.forget()
             words = f"Cannot be exact: {reasons}", never and f"Nor approximate: {never}"
             fields.exact_note.say("\n".join(filter(None, words)), warning=True)

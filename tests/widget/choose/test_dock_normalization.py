@@ -42,7 +42,8 @@ def test_typed_steps_are_used(opened: Open, model: ex.Model, qtbot: QtBot) -> No
     ("fix 3", "Normalization is one of model, z-score, min-max, percentile, none, or steps such as "
      "fixed 120 35, not 'fix 3'."),
     ("percentile 9 2", "Percentiles rise from 0 to 100, not from 9.0 to 2.0."),
-    ("fixed 1,2 3", "Normalization has 2 values, but the channels of 'slide' are 1."),
+    ("fixed 1,2 3", "Normalization has 2 values, but the channels of 'slide' are 1: give one value, or one "
+     "for each."),
 ])  # fmt: skip
 def test_wrong_steps_are_told(opened: Open, text: str, sentence: str) -> None:
     """What is wrong with typed steps stands below them; nothing runs until it is put right."""

@@ -66,7 +66,12 @@ class PickedModel:
             self._ask((name, shape), "The model cannot be used")
             raise CannotRunError("The model is being analysed.")
         self._offer_devices()
-        return self._exact(*self.known) or self._declared(name, shape, self.known[1])
+        from napari_exactile.network.refused import Refused
+
+        model, analysis = self.known
+        if isinstance(analysis, Refused):
+            return self._declared(name, shape, analysis)
+        return self._exact(model, analysis)
 
     def _may_approximate(self, name: str, shape: tuple[int, ...]) -> bool:
         """Tell whether the model was refused, and takes tiles all the same, as far as that is known."""
@@ -78,30 +83,26 @@ class PickedModel:
         refused = isinstance(analysis, Refused) and bool(analysis.way_out)
         return refused and not self._planner.never(name, shape)
 
-    def _exact(self, model: Model, analysis: Derived | Refused) -> tuple[Model, Runnable] | None:
-        """Return what a run goes by that is exact; None where the model was refused."""
-        from napari_exactile.network.refused import Refused
+    def _exact(self, model: Model, analysis: Derived) -> tuple[Model, Runnable]:
+        """Return what a run goes by that is exact, and say so."""
         from napari_exactile.run.words.summary import passes_words
 
-        if isinstance(analysis, Refused):
-            return None
         self._planner.forget()
         passes = f" and {passes_words(analysis.surveys)} before the labels" if analysis.surveys else ""
         grid = "" if analysis.grid.is_of_image else f"\n{analysis.grid.describe()}"
         self._fields.exact_note.say(f"Exact - needs {lengths(analysis.radius)} px of context{passes}{grid}")
         return model, analysis
 
-    def _declared(
-        self, name: str, shape: tuple[int, ...], analysis: Derived | Refused
-    ) -> tuple[Model, Declared]:
+    def _declared(self, name: str, shape: tuple[int, ...], analysis: Refused) -> tuple[Model, Declared]:
         """Return what approximate tiles go by, if the person has chosen them for this model."""
         fields, reasons = self._fields, "; ".join(map(str, analysis.refusals))
         never = self._planner.never(name, shape)
         if not (fields.approximate.value and self._may_approximate(name, shape)):
             self._planner.forget()
-            words = f"Cannot be exact: {reasons}", never and f"Nor approximate: {never}"
+            what = "exact" if analysis.way_out else "used"
+            words = f"Cannot be {what}: {reasons}", never and f"Nor approximate: {never}"
             fields.exact_note.say("\n".join(filter(None, words)), warning=True)
-            raise CannotRunError("The model cannot be exact: see Model.")
+            raise CannotRunError(f"The model cannot be {what}: see Model.")
         fields.exact_note.say(f"APPROXIMATE. Cannot be exact: {reasons}", warning=True)
         known = self._planner.tried(name, shape, self.factor)
         if known is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from napari.utils import progress
@@ -41,8 +42,11 @@ class Activity:
             self._timer.start()
 
     def end(self) -> None:
-        """Take the line away."""
+        """Take the line away, as soon as Qt comes back to its events."""
         self._wanted = None
+        with suppress(RuntimeError):  # where Qt itself is going away, the timer may be gone before
+            if self._timer.isActive():
+                QTimer.singleShot(0, self._follow)
 
     def _follow(self) -> None:
         if self._changing:

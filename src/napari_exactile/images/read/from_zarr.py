@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
@@ -154,8 +155,10 @@ def _no_codec(error: Exception) -> str:
     """Return what to do where a codec is not installed; "" for other errors. It has no class in common."""
     if type(error).__name__ != "UnknownCodecError":
         return ""
-    name = str(error).partition(": ")[2]
-    return f"no codec {name} is installed, in which its chunks are written; install it, or save it with zstd"
+    # Versions of zarr word it differently, but all quote the name.
+    name = next(iter(re.findall("'[^']+'", str(error))), "")
+    codec = f"codec {name}".strip()
+    return f"no {codec} is installed, in which its chunks are written; install it, or save it with zstd"
 
 
 def _unreadable(path: Path, error: Exception) -> ValueError:

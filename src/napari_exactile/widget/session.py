@@ -55,13 +55,19 @@ class Session:
     def leave(self, run: ShownRun | None) -> None:
         """Keep the run of a panel that goes away; it ends with the window of the viewer."""
         self.run, viewer = run, self.viewer()
-        if run is not None and viewer is not None:
-            viewer.window._qt_window.destroyed.connect(run.abandon)
+        if viewer is not None:
+            viewer.window._qt_window.destroyed.connect(self._end)
 
     def take_run(self) -> ShownRun | None:
         """Return the run that a panel has left, which belongs to whoever takes it."""
         run, self.run = self.run, None
         return run
+
+    def _end(self) -> None:
+        # A run holds its viewer, which would never be let go of otherwise.
+        run, self.chosen = self.take_run(), []
+        if run is not None:
+            run.abandon()
 
 
 _sessions: WeakKeyDictionary[ViewerModel, Session] = WeakKeyDictionary()

@@ -70,6 +70,19 @@ def test_a_run_ends_while_no_panel_is_there(
     assert again.results.objects is not None
 
 
+def test_what_is_left_ends_with_the_window(
+    opened: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that no panel has taken up is stopped and let go of, and with it the viewer that it holds."""
+    viewer, dock = opened()
+    run, session = begin(qtbot, dock, Brake(monkeypatch)), dock._session
+    viewer.window.remove_dock_widget(dock)
+    assert session.run is run
+    session._end()
+    assert (session.run, session.chosen) == (None, [])
+    qtbot.waitUntil(lambda: run.stopped, timeout=WAIT)
+
+
 def test_what_was_chosen_is_chosen_again(opened: Any, qtbot: QtBot, model: ex.Model) -> None:
     """Models, image, tile and the rest are there again, and an unfinished run continues with them."""
     viewer, dock = opened()

@@ -89,7 +89,9 @@ def folder_of(layer: Image) -> Path | None:
 
 def there_words(path: Path) -> str:
     """Return what lies at the place that labels go to, and what Run does about it; "" where nothing does."""
-    journal = path / "exactile" / "journal"
+    from napari_exactile.images.store.store import OWN  # zarr is loaded with it
+
+    journal = path / OWN / "journal"
     try:
         facts = journal.stat()
     except OSError:

@@ -7,10 +7,32 @@ from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 
-from napari_exactile.geometry.interval import Box, Interval
+from napari_exactile.geometry.interval import Box, Interval, box_shape
 from napari_exactile.geometry.tiling import Tiling
 
 PartOf = Callable[[Box], Box | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """A region is walked along `axis`, in bands of `band` pixels along each axis: multiples of the zone."""
+
+    axis: int
+    band: tuple[int, ...]
+
+    @classmethod
+    def along(cls, region: Box, band: tuple[int, ...]) -> Walked:
+        """Return the walk along the longest axis of a region, the first of those."""
+        sides = box_shape(region)
+        return cls(sides.index(max(sides)), band)
+
+    def zones(self, tiling: Tiling) -> tuple[int, ...]:
+        """Return the zones of a band along each axis."""
+        return tuple(length // zone for length, zone in zip(self.band, tiling.zone, strict=True))
+
+    def bands(self, tiling: Tiling) -> Tiling:
+        """Return the bands as if they were zones: number by number, they are those of `Bands`."""
+        return replace(tiling, zone=self.band)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +52,8 @@ class Bands:
 
     `part` gives the box of the labels that belongs to a box of the image, `labels` their shape, and `shard`
     the shape of a shard: the bands follow from these alone. Without shards, and where zones reach over them,
-    as in a region that does not begin on a multiple of F, each zone is a band.
+    as in a region that does not begin on a multiple of F, each zone is a band. With `walked`, the zones along
+    each axis of bands that are walked, the longest axis first, these are the bands.
 
     >>> tiling = Tiling((64, 96), (16, 16), (32, 32), (0, 0))
     >>> bands = Bands(tiling, lambda zone: zone, (64, 96), (64, 64))
@@ -39,10 +62,16 @@ class Bands:
     """
 
     def __init__(
-        self, tiling: Tiling, part: PartOf, labels: tuple[int, ...], shard: tuple[int, ...] | None = None
-    ) -> None:
+        self, tiling: Tiling, part: PartOf, labels: tuple[int, ...],
+        shard: tuple[int, ...] | None = None, walked: Walked | None = None,
+    ) -> None:  # fmt: skip
         self._grid, self._count = tiling.grid, len(tiling)
-        self._axes = None if shard is None else _axes(tiling, part, labels, shard)
+        self._first = 0 if walked is None else walked.axis
+        self._axes: tuple[tuple[range, ...], ...] | None = None
+        if walked is not None:
+            self._axes = tuple(map(_groups, tiling.grid, walked.zones(tiling)))
+        elif shard is not None:
+            self._axes = _axes(tiling, part, labels, shard)
         self._shape = () if self._axes is None else tuple(map(len, self._axes))
         self._known: dict[int, int] = {}
 
@@ -54,7 +83,9 @@ class Bands:
         if self._axes is None:
             return Band(number, (number,))
         places = zip(self._axes, _places(number, self._shape), strict=True)
-        tiles = product(*(spans[place] for spans, place in places))
+        tiles = list(product(*(spans[place] for spans, place in places)))
+        if self._first:  # zones along it are done one after the other
+            tiles.sort(key=lambda tile: tile[self._first])
         return Band(number, tuple(_number(tile, self._grid) for tile in tiles))
 
     def of_tile(self, index: int) -> int:
@@ -66,6 +97,11 @@ class Bands:
             places = [next(n for n, inside in enumerate(axis) if span in inside) for axis, span in spans]
             self._known[index] = _number(places, self._shape)
         return self._known[index]
+
+
+def _groups(zones: int, together: int) -> tuple[range, ...]:
+    """Return the places of so many zones, so many of them together."""
+    return tuple(range(start, min(start + together, zones)) for start in range(0, zones, together))
 
 
 def _axes(

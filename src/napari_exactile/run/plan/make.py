@@ -12,9 +12,9 @@ from napari_exactile.geometry.interval import full_box
 from napari_exactile.network.analysis import Runnable
 from napari_exactile.network.declared import Declared
 from napari_exactile.run.plan.approximate import approximate_plan
-from napari_exactile.run.plan.costs import predicted_bytes
+from napari_exactile.run.plan.bands import Walked
 from napari_exactile.run.plan.devices import memory_budget, scratch_budget
-from napari_exactile.run.plan.plan import Plan, plan_tiles, redundancy
+from napari_exactile.run.plan.plan import Plan, plan_tiles, planned
 from napari_exactile.run.plan.settings import Settings
 
 
@@ -38,9 +38,10 @@ def fits_now(plan: Plan, settings: Settings, device: torch.device) -> bool:
 
 
 def as_begun(
-    plan: Plan, analysis: Runnable, settings: Settings, zone: tuple[int, ...], kept: Iterable[int]
-) -> Plan:
-    """Return a plan with the zones, and the tensors kept between passes, that a run was begun with.
+    plan: Plan, analysis: Runnable, settings: Settings, zone: tuple[int, ...], kept: Iterable[int],
+    band: tuple[int, ...] = (),
+) -> Plan:  # fmt: skip
+    """Return a plan with the zones, tensors kept between passes, and bands that a run was begun with.
 
     Both depend on what was free then, and the last bits of the results on both.
     """
@@ -48,6 +49,7 @@ def as_begun(
     if isinstance(analysis, Declared):
         return replace(plan, tiling=tiling)
     schedule = analysis.passes.schedule(frozenset(kept))
-    cost = redundancy(analysis, tiling, settings.region or full_box(analysis.shape), plan.method, schedule)
-    peak = predicted_bytes(analysis.bound, zone, plan.radius, plan.method)
-    return replace(plan, tiling=tiling, schedule=schedule, redundancy=cost, peak_bytes=peak)
+    asked, walked = settings.region or full_box(analysis.shape), None
+    if band:
+        walked = Walked.along(tiling.region, band)
+    return planned(analysis, tiling, asked, plan.method, schedule, walked, plan.automatic)

@@ -45,6 +45,7 @@ class Method(ABC):
     name: ClassVar[MethodName]
     exact: ClassVar[bool] = True
     trims: ClassVar[bool] = False
+    walks: ClassVar[bool] = False
 
     def require(self, given: Analysis) -> Runnable:
         """Return what a run can go by; raise NotExactError, or ValueError, where this method cannot."""
@@ -104,6 +105,16 @@ class Trimmed(Method):
     def scores(self, computing: Computing, zone: Box, radius: Lengths, part: Box, check: Check) -> Any:
         """Return the scores of a zone."""
         return computing.trimmed(zone, part, check)
+
+
+class Skewed(Trimmed):
+    """Walks bands of zones along one axis, so that what a band depends on is computed once.
+
+    Zones by themselves, where a band does not fit the memory, are trimmed.
+    """
+
+    name: ClassVar[MethodName] = "skewed"
+    walks = True
 
 
 class WholeTile(Method):
@@ -167,7 +178,7 @@ class Approximate(WholeTile):
 
 
 TRIMMED = Trimmed()
-METHODS: dict[MethodName, Method] = {one.name: one for one in (TRIMMED, WholeTile(), Approximate())}
+METHODS: dict[MethodName, Method] = {one.name: one for one in (TRIMMED, Skewed(), WholeTile(), Approximate())}
 
 
 def is_undersized(analysis: Derived, radius: Lengths) -> bool:

@@ -18,9 +18,11 @@ from napari_exactile.network.derived import Derived
 from napari_exactile.run.plan import given
 from napari_exactile.run.plan.ahead import AHEAD, BEHIND
 from napari_exactile.run.plan.automatic import SPEEDS, Speed, cheapest
+from napari_exactile.run.plan.bands import Walked
 from napari_exactile.run.plan.costs import predicted_bytes, zone_cost
 from napari_exactile.run.plan.methods import METHODS, Method
 from napari_exactile.run.plan.settings import MethodName
+from napari_exactile.run.plan.walks import good_zones, peak_of, walk_of
 
 # Where pieces need not be the fastest: larger ones compute less again, smaller ones need less memory.
 COMFORTABLE_ZONE = 512
@@ -34,7 +36,8 @@ class Plan:
     multiply-accumulates relative to one pass over the region (1.0 is the least possible), `peak_bytes` the
     predicted memory of the largest tile (0: it cannot be predicted).
     `automatic` says that the tile size was chosen by the program. `schedule` are the passes over the image:
-    one, or more where operators look at all of it, whose cost `redundancy` counts too.
+    one, or more where operators look at all of it, whose cost `redundancy` counts too. `walked` are the bands
+    of the method "skewed".
 
     >>> import napari_exactile as ex
     >>> plan = ex.plan_tiles(ex.analyse("colonies-demo", (1024, 1024)), tile=512)
@@ -51,6 +54,7 @@ class Plan:
     peak_bytes: int
     automatic: bool
     schedule: Schedule
+    walked: Walked | None = None
 
     def __len__(self) -> int:
         return len(self.tiling)
@@ -132,14 +136,40 @@ def plan_tiles(
     asked = region or full_box(derived.shape)
     region = _with_output(derived, asked)
     whole = Tiling(derived.shape, factor, factor, chosen, region, derived.frame.taken)
-    if tile == "auto":
-        zone = _automatic_zone(derived, whole, how, memory, SPEEDS[device])
+    schedule, typed = derived.passes.within(scratch), None
+    if tile != "auto":
+        typed = zone_of_tile((tile,) * len(chosen), chosen, factor)
+    if how.walks:
+        tiling, walked = _walked(derived, whole, typed, schedule, memory)
     else:
-        zone = zone_of_tile((tile,) * len(chosen), chosen, factor)
-    tiling, schedule = replace(whole, zone=zone), derived.passes.within(scratch)
-    cost = redundancy(derived, tiling, asked, how, schedule)
-    peak = predicted_bytes(derived.bound, zone, chosen, how)
-    return Plan(tiling, how, required, cost, peak, tile == "auto", schedule)
+        zone = typed or _automatic_zone(derived, whole, how, memory, SPEEDS[device])
+        tiling, walked = replace(whole, zone=zone), None
+    return planned(derived, tiling, asked, how, schedule, walked, typed is None)
+
+
+def planned(
+    analysis: Derived, tiling: Tiling, asked: Box, how: Method, schedule: Schedule, walked: Walked | None,
+    automatic: bool,
+) -> Plan:  # fmt: skip
+    """Return the plan of zones, passes and bands that are chosen, with what it costs."""
+    cost = redundancy(analysis, tiling, asked, how, schedule, walked)
+    if walked is None:
+        peak = predicted_bytes(analysis.bound, tiling.zone, tiling.radius, how)
+    else:
+        peak = peak_of(analysis, tiling, walked, schedule.last)
+    return Plan(tiling, how, analysis.radius, cost, peak, automatic, schedule, walked)
+
+
+def _walked(
+    analysis: Derived, whole: Tiling, typed: tuple[int, ...] | None, schedule: Schedule, memory: int | None
+) -> tuple[Tiling, Walked]:
+    """Return the zones that were typed, or the largest good ones, with bands that fit the memory."""
+    for zone in [typed] if typed else good_zones(whole.region, whole.factor):
+        tiling = replace(whole, zone=zone)
+        waiting = _waiting_bytes(analysis.bound, zone, whole.radius)
+        if walked := walk_of(analysis, tiling, schedule.last, memory, waiting):
+            return tiling, walked
+    raise ValueError('the method "skewed" needs more memory than there is for this image: choose "trimmed"')
 
 
 def largest_tile(bound: BoundGraph, radius: tuple[int, ...], method: Method, memory: int) -> int | None:
@@ -195,7 +225,10 @@ def _with_output(analysis: Derived, region: Box) -> Box:
     return tuple(side.clip(inside) for side, inside in zip(region, covered, strict=True))
 
 
-def redundancy(analysis: Derived, tiling: Tiling, region: Box, method: Method, schedule: Schedule) -> float:
+def redundancy(
+    analysis: Derived, tiling: Tiling, region: Box, method: Method, schedule: Schedule,
+    walked: Walked | None = None,
+) -> float:  # fmt: skip
     """Return the multiply-accumulates relative to one pass over the region that was asked for."""
     whole = work_whole(analysis.bound)
     if not whole:
@@ -203,11 +236,14 @@ def redundancy(analysis: Derived, tiling: Tiling, region: Box, method: Method, s
     for side, length in zip(region, tiling.padded_shape, strict=True):
         whole *= len(side) / length
     if not schedule.surveys:
-        return method.work(analysis.bound, tiling) / whole
-    return sum(work_of_passes(analysis, tiling, schedule)) / whole
+        bands = tiling if walked is None else walked.bands(tiling)
+        return method.work(analysis.bound, bands) / whole
+    return sum(work_of_passes(analysis, tiling, schedule, walked)) / whole
 
 
-def work_of_passes(analysis: Derived, tiling: Tiling, schedule: Schedule) -> list[float]:
+def work_of_passes(
+    analysis: Derived, tiling: Tiling, schedule: Schedule, walked: Walked | None = None
+) -> list[float]:
     """Return the multiply-accumulates of each pass, the one that gives the labels last."""
     # What operators must know of the image is gathered from all of it, whatever the region.
     axes = range(len(tiling.shape))
@@ -215,4 +251,5 @@ def work_of_passes(analysis: Derived, tiling: Tiling, schedule: Schedule) -> lis
     everywhere = Tiling(seen, tiling.factor, tiling.zone, (0,) * len(axes), padded_shape=seen)
     work, spans = analysis.passes.work_of, [everywhere.spans(axis) for axis in axes]
     surveys = [work(one, spans) for one in schedule.surveys]
-    return [*surveys, work(schedule.last, [tiling.spans(axis) for axis in axes])]
+    last = tiling if walked is None else walked.bands(tiling)
+    return [*surveys, work(schedule.last, [last.spans(axis) for axis in axes])]

@@ -11,7 +11,7 @@ from napari_exactile.images.normalize.parse import steps_of
 from napari_exactile.images.normalize.steps import Step
 from napari_exactile.run.plan import given
 
-MethodName = Literal["trimmed", "whole-tile", "approximate"]
+MethodName = Literal["trimmed", "skewed", "whole-tile", "approximate"]
 Device = Literal["auto", "cpu", "cuda"]
 NumberType = Literal["float32", "float16"]
 Padding = Literal["auto", "always"]

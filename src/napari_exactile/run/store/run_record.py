@@ -30,6 +30,8 @@ class RunRecord(Record, frozen=True, kw_only=True, rename=spaced):
     origin: Any = msgspec.field(default_factory=dict)
     zone: tuple[int, ...]
     kept: tuple[int, ...]
+    # The bands of what is walked.
+    band: tuple[int, ...] = ()
     # Earlier versions do not say how many tiles there are.
     tiles: int | None = None
     channel_names: tuple[str, ...] = ()

@@ -47,6 +47,7 @@ class Said(Record, frozen=True, kw_only=True, rename=spaced):
     kept: tuple[int, ...]
     place: Place | None
     notes: tuple[str, ...]
+    band: tuple[int, ...] = ()
 
 
 def said(task: Task) -> dict[str, Any]:
@@ -69,6 +70,7 @@ def said(task: Task) -> dict[str, Any]:
         ),
         zone=tuple(task.plan.zor),
         kept=tuple(sorted(task.plan.schedule.kept)),
+        band=task.plan.walked.band if task.plan.walked else (),
         place=task.place,
         notes=task.notes,
     ).as_json()
@@ -122,7 +124,7 @@ def _task(planes: Planes, model: Model, known: Said) -> Task:
     analysis = analysis_for(model, planes.sources[0].shape, settings)
     planes = replace(planes, pixel_size=None if place is None else place.pixel_size)
     task = Task.of(planes, model, analysis, settings, place, known.notes)
-    return task.as_begun(as_begun(task.plan, task.analysis, settings, known.zone, known.kept))
+    return task.as_begun(as_begun(task.plan, task.analysis, settings, known.zone, known.kept, known.band))
 
 
 def _settings(known: Said) -> Settings:

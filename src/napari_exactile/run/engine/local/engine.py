@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 from typing import Any
@@ -12,29 +14,31 @@ import torch
 from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box
+from napari_exactile.geometry.tiling import Tile
 from napari_exactile.images.normalize.statistics import is_missing
 from napari_exactile.images.normalize.steps import Normalization
 from napari_exactile.network.analysis import require_derived
 from napari_exactile.network.declared import Declared
 from napari_exactile.run.engine.door import Computed, Deliver, Known, Piece
-from napari_exactile.run.engine.events import Event, TileStarted
+from napari_exactile.run.engine.events import Event, TileError, TileStarted
 from napari_exactile.run.engine.local.executor import Executor
 from napari_exactile.run.engine.local.missing import missing_in
 from napari_exactile.run.engine.local.numbers import as_numbers
 from napari_exactile.run.engine.local.pieces import Pieces
 from napari_exactile.run.engine.local.seen import Seen
 from napari_exactile.run.engine.local.tile_executor import TileExecutor
+from napari_exactile.run.engine.local.walking import Made, Sharing
 from napari_exactile.run.engine.passes.kept_tensors import KeptTensors
 from napari_exactile.run.engine.passes.measuring import measured
 from napari_exactile.run.engine.passes.pass_records import Statistics
 from napari_exactile.run.engine.passes.survey import Survey
 from napari_exactile.run.engine.pipeline import ReadAhead
 from napari_exactile.run.plan.ahead import AHEAD
-from napari_exactile.run.plan.bands import Band
-from napari_exactile.run.plan.devices import scratch_memory
+from napari_exactile.run.plan.bands import Band, Walked
+from napari_exactile.run.plan.devices import is_out_of_memory, scratch_memory
 from napari_exactile.run.task.decision import Labelled
 from napari_exactile.run.task.task import Task
-from napari_exactile.stopping import Check
+from napari_exactile.stopping import Cancelled, Check
 from napari_exactile.torch_state import exactly
 
 
@@ -99,9 +103,12 @@ class LocalEngine:
     def submit(
         self, band: Band, upcoming: Sequence[Band], deliver: Deliver, check: Check
     ) -> Generator[Event | Computed, None, None]:
-        """Compute a band, tile by tile, each in pieces as large as the memory allows."""
+        """Compute a band: walked, or tile by tile, each in pieces as large as the memory allows."""
         assert self._computing is not None, "open() comes first"
         executor, ahead = self._computing
+        if self.task.plan.walked is not None and isinstance(executor, Executor):
+            left = yield from self._walked(self.task.plan.walked, executor, ahead, band, deliver, check)
+            band = replace(band, tiles=tuple(tile.index for tile in left))
         compute = partial(self._piece, executor, deliver, check)
         expect = partial(self._expect, executor, ahead)
         following = chain(band.tiles, *(one.tiles for one in upcoming))
@@ -110,6 +117,48 @@ class LocalEngine:
             yield TileStarted(tile.index)
             ties = yield from self._pieces.compute(tile, tiles[place + 1 :][:AHEAD], compute, expect)
             yield Computed(tile.index, sum(ties))
+
+    def _walked(
+        self, walked: Walked, executor: Executor, ahead: ReadAhead[torch.Tensor], band: Band,
+        deliver: Deliver, check: Check,
+    ) -> Generator[Event | Computed, None, list[Tile]]:  # fmt: skip
+        """Walk a band; return the zones that are left where the memory was not enough."""
+        tiling = self.task.plan.tiling
+        box = walked.bands(tiling).tile(band.number).zone
+        sharing = Sharing(
+            list(map(tiling.tile, band.tiles)), self.task.analysis.part, walked.axis, self._made, deliver
+        )
+        yield from sharing.start()
+        try:
+            walk = executor.walk(walked, box)
+            expected = walk.course.reads(box[walked.axis])
+            upcoming = deque(islice(expected, AHEAD))
+
+            def given(index: int, part: Box) -> torch.Tensor:
+                if index == 0:
+                    ahead.expect(upcoming)
+                    upcoming.popleft()
+                    upcoming.extend(islice(expected, 1))
+                return executor.given(index, part)
+
+            for _index, part, scores in walk.run(box[walked.axis], given, check):
+                yield from sharing.take(part, scores)
+                if not sharing.left:
+                    break
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise self._of_first(sharing.left, error) from error
+        return sharing.left
+
+    def _of_first(self, left: Sequence[Tile], error: Exception) -> Exception:
+        return error if isinstance(error, Cancelled | TileError) or not left else TileError.of(left[0], error)
+
+    def _made(self, scores: torch.Tensor, part: Box) -> Made:
+        """Return what becomes of scores, in main memory."""
+        result = self.decided(scores, part)
+        self.seen.look(scores, result)
+        labels = None if result.labels is None else result.labels.cpu().numpy()
+        return labels, self.numbers(result) if self.task.keeps_numbers else None, result.near_ties
 
     def _expect(self, executor: TileExecutor, ahead: ReadAhead[torch.Tensor], zones: Iterable[Box]) -> None:
         radius, method = self.task.plan.radius, self.task.plan.method
@@ -122,11 +171,9 @@ class LocalEngine:
         if part is None:
             return 0  # between two elements of the output, at the edge of what it covers
         scores = executor.scores(zone, self.task.plan.radius, self.task.plan.method, check)
-        result = self.decided(scores, part)
-        self.seen.look(scores, result)
-        labels = None if result.labels is None else result.labels.cpu().numpy()
-        deliver(Piece(part, labels, self.numbers(result) if self.task.keeps_numbers else None))
-        return result.near_ties
+        labels, numbers, near_ties = self._made(scores, part)
+        deliver(Piece(part, labels, numbers))
+        return near_ties
 
     def numbers(self, result: Labelled) -> NDArray[Any]:
         """Return probabilities or values as they are kept; raises ValueError for what does not fit."""

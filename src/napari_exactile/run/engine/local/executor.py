@@ -11,14 +11,18 @@ from torch import nn
 from napari_exactile.geometry.interval import Box, box_shape, moved
 from napari_exactile.images.normalize.steps import Normalization
 from napari_exactile.images.source import ImageSource
+from napari_exactile.network.cone.bound import BoundGraph
 from napari_exactile.network.cone.cone import Cone
 from napari_exactile.network.cost.arithmetic import work_whole
 from napari_exactile.network.cost.passes import Pass
 from napari_exactile.network.derived import Derived
 from napari_exactile.network.rules.table import Region
+from napari_exactile.network.skewed.course import Course
+from napari_exactile.network.skewed.walk import Walk
 from napari_exactile.network.traced.trace import trace
 from napari_exactile.run.engine.local.tile_executor import TileExecutor
 from napari_exactile.run.engine.passes.survey import Survey
+from napari_exactile.run.plan.bands import Walked
 from napari_exactile.stopping import Check
 
 # Multiply-accumulates that a CPU does while a network is traced for the shape of one more tile.
@@ -40,6 +44,7 @@ class Executor(TileExecutor):
         super().__init__(source, normalization, module, analysis, device)
         self._survey = survey
         self._lone_cones: dict[tuple[int, ...], Cone] = {}
+        self._walk: tuple[object, Walk] | None = None
 
     def read_trimmed(self, zone: Box) -> Box | None:
         """Return the box of the padded image that a zone depends on."""
@@ -57,12 +62,23 @@ class Executor(TileExecutor):
         graph = self.analysis.graph_with(self._survey.values)
         return Cone(graph.with_constants(self._placed), one.results, one.given)
 
+    def walk(self, walked: Walked, band: Box) -> Walk:
+        """Return what computes the scores of a band; its memory is that of the one before, where it fits."""
+        across = (walked.axis, *(side for axis, side in enumerate(band) if axis != walked.axis))
+        if self._walk is None or self._walk[0] != across:
+            one = self._survey.schedule.last
+            graph = self.analysis.graph_with(self._survey.values).with_constants(self._placed)
+            course = Course(BoundGraph.bind(graph), walked.axis, band, one.results, one.given)
+            self._walk = across, Walk(course, self._device)
+        return self._walk[1]
+
+    def given(self, index: int, box: Box) -> torch.Tensor:
+        """Return a box of the image, 0, or of a tensor that was kept."""
+        return self._placed(self._survey.kept.read(index, box)) if index else self._image(box)
+
     def compute(self, cone: Cone, zone: Box, check: Check) -> dict[int, torch.Tensor]:
         """Return the parts of the cone's results in a zone, from the image and from what was kept."""
-        given = {
-            index: self._placed(self._survey.kept.read(index, box)) if index else self._image(box)
-            for index, box in cone.reads_of(zone).items()
-        }
+        given = {index: self.given(index, box) for index, box in cone.reads_of(zone).items()}
         return cone.compute(given, zone, check)
 
     def alone(self, tile: Box, part: Box, check: Check) -> torch.Tensor:

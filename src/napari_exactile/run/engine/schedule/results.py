@@ -31,7 +31,8 @@ class PlaneResults:
 
     def __init__(self, task: Task, arrays: Arrays, seconds: Callable[[], float]) -> None:
         self._task, self._arrays, self._seconds = task, arrays, seconds
-        self.bands = Bands(task.plan.tiling, task.in_arrays, box_shape(task.labelled), arrays.shard())
+        shape, walked = box_shape(task.labelled), task.plan.walked
+        self.bands = Bands(task.plan.tiling, task.in_arrays, shape, arrays.shard(), walked)
         self.labels: NDArray[Any] | None = None
         self.probabilities: NDArray[Any] | None = None
         self._here: dict[int, int] = {}  # near-ties of the tiles that were finished here

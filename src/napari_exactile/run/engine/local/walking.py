@@ -1,0 +1,114 @@
+"""Walk a band, and share out what is made to its zones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_exactile.geometry.interval import Box, Interval, box_shape, slices
+from napari_exactile.geometry.tiling import Tile
+from napari_exactile.run.engine.door import Computed, Deliver, Piece
+from napari_exactile.run.engine.events import Event, TileStarted
+
+# Labels, numbers and near-ties of the scores of a part of the output.
+Made = tuple[NDArray[Any] | None, NDArray[Any] | None, int]
+Decide = Callable[[torch.Tensor, Box], Made]
+
+
+@dataclass
+class _Filling:
+    """A zone that is being filled: results of its `part` of the output, as far as it is walked."""
+
+    tile: Tile
+    part: Box | None
+    labels: NDArray[Any] | None = None
+    numbers: NDArray[Any] | None = None
+    near_ties: int = 0
+    left: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.left = 0 if self.part is None else int(np.prod(box_shape(self.part)))
+
+    def take(self, box: Box, made: Made) -> None:
+        """Take the results of a box of the part."""
+        assert self.part is not None, "there is nothing to take otherwise"
+        labels, numbers, near_ties = made
+        index: Any = (..., *slices(box, self.part))
+        if labels is not None:
+            self.labels = self._room(labels) if self.labels is None else self.labels
+            self.labels[index] = labels
+        if numbers is not None:
+            self.numbers = self._room(numbers) if self.numbers is None else self.numbers
+            self.numbers[index] = numbers
+        self.near_ties += near_ties
+        self.left -= int(np.prod(box_shape(box)))
+
+    def _room(self, like: NDArray[Any]) -> NDArray[Any]:
+        assert self.part is not None
+        leading = like.shape[: like.ndim - len(self.part)]
+        return np.empty((*leading, *box_shape(self.part)), like.dtype)
+
+    def end(self, deliver: Deliver) -> Computed:
+        """Deliver what there is."""
+        if self.part is not None:
+            deliver(Piece(self.part, self.labels, self.numbers))
+        return Computed(self.tile.index, self.near_ties)
+
+
+class Sharing:
+    """Shares out the rows that a walk along `axis` makes to zones, which end row after row.
+
+    `tiles` are those that are wanted, `part_of` gives the box of the output that is a zone's.
+    """
+
+    def __init__(
+        self, tiles: Sequence[Tile], part_of: Callable[[Box], Box | None], axis: int, decide: Decide,
+        deliver: Deliver,
+    ) -> None:  # fmt: skip
+        self._axis, self._decide, self._deliver = axis, decide, deliver
+        self._waiting = [_Filling(tile, part_of(tile.zone)) for tile in tiles]
+        self._begun: list[_Filling] = []
+
+    @property
+    def left(self) -> list[Tile]:
+        """The zones that have not ended."""
+        return [one.tile for one in (*self._begun, *self._waiting)]
+
+    def start(self) -> Iterator[Event | Computed]:
+        """Begin with the next row of zones, if none is begun; those without an output end at once."""
+        while self._waiting and not self._begun:
+            side = self._waiting[0].tile.zone[self._axis]
+            self._begun = [one for one in self._waiting if one.tile.zone[self._axis] == side]
+            self._waiting = self._waiting[len(self._begun) :]
+            for one in self._begun:
+                yield TileStarted(one.tile.index)
+            yield from self._ended()
+
+    def take(self, box: Box, scores: torch.Tensor) -> Iterator[Event | Computed]:
+        """Take the scores in a box of the output; tell of zones that begin and end with it."""
+        while self._begun:
+            for one in self._begun:
+                shared = None if one.part is None else _common(one.part, box)
+                if shared is not None:
+                    index: Any = (..., *slices(shared, box))
+                    one.take(shared, self._decide(scores[index], shared))
+            yield from self._ended()
+            if self._begun:
+                return  # the box reaches no further
+            yield from self.start()
+
+    def _ended(self) -> Iterator[Event | Computed]:
+        ended = [one for one in self._begun if not one.left]
+        self._begun = [one for one in self._begun if one.left]
+        for one in ended:
+            yield one.end(self._deliver)
+
+
+def _common(one: Box, other: Box) -> Box | None:
+    sides = [(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, other, strict=True)]
+    return tuple(Interval(*side) for side in sides) if all(a < b for a, b in sides) else None

@@ -1,0 +1,83 @@
+"""Choose the bands that a region is walked in: as few as the memory allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from napari_exactile.geometry.interval import Box, box_shape, round_up
+from napari_exactile.geometry.tiling import Tiling
+from napari_exactile.network.cost.arithmetic import work_trimmed
+from napari_exactile.network.cost.passes import Pass
+from napari_exactile.network.cost.walking import peak_walked
+from napari_exactile.network.derived import Derived
+from napari_exactile.run.plan.bands import Walked
+
+# What all bands of a region may compute again, as a share of what they compute: whoever is killed begins a
+# band again, so that shorter bands lose less. Of bands that would have less than so many
+# multiply-accumulates, some ten seconds of a CPU, there is one.
+AGAIN, BAND_WORK = 0.015, 2e12
+# Where zones need not be the fastest, as of what is walked: these have good chunks and shards.
+ZONE = 512
+
+
+def good_zones(region: Box, factor: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Yield zones that share out a region evenly, about as large as chunks and shards should be, and smaller
+    ones."""
+    size = ZONE
+    while size > max(factor):
+        sides = zip(box_shape(region), factor, strict=True)
+        yield tuple(round_up(-(-length // max(1, round(length / size))), f) for length, f in sides)
+        size //= 2
+    yield factor
+
+
+def walk_of(analysis: Derived, tiling: Tiling, last: Pass, memory: int | None, waiting: int) -> Walked | None:
+    """Return the bands for these zones: as long as needed, and as wide as fits `memory` beside `waiting`.
+
+    None where not even a column of single zones fits.
+    """
+    for columns in _columns(tiling):
+        walked = _long_enough(analysis, tiling, columns)
+        if memory is None or peak_of(analysis, tiling, walked, last) + waiting <= memory:
+            return walked
+    return None
+
+
+def peak_of(analysis: Derived, tiling: Tiling, walked: Walked, last: Pass) -> int:
+    """Return the most bytes that walking a band holds, away from the image's edges."""
+    bands = walked.bands(tiling)
+    middle = bands.tile(len(bands) // 2).zone
+    return peak_walked(analysis.bound, walked.axis, middle, last.results, last.given)
+
+
+def _columns(tiling: Tiling) -> Iterator[tuple[int, ...]]:
+    """Yield the shapes of bands, the whole region first, halved again and again across the walk."""
+    axis = Walked.along(tiling.region, tiling.zone).axis
+    zones = list(tiling.grid)
+    while True:
+        yield tuple(n * z for n, z in zip(zones, tiling.zone, strict=True))
+        others = [a for a in range(len(zones)) if a != axis and zones[a] > 1]
+        if not others:
+            return
+        widest = max(others, key=lambda a: zones[a] * tiling.zone[a])
+        zones[widest] = -(-zones[widest] // 2)
+
+
+def _long_enough(analysis: Derived, tiling: Tiling, band: tuple[int, ...]) -> Walked:
+    """Return the shortest bands that are worth it and compute little again that one band does not."""
+    whole = Walked.along(tiling.region, band)
+    axis, length = whole.axis, tiling.zone[whole.axis]
+    least = _work(analysis, tiling, whole)
+    while length < band[axis]:
+        shorter = replace(whole, band=(*band[:axis], length, *band[axis + 1 :]))
+        enough = least * length / len(tiling.region[axis]) >= BAND_WORK
+        if enough and _work(analysis, tiling, shorter) <= (1 + AGAIN) * least:
+            return shorter
+        length *= 2
+    return whole
+
+
+def _work(analysis: Derived, tiling: Tiling, walked: Walked) -> float:
+    bands = walked.bands(tiling)
+    return work_trimmed(analysis.bound, [bands.spans(axis) for axis in range(len(tiling.shape))])

@@ -74,7 +74,7 @@ class ModelCard:
         if self.channel_names and len(self.channel_names) != self.channels:
             raise ValueError(
                 f"{counted(self.channels, 'channel has', 'channels have')} not the names "
-                f"{', '.join(self.channel_names)}"
+                f"{', '.join(self.channel_names)}: give one name for each"
             )
         steps_of(self.normalization)
 

@@ -53,11 +53,11 @@ def check_tensors(data: bytes, sizes: Mapping[str, int]) -> Described:
 
 
 def bytes_of_tensors(data: bytes) -> int:
-    """Return how many bytes of numbers the tensors have that a pickle of torch < 1.6 describes.
+    """Return in how many bytes the numbers lie of the tensors that a pickle of torch < 1.6 describes.
 
-    There, records have no names: they lie behind it, one after another. Raises as `check_tensors` does.
+    There, they lie behind it, each record behind its length. Raises as `check_tensors` does.
     """
-    return sum(length for _key, length in set(_read(data).records))
+    return sum(8 + length for _key, length in set(_read(data).records))
 
 
 def _read(data: bytes) -> _Reader:

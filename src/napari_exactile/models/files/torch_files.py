@@ -257,9 +257,10 @@ def _check_legacy(path: Path) -> None:
         _refuse_code(path, scan(file, str(path)))
         length = file.tell() - start
         _refuse_code(path, scan(file, str(path)))
+        held = path.stat().st_size - file.tell()
         file.seek(start)
         data = file.read(length)
-    if _looked_at(path, bytes_of_tensors, data) > path.stat().st_size:
+    if _looked_at(path, bytes_of_tensors, data) > held:
         raise ModelFileError(
             f"{path} announces more numbers than it holds: it was perhaps cut off; copy it again"
         )

@@ -7,15 +7,19 @@ from pathlib import Path
 import pytest
 
 from sentences import (
+    of_archives,
     of_arrays,
     of_command,
     of_images,
     of_models,
     of_networks,
     of_operators,
+    of_packages,
+    of_programs,
     of_runs,
     of_settings,
     of_stores,
+    of_weights,
 )
 from sentences.source import raised_in
 from sentences.style import faults
@@ -29,6 +33,10 @@ PARTS = (
     of_runs,
     of_stores,
     of_models,
+    of_archives,
+    of_weights,
+    of_packages,
+    of_programs,
     of_networks,
     of_operators,
     of_command,
@@ -46,6 +54,7 @@ UNSAID = {
         "images/objects/objects.py: {} objects have not centroids",
         "images/store/ome_zarr.py: the axes {} need",
         "images/store/shards.py: ",
+        "models/load.py: the weights of {} do not fit its architecture",
         "network/rules/table.py: there are two rules",
         "network/whole/rules.py: there are two rules",
     ),
@@ -59,14 +68,19 @@ UNSAID = {
         "network/placed.py: in a crop of the image",
         "images/about/units.py: a pixel is not {} {} long",
         "images/store/journal.py: {} is damaged",
+        "models/files/archive.py: its list of files is not where it should be",
         "run/words/report_record.py: the report was written by another version",
     ),
     "it takes a machine with less memory, disk or devices, or another run at the same moment": (
         "images/read/cached.py: decoding takes {}",
         "images/store/folder.py: {} was removed, and",
         "images/store/folder.py: {} holds labels already",
+        "models/files/archive.py: {} needs {} bytes when unpacked, and {} has {} left",
         "run/engine/local/pieces.py: not enough memory",
         "run/plan/devices.py: there is no CUDA device",
+    ),
+    "it takes a crash, or a minute, in another process": (
+        "models/files/torch_files.py: {} is not loaded: tried in a process of its own",
     ),
     "only the window, or another process, asks for it": (
         "images/store/exported.py: there is no folder {}",
@@ -76,7 +90,7 @@ UNSAID = {
     ),
     "it is about packages of models": ("run/check/model_check.py: ",),
 }
-ROOMS = ("cli", "evaluate", "geometry", "images", "network", "run")
+ROOMS = ("cli", "evaluate", "geometry", "images", "models", "network", "run")
 
 
 @pytest.mark.parametrize("row", TABLE, ids=str)

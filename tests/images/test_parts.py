@@ -317,7 +317,8 @@ def test_more_than_was_announced_is_told(tmp_path: Path) -> None:
     """Pages that no image has are left out, with a note."""
     opened = ex.open_image(ome_files.one_file(tmp_path / "a.ome.tif", planes(3), SizeT=2))
     assert opened.array.shape == (2, 64, 72)
-    assert opened.notes == ("tifffile warns of 'a.ome.tif': OME series expected 2 frames, got 3",)
+    words = "look whether the image is as it should be, or save it anew"
+    assert opened.notes == (f"'a.ome.tif' announces 2 planes and holds 3: {words}",)
 
 
 def test_pages_in_the_middle_are_looked_at(tmp_path: Path) -> None:

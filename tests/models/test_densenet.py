@@ -119,9 +119,9 @@ def test_output_has_the_size_of_the_input(classes: int) -> None:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"growth": 0}, "growth must be at least 1, got 0"),
-        ({"blocks": (2, 0)}, "blocks must be at least 1, got 0"),
-        ({"blocks": ()}, "blocks must be at least 1, got 0"),
+        ({"growth": 0}, "growth must be at least 1, not 0"),
+        ({"blocks": (2, 0)}, "blocks must be at least 1, not 0"),
+        ({"blocks": ()}, "blocks must be at least 1, not 0"),
         ({"kernel": 4}, "kernel must be odd"),
     ],
 )
@@ -129,5 +129,5 @@ def test_what_describes_no_network_is_refused(parameters: dict[str, object], mes
     """A wrong parameter is refused with its name and value, an unknown network with the known ones."""
     with pytest.raises(ValueError, match=message):
         FCDenseNet(**parameters)
-    with pytest.raises(ValueError, match="FC-DenseNet-121; there are 56, 67, 103"):
+    with pytest.raises(ValueError, match="FC-DenseNet-121: choose one of 56, 67, 103"):
         FCDenseNet.named(121)

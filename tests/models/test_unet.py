@@ -118,14 +118,14 @@ def test_dropout_acts_in_training_only() -> None:
 )
 def test_parameters_must_be_positive(name: str, value: int) -> None:
     """A count below one is refused with its name and value."""
-    with pytest.raises(ValueError, match=f"{name} must be at least 1, got {value}"):
+    with pytest.raises(ValueError, match=f"{name} must be at least 1, not {value}"):
         UNet(**{name: value})
 
 
 @pytest.mark.parametrize("kernel", [0, 2, -3])
 def test_kernel_must_be_odd(kernel: int) -> None:
     """Kernels without a centre are refused: their SAME padding would not be symmetric."""
-    with pytest.raises(ValueError, match=f"kernel must be odd and positive.*got {kernel}"):
+    with pytest.raises(ValueError, match=f"kernel must be odd and at least 1.*not {kernel}"):
         UNet(kernel=kernel)
 
 

@@ -25,3 +25,9 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layer(x)
+
+
+class Saves(Network):
+    def forward(self, x: Tensor) -> Tensor:
+        torch.save(x, self.path)
+        return self.layer(x)

@@ -53,6 +53,28 @@ def test_without_the_choice_nothing_runs(opened: Any, qtbot: QtBot) -> None:
     assert dock.run is None
 
 
+class OneSize(nn.Module):
+    """Takes images of one size, which nothing in it tells."""
+
+    def forward(self, x: Any) -> Any:
+        if tuple(x.shape[2:]) != (50, 90):
+            raise ValueError(f"wrong size: {tuple(x.shape[2:])}")
+        return x
+
+
+def test_a_model_of_one_size_is_not_offered_approximate_tiles(opened: Any, qtbot: QtBot) -> None:
+    """No tile of it can be run: nothing is offered that leads nowhere, and its details do not speak of it."""
+    _, dock = opened(plan=False)
+    dock.add_model(ex.load_model(OneSize().eval(), name="one", title="one", channels=1))
+    qtbot.waitUntil(lambda: "made for one size" in dock.fields.exact_note.text(), timeout=WAIT)
+    assert dock.fields.exact_note.text().startswith("Cannot be used: ")
+    assert dock.footer.reason.text() == "The model cannot be used: see Model."
+    assert not shown(dock.fields.approximate)
+    assert dock.fields.approximation.isHidden()
+    assert dock.footer.run.text() == "Run"
+    assert not dock.footer.run.isEnabled()
+
+
 @pytest.mark.parametrize("network", [Attentive(), Steered()], ids=["attention", "not traced"])
 def test_a_chosen_run_is_called_approximate_everywhere(
     opened: Any, qtbot: QtBot, network: nn.Module, tmp_path: Path

@@ -20,6 +20,7 @@ from napari_exactile.geometry.words import times
 from napari_exactile.images.making import Making
 from napari_exactile.images.reading import pixels
 from napari_exactile.images.source import as_array, row_blocks
+from napari_exactile.run.plan import given
 from napari_exactile.stopping import Cancelled
 
 BLOCK_PIXELS = 1 << 22
@@ -144,6 +145,10 @@ def agreement(
     >>> found.rows[1]
     ('cell', '0.667', '0.500')
     """
+    classes = given.names("classes", classes)
+    for what, label in (("background", background), ("ignore", ignore)):
+        if label is not None:
+            given.whole(what, label)
     comparing = Making(compare_labels(labels_of(labels), manual, classes, background, ignore))
     for fraction in comparing:
         on_progress(fraction)

@@ -61,7 +61,7 @@ class Comparison:
 
     def __post_init__(self) -> None:
         for name, size in (("tile", self.tile), ("zone", self.zone)):
-            if size is not None and given.whole(f"a {name}", size) < 1:
+            if (size is not None or name == "tile") and given.whole(f"a {name}", size) < 1:
                 raise ValueError(f"a {name} needs at least 1 px, not {size}")
 
     def zone_for(self, radius: tuple[int, ...], factor: tuple[int, ...]) -> tuple[int, ...]:

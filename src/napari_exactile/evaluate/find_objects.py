@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 from napari_exactile.geometry.words import part_of
@@ -40,6 +41,7 @@ def find_objects(
     """
     for name in {"connectivity", "min_size"} & options.keys():
         options[name] = given.whole(name, options[name])
+    _check(classes, pixel_size, options)
     finding = Making(label_objects(labels_of(labels), background, **options))
     for fraction in finding:
         on_progress(fraction)
@@ -47,6 +49,23 @@ def find_objects(
             raise Cancelled
     size = None if pixel_size is None else tuple(pixel_size)
     return replace(finding.made, classes=tuple(classes), pixel_size=size)
+
+
+def _check(classes: Any, pixel_size: Any, options: dict[str, Any]) -> None:
+    """Raise ValueError for what is of another kind than is wanted."""
+    given.names("classes", classes)
+    several = isinstance(pixel_size, Iterable) and not isinstance(pixel_size, str | bytes)
+    if pixel_size is not None and not (several and all(isinstance(one, Real) for one in pixel_size)):
+        raise ValueError(
+            f"a pixel size is a number of micrometres for each axis, such as (0.5, 0.5), not {pixel_size!r}"
+        )
+    zone, axes, out = (options.get(name) for name in ("zone", "axes", "out"))
+    if zone is not None:
+        given.shape(zone if isinstance(zone, Iterable) else (zone,), "a zone")
+    if not isinstance(axes, str | None):
+        raise ValueError(f"axes are a text such as 'zyx', not {axes!r}")
+    if out is not None and not hasattr(out, "shape"):
+        raise ValueError(f"objects are written to an array (out), not to {out!r}: make one, or leave it out")
 
 
 def labels_of(labels: Any) -> Any:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from napari_exactile.geometry.words import joined
 from napari_exactile.models.densenet import FCDenseNet
 from napari_exactile.models.unet import UNet
 from napari_exactile.models.ways_out import WHOLE
@@ -28,8 +30,8 @@ def network_of(state: State, architecture: str | None = None, **parameters: Any)
     NoArchitectureError where the weights do not fit.
     """
     if architecture is not None and architecture not in ARCHITECTURES:
-        known = " and ".join(ARCHITECTURES)
-        raise NoArchitectureError(f"there is no architecture {architecture!r}; there are {known}")
+        known = " or ".join(ARCHITECTURES)
+        raise NoArchitectureError(f"there is no architecture {architecture!r}: name {known}")
     for name in ARCHITECTURES if architecture is None else (architecture,):
         make, infer = ARCHITECTURES[name]
         try:
@@ -48,12 +50,21 @@ def described(state: State) -> str:
 
 
 def _filled(name: str, make: Callable[..., nn.Module], parameters: dict[str, Any], state: State) -> nn.Module:
+    known = list(signature(make).parameters)
+    if others := [one for one in parameters if one not in known]:
+        raise NoArchitectureError(
+            f"no {name} has a parameter called {others[0]}: choose from {joined(known, len(known))}"
+        )
     try:
         # On no device: nothing is reserved for parameters that do not fit.
         with torch.device("meta"):
             module = make(**parameters)
-    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+    except ValueError as error:
         raise NoArchitectureError(f"no {name} has these parameters: {error}") from error
+    except (TypeError, RuntimeError, OverflowError) as error:
+        raise NoArchitectureError(
+            f"no {name} can be made{_written(parameters)}: give whole numbers that fit together"
+        ) from error
     # Counters of training steps are often left out: evaluation does not use them.
     counters = [key for key in module.state_dict() if key.endswith("num_batches_tracked")]
     complete = {key: torch.zeros((), dtype=torch.long) for key in counters} | dict(state)

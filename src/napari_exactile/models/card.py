@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from napari_exactile.geometry.words import counted
 from napari_exactile.images.normalize.parse import steps_of
 from napari_exactile.images.normalize.steps import Known, Step
+from napari_exactile.models.facts import check_facts
 
 # "classes": the best class of each pixel; "threshold": yes where a channel exceeds the threshold, each by
 # itself; "values": the numbers themselves, of a regression or an embedding.
@@ -65,6 +66,7 @@ class ModelCard:
     weights: str = ""
 
     def __post_init__(self) -> None:
+        check_facts({one.name: getattr(self, one.name) for one in fields(self)})
         if self.channels < 1:
             raise ValueError(f"a model takes at least one channel, not {self.channels}")
         if self.axes not in {None, "x", "yx", "zyx"}:
@@ -74,7 +76,7 @@ class ModelCard:
         if self.channel_names and len(self.channel_names) != self.channels:
             raise ValueError(
                 f"{counted(self.channels, 'channel has', 'channels have')} not the names "
-                f"{', '.join(self.channel_names)}"
+                f"{', '.join(self.channel_names)}: give one name for each"
             )
         steps_of(self.normalization)
 

@@ -55,7 +55,7 @@ class FCDenseNet(nn.Module):
         _check(growth=growth, blocks=min(blocks, default=0), bottleneck=bottleneck, base=base)
         _check(in_channels=in_channels, classes=classes)
         if kernel < 1 or kernel % 2 == 0:
-            raise ValueError(f"kernel must be odd and positive, so that padding is symmetric; got {kernel}")
+            raise ValueError(f"kernel must be odd and at least 1, so that padding is symmetric, not {kernel}")
         self.first = nn.Conv2d(in_channels, base, kernel, padding=kernel // 2)
         # The stack of features grows by every block on the way down; each skip connection carries all of it.
         skips = list(accumulate((growth * layers for layers in blocks), initial=base))[1:]
@@ -80,7 +80,7 @@ class FCDenseNet(nn.Module):
     def named(cls, layers: int, **parameters: Any) -> FCDenseNet:
         """Return FC-DenseNet-56, -67 or -103; `parameters` change what the number does not settle."""
         if layers not in _NAMED:
-            raise ValueError(f"there is no FC-DenseNet-{layers}; there are {', '.join(map(str, _NAMED))}")
+            raise ValueError(f"there is no FC-DenseNet-{layers}: choose one of {', '.join(map(str, _NAMED))}")
         return cls(**(_NAMED[layers] | parameters))
 
     def forward(self, image: Tensor) -> Tensor:
@@ -143,4 +143,4 @@ def _transition_down(width: int) -> nn.Sequential:
 def _check(**values: int) -> None:
     for name, value in values.items():
         if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
+            raise ValueError(f"{name} must be at least 1, not {value}")

@@ -15,6 +15,7 @@ from torch.export import ExportedProgram
 from napari_exactile.models.bioimageio.description import load_package
 from napari_exactile.models.bioimageio.package import is_id, is_package
 from napari_exactile.models.card import BUNDLED, ModelCard
+from napari_exactile.models.facts import check_facts
 from napari_exactile.models.files.archive import ModelFileError
 from napari_exactile.models.files.formats import FACTORY, is_path, made_by, network_in
 from napari_exactile.models.files.unused import notes_of_file
@@ -64,6 +65,7 @@ def load_model(
     >>> model.name, model.card.channels, model.card.classes
     ('edges', 3, ('background', 'edge'))
     """
+    check_facts({"trust_code": trust_code})  # what is no choice must not let code run
     if isinstance(what, Model):
         return what
     if isinstance(what, nn.Module | ExportedProgram):

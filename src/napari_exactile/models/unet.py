@@ -51,7 +51,7 @@ class UNet(nn.Module):
             levels=levels, convolutions=convolutions, base=base, in_channels=in_channels, classes=classes
         )
         if kernel < 1 or kernel % 2 == 0:
-            raise ValueError(f"kernel must be odd and positive, so that padding is symmetric; got {kernel}")
+            raise ValueError(f"kernel must be odd and at least 1, so that padding is symmetric, not {kernel}")
         widths = [base << level for level in range(levels + 1)]
         encoder = [_block(i, o, kernel, convolutions) for i, o in pairwise([in_channels, *widths])]
         # From the bottom up, each step halves the width; the skip connection doubles it again for the block.
@@ -106,4 +106,4 @@ def _normalisation(channels: int) -> nn.BatchNorm2d:
 def _check_positive(**values: int) -> None:
     for name, value in values.items():
         if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
+            raise ValueError(f"{name} must be at least 1, not {value}")

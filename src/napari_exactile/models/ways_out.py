@@ -8,6 +8,7 @@ EXPORT = (
     "torch.export.save(torch.export.export(network.eval(), (image,), dynamic_shapes=({2: AUTO, 3: AUTO},)), "
     '"network.pt2"), where AUTO is torch.export.Dim.AUTO'
 )
+EXPORTED = "export it again with torch 2.9 or newer, torch.export.save(program, 'network.pt2')"
 AGAIN = f"where it was made, export the network itself: {EXPORT}"
 FACTORY = "name a function that makes it and loads its weights, as in load_model('my_package.nets:make')"
 WHOLE = f"load the weights into your network and pass that, or save the whole network instead: {EXPORT}"

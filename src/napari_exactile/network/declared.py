@@ -113,7 +113,7 @@ def declare(module: nn.Module, analysis: Derived | Refused, factor: Factor = "au
                 (candidate,) * len(refused.shape), scores.shape[1], scores.dtype,
                 _gives(module, refused, candidate),
             )  # fmt: skip
-    remedy = "" if kind is NoTilesError else _remedy(factor)
+    remedy = "" if kind is NoTilesError or not refused.way_out else _remedy(factor)
     raise kind(f"the model cannot be run in tiles: {failures[0]}{remedy}")
 
 

@@ -21,6 +21,7 @@ from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.events import Event
 from napari_exactile.run.engine.reference import one_pass
 from napari_exactile.run.engine.result import Result
+from napari_exactile.run.plan import given
 from napari_exactile.run.plan.analyse import ModelLike
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.task.begin import image_task, make_task, warn_of_scale
@@ -91,14 +92,16 @@ def segment(  # noqa: PLR0913  (what most people need of a run, by name)
     >>> int((result.labels != whole.labels).sum()) <= result.report.near_ties
     True
     """
-    loaded, chosen = load_model(model), Settings(**settings)
+    loaded, chosen, output = (
+        load_model(model),
+        Settings(**settings),
+        None if output is None else given.path("output", output),
+    )
     task_for = partial(make_task, model=loaded, settings=chosen, axes=axes, pixel_size=pixel_size, grey=grey)
     control = Control(is_cancelled=cancel)
 
-    def one(task: Task, path: str | Path | None) -> Result:
-        return _segmented(
-            Run(task, Output(None if path is None else Path(path), overwrite), check), control, on_event
-        )
+    def one(task: Task, path: Path | None) -> Result:
+        return _segmented(Run(task, Output(path, overwrite), check), control, on_event)
 
     if series != "all":
         return one(task_for(opened(image, series, allow_missing)), output)

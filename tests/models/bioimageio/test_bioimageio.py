@@ -239,7 +239,7 @@ def test_outputs_are_picked_by_name_or_position(tmp_path: Path) -> None:
     assert (model.card.output, model.card.classes) == (1, ("background", "twice"))
     check = check_model(model)
     assert [(one.output, one.agrees) for one in check.outputs] == [("prob", True), ("double", True)]
-    with pytest.raises(ModelFileError, match="no output 'triple': it has prob, double"):
+    with pytest.raises(ModelFileError, match="no output 'triple': name one of its own, prob, double"):
         ex.load_model(folder, output="triple")
 
 

@@ -138,7 +138,7 @@ def test_weights_for_others_only(tmp_path: Path) -> None:
     weights = {"onnx": onnx, "tensorflow_saved_model_bundle": tensorflow}
     message = refusal(write(tmp_path / "p", v05(halo=0, **weights)))
     assert "has weights for ONNX, Tensorflow Saved Model only" in message
-    assert "TorchScript or a state dict" in message
+    assert "TorchScript, or weights with their code" in message
 
 
 class Evil:
@@ -257,7 +257,7 @@ def test_ids_are_fetched_by_bioimageio_spec(
     monkeypatch.setattr(spec, "save_bioimageio_package_as_folder", offline)
     message = refusal(name)
     assert "the bundled ones are colonies-demo" in message
-    assert f"{name} cannot be fetched from bioimage.io: no route to host" in message
+    assert f"{name} cannot be fetched from bioimage.io: check the name" in message
 
 
 def test_addresses_of_files_are_fetched_by_bioimageio_spec(

@@ -210,8 +210,8 @@ def test_given_parameters_are_taken(net: nn.Module, tmp_path: Path) -> None:
     [
         ({"architecture": "unet", "levels": 3}, r"fit the architecture unet with levels 3, convolutions 2"),
         ({"architecture": "fc-densenet"}, r"do not fit the architecture fc-densenet: load the weights"),
-        ({"architecture": "vit"}, r"no architecture 'vit'; there are unet and fc-densenet"),
-        ({"levles": 2}, r"unexpected keyword argument 'levles'"),
+        ({"architecture": "vit"}, r"no architecture 'vit': name unet or fc-densenet"),
+        ({"levles": 2}, r"no unet has a parameter called levles: choose from levels, "),
     ],
 )
 def test_parameters_that_do_not_fit_are_said(

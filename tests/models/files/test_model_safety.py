@@ -116,7 +116,7 @@ def test_single_pickled_constants_are_refused(
     payload = pickle.dumps(Payload(marker)) if "opaque" in path_name else torch_payload(marker)
     changes = {"data/constants/model_constants_config.json": config, f"data/constants/{path_name}": payload}
     path = rewritten(exported, tmp_path / "net.pt2", changes)
-    assert_refused(path, marker, "only by running code")
+    assert_refused(path, marker, "which runs code when it is loaded")
     assert_executes(lambda: torch.export.load(path), marker)
 
 
@@ -294,6 +294,25 @@ def test_old_files_reserve_no_more_than_they_hold(tmp_path: Path, marker: Path) 
     torch.save({"weight": torch.zeros(0x1234)}, good, _use_new_zipfile_serialization=False)
     path.write_bytes(good.read_bytes().replace(b"M\x34\x12", b"J\x00\x00\x00\x40"))
     assert_refused(path, marker, "announces more numbers than it holds")
+
+
+def test_old_files_may_hold_any_whole_number(tmp_path: Path) -> None:
+    """A seed, say, in a checkpoint of old is no length of a tensor: the weights are loaded."""
+    network = nn.Conv2d(1, 2, 3)
+    content = {"state_dict": network.state_dict(), "seed": 1 << 62, "hash": 1 << 200}
+    torch.save(content, tmp_path / "net.pth", _use_new_zipfile_serialization=False)
+    assert torch.equal(load_state(tmp_path / "net.pth")["weight"], network.weight)
+
+
+def test_tensors_of_old_files_lie_in_their_numbers(tmp_path: Path, marker: Path) -> None:
+    """A tensor that is larger than its storage, for which torch would reserve memory, is refused."""
+    good, path = tmp_path / "good.pth", tmp_path / "net.pth"
+    torch.save({"weight": torch.zeros(0x1234)}, good, _use_new_zipfile_serialization=False)
+    data = good.read_bytes()
+    assert data.count(b"M\x34\x12") == 2  # the length of the numbers, and then of the tensor
+    before, _, after = data.rpartition(b"M\x34\x12")
+    path.write_bytes(before + b"J\x00\x00\x00\x40" + after)
+    assert_refused(path, marker, "a tensor reaches behind the end of its numbers")
 
 
 # --- damage -------------------------------------------------------------------------------------------------

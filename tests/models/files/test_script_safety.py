@@ -14,7 +14,7 @@ from napari_exactile.models.files.archive import ModelFileError
 from napari_exactile.models.files.operators import EXPORTED, PURE
 from packages import torchscript as torchscript_entry
 from packages import v05, write, zipped
-from script_nets import IMAGE, Layer, Network, writes
+from script_nets import IMAGE, Layer, Network, Saves, writes
 
 pytestmark = UNWARNED
 
@@ -40,12 +40,6 @@ class Writer:
 
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
         pass
-
-
-class Saves(Network):
-    def forward(self, x: Tensor) -> Tensor:
-        torch.save(x, self.path)
-        return self.layer(x)
 
 
 class Maps(Network):

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 import napari_exactile as ex
 from integer_nets import Applied, assert_exact
 from napari_exactile.network.traced.graph import Refusal
+from napari_exactile.run.words.details import details_of
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::torch.jit.TracerWarning"
@@ -122,6 +123,60 @@ def test_the_size_that_a_network_is_made_for_is_named(name: str) -> None:
     assert re.search(reason, refusal.reason)
     assert remedy in refusal.remedy
     assert refusal.final
+
+
+def oblong(height: int, width: int) -> nn.Module:
+    return nn.Sequential(convolution(), nn.Flatten(), nn.Linear(2 * height * width, 10))
+
+
+class Strict(nn.Module):
+    """Takes one size, and says which one it has got instead."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if tuple(x.shape[2:]) != (50, 90):
+            raise ValueError(f"wrong size: {tuple(x.shape[2:])}")
+        return x
+
+
+class Multiples(Strict):
+    """Takes multiples of a number, which it may say."""
+
+    def __init__(self, number: int, words: str) -> None:
+        super().__init__()
+        self.number, self.words = number, words
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2] % self.number or x.shape[3] % self.number:
+            raise ValueError(f"{self.words} {tuple(x.shape[2:])}")
+        return torch.cumsum(x, -1)
+
+
+@pytest.mark.parametrize("network", [oblong(50, 90), Strict()], ids=["flattened", "strict"])
+def test_no_tiles_are_offered_where_the_one_size_is_not_found(network: nn.Module) -> None:
+    """What takes none of many sizes is made for one, whichever it is: approximate tiles lead nowhere."""
+    model = ex.load_model(network.eval(), channels=1)
+    analysis = ex.analyse(model, (200, 300))
+    assert isinstance(analysis, ex.Refused)
+    assert "many other sizes" in analysis.refusals[0].reason
+    assert "approximat" not in details_of(model, analysis).text
+    assert analysis.way_out == ""
+    with pytest.raises(ValueError, match="many other sizes") as caught:
+        ex.segment(np.zeros((200, 300)), network, method="approximate", radius=32, tile=128)
+    assert "factor" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "network", [Multiples(37, "sides must be multiples of 37:"), Multiples(17, "wrong size:")]
+)
+def test_tiles_are_offered_to_what_takes_multiples_of_an_odd_number(network: Multiples) -> None:
+    """A network that takes many sizes, if none of the usual ones, is approximated by multiples of its own."""
+    model = ex.load_model(network.eval(), channels=1)
+    analysis = ex.analyse(model, (200, 300))
+    assert isinstance(analysis, ex.Refused)
+    assert "approximate" in analysis.way_out
+    chosen: Any = {"method": "approximate", "radius": network.number, "factor": network.number}
+    result = ex.segment(np.ones((200, 300)), model, tile=6 * network.number, **chosen)
+    assert result.report.tiles_done == result.report.tiles
 
 
 def test_the_way_out_of_baked_sizes_leads_out(tmp_path: Path) -> None:

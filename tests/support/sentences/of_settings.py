@@ -191,6 +191,67 @@ ROWS.add(
 )
 
 
+# --- arguments of another kind than is wanted
+
+
+def loaded(**facts: Any) -> Callable[[], Any]:
+    return lambda: ex.load_model(network(), **facts)
+
+
+def objects(**more: Any) -> Callable[[], Any]:
+    return lambda: ex.find_objects([[1, 0]], **more)
+
+
+ROWS.add(
+    channels=(
+        loaded(channels="x"), "channels is a whole number such as 3, not 'x': give such a one",
+    ),
+    names_of_classes=(
+        loaded(classes=2),
+        "classes is a list of texts such as ('background', 'cell'), not 2: give such a one",
+    ),
+    model_threshold=(loaded(threshold="x"), "threshold is a number such as 0.5, not 'x': give such a one"),
+    trust_in_code=(loaded(trust_code="no"), "trust_code is True or False, not 'no': give such a one"),
+    output=(
+        run(output=3), "output is the path of a file or folder, not 3: name one",
+    ),
+    plan_of_a_model=(
+        lambda: ex.plan_tiles("net.pt"),  # type: ignore[arg-type]
+        "tiles are planned for what analyse() returns, not 'net.pt': call it first",
+    ),
+    factor_of_measuring=(
+        lambda: ex.measure_context(network(), SIZE, factor="a"),
+        "a factor is a number of pixels for each axis, such as (512, 512), not 'a'",
+    ),
+    test_of_a_name=(
+        lambda: ex.check_model("net.pt"),  # type: ignore[arg-type]
+        "a test is one of what load_model() returns, not of 'net.pt': call it first",
+    ),
+    image_of_a_number=(
+        lambda: ex.open_image(3),  # type: ignore[call-overload]
+        "an image is opened by its path, not by 3: name its file or folder",
+    ),
+    classes_of_objects=(
+        objects(classes=3), "classes are a list of texts such as ('background', 'cell'), not 3",
+    ),
+    size_of_objects=(
+        objects(pixel_size=3),
+        "a pixel size is a number of micrometres for each axis, such as (0.5, 0.5), not 3",
+    ),
+    axes_of_objects=(objects(axes=3), "axes are a text such as 'zyx', not 3"),
+    objects_to_a_name=(
+        objects(out="a.tif"),
+        "objects are written to an array (out), not to 'a.tif': make one, or leave it out",
+    ),
+    seed=(
+        lambda: ex.verify("a.ome.zarr", seed=-1), "a seed is at least 0, not -1",
+    ),
+    store_of_a_number=(
+        lambda: ex.verify(3), "a store is the path of a file or folder, not 3: name one",  # type: ignore[arg-type]
+    ),
+)  # fmt: skip
+
+
 def command(*options: object) -> Callable[[Path], Any]:
     return lambda folder: call("segment", tiff(folder / "a.tif"), "--model", MODEL, *options)
 

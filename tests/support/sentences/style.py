@@ -17,7 +17,7 @@ FOREIGN = re.compile(
     r"array|object|float|null|bool)\b|got (int|str|array|object|float|null)\b|msgspec|pydantic|"
     r"<class|<function|<built-in|\bat "
     r"0x[0-9a-f]+|dict\b|NotImplemented|KeyError|numpy\.|np\.\w+\(|(?<![\w./])zarr\.(?!json)|tifffile|"
-    r"torch\.\w+\.\w+\(|\bstruct\b|buffer|unpack(?! it)|TIFFFrame|TiffPage|allow_pickle|mmap|ndarray|kwarg|"
+    r"torch\.\w+\.\w+\(|\bstruct\b|buffer|unpack\b(?! it)|TIFFFrame|TiffPage|allow_pickle|mmap|ndarray|kwarg|"
     r"Unsupported codec|No such file|node type|\bdtype\(|Invalid shape|itemsize",
 )
 # What a person is told to do begins with one of these, or is something that would do.
@@ -35,7 +35,7 @@ WOULD = re.compile(
     r"lies? (in|between)|rises?|at most|so the smallest)\b"
 )
 # Networks are exported, saved and passed by code alone: a way out that is code is written as code.
-CODE = re.compile(r"torch\.(export|load|save|zeros|distributed)[\w.]*\(?|network\.state_dict\(\)")
+CODE = re.compile(r"torch\.(export|jit|load|save|zeros|distributed)[\w.]*\(?|network\.state_dict\(\)")
 LONGEST = 500
 
 

@@ -67,6 +67,8 @@ def open_image(
     ...     print(image.name, image.array.shape, image.array.dtype)
     cells.npy (3, 4) uint8
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ValueError(f"an image is opened by its path, not by {path!r}: name its file or folder")
     if series != "all":
         return _one(Path(path), series, allow_missing)
     known = _one(Path(path), None, allow_missing).images  # that refuses a file of which images are missing

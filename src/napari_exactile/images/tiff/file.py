@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from math import prod
@@ -27,6 +28,8 @@ SLIDES = {"svs", "ndpi", "bif", "qpi", "philips", "avs", "scn"}
 # The endings of files that describe images in other files, and hold none.
 COMPANION = ".companion.ome"
 
+LOOK = "look whether the image is as it should be, or save it anew"
+
 
 class TiffFiles:
     """The files of a TIFF, and the series of pages in them, each of them an image.
@@ -48,7 +51,7 @@ class TiffFiles:
                 self.file.close()
                 raise WhyError(self._unreadable() or why(error)) from error
         self._places = self._placed()
-        self.notes = tuple(f"tifffile warns of '{path.name}': {words}" for words in complaints)
+        self.notes = tuple(dict.fromkeys(f"'{path.name}' {_said_of(words)}" for words in complaints))
 
     def _opened(self) -> Any:
         """Open the file, by the words of the file that describes it where it has none of its own."""
@@ -201,6 +204,17 @@ def _shaped(page: Any) -> Sequence[int]:
 def _sizes(series: Any) -> tuple[int, int]:
     shape, axes = shape_and_axes(series)
     return shape[axes.index("Y")], shape[axes.index("X")]
+
+
+def _said_of(complaint: str) -> str:
+    """Return in words of our own what tifffile has warned of; its words are in the log.
+
+    >>> _said_of("OME series expected 2 frames, got 3").partition(":")[0]
+    'announces 2 planes and holds 3'
+    """
+    if planes := re.search(r"expected (\d+) frames, got (\d+)", complaint):
+        return f"announces {planes[1]} planes and holds {planes[2]}: {LOOK}"
+    return f"is not quite what its format demands: {LOOK}"
 
 
 @contextmanager

@@ -90,7 +90,7 @@ def tensor_of(descr: Any) -> Tensor:
         order = ", ".join(str(axis.id) for axis in descr.axes)
         raise ModelFileError(
             f"the package's tensor {descr.id} has the axes {order}: "
-            "only batch, channel and then space (z, y, x) can be used"
+            "only batch, channel and then space (z, y, x) can be used; choose another model"
         )
     return Tensor(space, int(descr.axes[1].size))
 
@@ -100,7 +100,8 @@ def _only_input(model: Any) -> Any:
     if len(model.inputs) != 1:
         names = ", ".join(str(one.id) for one in needed or model.inputs)
         raise ModelFileError(
-            f"the package's network takes {len(model.inputs)} inputs ({names}), not one image"
+            f"the package's network takes {len(model.inputs)} inputs ({names}), not one image: choose "
+            "another model"
         )
     return model.inputs[0]
 
@@ -112,7 +113,7 @@ def _position(model: Any, output: int | str | None) -> int:
     if isinstance(output, int) and 0 <= output < len(names):
         return output
     if output not in names:
-        raise ModelFileError(f"the package has no output {output!r}: it has {', '.join(names)}")
+        raise ModelFileError(f"the package has no output {output!r}: name one of its own, {', '.join(names)}")
     return names.index(str(output))
 
 

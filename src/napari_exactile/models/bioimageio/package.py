@@ -7,12 +7,13 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from napari_exactile.geometry.words import joined
 from napari_exactile.models.files.archive import ModelFileError, check_zip, extract, is_zip
 
 # Descriptions have some ten kilobytes. Aliases in YAML let few bytes stand for many values.
@@ -20,7 +21,10 @@ YAML_BYTES, YAML_VALUES = 128 << 10, 50_000
 # The time to read open brackets grows with their square.
 YAML_BRACKETS = 1000
 NAMES = ("rdf.yaml", "bioimageio.yaml", "model.yaml")
-INSTALL = 'packages of bioimage.io need bioimageio.spec: pip install "napari-exactile[bioimageio]"'
+INSTALL = (
+    'packages of bioimage.io need bioimageio.spec: install it with pip install "napari-exactile[bioimageio]"'
+)
+FETCHED_AGAIN = "download the package again"
 # "affable-shark", with a version ("affable-shark/1.1"), the DOI of older packages, or one of Hugging Face.
 _ID = re.compile(
     r"[a-z]+-[a-z]+(/\d[\d.]*)?|10\.5281/zenodo\.\d+(/\d+)?|huggingface/[\w.-]+/[\w.-]+(/[\w.]+)?"
@@ -52,9 +56,13 @@ class Package:
             return self._fetched(file, source)
         path = Path(os.path.normpath(self.folder / source))
         if not path.is_relative_to(self.folder):
-            raise ModelFileError(f"{self.source} names a file outside of the package: {source}")
+            raise ModelFileError(
+                f"{self.source} names a file outside of the package, {source}: move it into the package"
+            )
         if not path.is_file():
-            raise ModelFileError(f"{self.source} lacks the file {source}, which its description names")
+            raise ModelFileError(
+                f"{self.source} lacks the file {source}, which its description names: {FETCHED_AGAIN}"
+            )
         check_sha256(path, file.sha256, source)
         return path
 
@@ -62,9 +70,9 @@ class Package:
         try:
             data = file.get_reader(progressbar=False).read()
         except Exception as error:
-            reason = str(error).partition("\n")[0]
             raise ModelFileError(
-                f"{self.source} refers to {source}, which cannot be fetched: {reason}"
+                f"{self.source} refers to {source}, which cannot be fetched: check the connection, or "
+                "download that file into the package and name it there"
             ) from error
         check_sha256(data, file.sha256, source)
         folder = Path(tempfile.mkdtemp(prefix="fetched-", dir=self.scratch))
@@ -83,7 +91,10 @@ def check_sha256(data: bytes | Path, expected: Any, name: str) -> None:
     else:
         actual = hashlib.sha256(data).hexdigest()
     if actual != str(expected).lower():
-        raise ModelFileError(f"{name} is not the file that its description means: its sha256 differs")
+        raise ModelFileError(
+            f"{name} is not the file that its description means, but another one (its sha256 differs): "
+            f"{FETCHED_AGAIN}"
+        )
 
 
 def is_package(path: Path) -> bool:
@@ -147,7 +158,7 @@ def _description_in(folder: Path, source: str = "") -> Path:
     name = _described(os.listdir(folder))
     if name is None:
         raise ModelFileError(
-            f"{source or folder} has no rdf.yaml or bioimageio.yaml: it is no bioimage.io package"
+            f"{source or folder} has no rdf.yaml or bioimageio.yaml: name the folder or zip file of a package"
         )
     return folder / name
 
@@ -163,8 +174,10 @@ def _download(name: str, scratch: Path) -> Path:
                 name, output_path=scratch / "package", weights_priority_order=_TORCH
             )
     except Exception as error:
-        reason = str(error).partition("\n")[0]
-        raise ModelFileError(f"{name} cannot be fetched from bioimage.io: {reason}") from error
+        raise ModelFileError(
+            f"{name} cannot be fetched from bioimage.io: check the name and the connection, or download the "
+            "package and name its file"
+        ) from error
     return Path(folder)
 
 
@@ -185,8 +198,9 @@ def _read(path: Path, source: str, scratch: Path) -> Package:
         except ModelFileError:
             raise
         except Exception as error:
-            reason = str(error).partition("\n")[0]
-            raise ModelFileError(f"{source} has a description that cannot be understood: {reason}") from error
+            raise ModelFileError(
+                f"{source} has a description that cannot be understood: {FETCHED_AGAIN}"
+            ) from error
     return Package(folder, newest, content, source, scratch)
 
 
@@ -207,10 +221,19 @@ def _check_model(description: Any, source: str) -> None:
 
     if isinstance(description, InvalidDescr):
         errors = description.validation_summary.errors
-        said = "; ".join(f"{'.'.join(map(str, one.loc)) or 'all'}: {one.msg}" for one in errors[:2])
-        raise ModelFileError(f"{source} has no valid description: {' '.join(said.split())}")
+        raise ModelFileError(
+            f"{source} has no valid description (wrong or missing: {_fields(errors)}): mend it, or "
+            f"{FETCHED_AGAIN}"
+        )
     if description.type != "model":
-        raise ModelFileError(f"{source} describes a {description.type}, not a model")
+        raise ModelFileError(
+            f"{source} describes a {description.type}, not a model: name the package of a model"
+        )
+
+
+def _fields(errors: Sequence[Any]) -> str:
+    """Return the first places of a description that are wrong."""
+    return joined([".".join(map(str, one.loc)) or "all of it" for one in errors], 2)
 
 
 def parse(path: Path, source: str) -> dict[str, Any]:
@@ -222,27 +245,37 @@ def parse(path: Path, source: str) -> dict[str, Any]:
 
     yaml = YAML(typ="safe", pure=True)
     if path.stat().st_size > YAML_BYTES:
-        raise ModelFileError(f"{source} has a description of more than {YAML_BYTES >> 10} kB: it is none")
+        raise ModelFileError(
+            f"{source} has a description of more than {YAML_BYTES >> 10} kB, and none is: {FETCHED_AGAIN}"
+        )
     try:
         text = path.read_bytes().decode()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if text.count("[") + text.count("{") > YAML_BRACKETS:
-                raise ModelFileError(f"{source} has a description with more than {YAML_BRACKETS} brackets")
+                raise ModelFileError(
+                    f"{source} has a description with more than {YAML_BRACKETS} brackets: {FETCHED_AGAIN}"
+                )
             if _values(yaml.compose(text), {}) > YAML_VALUES:
                 raise ModelFileError(
-                    f"{source} has a description that stands for more than {YAML_VALUES} values"
+                    f"{source} has a description that stands for more than {YAML_VALUES} values: "
+                    f"{FETCHED_AGAIN}"
                 )
             content = yaml.load(text)
     except ModelFileError:
         raise
     except RecursionError as error:
-        raise ModelFileError(f"{source} has a description that is nested too deeply") from error
+        raise ModelFileError(
+            f"{source} has a description that is nested too deeply: {FETCHED_AGAIN}"
+        ) from error
     except Exception as error:  # besides YAML's own: dates, numbers and bytes that are none
-        reason = " ".join(str(error).split())[:200]
-        raise ModelFileError(f"{source} has a description that is not valid YAML: {reason}") from error
+        mark: Any = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark else ""
+        raise ModelFileError(
+            f"{source} has a description that is not valid YAML{where}: mend it, or {FETCHED_AGAIN}"
+        ) from error
     if not isinstance(content, dict):
-        raise ModelFileError(f"{source} has a description without fields")
+        raise ModelFileError(f"{source} has a description without fields: {FETCHED_AGAIN}")
     return content
 
 

@@ -87,7 +87,9 @@ def check_modes(written: Sequence[Any] | None) -> None:
 
 def refused(name: str, why: str) -> ModelFileError:
     """Return the error for a step that cannot be honoured exactly."""
-    return ModelFileError(f"the package asks for {name} {why}: this cannot be done exactly here")
+    return ModelFileError(
+        f"the package asks for {name} {why}: this cannot be done exactly here; choose another model"
+    )
 
 
 def _translated(step: Any, tensor: Tensor, table: dict[str, Callable[[Any, Tensor], Any]]) -> Any:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from napari_exactile.carried import Carried
-from napari_exactile.models.bioimageio.package import Package, check_sha256
+from napari_exactile.geometry.words import joined
+from napari_exactile.models.bioimageio.package import FETCHED_AGAIN, Package, check_sha256
 from napari_exactile.models.files.archive import ModelFileError
 from napari_exactile.models.files.torch_files import load_state, load_torchscript
 
@@ -50,7 +51,8 @@ def load_weights(package: Package, trust_code: bool) -> nn.Module:
     else:
         raise ModelFileError(
             f"{package.source} has weights for {_formats(weights)} only: "
-            "networks for PyTorch (TorchScript or a state dict) can be used here"
+            "networks for PyTorch (TorchScript, or weights with their code) can be used here; "
+            "choose another model"
         )
     for parameter in module.parameters():  # TorchScript has no requires_grad_ for all at once
         parameter.requires_grad_(False)
@@ -64,18 +66,47 @@ def _from_code(package: Package, entry: Any, trust_code: bool) -> nn.Module:
     state, make = package.path(entry), _imported(package, architecture)
     try:
         module = make(**architecture.kwargs)
+    except TypeError as error:
+        raise ModelFileError(
+            f"{architecture.callable} of {package.source} takes other arguments than its description gives "
+            f"it: {FETCHED_AGAIN}"
+        ) from error
     except Exception as error:
         raise ModelFileError(
-            f"{architecture.callable} of {package.source} cannot be made: {error}"
+            f"{architecture.callable} of {package.source} cannot be made ({_first_line(error)}): "
+            f"{FETCHED_AGAIN}"
         ) from error
     if not isinstance(module, nn.Module):
-        raise ModelFileError(f"{architecture.callable} of {package.source} makes no torch.nn.Module")
+        raise ModelFileError(
+            f"{architecture.callable} of {package.source} makes no torch.nn.Module: {FETCHED_AGAIN}"
+        )
+    weights = load_state(state)
     try:
-        module.load_state_dict(load_state(state), strict=entry.strict)
+        module.load_state_dict(weights, strict=entry.strict)
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ModelFileError(f"the weights of {package.source} do not fit its network: {reason}") from error
+        raise ModelFileError(
+            f"the weights of {package.source} do not fit its network ({_unlike(module, weights)}): "
+            f"{FETCHED_AGAIN}"
+        ) from error
     return module
+
+
+def _unlike(module: nn.Module, weights: Mapping[str, Tensor]) -> str:
+    """Return the names that only the network has, only the weights, or both in other shapes."""
+    own = module.state_dict()
+    both = [name for name in weights if name in own]
+    unlike = {
+        "missing": [name for name in own if name not in weights],
+        "not in it": [name for name in weights if name not in own],
+        "of another shape": [name for name in both if weights[name].shape != own[name].shape],
+    }
+    return "; ".join(f"{what}: {joined(names, 3)}" for what, names in unlike.items() if names)
+
+
+def _first_line(error: Exception) -> str:
+    """Return the first line of what an error says."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines or [type(error).__name__])[0][:200].rstrip(".")
 
 
 def _consent(package: Package, architecture: Any) -> NeedsConsentError:
@@ -100,7 +131,10 @@ def _imported(package: Package, architecture: Any) -> Callable[..., Any]:
         module = _library(package, str(architecture.import_from))
     found: Callable[..., Any] | None = getattr(module, str(architecture.callable), None)
     if found is None:
-        raise ModelFileError(f"there is no {architecture.callable} in {_code(architecture)}")
+        raise ModelFileError(
+            f"the network of {package.source} is made by {architecture.callable}, which is not in "
+            f"{_code(architecture)}: {FETCHED_AGAIN}"
+        )
     return found
 
 
@@ -116,7 +150,9 @@ def _run_file(path: Path, sha256: Any, name: str) -> ModuleType:
         exec(compile(source, str(path), "exec"), module.__dict__)
     except Exception as error:
         del sys.modules[private]
-        raise ModelFileError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
+        raise ModelFileError(
+            f"{name} cannot be imported ({_first_line(error)}): install what it needs, or {FETCHED_AGAIN}"
+        ) from error
     return module
 
 
@@ -125,7 +161,7 @@ def _library(package: Package, name: str) -> ModuleType:
         return import_module(name)
     except ImportError as error:
         raise ModelFileError(
-            f"the network of {package.source} is made by {name}, which is not installed: {error}"
+            f"the network of {package.source} is made by {name}, which is not installed: install it"
         ) from error
 
 

@@ -12,11 +12,13 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO
+
+from napari_exactile.geometry.words import counted
 
 MEMBERS = 50_000
 DIRECTORY_BYTES = 16 << 20  # the list of members, which is read at once
@@ -24,6 +26,7 @@ TOTAL_BYTES = 32 << 30
 # Weights hardly shrink: what grows a hundred times is no model. Small files may hold much that is empty.
 GROWTH, ALWAYS_BYTES = 100, 64 << 20
 STORED_OR_DEFLATED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+SAVED_ANEW = "save it anew where it was made"
 _END, _LOCATOR, _END64 = b"PK\5\6", b"PK\6\7", b"PK\6\6"
 
 
@@ -54,7 +57,7 @@ def require_file(path: Path) -> None:
     if not path.exists():
         raise ModelFileError(f"there is no file {path}")
     if not path.is_file():
-        raise ModelFileError(f"{path} is not a regular file")
+        raise ModelFileError(f"{path} is a device or a pipe and not a file: name the file of a model")
     if path.stat().st_size == 0:
         raise ModelFileError(f"{path} is empty: it was perhaps not copied to its end; copy it again")
 
@@ -63,6 +66,17 @@ def is_zip(path: Path) -> bool:
     """Return whether the file begins as zip files do."""
     with path.open("rb") as file:
         return file.read(4) == b"PK\3\4"
+
+
+def below(name: str) -> str:
+    """Return the name of a member without the folder that all of torch's files lie in."""
+    return name.partition("/")[2]
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return the first names and how many there are."""
+    names = list(names)
+    return f"{counted(len(names), 'file')} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
 
 
 def check_zip(path: Path) -> tuple[Member, ...]:
@@ -80,7 +94,9 @@ def check_zip(path: Path) -> tuple[Member, ...]:
     names = [PurePosixPath(info.filename).as_posix().casefold() for info in infos]
     if len(set(names)) < len(names):
         twice = next(name for i, name in enumerate(names) if name in names[:i])
-        raise ModelFileError(f"{path} holds two files called {twice}: nobody can say which one is meant")
+        raise ModelFileError(
+            f"{path} holds two files called {twice}, and either could be meant: {SAVED_ANEW}"
+        )
     return tuple(Member(info.filename, info.file_size) for info in infos if not info.is_dir())
 
 
@@ -119,7 +135,9 @@ def extract(path: Path, into: Path) -> tuple[Path, ...]:
 
 def _require_room(path: Path, size: int, folder: Path) -> None:
     if size > (free := shutil.disk_usage(folder).free):
-        raise ModelFileError(f"{path} needs {size} bytes when unpacked, and {folder} has {free} left")
+        raise ModelFileError(
+            f"{path} needs {size} bytes when unpacked, and {folder} has {free} left: make room there"
+        )
 
 
 def _unpack(archive: zipfile.ZipFile, member: Member, target: Path) -> Path:
@@ -142,7 +160,10 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, struct.error, zlib.error) as error:
         raise ModelFileError(f"{path} is a damaged zip archive, perhaps cut off: copy it again") from error
     except (NotImplementedError, RuntimeError, UnicodeDecodeError, ValueError, OverflowError) as error:
-        raise ModelFileError(f"{path} is a zip archive that cannot be read: {error}") from error
+        raise ModelFileError(
+            f"{path} is a zip archive that cannot be read: it is damaged, or packed in a way that is not "
+            f"known; copy it again, or {SAVED_ANEW}"
+        ) from error
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
@@ -155,7 +176,9 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
 def _check_directory(path: Path) -> None:
     """Refuse what readers could understand differently: bytes before or behind, a list of any length."""
     if not is_zip(path):
-        raise ModelFileError(f"{path} is not a zip archive: it does not begin as one")
+        raise ModelFileError(
+            f"{path} is no zip archive, though it should be one: copy it again from where it came from"
+        )
     with path.open("rb") as file:
         file.seek(-min(22, path.stat().st_size), 2)
         end = file.read()
@@ -167,7 +190,9 @@ def _check_directory(path: Path) -> None:
         if count == 0xFFFF or size == 0xFFFFFFFF:
             count, size = _large(file)
     if count > MEMBERS or size > DIRECTORY_BYTES:
-        raise ModelFileError(f"{path} lists {count} files, and a model has {MEMBERS} at most")
+        raise ModelFileError(
+            f"{path} lists {count} files, and a model has {MEMBERS} at most: name the file of a model"
+        )
 
 
 def _large(file: BinaryIO) -> tuple[int, int]:
@@ -187,22 +212,31 @@ def _large(file: BinaryIO) -> tuple[int, int]:
 def _check_sizes(path: Path, infos: Sequence[zipfile.ZipInfo]) -> None:
     total, whole = sum(info.file_size for info in infos), path.stat().st_size
     if total > TOTAL_BYTES:
-        raise ModelFileError(f"{path} needs {total} bytes when unpacked, and {TOTAL_BYTES} are the limit")
+        raise ModelFileError(
+            f"{path} needs {total} bytes when unpacked, and {TOTAL_BYTES} are the limit: name the file "
+            "of a model"
+        )
     if total > max(GROWTH * whole, ALWAYS_BYTES):
-        raise ModelFileError(f"{path} would grow from {whole} to {total} bytes when unpacked: no model does")
+        raise ModelFileError(
+            f"{path} would grow from {whole} to {total} bytes when unpacked, and no model does: {SAVED_ANEW}"
+        )
 
 
 def _check_member(path: Path, info: zipfile.ZipInfo) -> None:
     name = info.filename
     windows = PureWindowsPath(name)
     if windows.drive or windows.root or ".." in windows.parts or "\\" in info.orig_filename or ":" in name:
-        raise ModelFileError(f"{path} holds a file called {name!r}, which would lie outside of its folder")
+        raise ModelFileError(
+            f"{path} holds a file called {name!r}, which would lie outside of its folder: {SAVED_ANEW}"
+        )
     if not name.isprintable() or not windows.parts or "\0" in info.orig_filename:
-        raise ModelFileError(f"{path} holds a file called {info.orig_filename!r}, which is no name of a file")
+        raise ModelFileError(
+            f"{path} holds a file called {info.orig_filename!r}, which is no name of a file: {SAVED_ANEW}"
+        )
     if info.flag_bits & 0x1:
         raise ModelFileError(f"{path} is encrypted ({name}): save it without a password")
     if info.compress_type not in STORED_OR_DEFLATED:
-        raise ModelFileError(f"{path} holds {name}, which is packed in a way that is not supported")
+        raise ModelFileError(f"{path} holds {name}, which is packed in a way that is not known: {SAVED_ANEW}")
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind and not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
-        raise ModelFileError(f"{path} holds {name}, which is a link or a device and not a file")
+        raise ModelFileError(f"{path} holds {name}, which is a link or a device and not a file: {SAVED_ANEW}")

@@ -24,14 +24,14 @@ import torch
 from torch.export import ExportedProgram
 from torch.utils._pytree import tree_map, treespec_loads
 
-from napari_exactile.models.files.archive import Member, ModelFileError, check_zip, read
+from napari_exactile.geometry.words import joined
+from napari_exactile.models.files.archive import Member, ModelFileError, below, check_zip, listed, read
 from napari_exactile.models.files.expressions import UnsafeExpressionError
 from napari_exactile.models.files.payloads import check_payloads
 from napari_exactile.models.files.program import UnsafeProgramError, cleaned
-from napari_exactile.models.files.torch_files import below, first_line, listed
+from napari_exactile.models.ways_out import EXPORTED as AGAIN
 from napari_exactile.torch_state import without_triton
 
-AGAIN = "export it again with torch 2.9 or newer, torch.export.save(program, 'network.pt2')"
 JSON_BYTES = 256 << 20
 _PROGRAM, _SAMPLES = "models/model.json", "data/sample_inputs/model.pt"
 _PAYLOADS = ("data/weights/", "data/constants/")
@@ -54,7 +54,10 @@ def load_exported(path: str | Path) -> ExportedProgram:
     path = Path(path)
     members = check_zip(path)
     if not is_exported(members):
-        raise ModelFileError(f"{path} is no exported program: it holds {listed(m.name for m in members)}")
+        raise ModelFileError(
+            f"{path} is no exported program, but holds {listed(m.name for m in members)}: name the file that "
+            "torch.export.save has written"
+        )
     _check_members(path, members)
     try:
         program = cleaned(_json(path, members, _PROGRAM))
@@ -64,7 +67,7 @@ def load_exported(path: str | Path) -> ExportedProgram:
             return _loaded(path, copy)
     except (UnsafeExpressionError, UnsafeProgramError) as error:
         raise ModelFileError(
-            f"{path} holds more than a network can need, and is not loaded: {error}"
+            f"{path} holds more than a network can need, and is not loaded: {error}; {AGAIN}"
         ) from error
 
 
@@ -80,17 +83,17 @@ def _check_members(path: Path, members: Sequence[Member]) -> None:
         raise ModelFileError(f"{path} holds pickled weights ({old[0]}): {AGAIN}")
     programs = [name for name in names if name.startswith("models/")]
     if programs != [_PROGRAM]:
-        raise ModelFileError(f"{path} holds several programs ({', '.join(programs)}), not one called model")
+        raise ModelFileError(f"{path} holds {joined(programs) or 'no program'}, not one program: {AGAIN}")
 
 
 def _json(path: Path, members: Sequence[Member], name: str) -> Any:
     found = [member for member in members if below(member.name) == name]
     if len(found) != 1 or found[0].size > JSON_BYTES:
-        raise ModelFileError(f"{path} is damaged: it has no {name}, or one that is too large")
+        raise ModelFileError(f"{path} is damaged: it has no {name}, or one that is too large; copy it again")
     try:
         return json.loads(read(path, found[0].name))
     except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{path} is damaged: {name} cannot be read") from error
+        raise ModelFileError(f"{path} is damaged: {name} cannot be read; copy it again") from error
 
 
 def _write(path: Path, members: Sequence[Member], program: dict[str, Any], copy: Path) -> None:
@@ -137,7 +140,8 @@ def _loaded(path: Path, copy: Path) -> ExportedProgram:
             return torch.export.load(copy)
     except Exception as error:  # damaged programs fail in every way
         raise ModelFileError(
-            f"{path} cannot be read as an exported program: {first_line(error)}; {AGAIN}"
+            f"{path} cannot be read as an exported program: it is damaged, or from another version of torch; "
+            f"copy it again, or {AGAIN}"
         ) from error
     finally:
         logger.disabled = before

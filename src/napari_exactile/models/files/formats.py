@@ -12,11 +12,17 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from napari_exactile.models.architectures import NoArchitectureError, network_of
-from napari_exactile.models.files.archive import Member, ModelFileError, check_zip, is_zip, require_file
+from napari_exactile.models.files.archive import (
+    Member,
+    ModelFileError,
+    below,
+    check_zip,
+    is_zip,
+    require_file,
+)
 from napari_exactile.models.files.exported import is_exported, load_exported
 from napari_exactile.models.files.others import is_called_otherwise, other_file, other_folder
 from napari_exactile.models.files.torch_files import (
-    below,
     is_safetensors,
     is_torchscript,
     load_state,
@@ -74,14 +80,17 @@ def made_by(factory: str) -> nn.Module:
         remedy = "install it, or add its folder to PYTHONPATH"
         raise ValueError(f"{factory} cannot be imported: there is no {error.name}; {remedy}") from error
     except ImportError as error:
-        raise ValueError(f"{factory} cannot be imported: {error}") from error
+        raise ValueError(f"{factory} cannot be imported: {error}; mend what it imports") from error
     if make is None:
         raise ValueError(
             f"{factory} cannot be imported: there is no {name} in {module}; name one that is there"
         )
     made = make() if callable(make) else make
     if not isinstance(made, nn.Module):
-        raise ValueError(f"{factory} makes a {type(made).__name__}, not a torch.nn.Module")
+        raise ValueError(
+            f"{factory} makes a {type(made).__name__}, not a torch.nn.Module: name a function that "
+            "returns one"
+        )
     return made.eval()
 
 

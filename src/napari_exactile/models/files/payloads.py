@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_exactile.models.files.archive import Member, ModelFileError
+from napari_exactile.models.ways_out import EXPORTED
 
 _FILE = re.compile(r"(weight|tensor)_[0-9]{1,9}")
 _NAME = re.compile(r"[\w.+\- ]+")
@@ -23,16 +24,16 @@ def check_payloads(path: Path, members: Sequence[Member], kind: str, config: Any
     sizes = {member.name.partition(f"/data/{kind}/")[2]: member.size for member in members}
     table = config.get("config") if isinstance(config, dict) else None
     if not isinstance(table, dict):
-        raise ModelFileError(f"{path} is damaged: its table of {kind} cannot be read")
+        raise ModelFileError(f"{path} is damaged: its table of {kind} cannot be read; copy it again")
     for name, one in table.items():
         if not isinstance(one, dict) or not _NAME.fullmatch(name):
-            raise ModelFileError(f"{path} is damaged: {name[:80]!r} is none of its {kind}")
+            raise ModelFileError(f"{path} is damaged: {name[:80]!r} is none of its {kind}; copy it again")
         if one.get("use_pickle") is not False or not _FILE.fullmatch(str(one.get("path_name"))):
             raise ModelFileError(
-                f"{path} holds {name} as a pickle or an object: it can be loaded only by running code"
+                f"{path} holds {name} as a pickle or an object, which runs code when it is loaded: {EXPORTED}"
             )
         if not _fits(one.get("tensor_meta"), sizes.get(one["path_name"], -1)):
-            raise ModelFileError(f"{path} is damaged: {name} is larger than its numbers")
+            raise ModelFileError(f"{path} is damaged: {name} is larger than its numbers; copy it again")
         one["tensor_meta"]["device"] = {"type": "cpu", "index": None}
     return {"config": table}
 

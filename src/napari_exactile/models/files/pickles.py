@@ -40,10 +40,9 @@ _PLAIN = {"numpy", "_codecs", "collections", "builtins", "copyreg", "copy_reg", 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What pickles name and count: dotted names in order, the largest whole number and protocol."""
+    """What pickles name, dotted and in order, and their newest protocol."""
 
     names: tuple[str, ...]
-    largest: int
     protocol: int
 
     @property
@@ -57,13 +56,13 @@ def scan(stream: BinaryIO, what: str, pickles: int = 1) -> Scan:
 
     Raises ModelFileError, with `what` as the subject, for what is no pickle.
     """
-    names, numbers, protocols = dict[str, None](), [0], [0]
+    names, protocols = dict[str, None](), [0]
     try:
         for _ in range(pickles):
-            names.update(dict.fromkeys(_read(stream, numbers, protocols)))
+            names.update(dict.fromkeys(_read(stream, protocols)))
     except Exception as error:  # damaged pickles fail in every way
         raise ModelFileError(f"{what} is damaged: its pickle cannot be read; copy it again") from error
-    return Scan(tuple(names), max(numbers), max(protocols))
+    return Scan(tuple(names), max(protocols))
 
 
 def is_of_torch(stream: BinaryIO) -> bool:
@@ -77,7 +76,7 @@ def what_is_pickled(stream: BinaryIO) -> tuple[str, str]:
     """Return what a pickle is that torch has not written, and what to do; nothing of it is run."""
     names, ended = dict[str, None](), False
     with suppress(Exception):  # arrays of joblib stand between the parts of its pickles
-        for name in _read(stream, [0], [0]):
+        for name in _read(stream, [0]):
             names[name] = None
         ended = True
     packages = [name.partition(".")[0] for name in names]
@@ -92,7 +91,7 @@ def what_is_pickled(stream: BinaryIO) -> tuple[str, str]:
     return f"a pickle of Python ({joined(list(names), 3)}), which torch has not written", PICKLED
 
 
-def _read(stream: BinaryIO, numbers: list[int], protocols: list[int]) -> Iterator[str]:
+def _read(stream: BinaryIO, protocols: list[int]) -> Iterator[str]:
     """Yield the names of a pickle; from protocol 4 on they are two strings that were pushed or remembered."""
     strings, memo = ["", ""], dict[int, str]()
     opcodes: Iterator[tuple[pickletools.OpcodeInfo, Any, int | None]] = pickletools.genops(stream)
@@ -109,8 +108,6 @@ def _read(stream: BinaryIO, numbers: list[int], protocols: list[int]) -> Iterato
             yield str(argument).replace(" ", ".")
         elif opcode.name == "STACK_GLOBAL":
             yield ".".join(strings)
-        elif isinstance(argument, int) and argument != _MAGIC:
-            numbers[0] = max(numbers[0], argument)
 
 
 def _of_tensors(name: str) -> bool:

@@ -46,6 +46,22 @@ def check_tensors(data: bytes, sizes: Mapping[str, int]) -> Described:
     `sizes` are the lengths of the records by their keys, in bytes. Nothing that is named is called: what only
     remembers its arguments stands for it. Raises DamagedPickleError or OtherNumbersError.
     """
+    reader = _read(data)
+    if any(sizes.get(key, 0) != length for key, length in reader.records):
+        raise DamagedPickleError("a tensor is not as long as its numbers")
+    return Described(frozenset(reader.stand_ins), frozenset(_holds(reader.made)))
+
+
+def bytes_of_tensors(data: bytes) -> int:
+    """Return in how many bytes the numbers lie of the tensors that a pickle of torch < 1.6 describes.
+
+    There, they lie behind it, each record behind its length. Raises as `check_tensors` does.
+    """
+    return sum(8 + length for _key, length in set(_read(data).records))
+
+
+def _read(data: bytes) -> _Reader:
+    """Return what has read a pickle, all of whose tensors lie in their records."""
     reader = _Reader(io.BytesIO(data))
     try:
         _check_positions(data)
@@ -57,9 +73,7 @@ def check_tensors(data: bytes, sizes: Mapping[str, int]) -> Described:
         raise DamagedPickleError("its pickle cannot be read") from error
     if depth > DEPTH:
         raise DamagedPickleError("its pickle is nested too deeply")
-    if any(sizes.get(key, 0) != length for key, length in reader.records):
-        raise DamagedPickleError("a tensor is not as long as its numbers")
-    return Described(frozenset(reader.stand_ins), frozenset(_holds(reader.made)))
+    return reader
 
 
 def other_numbers(kind: str) -> str:
@@ -113,7 +127,7 @@ class _Reader(pickle.Unpickler):
 
     def persistent_load(self, found: Any) -> _Storage:
         """Return what stands for numbers, and note in which record they are, and how many bytes."""
-        kind, type_, key, _device, count = found
+        kind, type_, key, _device, count, *_view = found  # of a part of a record, in files of old
         numbers = type_.name.rpartition(".")[2].removesuffix("Storage")
         if type_.name.startswith("torch.") and numbers not in _BYTES:
             raise OtherNumbersError(other_numbers(numbers))

@@ -10,9 +10,9 @@ import io
 import re
 import tempfile
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -21,9 +21,17 @@ from torch import Tensor, nn
 
 from napari_exactile import torchscript
 from napari_exactile.apart import TrialError
-from napari_exactile.geometry.words import counted
 from napari_exactile.models.files import archive
-from napari_exactile.models.files.archive import Member, ModelFileError, check_zip, is_zip, read, require_file
+from napari_exactile.models.files.archive import (
+    Member,
+    ModelFileError,
+    below,
+    check_zip,
+    is_zip,
+    listed,
+    read,
+    require_file,
+)
 from napari_exactile.models.files.operators import PURE
 from napari_exactile.models.files.others import said
 from napari_exactile.models.files.pickles import Scan, is_of_torch, scan, what_is_pickled
@@ -34,10 +42,12 @@ from napari_exactile.models.files.storages import (
     DamagedPickleError,
     Described,
     OtherNumbersError,
+    bytes_of_tensors,
     check_tensors,
     other_numbers,
 )
 from napari_exactile.models.ways_out import AGAIN, STATE, TRUSTED
+from napari_exactile.torchscript import NoTorchScriptError
 from napari_exactile.wrappers import names_inside
 
 PROTOCOL = 3  # the newest that torch reads without running code
@@ -46,6 +56,7 @@ OTHERWISE = (
     "returns it (package.module:factory)"
 )
 
+Looked = TypeVar("Looked")
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
 _RECORDS = re.compile(r"(data|constants)/[\w.]+")
 _TOLD = ("version", ".data/version", "byteorder")  # of the file as a whole, in a few letters
@@ -67,7 +78,8 @@ def load_torchscript(path: str | Path) -> nn.Module:
     members = check_zip(path)
     if not is_torchscript(members):
         raise ModelFileError(
-            f"{path} is no TorchScript: it holds {listed(member.name for member in members)}"
+            f"{path} is no TorchScript, but holds {listed(member.name for member in members)}: name the "
+            "file that torch.jit.save has written"
         )
     with tempfile.TemporaryDirectory(prefix="exactile-") as folder:
         copy = Path(folder) / "network.pt"
@@ -105,29 +117,12 @@ def is_safetensors(path: Path) -> bool:
     return len(start) == 9 and start[8:] == b"{" and length < path.stat().st_size
 
 
-def below(name: str) -> str:
-    """Return the name of a member without the folder that all of torch's files lie in."""
-    return name.partition("/")[2]
-
-
-def listed(names: Iterable[str]) -> str:
-    """Return the first names and how many there are."""
-    names = list(names)
-    return f"{counted(len(names), 'file')} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of what torch says."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[0][:200].rstrip(".")
-
-
 def _copy_script(path: Path, members: tuple[Member, ...], copy: Path) -> None:
     """Write what torch needs of the file into a new one: checked pickles, source written anew, numbers."""
     names = {below(member.name): member for member in members}
     source = {name: one for name, one in names.items() if name.startswith("code/") and name.endswith(".py")}
     if sum(one.size for one in source.values()) > CODE_BYTES:
-        raise ModelFileError(f"{path} has more than {CODE_BYTES} bytes of code: no network does")
+        raise ModelFileError(f"{path} has more than {CODE_BYTES} bytes of code, and no network does: {AGAIN}")
     records = {name: one for name, one in names.items() if _RECORDS.fullmatch(name)}
     sizes = {name: one.size for name, one in records.items()}
     pickles = {
@@ -153,7 +148,9 @@ def _checked_pickle(
 ) -> tuple[bytes, Described]:
     """Return a pickle of TorchScript that describes only tensors that are there, and runs nothing."""
     if member.size > PICKLE_BYTES:
-        raise ModelFileError(f"{path} has a pickle of {member.size} bytes: that of a network is small")
+        raise ModelFileError(
+            f"{path} has a pickle of {member.size} bytes, and that of a network is small: {AGAIN}"
+        )
     data = read(path, member.name)
     if re.search(rb"torch\s*[.\n]\s*classes\s*[.\n]", data):
         raise ModelFileError(
@@ -168,8 +165,13 @@ def _checked_pickle(
 
 def _described(path: Path, data: bytes, sizes: Mapping[str, int]) -> Described:
     """Return what a pickle describes, if all of it is there and can be computed with."""
+    return _looked_at(path, check_tensors, data, sizes)
+
+
+def _looked_at(path: Path, look: Callable[..., Looked], data: bytes, *more: Any) -> Looked:
+    """Return what is seen in a pickle; what is wrong with it is said of the file."""
     try:
-        return check_tensors(data, sizes)
+        return look(data, *more)
     except DamagedPickleError as error:
         raise ModelFileError(f"{path} is damaged: {error}; copy it again") from error
     except OtherNumbersError as error:
@@ -181,9 +183,16 @@ def _compiled(path: Path, copy: Path) -> nn.Module:
     try:
         module, kinds = torchscript.load(copy)
     except TrialError as error:
-        raise ModelFileError(f"{path} is not loaded: tried in a process of its own, it {error}") from error
+        raise ModelFileError(
+            f"{path} is not loaded: tried in a process of its own, it {error}; {AGAIN}"
+        ) from error
+    except NoTorchScriptError as error:
+        raise ModelFileError(f"{path} cannot be read as TorchScript: {error}") from error
     except Exception as error:  # damaged files fail in every way
-        raise ModelFileError(f"{path} cannot be read as TorchScript: {first_line(error)}") from error
+        raise ModelFileError(
+            f"{path} cannot be read as TorchScript: it is damaged, or from another version of torch; copy it "
+            f"again, or {AGAIN}"
+        ) from error
 
     if others := sorted(kinds - PURE):
         raise ModelFileError(
@@ -219,10 +228,12 @@ def _check_zipped(path: Path) -> None:
     members = check_zip(path)
     pickled = [member for member in members if below(member.name) == "data.pkl"]
     if is_torchscript(members) or len(pickled) != 1:
-        kind = "TorchScript" if is_torchscript(members) else "not a file of weights"
-        raise ModelFileError(f"{path} is {kind}: it holds {listed(member.name for member in members)}")
+        kind = "TorchScript and no file of weights" if is_torchscript(members) else "no file of weights"
+        raise ModelFileError(f"{path} is {kind}, but holds {listed(one.name for one in members)}: {STATE}")
     if pickled[0].size > PICKLE_BYTES:
-        raise ModelFileError(f"{path} has a pickle of {pickled[0].size} bytes: that of weights is small")
+        raise ModelFileError(
+            f"{path} has a pickle of {pickled[0].size} bytes, and that of weights is small: {STATE}"
+        )
     data, folder = read(path, pickled[0].name), pickled[0].name.removesuffix(".pkl") + "/"
     _refuse_code(path, scan(io.BytesIO(data), str(path)))
     sizes = {one.name.removeprefix(folder): one.size for one in members if one.name.startswith(folder)}
@@ -234,16 +245,22 @@ def _check_legacy(path: Path) -> None:
     with path.open("rb") as file:
         if file.read(1) != b"\x80":
             raise ModelFileError(
-                f"{path} is no file of weights: it begins neither as torch's nor as safetensors do"
+                f"{path} is no file of weights, and begins neither as torch's nor as safetensors do: {STATE}"
             )
         file.seek(0)
         if not is_of_torch(file):
             file.seek(0)
             raise ModelFileError(f"{path} {said(what_is_pickled(file))}")
         file.seek(0)
-        found = scan(file, str(path), pickles=5)
-    _refuse_code(path, found)
-    if found.largest > path.stat().st_size:
+        _refuse_code(path, scan(file, str(path), pickles=3))
+        start = file.tell()
+        _refuse_code(path, scan(file, str(path)))
+        length = file.tell() - start
+        _refuse_code(path, scan(file, str(path)))
+        held = path.stat().st_size - file.tell()
+        file.seek(start)
+        data = file.read(length)
+    if _looked_at(path, bytes_of_tensors, data) > held:
         raise ModelFileError(
             f"{path} announces more numbers than it holds: it was perhaps cut off; copy it again"
         )
@@ -288,5 +305,5 @@ def _tensors_in(path: Path, found: Any) -> dict[str, Tensor]:
         if _is_state(one):
             return {str(name): tensor.detach() for name, tensor in one.items()}
     keys = ", ".join(map(str, list(found)[:5])) if isinstance(found, Mapping) else ""
-    kind = f"a dictionary of {keys or 'nothing'}" if isinstance(found, Mapping) else "no dictionary"
+    kind = f"a dictionary of {keys or 'nothing'}" if isinstance(found, Mapping) else "something else"
     raise ModelFileError(f"{path} holds {kind}, not tensors by their names: {STATE}")

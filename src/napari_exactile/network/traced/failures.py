@@ -72,6 +72,9 @@ def _by_size(message: str, module: nn.Module, shape: tuple[int, ...]) -> tuple[s
     if words := _message(trials.words):
         return _known(words, module) or (f"it fails on images of every size: {words}", mended, True)
     reason = f"tried on images of {times(shape[2:])} px and many other sizes, with channels: {shape[1]}"
+    # What fails on each in another way fails on its size; and it takes no multiples that it speaks of.
+    if trials.by_size:
+        return f"{reason}, it fails, as one does that is made for one size: {message}", ONE_SIZE, True
     return f"{reason}, it fails: {message}", mended, False
 
 

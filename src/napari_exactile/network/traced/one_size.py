@@ -18,6 +18,9 @@ USUAL = (64, 256, 128, 512, 32, 96, 224, 384, 192, 160, 1024, 48, 80, 16, 24, 11
 FIRST, MOST = 3, 60  # sizes that are tried
 SIDES, PIXELS = range(4, 8193), 1 << 24  # constants as large as the image are made
 HALVED = (1, 2, 4, 8, 16, 32)  # a size in a network may be that of an image which was made smaller before
+LARGEST_FACTOR, NAMED = 512, 8  # numbers that sizes may be multiples of
+# Sides by the dimensions of images with batch and channels, of which many odd numbers are factors.
+DIVISIBLE = {3: (4004, 3876, 4048), 4: (4004, 3876, 4048), 5: (231, 221, 228)}
 _NAMED = re.compile(r"(im(age|g)?|in(put)?|patch|feature|window)?_?(size|resolution|shape)s?")
 _LIST, _NUMBER = re.compile(r"\[(\d+(?:, \d+)+)\]"), re.compile(r"\d+")
 
@@ -29,11 +32,12 @@ class Trials:
     """What a network said to images of other sizes.
 
     `taken` are the sizes that it takes: one, or two of many. `words` is what it said to all others alike, ""
-    where it did not.
+    where it did not. `by_size`: it takes none, and says to each something else.
     """
 
     taken: tuple[Size, ...]
     words: str
+    by_size: bool = False
 
 
 def tried(module: nn.Module, shape: Size, words: str) -> Trials:
@@ -52,10 +56,12 @@ def tried(module: nn.Module, shape: Size, words: str) -> Trials:
         alike = len(set(said.values())) == 1 and not torchscript.is_script(module)
         if len(said) == FIRST and (alike or list(said.values()).count("") > 1):
             break
+    if "" not in said.values() and len(said) > FIRST:
+        said |= {size: failure(size) for size in ((side,) * len(shape[2:]) for side in DIVISIBLE[len(shape)])}
     taken = sorted((size for size, words in said.items() if words == ""), key=prod)
     if not taken:
         words = (said.popitem()[1] or "") if len(set(said.values())) == 1 else ""
-        return Trials((), words)
+        return Trials((), words, by_size=len(set(said.values())) > FIRST)
     # Tiny ones may fit by chance: what counts is whether it takes others than the largest.
     largest = taken[-1]
     others = (tuple(2 * n for n in largest), tuple(n + 32 for n in largest))
@@ -64,7 +70,8 @@ def tried(module: nn.Module, shape: Size, words: str) -> Trials:
 
 def _likely(module: nn.Module, space: Size, words: str) -> Iterator[Size]:
     usual = [(side,) * len(space) for side in USUAL]
-    found = chain(usual[:FIRST], _implied(words, space), _written(module, len(space)), usual)
+    named = _multiples(words, len(space))
+    found = chain(usual[:FIRST], _implied(words, space), named, _written(module, len(space)), usual)
     yield from dict.fromkeys(size for size in found if all(n in SIDES for n in size) and prod(size) <= PIXELS)
 
 
@@ -85,6 +92,16 @@ def _implied(words: str, space: Size) -> Iterator[Size]:
                 a**power * got == n**power * wanted for a, n in zip(size, space, strict=True)
             ):
                 yield size
+
+
+def _multiples(words: str, axes: int) -> Iterator[Size]:
+    """Yield sizes that small numbers in an error divide: the network may take multiples of one.
+
+    >>> list(_multiples("shape '[1, 2, 4743, 17, 4743, 17]' is invalid", 2))
+    [(8, 8), (68, 68)]
+    """
+    small = dict.fromkeys(n for n in map(int, _NUMBER.findall(words)) if 1 < n <= LARGEST_FACTOR)
+    yield from ((4 * n,) * axes for n in islice(small, NAMED))
 
 
 def _written(module: nn.Module, axes: int) -> Iterator[Size]:

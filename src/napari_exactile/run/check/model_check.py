@@ -95,6 +95,8 @@ def check_model(model: Model) -> ModelCheck:
     ...     print(error)
     colonies-demo comes from no bioimage.io package, so it has no test of its own
     """
+    if not isinstance(model, Model):
+        raise ValueError(f"a test is one of what load_model() returns, not of {model!r}: call it first")
     source = model.card.source
     if not has_test(model):
         raise ModelFileError(f"{model.name} comes from no bioimage.io package, so it has no test of its own")

@@ -55,6 +55,7 @@ def measure_context(
     ((2, 2), (2, 2))
     """
     loaded, shape = load_model(model), given.shape(shape)
+    factor = None if factor is None else given.shape(factor, "a factor")
     return probe.measure_context(loaded.module, loaded.card.channels, shape, factor, loaded.card.output)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from math import isfinite
 from operator import index
+from os import PathLike
+from pathlib import Path
 from typing import Any, Literal
 
 from napari_exactile.geometry.interval import Box, Interval
@@ -28,16 +30,31 @@ def whole(what: str, value: Any) -> int:
     return _whole(value, f"{what} is a whole number, not {value!r}")
 
 
-def shape(value: Any) -> tuple[int, ...]:
-    """Return the lengths of an image along its axes; raises ValueError for anything else.
+def shape(value: Any, what: str = "a shape") -> tuple[int, ...]:
+    """Return a number of pixels for each axis; raises ValueError for anything else.
 
     >>> shape([512, 640.0])
     (512, 640)
     """
-    words = f"a shape is a number of pixels for each axis, such as (512, 512), not {value!r}"
+    words = f"{what} is a number of pixels for each axis, such as (512, 512), not {value!r}"
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise ValueError(words)
     return tuple(_whole(length, words) for length in value)
+
+
+def path(what: str, value: Any) -> Path:
+    """Return the path of a file or folder; raises ValueError for anything else."""
+    if not isinstance(value, str | PathLike):
+        raise ValueError(f"{what} is the path of a file or folder, not {value!r}: name one")
+    return Path(value)
+
+
+def names(what: str, value: Any) -> tuple[str, ...]:
+    """Return texts; raises ValueError for anything else, such as one text instead of a list."""
+    several = isinstance(value, Iterable) and not isinstance(value, str | bytes)
+    if not several or not all(isinstance(one, str) for one in value):
+        raise ValueError(f"{what} are a list of texts such as ('background', 'cell'), not {value!r}")
+    return tuple(value)
 
 
 def choice(what: str, value: Any, choices: Sequence[str]) -> None:

@@ -125,6 +125,9 @@ def plan_tiles(
     >>> ex.plan_tiles(analysis, tile=500, radius=16, method="whole-tile").exact
     False
     """
+    if not isinstance(analysis, Analysis):
+        raise ValueError(f"tiles are planned for what analyse() returns, not {analysis!r}: call it first")
+    scratch = given.whole("the scratch limit", scratch)
     given.choice("method", method, tuple(METHODS))
     tile, memory = given.pixels("a tile", tile), given.amount("the memory", memory)
     radius = None if radius is None else given.pixels("a radius", radius)

@@ -121,7 +121,9 @@ def verify(  # noqa: PLR0913  (what most people need of a check, by name)
     """
     if given.whole("the number of windows", windows) < 1:
         raise ValueError(f"at least one window is compared, not {windows}")
-    with closing(LabelStore(Path(store), read_only=True)) as opened:
+    if seed is not None and given.whole("a seed", seed) < 0:
+        raise ValueError(f"a seed is at least 0, not {seed}")
+    with closing(LabelStore(given.path("a store", store), read_only=True)) as opened:
         known = RunRecord.in_store(opened.path, opened.about)
         settings, notes = _settings(opened.path, known, device)
         check = Control(is_cancelled=cancel).check

@@ -46,7 +46,8 @@ def _facts(analysis: Derived | Refused) -> list[tuple[str, str]]:
 def _refusals(analysis: Refused) -> list[tuple[str, str]]:
     names = ("cannot be exact", *[""] * (len(analysis.refusals) - 1))
     lines = zip(names, map(str, analysis.refusals), strict=True)
-    return [*lines, ("instead", "it can be run approximately, with a radius of your own")]
+    instead = [("instead", "it can be run approximately, with a radius of your own")]
+    return [*lines, *(instead if analysis.way_out else [])]
 
 
 def _anchors(analysis: Derived) -> list[tuple[str, str]]:

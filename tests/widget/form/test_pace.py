@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from napari.utils import progress
 from pytestqt.qtbot import QtBot
 
-from napari_exactile.widget.form.activity import Activity, LongWork, Refresh
+from napari_exactile.widget.form.activity import Activity, Refresh
 from napari_exactile.widget.form.pace import Pace, duration, left_words
 
 
@@ -42,19 +42,6 @@ def test_a_duration_is_near_what_is_meant(seconds: float) -> None:
     words = duration(seconds).split()
     said = sum(int(number) * units[unit] for number, unit in zip(words[::2], words[1::2], strict=True))
     assert said == pytest.approx(seconds, rel=0.1, abs=1)
-
-
-def test_long_work_is_in_the_activity_dock(make_napari_viewer: Callable[..., Any], qtbot: QtBot) -> None:
-    """It has a line there with its name and share, which goes when the work ends."""
-    make_napari_viewer()
-    work = LongWork("Saving")
-    assert work.begun() == "Saving: 0 %"
-    assert work.at(0.5).startswith("Saving: 50 % - ")
-    qtbot.waitUntil(lambda: any("Saving" in line.desc for line in progress._all_instances), timeout=5000)
-    line = next(line for line in progress._all_instances if "Saving" in line.desc)
-    assert line.n == 50
-    work.end()
-    qtbot.waitUntil(lambda: line not in progress._all_instances, timeout=5000)
 
 
 def test_a_line_changes_in_peace(make_napari_viewer: Callable[..., Any], qtbot: QtBot) -> None:

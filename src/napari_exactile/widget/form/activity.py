@@ -12,8 +12,6 @@ from napari.utils import progress
 from qtpy.QtCore import QTimer
 from superqt.utils import qthrottled
 
-from napari_exactile.widget.form.pace import Pace, left_words
-
 LOOK_MS = 1000
 # Seldom enough to cost nothing where drawing is fast, and what it may take of the time where it is slow.
 LEAST_MS, MOST_MS, SHARE = 250, 3000, 0.15
@@ -68,36 +66,6 @@ class Activity:
             line, self._line = self._line, None
             if line is not None:
                 line.close()
-
-
-class LongWork:
-    """Work whose share that is done is known, in words and in the activity dock, as long as it lasts.
-
-    All methods belong to the GUI thread.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._activity = Activity(name)
-        self._pace: Pace | None = None
-
-    def begun(self) -> str:
-        """Return the words with which it begins."""
-        self._pace = Pace.begun(0.0, time.perf_counter())
-        return self.at(0.0)
-
-    def at(self, share: float) -> str:
-        """Return how much is done and how long the rest takes, in words."""
-        now = time.perf_counter()
-        self._pace = self._pace.at(share, now) if self._pace else Pace.begun(share, now)
-        words = " - ".join(filter(None, [f"{100 * share:.0f} %", left_words(self._pace)]))
-        self._activity.show(words, share)
-        return f"{self._name}: {words}"
-
-    def end(self) -> None:
-        """Show it no more."""
-        self._pace = None
-        self._activity.end()
 
 
 class _Nowhere(io.TextIOBase):

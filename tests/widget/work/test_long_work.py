@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -98,15 +97,13 @@ def test_pauses_do_not_count(counting: Any, qtbot: QtBot) -> None:
         counting.steps.let(1)
         qtbot.wait(20)
     qtbot.waitUntil(lambda: counting.said[-1].startswith("Counting: 20 % - "), timeout=WAIT)
-    began = time.perf_counter()
     counting.work.pause()
     qtbot.wait(3000)
     counting.work.pause()
     counting.steps.let(1)
     qtbot.waitUntil(lambda: counting.steps.done == 21, timeout=WAIT)
     counting.work.tell()
-    assert time.perf_counter() - began > 3
-    # Four fifths of half a second are left; with the pause it would be fourteen.
+    # Four fifths of half a second are left; with the pause it would be twelve seconds.
     assert int(counting.said[-1].split(" - ")[1].split()[0]) < 8
 
 

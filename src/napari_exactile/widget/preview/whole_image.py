@@ -11,6 +11,7 @@ from napari.components import ViewerModel
 
 from napari_exactile.widget.form.background import Latest
 from napari_exactile.widget.preview.fields import PreviewFields
+from napari_exactile.widget.work.busy import busy
 from napari_exactile.widget.work.long_work import LongWork
 
 if TYPE_CHECKING:
@@ -107,8 +108,9 @@ class Plotting:
     def _dock(self, make: Callable[[], PlotDock]) -> PlotDock:
         """Return the dock of the plot, opened anew where the person closed it."""
         if self.dock is None or self.dock.parent() is None:
-            self.dock = make()
-            docked = self._viewer.window.add_dock_widget(self.dock, name=PLOT_TITLE, area="bottom")
+            with busy():
+                self.dock = make()
+                docked = self._viewer.window.add_dock_widget(self.dock, name=PLOT_TITLE, area="bottom")
             # Below, it would take a third of a small window, and leave two rows to the list of layers.
             window = docked.parentWidget()
             if window.height() < LOW:

@@ -22,6 +22,7 @@ from napari_exactile.widget.form.world import world_at
 from napari_exactile.widget.results.finished import FinishedLayer, followed
 from napari_exactile.widget.results.objects_dialog import ObjectsDialog
 from napari_exactile.widget.results.smallest import SmallestObject
+from napari_exactile.widget.work.busy import busy
 from napari_exactile.widget.work.long_work import LongWork, WorkButtons
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ class ObjectsSection:
             pixels, name=f"{below.name}: objects", features=features,
             metadata={MARK: {"objects": below.name}}, **finished.placement,
         )  # fmt: skip
-        with selection_kept(self._viewer):
+        with busy(), selection_kept(self._viewer):
             self._viewer.layers.insert(self._viewer.layers.index(below) + 1, layer)
         return layer
 

@@ -58,7 +58,7 @@ def test_a_line_changes_in_peace(make_napari_viewer: Callable[..., Any], qtbot: 
 
 
 def test_the_sign_of_the_window_turns_seldom(make_napari_viewer: Callable[..., Any], qtbot: QtBot) -> None:
-    """While work has a line in the activity dock, the moving sign there costs little; then it is as before."""
+    """While work has a line in the activity dock, the moving sign there costs little; then as before."""
     viewer = make_napari_viewer(show=True)
     labels = viewer.window._qt_window.findChildren(QLabel)
     (sign,) = (movie for label in labels if (movie := label.movie()) is not None)

@@ -98,9 +98,9 @@ class Footer(QWidget):
             layout.addWidget(widget)
         results = QHBoxLayout()
         results.addWidget(self.save)
-        results.addWidget(self.saving.pause)
         results.addWidget(self.report)
         layout.addLayout(results)
+        layout.addWidget(self.saving.pause)  # beside both there is no room for it in large letters
         layout.addWidget(self.copy)
         self.show_result("", can_save=False)
 

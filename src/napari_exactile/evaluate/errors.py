@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,12 @@ from napari_exactile.geometry.tiling import Tiling, split_zone
 from napari_exactile.network.analysis import Runnable, require_derived
 from napari_exactile.run.check.metrics import Difference, difference
 from napari_exactile.run.engine.door import Known
+from napari_exactile.run.engine.events import Event, Measuring, Surveying
 from napari_exactile.run.engine.local.engine import LocalEngine
 from napari_exactile.run.engine.local.executor import Executor
 from napari_exactile.run.plan.methods import TRIMMED
 from napari_exactile.run.plan.plan import COMFORTABLE_ZONE
-from napari_exactile.stopping import Check
+from napari_exactile.stopping import Check, Tell, nobody
 from napari_exactile.torch_state import exact_arithmetic
 
 NO_COMPARISON = (
@@ -31,6 +32,10 @@ NO_CLASSES = (
     "The preview compares one label per pixel, and this model gives values, or a label per channel: choose "
     "a model of classes"
 )
+
+
+# What goes on, as whoever waits for it is told.
+EXACT, TILED = "Computing the exact result", "Computing the tiles"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,18 +160,18 @@ class TilingErrors:
         assert self._executor_or_none is not None, "prepare() comes first"
         return self._executor_or_none
 
-    def prepare(self, check: Check = lambda: None) -> None:
+    def prepare(self, check: Check = lambda: None, tell: Tell = nobody) -> None:
         """Measure the image, once. Raises ValueError for pixels that cannot be used, and Cancelled."""
         if self._executor_or_none is None:
-            for _event in self._engine.prepare(check):
-                pass
+            for event in self._engine.prepare(check):
+                _tell_of(event, tell)
             self._executor_or_none = self._engine.exact_executor()
 
-    def reference(self, window: Box, check: Check = lambda: None) -> Scored:
+    def reference(self, window: Box, check: Check = lambda: None, tell: Tell = nobody) -> Scored:
         """Return the exact result in `window`, computed piece by piece."""
         size = tuple(f * max(1, COMFORTABLE_ZONE // f) for f in self.analysis.factor)
         needed = self._task.plan.required_radius
-        zones = split_zone(window, size, self.analysis.factor)
+        zones = _told(list(split_zone(window, size, self.analysis.factor)), EXACT, tell)
         return self._scored(window, zones, lambda zone: self._executor.scores(zone, needed, TRIMMED, check))
 
     def one_pass(self) -> Scored:
@@ -176,7 +181,7 @@ class TilingErrors:
 
     def error(
         self, reference: Scored, zone: tuple[int, ...], radius: tuple[int, ...],
-        check: Check = lambda: None, *, unchanged: bool = False,
+        check: Check = lambda: None, *, unchanged: bool = False, tell: Tell = nobody,
     ) -> TilingError:  # fmt: skip
         """Return the error, in the reference's window, of tiles whose zones have the size `zone`.
 
@@ -188,7 +193,9 @@ class TilingErrors:
         tiling = Tiling(self._engine.source.shape, self.analysis.factor, zone, radius, region, padded)
         compute = self._executor.through_network if unchanged else self._executor.alone
         tiles = {part: tile for tile, part in tiling.parts(window)}
-        found = self._scored(window, tiles, lambda part: compute(tiles[part], part, check))
+        found = self._scored(
+            window, _told(tiles, TILED, tell), lambda part: compute(tiles[part], part, check)
+        )
         near = self._task.decision.near_tie
         apart = [_difference(found.part(part), reference.part(part), near) for part in tiles]
         return TilingError(
@@ -215,6 +222,22 @@ class TilingErrors:
             probabilities[(slice(None), *index)] = values
         assert probabilities is not None, "a window has at least one pixel"
         return Scored(window, labels, probabilities)
+
+
+def _tell_of(event: Event, tell: Tell) -> None:
+    """Tell how far an engine is that prepares itself."""
+    match event:
+        case Measuring(fraction):
+            tell("Measuring image", fraction)
+        case Surveying(number, passes, done, of):
+            tell(f"Pass {number} of {passes} over the image", done / of)
+
+
+def _told(parts: Collection[Box], words: str, tell: Tell) -> Iterator[Box]:
+    """Yield parts that are computed one after the other, and tell how many are done."""
+    for done, part in enumerate(parts):
+        tell(words, done / len(parts))
+        yield part
 
 
 def _difference(found: Scored, true: Scored, near_tie: float) -> Difference:

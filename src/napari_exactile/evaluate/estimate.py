@@ -15,6 +15,7 @@ from napari_exactile.run.check.metrics import Difference
 from napari_exactile.stopping import Check
 
 CONFIDENCE = 0.95
+SAMPLES = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Estimate:
 
 
 def estimate(
-    errors: TilingErrors, tiling: Tiling, samples: int = 24, seed: int = 0, check: Check = lambda: None
+    errors: TilingErrors, tiling: Tiling, samples: int = SAMPLES, seed: int = 0, check: Check = lambda: None
 ) -> Iterator[Estimate]:
     """Measure zones of `tiling` in random order; yields an estimate after each, from the second on.
 

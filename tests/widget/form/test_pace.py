@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from napari.utils import progress
 from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QLabel
 
-from napari_exactile.widget.form.activity import Activity, LongWork, Refresh
+from napari_exactile.widget.form.activity import Activity, Refresh
 from napari_exactile.widget.form.pace import Pace, duration, left_words
 
 
@@ -44,19 +45,6 @@ def test_a_duration_is_near_what_is_meant(seconds: float) -> None:
     assert said == pytest.approx(seconds, rel=0.1, abs=1)
 
 
-def test_long_work_is_in_the_activity_dock(make_napari_viewer: Callable[..., Any], qtbot: QtBot) -> None:
-    """It has a line there with its name and share, which goes when the work ends."""
-    make_napari_viewer()
-    work = LongWork("Saving")
-    assert work.begun() == "Saving: 0 %"
-    assert work.at(0.5).startswith("Saving: 50 % - ")
-    qtbot.waitUntil(lambda: any("Saving" in line.desc for line in progress._all_instances), timeout=5000)
-    line = next(line for line in progress._all_instances if "Saving" in line.desc)
-    assert line.n == 50
-    work.end()
-    qtbot.waitUntil(lambda: line not in progress._all_instances, timeout=5000)
-
-
 def test_a_line_changes_in_peace(make_napari_viewer: Callable[..., Any], qtbot: QtBot) -> None:
     """What happens while napari changes the line may change it again: nothing is called within itself."""
     make_napari_viewer()
@@ -67,6 +55,22 @@ def test_a_line_changes_in_peace(make_napari_viewer: Callable[..., Any], qtbot: 
     qtbot.waitUntil(lambda: any(line.n == 99 for line in progress._all_instances), timeout=5000)
     activity.end()
     qtbot.waitUntil(lambda: not any("Work" in line.desc for line in progress._all_instances), timeout=5000)
+
+
+def test_the_sign_of_the_window_turns_seldom(make_napari_viewer: Callable[..., Any], qtbot: QtBot) -> None:
+    """While work has a line in the activity dock, the moving sign there costs little; then as before."""
+    viewer = make_napari_viewer(show=True)
+    labels = viewer.window._qt_window.findChildren(QLabel)
+    (sign,) = (movie for label in labels if (movie := label.movie()) is not None)
+    one, other = Activity("One"), Activity("Other")
+    one.show("at work", 0.1)
+    other.show("at work", 0.1)
+    qtbot.waitUntil(lambda: sign.speed() < 100 and sign.nextFrameDelay() >= 500, timeout=5000)
+    one.end()
+    qtbot.waitUntil(lambda: not any("One" in line.desc for line in progress._all_instances), timeout=5000)
+    assert sign.speed() < 100
+    other.end()
+    qtbot.waitUntil(lambda: sign.speed() == 100, timeout=5000)
 
 
 def test_slow_drawing_is_done_less_often(qtbot: QtBot) -> None:

@@ -135,7 +135,9 @@ def test_the_plot_is_measured_and_saved(previewing: Any, qtbot: QtBot, tmp_path:
     assert plot.table.item(0, 0).text() == "0"
     plot.write_table(tmp_path / "error.csv")
     plot.write_picture(tmp_path / "error.png")
+    qtbot.waitUntil(lambda: plot.words.text().endswith("png"), timeout=WAIT)
     assert len((tmp_path / "error.csv").read_text().splitlines()) == len(plot.sweep.points) + 1
+    qtbot.waitUntil(lambda: plot.view.drawn, timeout=WAIT)
     assert (tmp_path / "error.png").read_bytes().startswith(b"\x89PNG")
     plot.write_table(tmp_path / "nowhere" / "error.csv")
     assert plot.words.text().startswith("Not saved")

@@ -71,11 +71,22 @@ class Control:
         """Let the run go on."""
         self._going.set()
 
+    def hold(self) -> None:
+        """Wait for the end of a pause, and raise Cancelled where the work is asked to stop.
+
+        It is the check of work that has no gates.
+        """
+        if self.paused:
+            self._wait()
+        self.check()
+
     def gate(self) -> Iterator[Event]:
         """Tell of a pause and wait for its end; returns at once without one, or once it is cancelled."""
-        if not self.paused:
-            return
-        yield events.Paused()
+        if self.paused:
+            yield events.Paused()
+            self._wait()
+
+    def _wait(self) -> None:
         started = time.perf_counter()
         # Not just once: the next pause may begin before the end of this one has been noticed.
         while self.paused and not self.cancelled:

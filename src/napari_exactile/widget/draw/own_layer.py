@@ -14,6 +14,7 @@ from napari.utils.transforms import Affine
 
 from napari_exactile.widget.form.unlisted import unlist
 from napari_exactile.widget.form.world import factors
+from napari_exactile.widget.work.busy import busy
 
 if TYPE_CHECKING:
     pass
@@ -199,7 +200,7 @@ class OwnLayer:
         layer.events.editable.connect(_keep_fixed)
         above = self._below.layer if self._below else None
         layers = self._viewer.layers
-        with selection_kept(self._viewer):
+        with busy(), selection_kept(self._viewer):
             layers.insert(len(layers) if above is None else layers.index(above), layer)
         if not self._listed:
             unlist(layer)

@@ -6,15 +6,18 @@ import io
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 from napari.utils import progress
 from qtpy.QtCore import QTimer
+from qtpy.QtGui import QMovie
+from qtpy.QtWidgets import QApplication, QLabel
 from superqt.utils import qthrottled
 
-from napari_exactile.widget.form.pace import Pace, left_words
-
 LOOK_MS = 1000
+# napari's sign that something goes on turns thirty times a second. Each time Qt composes the whole window
+# anew, with Python's lock held: with software OpenGL that takes longer than the work itself.
+TURN_MS = 1000
 # Seldom enough to cost nothing where drawing is fast, and what it may take of the time where it is slow.
 LEAST_MS, MOST_MS, SHARE = 250, 3000, 0.15
 
@@ -31,6 +34,7 @@ class Activity:
         self._wanted: tuple[str, int] | None = None
         self._line: Any = None
         self._changing = False
+        self._signs = _Signs()
         self._timer = QTimer()
         self._timer.setInterval(LOOK_MS)
         self._timer.timeout.connect(self._follow)
@@ -63,41 +67,43 @@ class Activity:
             self._line = self._line or progress(total=100, desc=self._name, file=_Nowhere())
             self._line.set_description(f"{self._name}: {words}")
             self._line.update(done - self._line.n)
+            self._signs.slow()
         else:
             self._timer.stop()
+            self._signs.let_go()
             line, self._line = self._line, None
             if line is not None:
                 line.close()
 
 
-class LongWork:
-    """Work whose share that is done is known, in words and in the activity dock, as long as it lasts.
+class _Signs:
+    """The moving signs in the window's status line, slowed while we show a line, be it with others."""
 
-    All methods belong to the GUI thread.
-    """
+    slowed: ClassVar[dict[QMovie, int]] = {}
+    holders: ClassVar[set[_Signs]] = set()
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._activity = Activity(name)
-        self._pace: Pace | None = None
+    def slow(self) -> None:
+        """Let each that moves move seldom."""
+        self.holders.add(self)
+        for movie in _moving():
+            if movie not in self.slowed and 0 < movie.nextFrameDelay() < TURN_MS:
+                self.slowed[movie] = movie.speed()
+                movie.setSpeed(max(1, round(movie.speed() * movie.nextFrameDelay() / TURN_MS)))
 
-    def begun(self) -> str:
-        """Return the words with which it begins."""
-        self._pace = Pace.begun(0.0, time.perf_counter())
-        return self.at(0.0)
+    def let_go(self) -> None:
+        """Let them move as before, once nobody slows them any more."""
+        self.holders.discard(self)
+        if self.holders:
+            return
+        while self.slowed:
+            movie, speed = self.slowed.popitem()
+            with suppress(RuntimeError):  # it went with its window
+                movie.setSpeed(speed)
 
-    def at(self, share: float) -> str:
-        """Return how much is done and how long the rest takes, in words."""
-        now = time.perf_counter()
-        self._pace = self._pace.at(share, now) if self._pace else Pace.begun(share, now)
-        words = " - ".join(filter(None, [f"{100 * share:.0f} %", left_words(self._pace)]))
-        self._activity.show(words, share)
-        return f"{self._name}: {words}"
 
-    def end(self) -> None:
-        """Show it no more."""
-        self._pace = None
-        self._activity.end()
+def _moving() -> list[QMovie]:
+    labels = [one for window in QApplication.topLevelWidgets() for one in window.findChildren(QLabel)]
+    return [movie for one in labels if (movie := one.movie()) is not None]
 
 
 class _Nowhere(io.TextIOBase):

@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from napari.qt.threading import create_worker
 
-from napari_exactile.stopping import Cancelled, Check
+from napari_exactile.run.engine.control import Control
+from napari_exactile.stopping import Cancelled
 
-Steps = Callable[[Check], Iterator[Any]]
+
+@dataclass(frozen=True, slots=True)
+class Far:
+    """How much of a step is done, from 0 to 1, at a time `at` of a clock that stands in pauses."""
+
+    words: str
+    share: float
+    at: float
+
+
+class Going:
+    """Work that goes on in a thread, for the thread: called, it waits in pauses, and stops the work early.
+
+    `far` is how far it said it was; None before that.
+    """
+
+    def __init__(self, control: Control) -> None:
+        self.control = control
+        self.far: Far | None = None
+
+    def __call__(self) -> None:
+        """Wait for the end of a pause; raises Cancelled once nobody wants the work any more."""
+        self.control.hold()
+
+    def tell(self, words: str, share: float) -> None:
+        """Say how much of a step is done; each has a pace of its own."""
+        self.far = Far(words, share, time.perf_counter() - self.control.waited)
+
+
+Steps = Callable[[Going], Iterator[Any]]
 
 
 def _nothing() -> None:
@@ -43,23 +75,21 @@ class Latest:
         step: Callable[[Any], None],
         failed: Callable[[Exception], None],
         ended: Callable[[], None] = _nothing,
-    ) -> None:
+    ) -> Going:
         """Iterate in a thread and call `step` with each value in this one, until something else is asked.
 
-        `steps` gets a check that stops it early, once that has happened.
+        `steps` gets what is returned: a check that stops it early, once that has happened.
         """
         self._question += 1
         question = self._question
-
-        def check() -> None:
-            # napari asks its workers to quit when the window closes.
-            if question != self._question or worker.abort_requested:
-                raise Cancelled
+        # napari asks its workers to quit when the window closes.
+        control = Control(is_cancelled=lambda: question != self._question or worker.abort_requested)
+        going = Going(control)
 
         def values() -> Iterator[Any]:
             # Errors cross as values: a worker takes a RuntimeError of a generator for a deleted Qt object.
             try:
-                yield from steps(check)
+                yield from steps(going)
             except Cancelled:
                 return
             except Exception as error:
@@ -73,6 +103,7 @@ class Latest:
         worker.yielded.connect(deliver)
         worker.finished.connect(lambda: ended() if question == self._question else None)
         worker.start()
+        return going
 
     def forget(self) -> None:
         """Deliver no answer to what was asked."""

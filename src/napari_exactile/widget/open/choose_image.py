@@ -11,6 +11,7 @@ from napari_exactile.widget.choose.fields import Fields
 from napari_exactile.widget.draw.own_layer import OWN, RESULT
 from napari_exactile.widget.form.background import Latest
 from napari_exactile.widget.form.glossary import sentence
+from napari_exactile.widget.work.busy import busy
 
 if TYPE_CHECKING:
     from napari_exactile.widget.open.samples import LayerData
@@ -74,8 +75,9 @@ class ImageChooser:
     def _add_sample(self, layers: list[LayerData]) -> None:
         assert self._fields is not None
         self._fields.sample.enabled = True
-        for data, options, kind in layers:
-            self._viewer.add_layer(Layer.create(data, options, kind))
+        with busy():
+            for data, options, kind in layers:
+                self._viewer.add_layer(Layer.create(data, options, kind))
 
     @property
     def _proposed(self) -> list[Image]:

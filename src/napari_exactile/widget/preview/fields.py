@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from magicgui.widgets import ComboBox, PushButton, Slider, SpinBox
 
 from napari_exactile.geometry.interval import round_up
-from napari_exactile.widget.form.form import Form, Note
+from napari_exactile.widget.form.form import Form, Note, beside
+from napari_exactile.widget.work.long_work import WorkButtons
 
 SEAM, VIEW, DRAWN = "Nearest seam", "Current view", "Drawn rectangle"
 ESTIMATE, STOP = "Estimate whole image", "Stop estimating"
@@ -37,6 +38,7 @@ class PreviewFields:
             "off the grid: tiles begin between its steps, and no context is enough",
         )
         self.tile, self.result = Note(), Note()
+        self.computing, self.measuring = WorkButtons(cancel=True), WorkButtons()
         self.estimate = PushButton(
             text=ESTIMATE, tooltip="Measure zones all over, chosen at random, with this context"
         )
@@ -95,6 +97,6 @@ class PreviewFields:
         form = Form()
         form.row("At", self.where)
         form.row("Context", self.slider, self.radius, self.tile)
-        form.wide(self.result)
-        form.wide(self.estimate, self.estimated, self.plot)
+        form.wide(self.result, beside(*self.computing.all))
+        form.wide(beside(self.estimate, *self.measuring.all), self.estimated, self.plot)
         return form

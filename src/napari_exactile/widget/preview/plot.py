@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
 from matplotlib.figure import Figure
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QShowEvent
@@ -24,9 +24,12 @@ from qtpy.QtWidgets import (
 from napari_exactile.evaluate.figure import sweep_figure
 from napari_exactile.evaluate.words import share
 from napari_exactile.geometry.words import counted
+from napari_exactile.widget.form.background import Latest, Steps
 from napari_exactile.widget.form.form import Note, same_letters
 from napari_exactile.widget.form.glossary import explained
 from napari_exactile.widget.form.picking import pick_file
+from napari_exactile.widget.preview.figure_view import DPI, FigureView
+from napari_exactile.widget.work.long_work import LongWork, WorkButtons
 
 if TYPE_CHECKING:
     from napari_exactile.evaluate.sweep import Sweep, SweepPoint
@@ -40,40 +43,53 @@ class PlotDock(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.sweep: Sweep | None = None
-        self.figure_canvas = FigureCanvasQTAgg(Figure(facecolor="white"))
+        self.view, self.buttons, self._saving = FigureView(), WorkButtons(cancel=True), Latest()
         self.words, self.table = Note(), QTableWidget(0, len(COLUMNS))
         self.save_table = _button("Save table...", "Write all columns as CSV", self._pick_table)
         self.save_picture = _button("Save picture...", "Write the figure as PNG", self._pick_picture)
-        self._subject, self._folder, self._failed = "", Path.home(), False
+        self._subject, self._folder, self._found = "", Path.home(), ""
         self._arrange()
+        self.work = LongWork("Measuring contexts", self._say, self.buttons)
+        for gone in (self.work.forget, self._saving.forget):
+            self.destroyed.connect(gone)
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Take letters of napari's size for the table."""
         super().showEvent(event)
         same_letters(self.save_table, self.table, self.table.horizontalHeader())
 
-    def begin(self, subject: str, folder: Path) -> None:
-        """Empty the dock for a new sweep of `subject`, which is saved in `folder` at first."""
-        self._subject, self._folder, self._failed = subject, folder, False
+    def begin(self, subject: str, folder: Path, steps: Steps) -> None:
+        """Measure a new sweep of `subject` step by step; it is saved in `folder` at first."""
+        self._subject, self._folder, self._found = subject, folder, f"{subject}: computing..."
         self.table.setRowCount(0)
+        self.view.show_figure(None)
         self._offer(None)
-        self.words.say(f"{subject}: computing...")
+        self.work.begin(steps, self.show_sweep, self.fail, self._say_all)
 
     def show_sweep(self, sweep: Sweep) -> None:
         """Show what has been measured so far."""
         self._offer(sweep)
-        sweep_figure(sweep, self.figure_canvas.figure)
-        self.figure_canvas.draw_idle()
+        self.view.show_figure(partial(sweep_figure, sweep))
+        known = self.table.rowCount()
         self.table.setRowCount(len(sweep.points))
-        for row, point in enumerate(sweep.points):
+        for row, point in list(enumerate(sweep.points))[known:]:
             for column, text in enumerate(_cells(point)):
                 self.table.setItem(row, column, _cell(text))
-        self.words.say(f"{self._subject}: {counted(len(sweep.points), 'context')} measured, computing...")
+        self._found = f"{self._subject}: {counted(len(sweep.points), 'context')} measured, computing..."
+        self.work.tell()
 
     def end(self) -> None:
-        """Say what the sweep is of, unless it failed; nothing more is measured."""
-        if self._failed:
-            return
+        """Measure no more; what was measured stays."""
+        if self.work.going:
+            self.work.stop()
+            self._say_all()
+
+    def _say(self, far: str) -> None:
+        """Say what is measured, and how far that is."""
+        self.words.say(f"{self._found}\n{far}")
+
+    def _say_all(self) -> None:
+        """Say what the sweep is of: nothing more is measured."""
         if self.sweep is None:
             self.words.say(f"{self._subject}: nothing was measured")
         else:
@@ -82,25 +98,27 @@ class PlotDock(QWidget):
 
     def fail(self, error: Exception) -> None:
         """Say what went wrong; what was measured stays."""
-        self._failed = True
         self.words.say(f"The plot failed: {error}", warning=True)
 
     def write_table(self, path: Path) -> None:
         """Write the sweep as CSV and say so, or why it was not written."""
         assert self.sweep is not None
-        self._write(path, self.sweep.save_csv)
-
-    def write_picture(self, path: Path) -> None:
-        """Write the figure as PNG and say so, or why it was not written."""
-        self._write(path, lambda target: self.figure_canvas.figure.savefig(target, dpi=200))
-
-    def _write(self, path: Path, write: Callable[[Path], None]) -> None:
         try:
-            write(path)
+            self.sweep.save_csv(path)
         except OSError as error:
             self.words.say(f"Not saved: {error}", warning=True)
         else:
             self.words.say(f"Saved as {path}")
+
+    def write_picture(self, path: Path) -> None:
+        """Draw the figure as PNG in a thread and say so, or why it was not written."""
+        assert self.sweep is not None
+        sweep, size = self.sweep, (self.view.width() / DPI, self.view.height() / DPI)
+        self._saving.ask(
+            lambda: sweep_figure(sweep, Figure(figsize=size)).savefig(path, dpi=200),
+            lambda _: self.words.say(f"Saved as {path}"),
+            lambda error: self.words.say(f"Not saved: {error}", warning=True),
+        )
 
     def _pick_table(self) -> None:
         self._pick("Save table", "error.csv", "Table", self.write_table)
@@ -127,14 +145,17 @@ class PlotDock(QWidget):
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.table.horizontalHeader().setStretchLastSection(True)
-        self.figure_canvas.setMinimumSize(420, 260)
         side, buttons, layout = QVBoxLayout(), QHBoxLayout(), QHBoxLayout(self)
         for button in (self.save_table, self.save_picture):
             buttons.addWidget(button)
+        stops = QHBoxLayout()
+        for button in self.buttons.all:
+            stops.addWidget(button)
         side.addWidget(self.words)
+        side.addLayout(stops)
         side.addWidget(self.table, stretch=1)
         side.addLayout(buttons)
-        layout.addWidget(self.figure_canvas, stretch=3)
+        layout.addWidget(self.view, stretch=3)
         layout.addLayout(side, stretch=2)
         self._offer(None)
 

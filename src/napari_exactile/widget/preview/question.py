@@ -74,4 +74,4 @@ def computing(measured: bool, surveys: int) -> str:
     """Return what is said while an error is computed, and what has to come before that."""
     first = "" if measured else "; before that, the whole image is measured"
     first = f"; before that, {counted(surveys, 'pass', 'passes')} over the whole image" if surveys else first
-    return f"Computing{first}..."
+    return f"Computing{first}"

@@ -12,14 +12,13 @@ from superqt.utils import qthrottled
 
 from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.tiling import Tiling
-from napari_exactile.stopping import Check
 from napari_exactile.widget.choose.choice import Choice
 from napari_exactile.widget.choose.output import folder_beside
 from napari_exactile.widget.draw.drawn import DrawnRectangle
 from napari_exactile.widget.draw.overlay import TilingOverlay
 from napari_exactile.widget.draw.own_layer import Frame
 from napari_exactile.widget.draw.planes import region_in_view
-from napari_exactile.widget.form.background import Latest
+from napari_exactile.widget.form.background import Going
 from napari_exactile.widget.form.glossary import sentence
 from napari_exactile.widget.form.settled import Settled
 from napari_exactile.widget.preview.fields import DRAWN, SEAM, PreviewFields
@@ -33,6 +32,7 @@ from napari_exactile.widget.preview.question import (
     with_radius,
 )
 from napari_exactile.widget.preview.whole_image import Estimating, Plotting
+from napari_exactile.widget.work.long_work import LongWork
 
 if TYPE_CHECKING:
     from napari_exactile.evaluate.errors import TilingError
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from napari_exactile.widget.preview.plot import PlotDock
 
 NAME = "Preview: rectangle"
+CANCELLED = "Cancelled: change the context or the place to compute again"
 AGAIN = "choose another place to look at, and then the rectangle again"
 
 
@@ -61,7 +62,8 @@ class PreviewSection:
         self._known: tuple[Any, ErrorPreview] | None = None
         self._asked: tuple[ErrorPreview, Tiling, Box] | None = None
         self._described: Tiling | None = None
-        self._error, self._estimating, self._plotting = Latest(), Estimating(fields), Plotting(viewer)
+        self.work = LongWork("Computing", lambda words: fields.result.say(f"{words}..."), fields.computing)
+        self._estimating, self._plotting = Estimating(fields), Plotting(viewer)
         # Not at every move of the mouse: each place is computed.
         self.view_moved = qthrottled(self.update, timeout=300, leading=False)
         self._gone = False
@@ -117,7 +119,7 @@ class PreviewSection:
         """Compute nothing any more and deliver no answer."""
         self._gone = True
         self.view_moved.cancel()
-        for work in (self._error, self._estimating, self._plotting):
+        for work in (self.work, self._estimating, self._plotting):
             work.forget()
 
     @property
@@ -153,7 +155,6 @@ class PreviewSection:
         self._layers.outline(frame, window, frame.width(self._viewer, 2.0))
         known = preview.known(tiling, window)
         if known is not None:
-            self._error.forget()
             self._show(frame, known)
         elif (preview, tiling, window) != self._asked:
             self._ask(preview, tiling, window, frame)
@@ -163,12 +164,14 @@ class PreviewSection:
         self._asked = preview, tiling, window
         self._layers.clear()
         surveys = len(self._choice.task.plan.schedule.surveys) if self._choice else 0
-        self.fields.result.say(computing(preview.measured, surveys))
 
-        def compute(check: Check) -> Iterator[TilingError]:
-            yield preview.error(tiling, window, check)
+        def compute(going: Going) -> Iterator[TilingError]:
+            yield preview.error(tiling, window, going, going.tell)
 
-        self._error.follow(compute, lambda error: self._show(frame, error), self._failed)
+        self.work.begin(
+            compute, lambda error: self._show(frame, error), self._failed, self._cancelled,
+            computing(preview.measured, surveys),
+        )  # fmt: skip
 
     def _describe(self, choice: Choice, tiling: Tiling, window: Box) -> None:
         if tiling != self._described:
@@ -182,6 +185,7 @@ class PreviewSection:
         from napari_exactile.evaluate.words import error_remarks, error_sentence
 
         self._asked = None
+        self.work.stop()
         self._layers.show(frame, error)
         self.fields.result.say("\n".join([f"{error_sentence(error)}.", *error_remarks(error)]))
 
@@ -189,9 +193,13 @@ class PreviewSection:
         self._asked = None
         self.fields.result.say(f"The preview failed: {error}", warning=True)
 
+    def _cancelled(self) -> None:
+        """Say so; the same is not asked again by itself."""
+        self.fields.result.say(CANCELLED)
+
     def _rest(self) -> None:
         """Show and compute nothing."""
-        self._error.forget()
+        self.work.stop()
         self._asked = None
         self._layers.hide()
         self._overlay.context_radius = None

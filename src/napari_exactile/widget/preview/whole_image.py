@@ -11,6 +11,8 @@ from napari.components import ViewerModel
 
 from napari_exactile.widget.form.background import Latest
 from napari_exactile.widget.preview.fields import PreviewFields
+from napari_exactile.widget.work.busy import busy
+from napari_exactile.widget.work.long_work import LongWork
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,31 +32,42 @@ class Estimating:
     """Estimates the error of the whole image in the background; asked again meanwhile, it stops."""
 
     def __init__(self, fields: PreviewFields) -> None:
-        self._fields, self._latest = fields, Latest()
+        self._fields, self._found = fields, ""
+        self.work = LongWork("Estimating", self._say, fields.measuring)
 
     def begin(self, preview: ErrorPreview, tiling: Tiling, of: str) -> None:
         """Estimate the error of a tiling; `of` says what is measured, in words."""
         self._fields.estimating = True
-        self._fields.estimated.say("Measuring zones...")
-        self._latest.follow(
-            lambda is_superseded: preview.estimate(tiling, is_superseded), partial(self._show, of),
-            lambda error: self._fields.estimated.say(f"The estimate failed: {error}", warning=True),
-            lambda: setattr(self._fields, "estimating", False),
+        self._found = ""
+        self.work.begin(
+            lambda going: preview.estimate(tiling, going, going.tell), partial(self._show, of), self._failed,
+            self.stop, "Measuring zones...",
         )  # fmt: skip
 
     def stop(self) -> None:
-        """Leave what was said so far."""
-        self._latest.forget()
+        """Leave what was found so far."""
+        if self.work.going:
+            self._fields.estimated.say(self._found)
+        self.work.stop()
         self._fields.estimating = False
 
     def forget(self) -> None:
         """Stop, and deliver no answer: the fields may be gone."""
-        self._latest.forget()
+        self.work.forget()
+
+    def _failed(self, error: Exception) -> None:
+        self._fields.estimating = False
+        self._fields.estimated.say(f"The estimate failed: {error}", warning=True)
+
+    def _say(self, far: str) -> None:
+        """Say what was found so far, and how far it is."""
+        self._fields.estimated.say("\n".join(filter(None, [self._found, far])))
 
     def _show(self, of: str, estimate: Estimate) -> None:
         from napari_exactile.evaluate.words import estimate_sentence
 
-        self._fields.estimated.say(estimate_sentence(estimate, of))
+        self._found = estimate_sentence(estimate, of)
+        self.work.tell()
 
 
 class Plotting:
@@ -62,7 +75,7 @@ class Plotting:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
-        self._sweep, self._opening = Latest(), Latest()
+        self._opening = Latest()
         self.dock: PlotDock | None = None
 
     def load(
@@ -79,28 +92,25 @@ class Plotting:
     ) -> None:  # fmt: skip
         """Draw the errors of one window, one context after the other; files of it go to `folder` at first."""
         plot = self._dock(make)
-        plot.begin(title, folder)
-        self._sweep.follow(
-            lambda is_superseded: preview.sweep(tiling, window, is_superseded),
-            plot.show_sweep, plot.fail, plot.end,
-        )  # fmt: skip
+        plot.begin(title, folder, lambda going: preview.sweep(tiling, window, going, going.tell))
 
     def stop(self) -> None:
         """Leave the plot as far as it is."""
-        self._sweep.forget()
         if self.dock is not None:
             self.dock.end()
 
     def forget(self) -> None:
         """Deliver no answer any more."""
-        self._sweep.forget()
+        if self.dock is not None:
+            self.dock.work.forget()
         self._opening.forget()
 
     def _dock(self, make: Callable[[], PlotDock]) -> PlotDock:
         """Return the dock of the plot, opened anew where the person closed it."""
         if self.dock is None or self.dock.parent() is None:
-            self.dock = make()
-            docked = self._viewer.window.add_dock_widget(self.dock, name=PLOT_TITLE, area="bottom")
+            with busy():
+                self.dock = make()
+                docked = self._viewer.window.add_dock_widget(self.dock, name=PLOT_TITLE, area="bottom")
             # Below, it would take a third of a small window, and leave two rows to the list of layers.
             window = docked.parentWidget()
             if window.height() < LOW:
@@ -111,5 +121,4 @@ class Plotting:
         return self.dock
 
     def _lose(self) -> None:
-        self._sweep.forget()
         self.dock = None

@@ -13,15 +13,17 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
 from napari_exactile.geometry.words import counted, joined, times
-from napari_exactile.stopping import Check
 from napari_exactile.widget.draw.own_layer import MARK, OWN
-from napari_exactile.widget.form.activity import LongWork
-from napari_exactile.widget.form.background import Latest
-from napari_exactile.widget.form.form import Form, Note
+from napari_exactile.widget.form.background import Going
+from napari_exactile.widget.form.form import Form, Note, beside
 from napari_exactile.widget.results.finished import FinishedLayer, apart, followed
+from napari_exactile.widget.work.long_work import LongWork, WorkButtons
 
 if TYPE_CHECKING:
     from napari_exactile.evaluate.agreement import Agreement
+
+
+COMPARE, STOP, COMPARING = "Compare", "Stop", "Comparing"
 
 
 class AgreementFields:
@@ -36,7 +38,8 @@ class AgreementFields:
             value=0, min=0, max=65535, step=1, visible=False,
             tooltip="What the manual layer has where nobody looked"
         )  # fmt: skip
-        self.compare = PushButton(text="Compare", tooltip="Dice and IoU of each class, over the whole image")
+        self.compare = PushButton(text=COMPARE, tooltip="Dice and IoU of each class, over the whole image")
+        self.comparing = WorkButtons()
         self.words, self.left_out, self.scores = Note(), Note(), QLabel()
         self.scores.setTextFormat(Qt.TextFormat.RichText)
         self.scores.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -47,7 +50,7 @@ class AgreementFields:
         self.form = Form()
         self.form.row("Manual", self.manual, self.left_out)
         self.form.row("Leave out", self.partly, self.ignore)
-        self.form.wide(self.compare, self.words, self.scores)
+        self.form.wide(beside(self.compare, *self.comparing.all), self.words, self.scores)
 
     def show(self, scores: str, tooltip: str = "") -> None:
         """Show a table, or nothing."""
@@ -66,12 +69,10 @@ class AgreementSection:
         self._viewer, self.fields = viewer, fields
         self.agreement: Agreement | None = None
         self._finished: FinishedLayer | None = None
-        self._comparing = Latest()
-        self._work = LongWork("Comparing")
-        fields.form.destroyed.connect(self._comparing.forget)
-        fields.form.destroyed.connect(self._work.end)
+        self.work = LongWork(COMPARING, fields.words.say, fields.comparing)
+        fields.form.destroyed.connect(self.work.forget)
         fields.manual.choices = self._candidates
-        fields.compare.changed.connect(lambda _clicked: self.compare())
+        fields.compare.changed.connect(self._on_button)
         for field in (fields.manual, fields.partly, fields.ignore):
             field.changed.connect(lambda _value: self._forget())
 
@@ -105,17 +106,14 @@ class AgreementSection:
             fields.words.say(f"'{manual.name}' has {words} than the labels: they cannot be compared.", True)
             return
         ignore = round(fields.ignore.value) if fields.partly.value else None
-        fields.words.say(self._work.begun())
-        self._comparing.follow(
-            lambda is_superseded: _steps(finished, manual.data, ignore, is_superseded),
-            self._on_step,
-            self._on_error,
+        fields.compare.text = STOP
+        self.work.begin(
+            lambda going: _steps(finished, manual.data, ignore, going), self._on_compared, self._on_error
         )
 
     def leave(self) -> None:
         """Stop: the dock is going away."""
-        self._comparing.forget()
-        self._work.end()
+        self.work.stop()
 
     def _candidates(self, _field: Any) -> list[tuple[str, Labels]]:
         """Return the Labels layers that somebody else made, of the size of ours."""
@@ -141,35 +139,42 @@ class AgreementSection:
         ]
         return f"Left out: {joined(names)}, as these labels are {times(shape)}." if names else ""
 
+    def _on_button(self, _clicked: Any) -> None:
+        if self.work.going:
+            self._forget()
+            self.fields.words.say("Stopped: nothing was compared.")
+        else:
+            self.compare()
+
     def _forget(self) -> None:
-        self._comparing.forget()
-        self._work.end()
+        self._stop()
         self.agreement = None
         self.fields.words.say()
         self.fields.show("")
 
+    def _stop(self) -> None:
+        self.work.stop()
+        self.fields.compare.text = COMPARE
+
     def _on_error(self, error: Exception) -> None:
-        self._work.end()
+        self._stop()
         self.fields.words.say(f"Not compared: {error or type(error).__name__}", True)
 
-    def _on_step(self, step: Any) -> None:
-        if isinstance(step, float):
-            self.fields.words.say(self._work.at(step))
-            return
-        self._work.end()
-        self.agreement = step
-        ignored = f", {step.ignored:,} not annotated" if step.ignored else ""
-        self.fields.words.say(f"{counted(step.pixels, 'pixel was', 'pixels were')} compared{ignored}.")
-        self.fields.show(_as_html(step), _counts(step))
+    def _on_compared(self, found: Agreement) -> None:
+        self._stop()
+        self.agreement = found
+        ignored = f", {found.ignored:,} not annotated" if found.ignored else ""
+        self.fields.words.say(f"{counted(found.pixels, 'pixel was', 'pixels were')} compared{ignored}.")
+        self.fields.show(_as_html(found), _counts(found))
 
 
-def _steps(finished: FinishedLayer, manual: Any, ignore: int | None, check: Check) -> Iterator[Any]:
-    """Run in the worker's thread: yield the fraction done, then the agreement."""
+def _steps(finished: FinishedLayer, manual: Any, ignore: int | None, going: Going) -> Iterator[Agreement]:
+    """Run in the worker's thread: yield the agreement."""
     from napari_exactile.evaluate.agreement import compare_labels
 
     there = finished.of_layer(manual)
     comparing = compare_labels(finished.labels, there, finished.classes, finished.background, ignore)
-    yield from followed(comparing, check)
+    yield followed(comparing, COMPARING, going)
 
 
 def _as_html(found: Agreement) -> str:

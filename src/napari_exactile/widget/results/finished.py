@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,11 +12,11 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Labels, Layer
 
-from napari_exactile.images.making import Making
+from napari_exactile.images.making import Made, Making
 from napari_exactile.images.view import View
-from napari_exactile.stopping import Check
 from napari_exactile.widget.choose.output import folder_beside
 from napari_exactile.widget.draw.layers import shown
+from napari_exactile.widget.form.background import Going
 
 if TYPE_CHECKING:
     from napari_exactile.widget.run.runner import ShownRun
@@ -115,10 +115,10 @@ def _alike(one: Sequence[float], other: Sequence[float]) -> bool:
     return bool(np.allclose(one, other, rtol=1e-6, atol=1e-9))
 
 
-def followed(making: Generator[float, None, Any], check: Check) -> Iterator[Any]:
-    """Yield the fractions of what is being made, then the thing itself."""
+def followed(making: Generator[float, None, Made], words: str, going: Going) -> Made:
+    """Return what is being made, in the worker's thread; `words` say what goes on."""
     work = Making(making)
     for fraction in work:
-        yield fraction
-        check()
-    yield work.made
+        going.tell(words, fraction)
+        going()
+    return work.made

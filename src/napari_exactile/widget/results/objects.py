@@ -15,20 +15,20 @@ from napari.layers import Labels
 from qtpy.QtWidgets import QWidget
 
 from napari_exactile.images.objects.objects import spatial
-from napari_exactile.stopping import Check
 from napari_exactile.widget.draw.own_layer import MARK, selection_kept
-from napari_exactile.widget.form.activity import LongWork
-from napari_exactile.widget.form.background import Latest
-from napari_exactile.widget.form.form import Form, Note
+from napari_exactile.widget.form.background import Going
+from napari_exactile.widget.form.form import Form, Note, beside
 from napari_exactile.widget.form.world import world_at
 from napari_exactile.widget.results.finished import FinishedLayer, followed
 from napari_exactile.widget.results.objects_dialog import ObjectsDialog
 from napari_exactile.widget.results.smallest import SmallestObject
+from napari_exactile.widget.work.busy import busy
+from napari_exactile.widget.work.long_work import LongWork, WorkButtons
 
 if TYPE_CHECKING:
     from napari_exactile.images.objects.objects import Objects
 
-FIND, STOP = "Find objects", "Stop"
+FIND, STOP, FINDING = "Find objects", "Stop", "Finding objects"
 OUTDATED = "The labels were edited since: find their objects again."
 EDGES, CORNERS = "Edges", "Edges or corners"
 
@@ -43,12 +43,13 @@ class ObjectsFields:
         self.smallest = SmallestObject()
         self.least = self.smallest.size
         self.find = PushButton(text=FIND, tooltip="Add a layer in which every object has a number of its own")
+        self.finding = WorkButtons()
         self.table = PushButton(text="Table...", tooltip="Show the size and place of each object; save them")
         self.words = Note()
         self.form = Form()
         self.form.row("Joined by", self.connected)
         self.form.row("At least", self.smallest.row, self.smallest.note)
-        self.form.wide(self.find, self.words, self.table)
+        self.form.wide(beside(self.find, *self.finding.all), self.words, self.table)
 
 
 class ObjectsSection:
@@ -63,10 +64,8 @@ class ObjectsSection:
         self.layer: Labels | None = None
         self.objects: Objects | None = None
         self._finished: FinishedLayer | None = None
-        self._finding = Latest()
-        self._work = LongWork("Finding objects")
-        fields.form.destroyed.connect(self._finding.forget)
-        fields.form.destroyed.connect(self._work.end)
+        self.work = LongWork(FINDING, self._say, fields.finding)
+        fields.form.destroyed.connect(self.work.forget)
         fields.find.changed.connect(self._on_button)
         fields.table.changed.connect(lambda _clicked: self._open_table())
         self._say("")
@@ -100,12 +99,10 @@ class ObjectsSection:
         connectivity = 1 if fields.connected.value == EDGES else len(spatial(finished.axes))
         options = {"connectivity": connectivity, "min_size": fields.smallest.pixels}
         fields.find.text = STOP
-        self._say(self._work.begun())
-        self._finding.follow(
-            lambda is_superseded: _steps(finished, options, is_superseded),
-            lambda step: self._on_step(finished, step),
+        self.work.begin(
+            lambda going: _steps(finished, options, going), lambda found: self._on_found(finished, *found),
             self._on_error,
-        )
+        )  # fmt: skip
 
     @property
     def finding(self) -> bool:
@@ -123,8 +120,7 @@ class ObjectsSection:
 
     def leave(self) -> None:
         """Stop: the dock is going away; the layer stays."""
-        self._finding.forget()
-        self._work.end()
+        self.work.stop()
         self.dialog.close()
 
     def _look_at(self, layer: Labels, place: Any) -> None:
@@ -144,23 +140,17 @@ class ObjectsSection:
             self.find()
 
     def _stop(self) -> None:
-        self._finding.forget()
-        self._work.end()
+        self.work.stop()
         self.fields.find.text = FIND
 
-    def _on_step(self, finished: FinishedLayer, step: float | tuple[Any, Objects]) -> None:
-        if isinstance(step, float):
-            self._say(self._work.at(step))
-            return
-        self._work.end()
-        self.fields.find.text = FIND
-        pixels, self.objects = step
+    def _on_found(self, finished: FinishedLayer, pixels: Any, objects: Objects) -> None:
+        self._stop()
+        self.objects = objects
         layer = self._show(finished, pixels, self.objects)
         self.dialog.show_objects(self.objects, layer.name, finished.folder)
         self._say("\n".join(self.objects.summary()) or "There are no objects.")
 
     def _on_error(self, error: Exception) -> None:
-        self._work.end()
         self.fields.find.text = FIND
         self._say(f"No objects: {error or type(error).__name__}", warning=True)
 
@@ -176,7 +166,7 @@ class ObjectsSection:
             pixels, name=f"{below.name}: objects", features=features,
             metadata={MARK: {"objects": below.name}}, **finished.placement,
         )  # fmt: skip
-        with selection_kept(self._viewer):
+        with busy(), selection_kept(self._viewer):
             self._viewer.layers.insert(self._viewer.layers.index(below) + 1, layer)
         return layer
 
@@ -190,24 +180,16 @@ class ObjectsSection:
         self.dialog.activateWindow()
 
 
-def _steps(
-    finished: FinishedLayer, options: dict[str, Any], check: Check
-) -> Iterator[float | tuple[Any, Objects]]:
-    """Run in the worker's thread: yield the fraction done, then the layer's pixels and the objects."""
+def _steps(finished: FinishedLayer, options: dict[str, Any], going: Going) -> Iterator[tuple[Any, Objects]]:
+    """Run in the worker's thread: yield the layer's pixels and the objects."""
     from napari_exactile.images.objects.components import label_objects
 
     pixels = _numbers(finished.shape)
     finding = label_objects(
         finished.labels, finished.background, axes=finished.axes, out=pixels[finished.index], **options
     )
-    for step in followed(finding, check):
-        if isinstance(step, float):
-            yield step
-        else:
-            yield (
-                finished.shown(pixels),
-                replace(step, classes=finished.classes, pixel_size=finished.pixel_size),
-            )
+    found = followed(finding, FINDING, going)
+    yield finished.shown(pixels), replace(found, classes=finished.classes, pixel_size=finished.pixel_size)
 
 
 def _numbers(shape: tuple[int, ...]) -> Any:

@@ -18,6 +18,7 @@ from napari_exactile.widget.results.report_dialog import ReportDialog
 from napari_exactile.widget.results.saving import Saver
 from napari_exactile.widget.run.edits import ask_to_lose
 from napari_exactile.widget.run.footer import Footer
+from napari_exactile.widget.work.busy import busy
 
 if TYPE_CHECKING:
     from napari_exactile.widget.run.labels import RunLabels
@@ -78,11 +79,12 @@ class ResultActions:
         except ValueError as error:
             self._failed(error)
             return
-        self._copying.ask(
-            lambda: read_labels(layer, box),
-            lambda labels: self._viewer.add_layer(layer_of(layer, box, labels)),
-            self._failed,
-        )
+
+        def add(labels: Any) -> None:
+            with busy():
+                self._viewer.add_layer(layer_of(layer, box, labels))
+
+        self._copying.ask(lambda: read_labels(layer, box), add, self._failed)
 
     def rethreshold(self, threshold: float) -> None:
         """Label anew with another threshold, where the last run has kept its probabilities.

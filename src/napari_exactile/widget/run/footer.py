@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, 
 from napari_exactile.widget.form.form import Note
 from napari_exactile.widget.run.status import State, Status
 from napari_exactile.widget.run.words import progress_words, rate_words
+from napari_exactile.widget.work.long_work import WorkButtons
 
 
 class Footer(QWidget):
@@ -20,6 +21,7 @@ class Footer(QWidget):
         self.pause = _button("Pause", "Finish the tile at work and start no other until Resume")
         self.cancel = _button("Cancel", "Stop; what is done is kept, and Run continues it")
         self.save = _button("Save...", "Write the labels as OME-TIFF or OME-Zarr, with levels")
+        self.saving = WorkButtons()
         self.report = _button("Report...", "How these labels came about, and how exact they are")
         self.copy = _button("Editable copy of this view", "Add a layer to paint on, over what is in sight")
         self.progress = QProgressBar()
@@ -98,6 +100,7 @@ class Footer(QWidget):
         results.addWidget(self.save)
         results.addWidget(self.report)
         layout.addLayout(results)
+        layout.addWidget(self.saving.pause)  # beside both there is no room for it in large letters
         layout.addWidget(self.copy)
         self.show_result("", can_save=False)
 

@@ -24,6 +24,7 @@ from napari_exactile.widget.draw.own_layer import MARK
 from napari_exactile.widget.draw.stored_levels import folder_of
 from napari_exactile.widget.model.class_memory import ClassMemory
 from napari_exactile.widget.run.words import percent
+from napari_exactile.widget.work.busy import busy
 
 if TYPE_CHECKING:
     from napari_exactile.run.engine.schedule.series import Series
@@ -93,9 +94,10 @@ class ResultLayers:
     def show(self, series: Series, written: Written) -> None:
         """Add the layers, locked; where they are there already, let them show these arrays."""
         if not self.all:
-            self.all = result_layers(
-                self._viewer, series, written, self._plane, self._where, self.name, self.classes
-            )
+            with busy():
+                self.all = result_layers(
+                    self._viewer, series, written, self._plane, self._where, self.name, self.classes
+                )
             for layer in self.all:
                 layer.events.editable.connect(self._keep_locked)
                 for emitter in changes_of(layer):
@@ -167,10 +169,11 @@ class ResultLayers:
         """Add the probabilities beside the labels, where they were kept."""
         written = self._written
         if written is not None and written.labels is not None and written.values is not None:
-            add_probabilities(
-                self._viewer, written.values, written.channel, self._plane, self._where, self.name,
-                self.classes.names, self.classes.background,
-            )  # fmt: skip
+            with busy():
+                add_probabilities(
+                    self._viewer, written.values, written.channel, self._plane, self._where, self.name,
+                    self.classes.names, self.classes.background,
+                )  # fmt: skip
 
     def show_classes(self, memory: ClassMemory, task: Task) -> None:
         """Give the labels the names and colours in `memory`, also where they are saved later."""

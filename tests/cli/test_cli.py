@@ -298,7 +298,11 @@ def test_outputs_that_cannot_be_written(image: Path, out: str, message: str) -> 
         (["--tile", "0"], "a tile needs at least 1 px, not 0", 1),
         (["--tile", "100"], "a tile of 100 px is too small: .+ the smallest tile is 208 px", 1),
         (["--radius", "-5"], "a radius is at least 0 px, not -5", 1),
-        (["--method", "cone"], "method is one of trimmed, whole-tile, approximate, not 'cone'", 1),
+        (
+            ["--method", "cone"],
+            "method is one of auto, trimmed, skewed, whole-tile, approx.+, not 'cone'",
+            1,
+        ),
         (["--device", "mps"], r"Apple's GPU \(mps\) is not offered", 1),
         (["--normalization", "max"], "normalization is one of", 1),
         (["--memory-limit", "lots"], "--memory-limit takes bytes such as 2GB, not 'lots'", 2),

@@ -14,10 +14,13 @@ from torch import Tensor, nn
 from integer_nets import integer_image, integer_unet, make_integer
 from napari_exactile.geometry.interval import Box, Interval, full_box, slices
 from napari_exactile.models.densenet import FCDenseNet
+from napari_exactile.models.unet import UNet
 from napari_exactile.network.analysis import analyse_module
+from napari_exactile.network.cost.walking import peak_walked
 from napari_exactile.network.derived import Derived
 from napari_exactile.network.skewed.course import Course
 from napari_exactile.network.skewed.walk import Walk
+from peak_memory import peak_of
 from proofs import many
 from random_nets import draw_network
 
@@ -201,3 +204,19 @@ def test_a_walk_is_stopped_between_steps() -> None:
             pass
     walked(walk, image, [Interval(0, 64)], result)
     assert not (result == UNMADE).any()
+
+
+@pytest.mark.parametrize(("base", "shape"), [(16, (640, 512)), (8, (192, 1536)), (32, (256, 256))])
+def test_memory_is_as_predicted(base: int, shape: tuple[int, int]) -> None:
+    """What a walk takes beside weights, image and result is what the plan says, within 15 %."""
+    net = UNet(base=base, levels=3, softmax=False).eval()
+    analysis, axis = derived(net, shape), int(shape[1] > shape[0])
+    image, region = torch.rand(1, 1, *shape), full_box(shape)
+
+    def walk() -> None:
+        with torch.no_grad():
+            of = Walk(Course(analysis.bound, axis, region), torch.device("cpu"))
+            for _part in of.run(region[axis], lambda _index, box: image[(..., *slices(box))], lambda: None):
+                pass
+
+    assert 0.87 <= peak_walked(analysis.bound, axis, region) / peak_of(walk) <= 1.15

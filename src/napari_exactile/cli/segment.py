@@ -47,10 +47,10 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     method: Annotated[
         str,
         typer.Option(
-            metavar="trimmed|whole-tile|approximate",
+            metavar="auto|trimmed|skewed|whole-tile|approximate",
             help="An undersized radius needs whole-tile, a model that cannot be exact approximate.",
         ),
-    ] = "trimmed",
+    ] = "auto",
     factor: Annotated[
         str, typer.Option(metavar="N|auto", help="Approximate tiles have multiples of so many pixels.")
     ] = "auto",

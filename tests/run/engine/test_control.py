@@ -89,7 +89,7 @@ def test_measuring_is_paused_too(model: ex.Model) -> None:
     """A run that is paused from the start has read but one block when it says so."""
     control = Control()
     control.pause()
-    steps = Job(image_task(IMAGE, model, Settings(tile=14))).run(control=control)
+    steps = Job(image_task(IMAGE, model, Settings(tile=14, method="trimmed"))).run(control=control)
     assert isinstance(next(steps), events.Measuring)
     assert next(steps) == events.Paused()
     control.resume()

@@ -207,7 +207,7 @@ def test_a_run_that_is_cancelled_at_once_makes_nothing() -> None:
 def test_events_tell_the_whole_story() -> None:
     """Measuring, ready, every tile's start and end in turn, finished; zones cover the image exactly once."""
     heard: list[events.Event] = []
-    result = ex.segment(picture(60, 60), network(), tile=32, on_event=heard.append)
+    result = ex.segment(picture(60, 60), network(), tile=32, method="trimmed", on_event=heard.append)
     assert heard[0] == events.Measuring(1.0)
     assert heard[1] == events.Ready(result.report.tiles, 0)
     assert heard[-1] == events.Finished(cancelled=False)
@@ -245,10 +245,10 @@ def limit_pieces(monkeypatch: pytest.MonkeyPatch, longest: int, error: Exception
 def test_an_automatic_tile_is_halved_until_it_fits(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     """Where the memory is not enough, pieces are halved, which is told, and labels stay the same."""
     model, image = network(), picture(60, 70)
-    expected = ex.segment(image, model)
+    expected = ex.segment(image, model, method="trimmed")
     limit_pieces(monkeypatch, 20, error)
     heard: list[events.Event] = []
-    result = ex.segment(image, model, on_event=heard.append)
+    result = ex.segment(image, model, method="trimmed", on_event=heard.append)
     halved = [event.zone for event in heard if isinstance(event, events.TileHalved)]
     assert halved == [(30, 34), (14, 16)]
     np.testing.assert_array_equal(result.labels, expected.labels)
@@ -260,10 +260,10 @@ def test_a_typed_tile_is_not_changed_silently(monkeypatch: pytest.MonkeyPatch) -
     model, image = network(2, 2), picture(300, 300)
     limit_pieces(monkeypatch, 90, torch.OutOfMemoryError("CUDA out of memory"))
     with pytest.raises(TileError, match="not enough memory for a tile of 300 px; a tile of") as caught:
-        ex.segment(image, model, tile=300)
+        ex.segment(image, model, tile=300, method="trimmed")
     fits = int(re.search(r"a tile of (\d+) px would fit", str(caught.value))[1])
     analysis = ex.analyse(model, image.shape)
-    failed, smaller = plan_tiles(analysis, 300), plan_tiles(analysis, fits)
+    failed, smaller = (plan_tiles(analysis, side, method="trimmed") for side in (300, fits))
     assert smaller.tile == (fits, fits)
     assert smaller.peak_bytes <= failed.peak_bytes / 2
 
@@ -272,7 +272,7 @@ def test_no_tile_is_small_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where not even one F fits, the run fails with that sentence instead of halving for ever."""
     limit_pieces(monkeypatch, 1, MemoryError())
     with pytest.raises(TileError, match="not enough memory for even the smallest tile"):
-        ex.segment(picture(30, 30), network())
+        ex.segment(picture(30, 30), network(), method="trimmed")
 
 
 def test_a_failing_tile_is_named_and_the_rest_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,7 +285,7 @@ def test_a_failing_tile_is_named_and_the_rest_kept(monkeypatch: pytest.MonkeyPat
             raise error
 
     meet(monkeypatch, before=fail_once)
-    job = Job(image_task(image, model, Settings(tile=32)))
+    job = Job(image_task(image, model, Settings(tile=32, method="trimmed")))
     with pytest.raises(TileError, match=r"^tile 5 \(pixels 20..40 x 20..40\) failed: boom$") as caught:
         run(job)
     assert (caught.value.index, job.done) == (4, {0, 1, 2, 3})

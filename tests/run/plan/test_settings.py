@@ -29,7 +29,7 @@ from small_runs import network, picture, run
     [
         ({"tile": 0}, "a tile needs at least 1 px, not 0"),
         ({"radius": -1}, "a radius is at least 0 px, not -1"),
-        ({"method": "cone"}, "method is one of trimmed, whole-tile, approximate, not 'cone'"),
+        ({"method": "cone"}, "method is one of auto, trimmed, skewed, whole-tile, approximate, not 'cone'"),
         ({"normalization": "max"}, "normalization is one of model, z-score, min-max, percentile, none"),
         ({"device": "mps"}, "Apple's GPU (mps) is not offered: its arithmetic has not been shown to be"),
         ({"device": "tpu"}, "device is one of auto, cpu, cuda, not 'tpu'"),

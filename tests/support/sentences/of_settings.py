@@ -39,7 +39,10 @@ ROWS.add(
         setting(method="approximate"),
         'the method "approximate" needs a radius of your own in pixels, such as 64',
     ),
-    method=(setting(method="cone"), "method is one of trimmed, whole-tile, approximate, not 'cone'"),
+    method=(
+        setting(method="cone"),
+        "method is one of auto, trimmed, skewed, whole-tile, approximate, not 'cone'",
+    ),
     region_of_text=(setting(region="all"), f"{BOX}, not 'all'"),
     region_of_numbers=(setting(region=(0, 512)), f"{BOX}, not (0, 512)"),
     region_without_a_start=(
@@ -169,7 +172,11 @@ ROWS.add(
     ),
     plan_by_an_unknown_method=(
         lambda: ex.plan_tiles(ex.analyse(network(), SIZE), method="cone"),  # type: ignore[arg-type]
-        "method is one of trimmed, whole-tile, approximate, not 'cone'",
+        "method is one of auto, trimmed, skewed, whole-tile, approximate, not 'cone'",
+    ),
+    plan_of_a_walk_without_memory=(
+        lambda: ex.plan_tiles(ex.analyse(network(), SIZE), method="skewed", memory=100),
+        'the method "skewed" needs more memory than there is for this image: choose "trimmed"',
     ),
     shape_of_text=(
         lambda: ex.analyse(network(), "large"),  # type: ignore[arg-type]

@@ -12,9 +12,6 @@ from napari_exactile.network.skewed.walk import SLACK
 
 # After so many windows beyond the context, a walk repeats itself.
 WINDOWS = 6
-# What is made at once lies in memory of its own until it is written to its slab, and so may a padded copy of
-# what it is made of, and what a step makes.
-AT_ONCE = 3
 
 
 def peak_walked(
@@ -32,5 +29,8 @@ def peak_walked(
         for index, room in rooms.items()
     )
     sizes = course.row_bytes.items()
+    # What is made at once lies in memory of its own until it is written to its slab; oneDNN lays out weights.
     pieces = (min(course.most(index), course.length(index)) * size for index, size in sizes)
-    return slabs + AT_ONCE * max(pieces, default=0)
+    weights = (getattr(operator, "weight", None) for _node, operator in bound.steps)
+    laid_out = (weight.nbytes for weight in weights if weight is not None)
+    return slabs + max(pieces, default=0) + max(laid_out, default=0)

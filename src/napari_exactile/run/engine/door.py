@@ -49,6 +49,11 @@ class Computed:
     near_ties: int
 
 
+@dataclass(frozen=True, slots=True)
+class Going:
+    """More of the tiles under way is computed: a place to pause."""
+
+
 Deliver = Callable[[Piece], object]
 
 
@@ -93,7 +98,7 @@ class Engine(Protocol):
 
     def submit(
         self, band: Band, upcoming: Sequence[Band], deliver: Deliver, check: Check, /
-    ) -> Iterator[Event | Computed]:
+    ) -> Iterator[Event | Computed | Going]:
         """Compute a band, tile by tile: tell that one has started, and then that it is computed.
 
         Nothing is computed before it is asked for; each piece of a tile is delivered as soon as it is there,

@@ -1,4 +1,7 @@
-"""Choose the zone that takes the least predicted time."""
+"""Choose the zone that takes the least predicted time; what zones cost is remembered.
+
+The dock plans anew with every change of a field.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import ceil, inf
+from weakref import WeakKeyDictionary
 
-from napari_exactile.geometry.interval import round_up
+from napari_exactile.geometry.interval import Interval, round_up
+from napari_exactile.geometry.tiling import Tiling
+from napari_exactile.network.cone.bound import BoundGraph
+from napari_exactile.network.derived import Derived
+from napari_exactile.run.plan.methods import Method
 
 Zone = tuple[int, ...]
 
@@ -75,3 +83,29 @@ def _beside(zone: Zone, sides: Sequence[Sequence[int]]) -> Iterator[Zone]:
         place = sizes.index(zone[axis])
         for size in sizes[max(0, place - 2) : place + 3]:
             yield (*zone[:axis], size, *zone[axis + 1 :])
+
+
+Cost = tuple[int, float]
+
+# Of each analysis as long as somebody holds it. What a zone costs does not depend on the memory that is free.
+_known: WeakKeyDictionary[Derived, dict[tuple[Tiling, Method], Cost]] = WeakKeyDictionary()
+
+
+def zone_cost(analysis: Derived, tiling: Tiling, method: Method) -> Cost:
+    """Return the bytes of one tile and the multiply-accumulates of all, without passes that come before."""
+    known = _known.setdefault(analysis, {})
+    if (tiling, method) not in known:
+        peak = predicted_bytes(analysis.bound, tiling.zone, tiling.radius, method)
+        known[tiling, method] = peak, method.work(analysis.bound, tiling)
+    return known[tiling, method]
+
+
+def predicted_bytes(bound: BoundGraph, zone: tuple[int, ...], radius: tuple[int, ...], method: Method) -> int:
+    """Return the predicted memory of one tile of this zone size, away from the image's edges."""
+    shape = bound.graph.spatial_shape(0)
+    middle = tuple(
+        Interval(start, min(start + z, n))
+        for z, n, f, side in zip(zone, shape, bound.factor, bound.grid(shape).covered, strict=True)
+        for start in [max(side.start, (side.start + side.stop - z) // 2) // f * f]
+    )
+    return method.peak(bound, middle, radius)

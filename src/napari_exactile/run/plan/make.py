@@ -14,6 +14,7 @@ from napari_exactile.network.declared import Declared
 from napari_exactile.run.plan.approximate import approximate_plan
 from napari_exactile.run.plan.bands import Walked
 from napari_exactile.run.plan.devices import memory_budget, scratch_budget
+from napari_exactile.run.plan.methods import SKEWED, TRIMMED, method_of
 from napari_exactile.run.plan.plan import Plan, plan_tiles, planned
 from napari_exactile.run.plan.settings import Settings
 
@@ -26,7 +27,15 @@ def make_plan(analysis: Runnable, settings: Settings, device: torch.device) -> P
     scratch = scratch_budget() if settings.scratch_limit is None else settings.scratch_limit
     kind: Any = device.type
     return plan_tiles(
-        analysis, settings.tile, settings.radius, settings.method, settings.region, memory, kind, scratch
+        analysis,
+        settings.tile,
+        settings.radius,
+        settings.method,
+        settings.region,
+        memory,
+        kind,
+        scratch,
+        settings.stream,
     )
 
 
@@ -50,6 +59,9 @@ def as_begun(
         return replace(plan, tiling=tiling)
     schedule = analysis.passes.schedule(frozenset(kept))
     asked, walked = settings.region or full_box(analysis.shape), None
+    how = plan.method
     if band:
         walked = Walked.along(tiling.region, band)
-    return planned(analysis, tiling, asked, plan.method, schedule, walked, plan.automatic)
+    if settings.method == "auto":
+        how = method_of("auto", SKEWED.name if band else TRIMMED.name)
+    return planned(analysis, tiling, asked, how, schedule, walked, plan.automatic)

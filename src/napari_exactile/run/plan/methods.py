@@ -177,8 +177,18 @@ class Approximate(WholeTile):
         raise ValueError('only `segment` has the method "approximate", which tries the model: call that')
 
 
-TRIMMED = Trimmed()
-METHODS: dict[MethodName, Method] = {one.name: one for one in (TRIMMED, Skewed(), WholeTile(), Approximate())}
+TRIMMED, SKEWED = Trimmed(), Skewed()
+METHODS: dict[MethodName, Method] = {one.name: one for one in (TRIMMED, SKEWED, WholeTile(), Approximate())}
+
+
+def method_of(name: MethodName, begun_as: str = "") -> Method:
+    """Return a method by its name; "auto" stands for what is asked of both that it chooses from.
+
+    Where it is known which one a run was begun with, it is that.
+    """
+    if name == "auto":
+        return SKEWED if begun_as == SKEWED.name else TRIMMED
+    return METHODS[name]
 
 
 def is_undersized(analysis: Derived, radius: Lengths) -> bool:

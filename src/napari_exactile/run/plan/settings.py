@@ -11,7 +11,7 @@ from napari_exactile.images.normalize.parse import steps_of
 from napari_exactile.images.normalize.steps import Step
 from napari_exactile.run.plan import given
 
-MethodName = Literal["trimmed", "skewed", "whole-tile", "approximate"]
+MethodName = Literal["auto", "trimmed", "skewed", "whole-tile", "approximate"]
 Device = Literal["auto", "cpu", "cuda"]
 NumberType = Literal["float32", "float16"]
 Padding = Literal["auto", "always"]
@@ -47,8 +47,13 @@ class Settings:
     only along axes where the network, or its package, does not take its size; "always" does so along all
     axes, as the papers do.
 
-    The method "approximate" is for models that cannot be exact. It needs a radius of one's own; `factor` is
-    what sizes of its tiles are multiples of. Raises ValueError for values that no run can have.
+    The method "trimmed" computes zone by zone just what each depends on, "skewed" walks bands of zones along
+    the longest axis, so that nothing is computed twice in a band, and "whole-tile" sends zones with the
+    radius around them through the unchanged network; "auto" is one of the first two, whichever computes less
+    in the memory that there is. With `stream`, bands are so short that labels come soon, wherever they are
+    wanted first, for at most a tenth more arithmetic. The method "approximate" is for models that cannot be
+    exact. It needs a radius of one's own; `factor` is what sizes of its tiles are multiples of. Raises
+    ValueError for values that no run can have.
 
     >>> import napari_exactile as ex
     >>> ex.Settings(tile=512, normalization=(ex.Percentiles(1, 99), ex.Clip(0, 1))).normalization
@@ -57,7 +62,7 @@ class Settings:
 
     tile: int | Literal["auto"] = "auto"
     radius: int | Literal["auto"] = "auto"
-    method: MethodName = "trimmed"
+    method: MethodName = "auto"
     region: Box | None = None
     normalization: NormalizationChoice = "model"
     probabilities: bool | NumberType = False
@@ -70,6 +75,7 @@ class Settings:
     ignore: float | None = None
     output_kind: OutputKind = "auto"
     padding: Padding = "auto"
+    stream: bool = False
 
     def __post_init__(self) -> None:
         self._take("tile", given.pixels("a tile", self.tile))

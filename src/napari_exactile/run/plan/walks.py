@@ -17,6 +17,8 @@ from napari_exactile.run.plan.bands import Walked
 # band again, so that shorter bands lose less. Of bands that would have less than so many
 # multiply-accumulates, some ten seconds of a CPU, there is one.
 AGAIN, BAND_WORK = 0.015, 2e12
+# With short bands, labels come soon wherever they are wanted.
+SHORT_AGAIN = 0.1
 # Where zones need not be the fastest, as of what is walked: these have good chunks and shards.
 ZONE = 512
 
@@ -32,13 +34,17 @@ def good_zones(region: Box, factor: tuple[int, ...]) -> Iterator[tuple[int, ...]
     yield factor
 
 
-def walk_of(analysis: Derived, tiling: Tiling, last: Pass, memory: int | None, waiting: int) -> Walked | None:
+def walk_of(
+    analysis: Derived, tiling: Tiling, last: Pass, memory: int | None, waiting: int, short: bool = False
+) -> Walked | None:
     """Return the bands for these zones: as long as needed, and as wide as fits `memory` beside `waiting`.
 
-    None where not even a column of single zones fits.
+    None where not even a column of single zones fits. `short` ones are squares.
     """
     for columns in _columns(tiling):
         walked = _long_enough(analysis, tiling, columns)
+        if short:
+            walked = _small_enough(analysis, tiling, walked)
         if memory is None or peak_of(analysis, tiling, walked, last) + waiting <= memory:
             return walked
     return None
@@ -76,6 +82,20 @@ def _long_enough(analysis: Derived, tiling: Tiling, band: tuple[int, ...]) -> Wa
             return shorter
         length *= 2
     return whole
+
+
+def _small_enough(analysis: Derived, tiling: Tiling, most: Walked) -> Walked:
+    """Return the smallest square bands inside the given ones that do not compute too much again."""
+    region = tuple(map(round_up, box_shape(tiling.region), tiling.zone))
+    whole = _work(analysis, tiling, replace(most, band=region))
+    side = max(tiling.zone)
+    while side < max(most.band):
+        sides = zip(most.band, tiling.zone, strict=True)
+        smaller = replace(most, band=tuple(min(m, round_up(side, z)) for m, z in sides))
+        if _work(analysis, tiling, smaller) <= (1 + SHORT_AGAIN) * whole:
+            return smaller
+        side *= 2
+    return most
 
 
 def _work(analysis: Derived, tiling: Tiling, walked: Walked) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from napari_exactile.images.store.store import LabelStore, check_room, clear, is
 from napari_exactile.network.cost.passes import Schedule
 from napari_exactile.network.declared import Declared
 from napari_exactile.run.engine.schedule.series import Series
+from napari_exactile.run.plan.methods import method_of
 from napari_exactile.run.plan.settings_record import SettingsRecord
 from napari_exactile.run.store.images import images_of
 from napari_exactile.run.store.planes import StoredPlanes
@@ -92,10 +93,15 @@ def stored(task: Task, path: Path, overwrite: bool = False) -> Iterator[StoredSe
 
 
 def _as_then(task: Task, known: RunRecord) -> Task:
-    """Return a task as the version that began its store would run it: once, all images were padded."""
+    """Return a task as the version that began its store would run it: once, all images were padded.
+
+    A method that was left to the program is the one that it chose then.
+    """
     given, says = task.given, known.identity.padding is not UNSET
     even = Frame.even(given.shape, given.factor)
-    return task if says or even == given.frame else task.padded()
+    task = task if says or even == given.frame else task.padded()
+    how = method_of(task.settings.method, known.identity.method)
+    return task.as_begun(replace(task.plan, method=how)) if task.settings.method == "auto" else task
 
 
 def _refuse_different(store: LabelStore, then: Identity, now: Identity) -> None:

@@ -15,7 +15,7 @@ from napari_exactile.network.analysis import Analysis, Runnable
 from napari_exactile.network.declared import Declared
 from napari_exactile.run.plan.devices import pick_device
 from napari_exactile.run.plan.make import fits_now, make_plan
-from napari_exactile.run.plan.methods import METHODS
+from napari_exactile.run.plan.methods import method_of
 from napari_exactile.run.plan.plan import Plan, work_of_passes
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.task.decision import Decision
@@ -55,7 +55,7 @@ class Task:
         """
         first = planes.sources[0]
         check_channels(first.channels, model.card.channels, getattr(first, "name", "image"))
-        method = METHODS[settings.method]
+        method = method_of(settings.method)
         given = method.require(given)
         check_scores(given.scores_dtype)
         check_meaning(model.card, given, settings.output_kind)

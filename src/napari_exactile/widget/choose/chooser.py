@@ -129,6 +129,7 @@ class Chooser:
         fields = self._fields
         snap(fields.tile, max(analysis.factor), None)
         return Settings(
+            stream=True,
             tile="auto" if fields.automatic.value else fields.tile.value,
             region=self._region(plane),
             **self._normalization(plane),
@@ -186,7 +187,7 @@ class Chooser:
         snap(fields.radius, factor, None if own else needed)
         undersized = own and fields.radius.value < needed
         radius = fields.radius.value if own else "auto"
-        return {"radius": radius, "method": "whole-tile" if undersized else "trimmed"}
+        return {"radius": radius, "method": "whole-tile" if undersized else "auto"}
 
     def _region(self, plane: Plane) -> Box | None:
         try:

@@ -19,7 +19,7 @@ from napari_exactile.images.normalize.statistics import is_missing
 from napari_exactile.images.normalize.steps import Normalization
 from napari_exactile.network.analysis import require_derived
 from napari_exactile.network.declared import Declared
-from napari_exactile.run.engine.door import Computed, Deliver, Known, Piece
+from napari_exactile.run.engine.door import Computed, Deliver, Going, Known, Piece
 from napari_exactile.run.engine.events import Event, TileError, TileStarted
 from napari_exactile.run.engine.local.executor import Executor
 from napari_exactile.run.engine.local.missing import missing_in
@@ -102,7 +102,7 @@ class LocalEngine:
     @exactly
     def submit(
         self, band: Band, upcoming: Sequence[Band], deliver: Deliver, check: Check
-    ) -> Generator[Event | Computed, None, None]:
+    ) -> Generator[Event | Computed | Going, None, None]:
         """Compute a band: walked, or tile by tile, each in pieces as large as the memory allows."""
         assert self._computing is not None, "open() comes first"
         executor, ahead = self._computing
@@ -121,7 +121,7 @@ class LocalEngine:
     def _walked(
         self, walked: Walked, executor: Executor, ahead: ReadAhead[torch.Tensor], band: Band,
         deliver: Deliver, check: Check,
-    ) -> Generator[Event | Computed, None, list[Tile]]:  # fmt: skip
+    ) -> Generator[Event | Computed | Going, None, list[Tile]]:  # fmt: skip
         """Walk a band; return the zones that are left where the memory was not enough."""
         tiling = self.task.plan.tiling
         box = walked.bands(tiling).tile(band.number).zone
@@ -145,6 +145,7 @@ class LocalEngine:
                 yield from sharing.take(part, scores)
                 if not sharing.left:
                     break
+                yield Going()
         except Exception as error:
             if not is_out_of_memory(error):
                 raise self._of_first(sharing.left, error) from error

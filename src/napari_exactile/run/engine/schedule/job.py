@@ -14,7 +14,7 @@ from napari_exactile.images.read.underlying import look_for_gaps
 from napari_exactile.run.engine import events
 from napari_exactile.run.engine.clock import Clock
 from napari_exactile.run.engine.control import Control
-from napari_exactile.run.engine.door import Computed, Engine
+from napari_exactile.run.engine.door import Computed, Engine, Going
 from napari_exactile.run.engine.events import Event
 from napari_exactile.run.engine.passes.pass_records import Statistics
 from napari_exactile.run.engine.pipeline import WriteBehind
@@ -147,6 +147,9 @@ class Job:
             band, *upcoming = map(self.results.left_of, queue.first(1 + AHEAD))
             queue.remove(band.number)
             for step in self.engine.submit(band, upcoming, self.results.deliver, control.check):
+                if isinstance(step, Going):
+                    yield from self._turn(writer, control)
+                    continue
                 if not isinstance(step, Computed):
                     yield step
                     continue

@@ -19,7 +19,8 @@ from napari_exactile.geometry.interval import Interval
 from napari_exactile.images.source import ArraySource
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.network.analysis import analyse_module
-from napari_exactile.network.whole.reductions import Extreme, Moments, Sums
+from napari_exactile.network.whole.moments import Moments
+from napari_exactile.network.whole.reductions import Extreme, Sums
 from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.events import Surveying, TileHalved
 from napari_exactile.run.engine.local import engine

@@ -11,11 +11,13 @@ from torch import nn
 from napari_exactile.geometry.interval import Box, box_shape, moved
 from napari_exactile.images.normalize.steps import Normalization
 from napari_exactile.images.source import ImageSource
+from napari_exactile.network.cone.bound import BoundGraph
 from napari_exactile.network.cone.cone import Cone
 from napari_exactile.network.cost.arithmetic import work_whole
 from napari_exactile.network.cost.passes import Pass
 from napari_exactile.network.derived import Derived
 from napari_exactile.network.rules.table import Region
+from napari_exactile.network.traced.graph import Node
 from napari_exactile.network.traced.trace import trace
 from napari_exactile.run.engine.local.tile_executor import TileExecutor
 from napari_exactile.run.engine.passes.survey import Survey
@@ -54,8 +56,8 @@ class Executor(TileExecutor):
 
     def cone_of(self, one: Pass) -> Cone:
         """Return what computes one pass over the image, with the statistics that are known by then."""
-        graph = self.analysis.graph_with(self._survey.values)
-        return Cone(graph.with_constants(self._placed), one.results, one.given)
+        known = self.analysis.frozen.known(self._survey.values)
+        return Cone(self._bound.exchanged(map(self._on_device, known)), one.results, one.given)
 
     def compute(self, cone: Cone, zone: Box, check: Check) -> dict[int, torch.Tensor]:
         """Return the parts of the cone's results in a zone, from the image and from what was kept."""
@@ -83,12 +85,21 @@ class Executor(TileExecutor):
             image, bound = (1, self.analysis.channels, *shape), self.analysis.bound
             even = bound.like.graph if bound.like else None
             graph = trace(self._module, image, self.analysis.output, even=even)
-            self._lone_cones[shape] = Cone(graph.with_constants(self._placed))
+            self._lone_cones[shape] = Cone(BoundGraph.bind(graph.with_constants(self._placed)))
         return self._lone_cones[shape]
 
     @cached_property
     def _work_per_pixel(self) -> float:
         return work_whole(self.analysis.bound) / prod(self.analysis.frame.taken)
+
+    @cached_property
+    def _bound(self) -> BoundGraph:
+        """The network on the device, before anything is known of the whole image."""
+        bound = self.analysis.bound
+        return bound.exchanged(self._on_device(node) for node, _operator in bound.steps)
+
+    def _on_device(self, node: Node) -> Node:
+        return node.with_constants(self._placed)
 
     @cached_property
     def _cone(self) -> Cone:

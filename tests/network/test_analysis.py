@@ -150,11 +150,11 @@ def test_a_plan_made_again_asks_for_no_cost_again(monkeypatch: pytest.MonkeyPatc
 
 
 def test_what_zones_cost_is_forgotten_with_the_analysis() -> None:
-    """Nothing holds an analysis, with the weights in its graph, once nobody else does."""
+    """Nothing holds an analysis, with the weights in its graph, once nobody holds it or its network."""
     analysis = ex.analyse(exact(), SHAPE)
     ex.plan_tiles(analysis)
-    assert analysis in costs._known
-    gone, before = ref(analysis), len(costs._known)
+    assert analysis.bound in costs._known
+    gone, before = ref(analysis.bound), len(costs._known)
     del analysis
     gc.collect()
     assert gone() is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -54,6 +54,12 @@ class Derived:
         Traces the network once more, where that is so; raises as `evenly` does.
         """
         return self.evenly() if self.graph.even is not None and self.anchors else self
+
+    def padded_by(self, evenly: Callable[[], Derived]) -> Derived:
+        """Return the same facts with another way to pad evenly; what passes cost stays known."""
+        other = replace(self, evenly=evenly)
+        vars(other)["passes"] = self.passes
+        return other
 
     @property
     def padding(self) -> tuple[str, ...]:

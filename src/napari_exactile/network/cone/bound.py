@@ -29,7 +29,7 @@ from napari_exactile.network.traced.layout import Layout
 GEOMETRY = ("reaches", "strides", "offsets", "factor")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # each is itself: what its zones cost is remembered with it
 class BoundGraph:
     """A graph with the operator of every node made ready; the image, node 0, has none.
 

@@ -130,7 +130,7 @@ class _Teller:
     def array(self, one: np.ndarray[Any, Any]) -> object:
         """Tell an array of numbers by its values."""
         if one.dtype.hasobject:
-            raise UnknownError("array of objects")
+            raise UnknownError(one.dtype.str)
         return one.dtype.str, one.shape, one.strides, crc32(np.ascontiguousarray(one).tobytes())
 
 
@@ -156,7 +156,7 @@ def _globals_of(code: CodeType) -> frozenset[str]:
     read = {name for kind, name in steps if kind in {"LOAD_GLOBAL", "LOAD_NAME"}}
     imported = {name for kind, name in steps if kind == "IMPORT_NAME"}
     if OUTSIDE & (read | imported) or not all(map(is_installed, imported)):
-        raise UnknownError("what lies outside of the network")
+        raise UnknownError(code.co_name)
     return frozenset(read).union(*inner)
 
 

@@ -54,7 +54,7 @@ def row(name: str, net: nn.Module, tile: Any) -> str:
 
 def microseconds_per_tile(analysis: ex.Analysis, plan: ex.Plan, count: int = 2000) -> float:
     """Time of finding all boxes of a tile, over the first tiles of a plan."""
-    cone, zones = Cone(analysis.graph), [tile.zone for tile in islice(plan, count)]
+    cone, zones = Cone(analysis.bound), [tile.zone for tile in islice(plan, count)]
     seconds, _ = timed(lambda: [cone.reads(zone) for zone in zones])
     return seconds / count * 1e6
 

@@ -32,7 +32,8 @@ def main() -> None:
     print(f"{'':<16}{'zone':>6}{'memory':>10}{'GMAC':>8}{'seconds':>9}{'GMAC/s':>8}")
     for name, make in NETWORKS.items():
         analysis = analyse_module(make().eval(), 1, (4096, 4096))
-        bound, cone = analysis.bound, Cone(analysis.graph.with_constants(last))
+        bound = analysis.bound
+        cone = Cone(bound.exchanged(node.with_constants(last) for node in analysis.graph.nodes[1:]))
         for length in ZONES:
             zone = (Interval(2048, 2048 + length),) * 2
             work = work_trimmed(bound, [[side] for side in zone])

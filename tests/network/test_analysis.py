@@ -20,7 +20,7 @@ from napari_exactile.network.analysis import Analysis, require_derived
 from napari_exactile.network.declared import Declared, declare
 from napari_exactile.network.derived import Derived
 from napari_exactile.network.refused import Refused
-from napari_exactile.run.plan import costs
+from napari_exactile.run.plan import automatic
 from napari_exactile.run.plan.methods import METHODS
 
 SHAPE = (96, 80)
@@ -150,12 +150,12 @@ def test_a_plan_made_again_asks_for_no_cost_again(monkeypatch: pytest.MonkeyPatc
 
 
 def test_what_zones_cost_is_forgotten_with_the_analysis() -> None:
-    """Nothing holds an analysis, with the weights in its graph, once nobody else does."""
+    """Nothing holds an analysis, with the weights in its graph, once nobody holds it or its network."""
     analysis = ex.analyse(exact(), SHAPE)
     ex.plan_tiles(analysis)
-    assert analysis in costs._known
-    gone, before = ref(analysis), len(costs._known)
+    assert analysis.bound in automatic._known
+    gone, before = ref(analysis.bound), len(automatic._known)
     del analysis
     gc.collect()
     assert gone() is None
-    assert len(costs._known) < before
+    assert len(automatic._known) < before

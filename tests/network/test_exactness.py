@@ -173,7 +173,7 @@ def positive_unet(levels: int, convolutions: int, kernel: int) -> nn.Module:
 def test_only_what_is_needed_is_read() -> None:
     """`Cone.reads` equals the context around an interior zone, on multiples of F and off them."""
     analysis = analyse_module(UNet(base=2).eval(), 1, (2048, 2048))
-    cone = Cone(analysis.graph)
+    cone = Cone(analysis.bound)
     assert cone.reads((Interval(512, 832), Interval(0, 320))) == (Interval(418, 926), Interval(0, 414))
     assert cone.reads((Interval(700, 701),) * 2)[0].start >= 700 - 16 - 94
 
@@ -181,7 +181,7 @@ def test_only_what_is_needed_is_read() -> None:
 def test_a_run_can_be_stopped_before_every_operator() -> None:
     """`check` is called once before each operator, and what it raises ends the computation there."""
     analysis = analyse_module(UNet(levels=1, base=2).eval(), 1, (32, 32))
-    cone, zone, calls = Cone(analysis.graph), (Interval(0, 32),) * 2, []
+    cone, zone, calls = Cone(analysis.bound), (Interval(0, 32),) * 2, []
     image = torch.zeros(1, 1, 32, 32)
     cone.run(image, zone, lambda: calls.append(1))
     assert len(calls) == len(analysis.graph.nodes) - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -18,7 +19,7 @@ from napari_exactile.models.unet import UNet
 from napari_exactile.network.analysis import analyse_module
 from napari_exactile.network.cost.walking import peak_walked
 from napari_exactile.network.derived import Derived
-from napari_exactile.network.skewed.course import Course
+from napari_exactile.network.skewed.course import FAST, Course, Thrift
 from napari_exactile.network.skewed.walk import Walk
 from peak_memory import peak_of
 from proofs import many
@@ -51,6 +52,10 @@ def walked(walk: Walk, image: Tensor, bands: list[Interval], result: Tensor) -> 
     return made
 
 
+def small(strip: int) -> Thrift:
+    return replace(FAST, strip=strip)
+
+
 def empty(analysis: Derived, dtype: torch.dtype = torch.float64) -> Tensor:
     graph = analysis.graph
     return torch.full((1, analysis.classes, *graph.spatial_shape(graph.output)), UNMADE, dtype=dtype)
@@ -79,8 +84,9 @@ def test_any_network_walked_equals_whole(data: st.DataObject) -> None:
     shape = tuple(data.draw(st.integers(1, LONGEST[axes]), "length") for _ in range(axes))
     analysis = derived(net, shape)
     taken, axis = analysis.frame.taken, data.draw(st.integers(0, axes - 1), "axis")
-    size = {"strip": data.draw(st.integers(1, 4000), "bytes"), "least": data.draw(st.integers(1, 9), "rows")}
-    course = Course(analysis.bound, axis, full_box(taken), **size)
+    slack = data.draw(st.sampled_from([0.0, 0.3, 1.0]), "slack")
+    thrift = Thrift(data.draw(st.integers(1, 4000), "bytes"), data.draw(st.integers(1, 9), "rows"), slack)
+    course = Course(analysis.bound, axis, full_box(taken), thrift=thrift)
     image, result = integer_image(taken, seed), empty(analysis)
     walked(Walk(course, torch.device("cpu")), image, cuts(data, taken[axis]), result)
     with torch.no_grad():
@@ -121,7 +127,7 @@ def drawn_region(data: st.DataObject, shape: tuple[int, ...]) -> Box:
 def test_every_element_is_computed_once(axis: int) -> None:
     """In one band, each layer makes each of its rows exactly once, whatever the pieces."""
     analysis = derived(integer_unet(0, base=2, levels=3), (128, 96))
-    course = Course(analysis.bound, axis, full_box((128, 96)), strip=3000)
+    course = Course(analysis.bound, axis, full_box((128, 96)), thrift=small(3000))
     image, result = integer_image((128, 96), 0), empty(analysis)
     made = walked(Walk(course, torch.device("cpu")), image, [Interval(0, (128, 96)[axis])], result)
     assert made == {index: course.length(index) for index in course.layers}
@@ -130,7 +136,7 @@ def test_every_element_is_computed_once(axis: int) -> None:
 def test_bands_compute_no_more_than_their_context_again() -> None:
     """What a band makes of each tensor is what its rows depend on, to the row."""
     analysis = derived(integer_unet(0, base=2, levels=3), (256, 64))
-    course, band = Course(analysis.bound, 0, full_box((256, 64)), strip=3000), Interval(96, 160)
+    course, band = Course(analysis.bound, 0, full_box((256, 64)), thrift=small(3000)), Interval(96, 160)
     made: Counter[int] = Counter()
     for index, rows, _keep in course.steps(band):
         made[index] += len(rows)
@@ -143,7 +149,7 @@ def test_memory_does_not_grow_along_the_walk() -> None:
     sizes = []
     for length in (512, 2048):
         analysis = derived(integer_unet(0, base=2, levels=3), (length, 64))
-        course = Course(analysis.bound, 0, full_box((length, 64)), strip=6000)
+        course = Course(analysis.bound, 0, full_box((length, 64)), thrift=small(6000))
         rooms = course.rooms(Interval(0, length))
         sizes.append(sum(room.highest * course.row_bytes[index] for index, room in rooms.items()))
     assert sizes[1] <= 1.03 * sizes[0]
@@ -152,7 +158,7 @@ def test_memory_does_not_grow_along_the_walk() -> None:
 def test_slabs_are_as_large_as_was_predicted() -> None:
     """No slab grows while a band is walked: what `rooms` says is what is needed."""
     analysis = derived(make_integer(FCDenseNet.named(56).double().eval(), 0), (128, 64))
-    course = Course(analysis.bound, 0, full_box((128, 64)), strip=20000)
+    course = Course(analysis.bound, 0, full_box((128, 64)), thrift=small(20000))
     walk, image, result = Walk(course, torch.device("cpu")), integer_image((128, 64), 0), empty(analysis)
     before: dict[int, int] = {}
     parts = walk.run(Interval(0, 128), lambda _index, box: image[(..., *slices(box))], lambda: None)
@@ -180,7 +186,7 @@ def test_in_single_precision_only_last_bits_differ(axis: int, shape: tuple[int, 
         norm.running_var = torch.rand(norm.num_features) + 0.5
     analysis = derived(net, shape)
     image = torch.randn(1, 1, *analysis.frame.taken)
-    course = Course(analysis.bound, axis, full_box(analysis.frame.taken), strip=4000)
+    course = Course(analysis.bound, axis, full_box(analysis.frame.taken), thrift=small(4000))
     result = empty(analysis, torch.float32)
     walked(Walk(course, torch.device("cpu")), image, [Interval(0, analysis.frame.taken[axis])], result)
     with torch.no_grad():
@@ -190,7 +196,7 @@ def test_in_single_precision_only_last_bits_differ(axis: int, shape: tuple[int, 
 def test_a_walk_is_stopped_between_steps() -> None:
     """What `check` raises ends a walk, and it can be walked again from the band's beginning."""
     analysis = derived(integer_unet(0, base=2, levels=2), (64, 48))
-    walk = Walk(Course(analysis.bound, 0, full_box((64, 48)), strip=3000), torch.device("cpu"))
+    walk = Walk(Course(analysis.bound, 0, full_box((64, 48)), thrift=small(3000)), torch.device("cpu"))
     image, result, calls = integer_image((64, 48), 0), empty(analysis), 0
 
     def check() -> None:

@@ -74,7 +74,7 @@ def integer_image(shape: tuple[int, ...], seed: int) -> Tensor:
 def tiled(net: nn.Module, image: Tensor, analysis: Analysis, zone: tuple[int, ...]) -> Tensor:
     """Compute the whole padded output of a float64 network zone by zone with trimmed execution."""
     graph, shape = analysis.graph, analysis.frame.taken
-    cone = Cone(graph)
+    cone = Cone(analysis.bound)
     assert analysis.factor is not None
     result = torch.full((1, analysis.classes, *graph.spatial_shape(graph.output)), torch.nan).double()
     for tile in Tiling(shape, analysis.factor, zone, (0,) * len(shape)):

@@ -10,6 +10,7 @@ from napari_exactile.geometry.words import times
 from napari_exactile.network.declared import Declared
 from napari_exactile.network.derived import Derived
 from napari_exactile.network.refused import WAY_OUT, Refused, refuse_nan, refuse_training
+from napari_exactile.network.remembered import remembered
 from napari_exactile.network.sizes import Traced, size_dependence
 from napari_exactile.network.traced.failures import wrong_axes
 from napari_exactile.network.traced.graph import NotExactError, Refusal
@@ -44,28 +45,41 @@ def analyse_module(
     The network is traced to find F, and at the size of the image: the reference is one pass over it as it
     is. Axes along which the network does not take it, or does not give a label for each of its strides, and
     those of `padded`, are padded to multiples of F instead, the papers' way. Takes no memory of image size.
-    Raises ValueError for an empty shape.
+    What was found of a network that is still the same is remembered. Raises ValueError for an empty shape.
     """
     shape = tuple(int(length) for length in shape)
     if not shape or min(shape) < 1:
         raise ValueError(f"an image needs at least one pixel along every axis, not shape {shape}")
+    flags = tuple(map(bool, padded)) or (False,) * len(shape)
+
+    def evenly() -> Derived:
+        return require_derived(analyse_module(module, channels, shape, output, (True,) * len(shape)))
+
+    question = channels, shape, output, flags
+    found = remembered(module, question, lambda: _analysed(module, channels, shape, output, flags))
+    return found.padded_by(evenly) if isinstance(found, Derived) else found
+
+
+def _analysed(
+    module: nn.Module, channels: int, shape: tuple[int, ...], output: Output, padded: tuple[bool, ...]
+) -> Derived | Refused:
     try:
         refuse_training(module)
         refuse_nan(module)
         traced = Traced(module, channels, output, len(shape))
-        bound, frozen = traced.at(shape, tuple(padded) or (False,) * len(shape))
+        bound, frozen = traced.at(shape, padded)
         anchors = (*_whole_image(frozen), *bound.anchors, *size_dependence(traced.first, bound))
-
-        def evenly() -> Derived:
-            return require_derived(analyse_module(module, channels, shape, output, (True,) * len(shape)))
-
-        derived = Derived(shape, channels, bound, frozen, evenly, anchors, output)
+        derived = Derived(shape, channels, bound, frozen, _nobody, anchors, output)
         _refuse_nothing(derived)
         return derived
     except NotExactError as error:
         axes = wrong_axes(module, len(shape))
         refusals = (Refusal("model", "", *axes, final=True),) if axes else error.refusals
         return Refused(shape, channels, refusals, output)
+
+
+def _nobody() -> Derived:
+    raise AssertionError("what is remembered does not hold on to its network")
 
 
 def _refuse_nothing(derived: Derived) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -20,7 +20,6 @@ from napari_exactile.network.layers import Layer, aligned, layers_of, table
 from napari_exactile.network.traced.graph import Graph, Refusal
 from napari_exactile.network.traced.outputs import Output
 from napari_exactile.network.whole.freeze import Frozen, Statistic
-from napari_exactile.network.whole.reductions import Partial
 
 
 @dataclass(frozen=True, eq=False)  # each is itself: what was planned with one is remembered with it
@@ -56,6 +55,12 @@ class Derived:
         """
         return self.evenly() if self.graph.even is not None and self.anchors else self
 
+    def padded_by(self, evenly: Callable[[], Derived]) -> Derived:
+        """Return the same facts with another way to pad evenly; what passes cost stays known."""
+        other = replace(self, evenly=evenly)
+        vars(other)["passes"] = self.passes
+        return other
+
     @property
     def padding(self) -> tuple[str, ...]:
         """Return in words, for each axis, what the image is padded to before it goes through the network."""
@@ -75,10 +80,6 @@ class Derived:
     def surveys(self) -> int:
         """Return the passes over the image that gather those, before the one that computes the output."""
         return 1 + max((statistic.level for statistic in self.statistics), default=-1)
-
-    def graph_with(self, values: Mapping[int, Partial]) -> Graph:
-        """Return the same graph where statistics of the whole image are known, by their keys."""
-        return self.frozen.with_values(values) if self.statistics else self.graph
 
     @cached_property
     def passes(self) -> PassPlanner:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 import napari_exactile as ex
@@ -19,7 +20,12 @@ from napari_exactile.geometry.interval import Interval
 from napari_exactile.images.source import ArraySource
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.network.analysis import analyse_module
-from napari_exactile.network.whole.reductions import Extreme, Moments, Sums
+from napari_exactile.network.cone.bound import BoundGraph
+from napari_exactile.network.rules.table import operator_of
+from napari_exactile.network.traced.graph import Made, Node
+from napari_exactile.network.whole.freeze import freeze
+from napari_exactile.network.whole.moments import Moments
+from napari_exactile.network.whole.reductions import Extreme, Sums
 from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.events import Surveying, TileHalved
 from napari_exactile.run.engine.local import engine
@@ -306,6 +312,57 @@ def test_passes_can_be_cancelled_and_continued() -> None:
     assert once == [(number, done) for number in (1, 2, 3) for done in range(once[-1][1] + 1)]
     assert rounds > 5
     np.testing.assert_array_equal(one.result().labels, undisturbed.labels)
+
+
+class Modulated(nn.Module):
+    """A norm whose weights are made from a mean of the image, before and after it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = torch.sigmoid(x.mean((0, 2, 3)))
+        x = F.batch_norm(x, None, None, mean, 1 - mean, training=True)
+        return x * (1 + mean.flip(0))[:, None, None]
+
+
+@pytest.mark.parametrize("look", [*LOOKS.values(), Modulated()], ids=[*LOOKS, "modulated"])
+def test_what_is_known_is_exchanged_to_the_bit(look: nn.Module) -> None:
+    """After each pass, the graph whose nodes were exchanged is the one that is made anew from the trace."""
+    one = Job(image_task(image(), ex.load_model(lively(around(look))), Settings(tile=40)))
+    assert list(one.run())
+    analysis, values = analyse_module(one.task.model.module, 1, SHAPE), one.engine._survey.values
+    for level in range(analysis.surveys + 1):
+        by_then = {s.key: values[s.key] for s in analysis.statistics if s.level < level}
+        anew = BoundGraph.bind(freeze(analysis.frozen.traced, by_then).graph)
+        exchanged = analysis.bound.exchanged(analysis.frozen.known(by_then))
+        for name in ("reaches", "strides", "offsets", "factor"):
+            assert getattr(exchanged, name) == getattr(anew, name)
+        for node, other in zip(exchanged.graph.nodes, anew.graph.nodes, strict=True):
+            assert told(node) == told(other)
+        assert list(map(type, exchanged.operators)) == list(map(type, anew.operators))
+
+
+def told(node: Node) -> object:
+    """All that there is to a node, tensors by their bytes."""
+    constants: list[tuple[object, ...]] = []
+
+    def look(tensor: Tensor) -> Tensor:
+        constants.append((tensor.dtype, tensor.shape, tensor.contiguous().numpy().tobytes()))
+        return tensor
+
+    node.with_constants(look)
+    rest = [leaf for leaf in tree_leaves((node.args, node.kwargs)) if not isinstance(leaf, Tensor | Made)]
+    return node.index, node.op, node.shape, node.dtype, node.result, node.layout, rest, constants
+
+
+def test_a_pass_begins_with_what_has_become_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network is bound once for all passes: after that, only norms with known statistics are."""
+    one, bound = Job(image_task(image(), ex.load_model(lively(chain(6))), Settings(tile=40))), []
+    monkeypatch.setattr("napari_exactile.network.cone.bound.operator_of", lambda node, graph: (
+        bound.append(node.name) or operator_of(node, graph)
+    ))  # fmt: skip
+    assert list(one.run())
+    survey, last = 0 + 1 + 2 + 3 + 4 + 5, 6
+    executors = 2  # of the passes, and of the labels
+    assert len(bound) == executors * len(one.task.analysis.bound.steps) + survey + last
 
 
 def test_short_memory_halves_the_pieces_of_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ import napari_exactile as ex
 from integer_runs import integer_model, pixels, unet
 from napari_exactile.geometry.interval import full_box, slices
 from napari_exactile.images.source import ArraySource
+from napari_exactile.network.skewed.course import Thrift
 from napari_exactile.network.skewed.walk import Walk
 from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.events import TileFinished, TileStarted
@@ -117,7 +118,7 @@ def test_where_memory_is_not_enough_after_all_zones_are_trimmed(monkeypatch: pyt
         original(self, *args)
 
     monkeypatch.setattr(Walk, "_fill", fill)
-    monkeypatch.setattr("napari_exactile.network.skewed.course.STRIP", 20000)
+    monkeypatch.setattr("napari_exactile.run.plan.bands.FAST", Thrift(20000, 8, 1.0))
     result = walked(image, model, tile=76)
     whole = ex.segment_whole(image, model, probabilities=True)
     np.testing.assert_array_equal(result.probabilities, whole.probabilities)
@@ -125,7 +126,7 @@ def test_where_memory_is_not_enough_after_all_zones_are_trimmed(monkeypatch: pyt
 
 def test_a_fault_names_the_zone_and_keeps_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """An image that cannot be read further is a TileError; zones before it are done."""
-    monkeypatch.setattr("napari_exactile.network.skewed.course.STRIP", 20000)
+    monkeypatch.setattr("napari_exactile.run.plan.bands.FAST", Thrift(20000, 8, 1.0))
     job = Job(image_task(pixels(400, 150), unet(), Settings(tile=76, method="skewed")))
     read = ArraySource.read
 

@@ -119,7 +119,7 @@ def test_plans_of_huge_images_take_little(tile: Any) -> None:
 def test_interior_zones_need_no_walk() -> None:
     """Once one zone's boxes are known, those of the others away from the edges are shifts of them."""
     analysis = ex.analyse(UNet(base=4).eval(), (100_000, 50_000))
-    cone, starts = Cone(analysis.graph), range(640, 30_000, 320)
+    cone, starts = Cone(analysis.bound), range(640, 30_000, 320)
     zones = [(Interval(start, start + 320), Interval(start, start + 320)) for start in starts]
     with pytest.MonkeyPatch.context() as patch:
         walks = count_walks(patch)

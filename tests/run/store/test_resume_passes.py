@@ -15,6 +15,7 @@ import torch
 
 import napari_exactile as ex
 from napari_exactile.images.store.journal import Journal
+from napari_exactile.network.whole.moments import Moments
 from napari_exactile.run.engine.events import Event, Surveying, TileFinished
 from napari_exactile.run.engine.local import engine
 from napari_exactile.run.engine.passes.pass_records import PassRecord, known_passes
@@ -113,6 +114,20 @@ def test_what_was_kept_decides_and_not_what_is_free_now(tmp_path: Path, undistur
     result, heard = segment(path)
     assert passes(heard) == [3]
     np.testing.assert_array_equal(result.labels[:], undisturbed.labels[:])
+
+
+def test_passes_of_an_older_fold_are_built_upon(
+    tmp_path: Path, undisturbed: ex.Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was gathered in float64 throughout counts: the pass that was cut is done anew; labels stay."""
+    path = tmp_path / "a.ome.zarr"
+    with monkeypatch.context() as older:
+        older.setattr(Moments, "part", lambda self, tensor, box: self._in_double(tensor))
+        stopped(path, 3, 2)
+    result, heard = segment(path)
+    assert passes(heard) == [3]
+    np.testing.assert_array_equal(result.labels[:], undisturbed.labels[:])
+    np.testing.assert_allclose(result.probabilities[:], undisturbed.probabilities[:], atol=1e-6)
 
 
 @pytest.mark.parametrize("first", [0, 2**30])

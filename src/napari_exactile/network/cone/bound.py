@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -25,8 +25,11 @@ from napari_exactile.network.rules.table import (
 from napari_exactile.network.traced.graph import Graph, Node, NotExactError, Refusal
 from napari_exactile.network.traced.layout import Layout
 
+# Properties that no value of a constant has a part in.
+GEOMETRY = ("reaches", "strides", "offsets", "factor")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)  # each is itself: what its zones cost is remembered with it
 class BoundGraph:
     """A graph with the operator of every node made ready; the image, node 0, has none.
 
@@ -54,6 +57,19 @@ class BoundGraph:
         if refusals:
             raise NotExactError(tuple(refusals))
         return cls(graph, tuple(operators))
+
+    def exchanged(self, nodes: Iterable[Node]) -> BoundGraph:
+        """Return the same graph with these nodes in place of those of their numbers.
+
+        Nothing but constants in their arguments may be others: what follows from the rest is taken over.
+        """
+        all_nodes, operators = list(self.graph.nodes), list(self.operators)
+        for node in nodes:
+            all_nodes[node.index], operators[node.index] = node, operator_of(node, self.graph)
+        graph = replace(self.graph, nodes=tuple(all_nodes))
+        other = replace(self, graph=graph, operators=tuple(operators))
+        vars(other).update((name, getattr(self, name)) for name in GEOMETRY)
+        return other
 
     @cached_property
     def steps(self) -> tuple[tuple[Node, Operator], ...]:

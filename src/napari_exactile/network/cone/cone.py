@@ -10,7 +10,6 @@ from napari_exactile.geometry.interval import Box
 from napari_exactile.network.cone.bound import BoundGraph, boxes, last_uses
 from napari_exactile.network.cone.demands import Demands
 from napari_exactile.network.rules.table import Region
-from napari_exactile.network.traced.graph import Graph
 from napari_exactile.network.traced.layout import Dims
 
 
@@ -24,10 +23,10 @@ class Cone:
     the image: what only they depend on is not computed.
     """
 
-    def __init__(self, graph: Graph, results: Collection[int] = (), given: Collection[int] = ()) -> None:
-        self._bound = bound = BoundGraph.bind(graph)
+    def __init__(self, bound: BoundGraph, results: Collection[int] = (), given: Collection[int] = ()) -> None:
+        self._bound, graph = bound, bound.graph
         self.results, given = tuple(results) or (graph.output,), frozenset(given) | {0}
-        layouts = [bound.graph.layout(node.index) for node in graph.nodes]
+        layouts = [graph.layout(node.index) for node in graph.nodes]
         self._dims: list[Dims] = [() if layout.is_last else layout.dims for layout in layouts]
         alive = graph.alive(self.results, given)
         self._sources, computed = tuple(sorted(alive & given)), alive - given

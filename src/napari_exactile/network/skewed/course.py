@@ -18,6 +18,22 @@ from napari_exactile.network.skewed.turned import Turned
 # in the cache, and below the 32 MB from which on malloc maps every block afresh; fewer rows cost 10 %.
 STRIP, LEAST = 8 << 20, 8
 
+
+@dataclass(frozen=True, slots=True)
+class Thrift:
+    """How memory is weighed against time: what is made at once, in bytes and rows, and the slack of slabs.
+
+    Slack lets slabs move what they keep to their front more rarely: once for so many kept rows.
+    """
+
+    strip: int
+    least: int
+    slack: float
+
+
+# Where the first does not fit, the second needs a third of the memory for networks of many layers.
+FAST, FRUGAL = Thrift(STRIP, LEAST, 1.0), Thrift(1 << 20, 1, 0.25)
+
 # How a band is walked: which layer makes which rows, and from which row on its slab is still wanted then.
 Step = tuple[int, Interval, int]
 
@@ -44,14 +60,14 @@ class Course:
 
     def __init__(
         self, bound: BoundGraph, axis: int, region: Box, results: Collection[int] = (),
-        given: Collection[int] = (), strip: int | None = None, least: int = LEAST,
+        given: Collection[int] = (), thrift: Thrift = FAST,
     ) -> None:  # fmt: skip
         self.bound, self.axis, self.region = bound, axis, region
         self.results = tuple(results) or (bound.graph.output,)
         self.given = frozenset(given) | {0}
         self.layers = layers_of(bound, self.results, self.given)
         self.demands = Demands(bound, self.results, self.given)
-        self._strip, self._least = strip or STRIP, least
+        self.thrift = thrift
 
     @cached_property
     def across(self) -> dict[int, tuple[Interval, ...]]:
@@ -98,7 +114,7 @@ class Course:
         densest = max(
             (size / self.bound.strides[index][self.axis] for index, size in self.row_bytes.items()), default=1
         )
-        return max(step, floor(self._strip / densest) // step * step)
+        return max(step, floor(self.thrift.strip / densest) // step * step)
 
     def parts(self, band: Interval) -> dict[int, Interval]:
         """Return the rows of each result that belong to a band of the image, where it has any."""
@@ -122,11 +138,15 @@ class Course:
 
     def most(self, index: int) -> int:
         """Return the most rows of a layer that are made at once."""
-        return max(1, self._strip // self.row_bytes[index])
+        return max(1, self.thrift.strip // self.row_bytes[index])
 
     def at_least(self, index: int) -> int:
         """Return how many rows a layer makes at once, though fewer are wanted."""
-        return min(self._least, self.most(index))
+        return min(self.thrift.least, self.most(index))
+
+    def capacity(self, index: int, room: Room) -> int:
+        """Return the rows that a slab has memory for."""
+        return min(self.length(index), room.highest + ceil(self.thrift.slack * room.kept))
 
     def rooms(self, band: Interval) -> dict[int, Room]:
         """Return how much room each slab needs while a band is walked."""

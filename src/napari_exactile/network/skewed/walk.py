@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from math import ceil
 
 import torch
 
@@ -18,9 +17,6 @@ from napari_exactile.network.skewed.slab import Slab
 from napari_exactile.network.skewed.steps import StepCall, step_of
 from napari_exactile.network.skewed.turned import Turned
 from napari_exactile.stopping import Check
-
-# More memory than the least makes moves to the front of a slab rarer: once for so many kept rows.
-SLACK = 1.0
 
 # Gives the part in a box, as the image lies, of node 0, the image, or of another tensor that is given.
 Read = Callable[[int, Box], torch.Tensor]
@@ -58,7 +54,7 @@ class Walk:
 
     def _prepare(self, rooms: Mapping[int, Room]) -> None:
         for index, room in rooms.items():
-            capacity = min(self.course.length(index), room.highest + ceil(SLACK * room.kept))
+            capacity = self.course.capacity(index, room)
             slab = self._slabs.get(index)
             if slab is None or len(slab.memory) < capacity:
                 slab = self._slabs[index] = self._new_slab(index, capacity)

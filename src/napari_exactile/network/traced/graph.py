@@ -78,6 +78,17 @@ class Node:
         """Return the operator's name without namespace and overload, for example "convolution"."""
         return "image" if self.op is None else str(self.op).split(".")[1]
 
+    def with_constants(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Node:
+        """Return the same node with its constants replaced, as `Graph.with_constants` does for all nodes."""
+
+        def moved(leaf: Any) -> Any:
+            if isinstance(leaf, Made):
+                return leaf.with_constant(change)
+            return change(distinct(leaf)).expand(leaf.shape) if isinstance(leaf, torch.Tensor) else leaf
+
+        args, kwargs = tree_map(moved, (self.args, self.kwargs))
+        return replace(self, args=args, kwargs=kwargs)
+
 
 @dataclass(frozen=True, slots=True)
 class Graph:
@@ -115,17 +126,7 @@ class Graph:
 
         Of a constant that is spread over the image, only the distinct values are changed.
         """
-
-        def moved(leaf: Any) -> Any:
-            if isinstance(leaf, Made):
-                return leaf.with_constant(change)
-            return change(distinct(leaf)).expand(leaf.shape) if isinstance(leaf, torch.Tensor) else leaf
-
-        nodes = (
-            replace(node, args=tree_map(moved, node.args), kwargs=tree_map(moved, node.kwargs))
-            for node in self.nodes
-        )
-        return replace(self, nodes=tuple(nodes))
+        return replace(self, nodes=tuple(node.with_constants(change) for node in self.nodes))
 
     def alive(self, results: Iterable[int], given: Collection[int] = ()) -> set[int]:
         """Return the nodes that `results` depend on, themselves included; what lies before `given` is not."""

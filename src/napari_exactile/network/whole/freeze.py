@@ -7,8 +7,8 @@ costs and numbers of nodes do not depend on them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ from napari_exactile.network.traced.constants import computed, distinct
 from napari_exactile.network.traced.graph import Graph, Made, Node, Ref
 from napari_exactile.network.traced.layout import Layout
 from napari_exactile.network.whole.reductions import Partial, Reduction
-from napari_exactile.network.whole.rules import whole_of
+from napari_exactile.network.whole.rules import Whole, whole_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,16 @@ class Statistic:
 
 
 @dataclass(frozen=True, slots=True)
+class _Constant:
+    value: torch.Tensor | Made
+    level: int
+
+
+# What became of the nodes of a trace, by their numbers there.
+_Become = dict[int, Ref | _Constant]
+
+
+@dataclass(frozen=True, slots=True)
 class Frozen:
     """A graph without operators that look at the whole image, and what they look for.
 
@@ -48,12 +58,29 @@ class Frozen:
 
     traced: Graph
     graph: Graph
-    statistics: tuple[Statistic, ...] = ()
-    levels: tuple[int, ...] = ()
+    statistics: tuple[Statistic, ...]
+    levels: tuple[int, ...]
+    _become: _Become = field(repr=False)
 
-    def with_values(self, values: Mapping[int, Partial]) -> Graph:
-        """Return the same graph with what is known, by the keys of the statistics; the numbers stay."""
-        return freeze(self.traced, values).graph
+    def known(self, values: Mapping[int, Partial]) -> tuple[Node, ...]:
+        """Return the nodes of the graph that are others once these values are known, by keys of statistics.
+
+        They have their numbers and layouts: nothing but constants in their arguments is new.
+        """
+        become, changed, nodes = dict(self._become), set[int](), []
+        for node in self.traced.nodes:
+            if node.index in become and (node.index in values or not changed.isdisjoint(node.inputs)):
+                result, _whole = _replaced(_filled(node, become), self.graph.nodes, values.get(node.index))
+                before = become[node.index]
+                if isinstance(result, Node):
+                    assert isinstance(before, Ref), "what depends on the image does so, whatever is known"
+                    layout = self.graph.nodes[before.index].layout
+                    nodes.append(replace(result, index=before.index, layout=layout))
+                else:
+                    assert isinstance(before, _Constant), "and what does not, does not"
+                    become[node.index] = replace(before, value=result)
+                    changed.add(node.index)
+        return tuple(nodes)
 
 
 def freeze(traced: Graph, values: Mapping[int, Partial] | None = None) -> Frozen:
@@ -67,10 +94,27 @@ def freeze(traced: Graph, values: Mapping[int, Partial] | None = None) -> Frozen
     return walk.result()
 
 
-@dataclass(frozen=True, slots=True)
-class _Constant:
-    value: torch.Tensor | Made
-    level: int
+def _filled(node: Node, become: _Become) -> Node:
+    """Return a node of the trace with what its inputs have become."""
+
+    def filled(leaf: Any) -> Any:
+        made = become[leaf.index] if isinstance(leaf, Ref) else leaf
+        return made.value if isinstance(made, _Constant) else made
+
+    args, kwargs = tree_map(filled, (node.args, node.kwargs))
+    return replace(node, args=args, kwargs=kwargs)
+
+
+def _replaced(
+    node: Node, sources: Sequence[Node], known: Partial | None
+) -> tuple[Node | torch.Tensor | Made, Whole | None]:
+    """Return what takes the place of a node whose inputs are among `sources`, and what it looks for."""
+    if not node.inputs:
+        return folded(node), None
+    whole = whole_of(node, [sources[source].layout for source in node.inputs])
+    if whole is None:
+        return node, None
+    return whole.known(known or whole.reduction.unknown(sources[node.inputs[0]].shape)), whole
 
 
 class _Walk:
@@ -80,52 +124,39 @@ class _Walk:
         self._traced, self._values = traced, values
         image = replace(traced.nodes[0], layout=Layout.last(traced.nodes[0].shape, traced.axes))
         self._nodes, self._levels = [image], [0]
-        self._made: dict[int, Ref | _Constant] = {0: Ref(0)}
+        self._become: _Become = {0: Ref(0)}
         self._statistics: list[Statistic] = []
 
     def visit(self, node: Node) -> None:
         """Take over one operator as it is, as a constant, or as what it is with statistics."""
         level = max((self._level(source) for source in node.inputs), default=0)
-        args, kwargs = tree_map(self._filled, (node.args, node.kwargs))
-        filled = replace(node, args=args, kwargs=kwargs)
-        if not filled.inputs:
-            self._made[node.index] = _Constant(folded(filled), level)
-            return
-        layouts = [self._nodes[source].layout for source in filled.inputs]
-        whole = whole_of(filled, layouts)
-        if whole is None:
-            self._append(node.index, filled, level)
-            return
-        (source,) = filled.inputs
-        label = whole.label or node.name.removeprefix("native_").replace("_", " ")
-        self._statistics.append(Statistic(node.index, source, whole.reduction, level, label, node.place))
-        known = self._values.get(node.index) or whole.reduction.unknown(self._nodes[source].shape)
-        result = whole.known(known)
+        filled = _filled(node, self._become)
+        result, whole = _replaced(filled, self._nodes, self._values.get(node.index))
+        if whole is not None:
+            (source,) = filled.inputs
+            label = whole.label or node.name.removeprefix("native_").replace("_", " ")
+            one = Statistic(node.index, source, whole.reduction, level, label, node.place)
+            self._statistics.append(one)
+            level += 1
         if isinstance(result, Node):
-            self._append(node.index, result, level + 1)
+            self._append(node.index, result, level)
         else:
-            self._made[node.index] = _Constant(result, level + 1)
+            self._become[node.index] = _Constant(result, level)
 
     def _append(self, traced: int, node: Node, level: int) -> None:
         layouts = [self._nodes[source].layout for source in node.inputs]
         index = len(self._nodes)
-        self._made[traced] = Ref(index)
+        self._become[traced] = Ref(index)
         self._nodes.append(replace(node, index=index, layout=layout_of(node, layouts)))
         self._levels.append(level)
 
     def _level(self, traced: int) -> int:
-        made = self._made[traced]
+        made = self._become[traced]
         return made.level if isinstance(made, _Constant) else self._levels[made.index]
-
-    def _filled(self, leaf: Any) -> Any:
-        if not isinstance(leaf, Ref):
-            return leaf
-        made = self._made[leaf.index]
-        return made.value if isinstance(made, _Constant) else made
 
     def result(self) -> Frozen:
         """Return what is left, without nodes that nobody needs."""
-        output = self._made[self._traced.output]
+        output = self._become[self._traced.output]
         if isinstance(output, _Constant):
             raise refused(self._traced.nodes[self._traced.output], "the output is the same at every pixel")
         graph = replace(self._traced, nodes=tuple(self._nodes), output=output.index)
@@ -133,7 +164,14 @@ class _Walk:
         numbers = graph.numbers(sources)
         statistics = tuple(replace(one, source=numbers[one.source]) for one in self._statistics)
         levels = tuple(level for index, level in enumerate(self._levels) if index in numbers)
-        return Frozen(self._traced, graph.pruned(sources), statistics, levels)
+        return Frozen(self._traced, graph.pruned(sources), statistics, levels, self._renumbered(numbers))
+
+    def _renumbered(self, numbers: Mapping[int, int]) -> _Become:
+        return {
+            traced: Ref(numbers[made.index]) if isinstance(made, Ref) else made
+            for traced, made in self._become.items()
+            if isinstance(made, _Constant) or made.index in numbers
+        }
 
 
 def folded(node: Node) -> torch.Tensor | Made:

@@ -1,4 +1,4 @@
-"""Sums, moments and extremes of a whole tensor, gathered part by part in float64."""
+"""Sums and extremes of a whole tensor, gathered part by part in float64."""
 
 from __future__ import annotations
 
@@ -41,45 +41,15 @@ class Reduction(Protocol):
         return reduce(self.merged, parts)
 
 
-def _reduced(shape: tuple[int, ...], dims: tuple[int, ...], value: float) -> torch.Tensor:
+def reduced(shape: tuple[int, ...], dims: tuple[int, ...], value: float) -> torch.Tensor:
+    """Return a tensor of one value, as a tensor of `shape` is once `dims` are reduced."""
     sizes = [1 if dim in dims else size for dim, size in enumerate(shape)]
     return torch.full(sizes, value, dtype=torch.float64)
 
 
-def _count(tensor: torch.Tensor, reduced: torch.Tensor) -> torch.Tensor:
+def count_of(tensor: torch.Tensor, reduced: torch.Tensor) -> torch.Tensor:
+    """Return for each element of a reduced tensor how many elements of the tensor it stands for."""
     return torch.full_like(reduced, tensor.numel() / reduced.numel())
-
-
-@dataclass(frozen=True, slots=True)
-class Moments(Reduction):
-    """Count, mean and sum of squared deviations over `dims`, merged as by Chan, Golub and LeVeque (1979).
-
-    With `groups`, the channels (dimension 1) are first taken apart into so many groups, and `dims` counts in
-    the tensor of one dimension more.
-    """
-
-    dims: tuple[int, ...]
-    groups: int | None = None
-
-    def part(self, tensor: torch.Tensor, box: Box) -> Partial:
-        """Return (count, mean, squares)."""
-        grouped = tensor if self.groups is None else torch.unflatten(tensor, 1, (self.groups, -1))
-        var, mean = torch.var_mean(grouped.double(), self.dims, correction=0, keepdim=True)
-        count = _count(grouped, mean)
-        return count, mean, var * count
-
-    def merged(self, one: Partial, other: Partial) -> Partial:
-        """Return (count, mean, squares) of both parts."""
-        (count, mean, squares), (more, their_mean, their_squares) = one, other
-        both, apart = count + more, their_mean - mean
-        return both, mean + apart * (more / both), squares + their_squares + apart**2 * (count * more / both)
-
-    def unknown(self, shape: tuple[int, ...]) -> Partial:
-        """Return two elements of mean 0 and variance 1."""
-        if self.groups is not None:
-            shape = (shape[0], self.groups, shape[1] // self.groups, *shape[2:])
-        count, mean, squares = (_reduced(shape, self.dims, value) for value in (2, 0, 2))
-        return count, mean, squares
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +63,7 @@ class Sums(Reduction):
         """Return (count, sum)."""
         values = tensor.double() if self.power is None else tensor.double().abs() ** self.power
         total = values.sum(self.dims, keepdim=True)
-        return _count(tensor, total), total
+        return count_of(tensor, total), total
 
     def merged(self, one: Partial, other: Partial) -> Partial:
         """Return (count, sum) of both parts."""
@@ -101,7 +71,7 @@ class Sums(Reduction):
 
     def unknown(self, shape: tuple[int, ...]) -> Partial:
         """Return one element of value 1."""
-        return _reduced(shape, self.dims, 1), _reduced(shape, self.dims, 1)
+        return reduced(shape, self.dims, 1), reduced(shape, self.dims, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +94,7 @@ class Extreme(Reduction):
 
     def unknown(self, shape: tuple[int, ...]) -> Partial:
         """Return 1."""
-        return (_reduced(shape, self.dims, 1),)
+        return (reduced(shape, self.dims, 1),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from napari_exactile.network.rules.channels import dims_of
 from napari_exactile.network.rules.table import bound_arguments, refused
 from napari_exactile.network.traced.graph import Node
 from napari_exactile.network.traced.layout import Layout
-from napari_exactile.network.whole.reductions import Bins, Extreme, Moments, Partial, Reduction, Sums
+from napari_exactile.network.whole.moments import Moments
+from napari_exactile.network.whole.reductions import Bins, Extreme, Partial, Reduction, Sums
 
 
 @dataclass(frozen=True, slots=True)

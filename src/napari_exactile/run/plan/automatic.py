@@ -87,13 +87,13 @@ def _beside(zone: Zone, sides: Sequence[Sequence[int]]) -> Iterator[Zone]:
 
 Cost = tuple[int, float]
 
-# Of each analysis as long as somebody holds it. What a zone costs does not depend on the memory that is free.
-_known: WeakKeyDictionary[Derived, dict[tuple[Tiling, Method], Cost]] = WeakKeyDictionary()
+# Of each graph as long as somebody holds it. What a zone costs does not depend on the memory that is free.
+_known: WeakKeyDictionary[BoundGraph, dict[tuple[Tiling, Method], Cost]] = WeakKeyDictionary()
 
 
 def zone_cost(analysis: Derived, tiling: Tiling, method: Method) -> Cost:
     """Return the bytes of one tile and the multiply-accumulates of all, without passes that come before."""
-    known = _known.setdefault(analysis, {})
+    known = _known.setdefault(analysis.bound, {})
     if (tiling, method) not in known:
         peak = predicted_bytes(analysis.bound, tiling.zone, tiling.radius, method)
         known[tiling, method] = peak, method.work(analysis.bound, tiling)

@@ -9,22 +9,32 @@ from math import prod
 
 from napari_exactile.geometry.interval import Box, Interval, box_shape
 from napari_exactile.geometry.tiling import Tiling
+from napari_exactile.network.skewed.course import FAST, FRUGAL, Thrift
 
 PartOf = Callable[[Box], Box | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """A region is walked along `axis`, in bands of `band` pixels along each axis: multiples of the zone."""
+    """A region is walked along `axis`, in bands of `band` pixels along each axis: multiples of the zone.
+
+    With `frugal`, it takes less memory and more time.
+    """
 
     axis: int
     band: tuple[int, ...]
+    frugal: bool = False
 
     @classmethod
-    def along(cls, region: Box, band: tuple[int, ...]) -> Walked:
+    def along(cls, region: Box, band: tuple[int, ...], frugal: bool = False) -> Walked:
         """Return the walk along the longest axis of a region, the first of those."""
         sides = box_shape(region)
-        return cls(sides.index(max(sides)), band)
+        return cls(sides.index(max(sides)), band, frugal)
+
+    @property
+    def thrift(self) -> Thrift:
+        """How memory is weighed against time."""
+        return FRUGAL if self.frugal else FAST
 
     def zones(self, tiling: Tiling) -> tuple[int, ...]:
         """Return the zones of a band along each axis."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+from msgspec import UnsetType
 
 from napari_exactile.geometry.interval import full_box
 from napari_exactile.network.analysis import Runnable
@@ -14,7 +14,7 @@ from napari_exactile.network.declared import Declared
 from napari_exactile.run.plan.approximate import approximate_plan
 from napari_exactile.run.plan.bands import Walked
 from napari_exactile.run.plan.devices import memory_budget, scratch_budget
-from napari_exactile.run.plan.methods import SKEWED, TRIMMED, method_of
+from napari_exactile.run.plan.methods import SKEWED, TRIMMED
 from napari_exactile.run.plan.plan import Plan, plan_tiles, planned
 from napari_exactile.run.plan.settings import Settings
 
@@ -46,22 +46,38 @@ def fits_now(plan: Plan, settings: Settings, device: torch.device) -> bool:
     return plan.peak_bytes <= memory_budget(device)
 
 
-def as_begun(
-    plan: Plan, analysis: Runnable, settings: Settings, zone: tuple[int, ...], kept: Iterable[int],
-    band: tuple[int, ...] = (),
-) -> Plan:  # fmt: skip
-    """Return a plan with the zones, tensors kept between passes, and bands that a run was begun with.
+class Begun(Protocol):
+    """What is known of the plan of another run: its zones, the tensors kept between passes, its bands."""
 
-    Both depend on what was free then, and the last bits of the results on both.
+    @property
+    def zone(self) -> tuple[int, ...]:
+        """Size of a full zone in pixels."""
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """The tensors that are kept."""
+
+    @property
+    def band(self) -> tuple[int, ...] | UnsetType:
+        """Size of a full band in pixels, of what is walked."""
+
+    @property
+    def frugal(self) -> bool | UnsetType:
+        """Whether walking takes less memory and more time."""
+
+
+def as_begun(plan: Plan, analysis: Runnable, settings: Settings, begun: Begun) -> Plan:
+    """Return a plan with what a run was begun with.
+
+    It depends on what was free then, and the last bits of the results on it.
     """
-    tiling = replace(plan.tiling, zone=zone)
+    tiling = replace(plan.tiling, zone=begun.zone)
     if isinstance(analysis, Declared):
         return replace(plan, tiling=tiling)
-    schedule = analysis.passes.schedule(frozenset(kept))
-    asked, walked = settings.region or full_box(analysis.shape), None
-    how = plan.method
-    if band:
-        walked = Walked.along(tiling.region, band)
+    schedule = analysis.passes.schedule(frozenset(begun.kept))
+    asked, walked, how = settings.region or full_box(analysis.shape), None, plan.method
+    if begun.band:
+        walked = Walked.along(tiling.region, begun.band, bool(begun.frugal))
     if settings.method == "auto":
-        how = method_of("auto", SKEWED.name if band else TRIMMED.name)
+        how = SKEWED if walked else TRIMMED
     return planned(analysis, tiling, asked, how, schedule, walked, plan.automatic)

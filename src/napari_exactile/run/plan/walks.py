@@ -45,8 +45,9 @@ def walk_of(
         walked = _long_enough(analysis, tiling, columns)
         if short:
             walked = _small_enough(analysis, tiling, walked)
-        if memory is None or peak_of(analysis, tiling, walked, last) + waiting <= memory:
-            return walked
+        for one in (walked, replace(walked, frugal=True)):
+            if memory is None or peak_of(analysis, tiling, one, last) + waiting <= memory:
+                return one
     return None
 
 
@@ -54,7 +55,7 @@ def peak_of(analysis: Derived, tiling: Tiling, walked: Walked, last: Pass) -> in
     """Return the most bytes that walking a band holds, away from the image's edges."""
     bands = walked.bands(tiling)
     middle = bands.tile(len(bands) // 2).zone
-    return peak_walked(analysis.bound, walked.axis, middle, last.results, last.given)
+    return peak_walked(analysis.bound, walked.axis, middle, last.results, last.given, walked.thrift)
 
 
 def _columns(tiling: Tiling) -> Iterator[tuple[int, ...]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from napari_exactile.images.store.files import RUN, damaged_beyond, refuse_version
 from napari_exactile.record import Record, spaced
@@ -30,8 +31,9 @@ class RunRecord(Record, frozen=True, kw_only=True, rename=spaced):
     origin: Any = msgspec.field(default_factory=dict)
     zone: tuple[int, ...]
     kept: tuple[int, ...]
-    # The bands of what is walked.
-    band: tuple[int, ...] = ()
+    # The bands of what is walked, and whether that takes less memory and more time.
+    band: tuple[int, ...] | UnsetType = UNSET
+    frugal: bool | UnsetType = UNSET
     # Earlier versions do not say how many tiles there are.
     tiles: int | None = None
     channel_names: tuple[str, ...] = ()

@@ -138,7 +138,8 @@ def _created(task: Task, path: Path, found: Identity) -> LabelStore:
         origin=origin_of(task).as_json(),
         zone=tuple(task.plan.zor),
         kept=tuple(sorted(_schedule(task, room).kept)),
-        band=task.plan.walked.band if task.plan.walked else (),
+        band=task.plan.walked.band if task.plan.walked else UNSET,
+        frugal=task.plan.walked.frugal if task.plan.walked else UNSET,
         tiles=task.tiles,
         channel_names=tuple(card.class_names(task.decision.channels)) if task.decision.leading else (),
     )

@@ -6,6 +6,8 @@ import copyreg
 from dataclasses import replace
 from typing import Any
 
+from msgspec import UNSET, UnsetType
+
 from napari_exactile.images.about.opened import Place
 from napari_exactile.images.planes import Planes
 from napari_exactile.models.digest import digest_of
@@ -47,7 +49,8 @@ class Said(Record, frozen=True, kw_only=True, rename=spaced):
     kept: tuple[int, ...]
     place: Place | None
     notes: tuple[str, ...]
-    band: tuple[int, ...] = ()
+    band: tuple[int, ...] | UnsetType = UNSET
+    frugal: bool | UnsetType = UNSET
 
 
 def said(task: Task) -> dict[str, Any]:
@@ -70,7 +73,8 @@ def said(task: Task) -> dict[str, Any]:
         ),
         zone=tuple(task.plan.zor),
         kept=tuple(sorted(task.plan.schedule.kept)),
-        band=task.plan.walked.band if task.plan.walked else (),
+        band=task.plan.walked.band if task.plan.walked else UNSET,
+        frugal=task.plan.walked.frugal if task.plan.walked else UNSET,
         place=task.place,
         notes=task.notes,
     ).as_json()
@@ -124,7 +128,7 @@ def _task(planes: Planes, model: Model, known: Said) -> Task:
     analysis = analysis_for(model, planes.sources[0].shape, settings)
     planes = replace(planes, pixel_size=None if place is None else place.pixel_size)
     task = Task.of(planes, model, analysis, settings, place, known.notes)
-    return task.as_begun(as_begun(task.plan, task.analysis, settings, known.zone, known.kept, known.band))
+    return task.as_begun(as_begun(task.plan, task.analysis, settings, known))
 
 
 def _settings(known: Said) -> Settings:

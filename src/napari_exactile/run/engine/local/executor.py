@@ -19,6 +19,7 @@ from napari_exactile.network.derived import Derived
 from napari_exactile.network.rules.table import Region
 from napari_exactile.network.skewed.course import Course
 from napari_exactile.network.skewed.walk import Walk
+from napari_exactile.network.traced.graph import Node
 from napari_exactile.network.traced.trace import trace
 from napari_exactile.run.engine.local.tile_executor import TileExecutor
 from napari_exactile.run.engine.passes.survey import Survey
@@ -59,16 +60,14 @@ class Executor(TileExecutor):
 
     def cone_of(self, one: Pass) -> Cone:
         """Return what computes one pass over the image, with the statistics that are known by then."""
-        graph = self.analysis.graph_with(self._survey.values)
-        return Cone(graph.with_constants(self._placed), one.results, one.given)
+        return Cone(self._known, one.results, one.given)
 
     def walk(self, walked: Walked, band: Box) -> Walk:
         """Return what computes the scores of a band; its memory is that of the one before, where it fits."""
         across = (walked.axis, *(side for axis, side in enumerate(band) if axis != walked.axis))
         if self._walk is None or self._walk[0] != across:
             one = self._survey.schedule.last
-            graph = self.analysis.graph_with(self._survey.values).with_constants(self._placed)
-            course = Course(BoundGraph.bind(graph), walked.axis, band, one.results, one.given)
+            course = Course(self._known, walked.axis, band, one.results, one.given, walked.thrift)
             self._walk = across, Walk(course, self._device)
         return self._walk[1]
 
@@ -99,12 +98,27 @@ class Executor(TileExecutor):
             image, bound = (1, self.analysis.channels, *shape), self.analysis.bound
             even = bound.like.graph if bound.like else None
             graph = trace(self._module, image, self.analysis.output, even=even)
-            self._lone_cones[shape] = Cone(graph.with_constants(self._placed))
+            self._lone_cones[shape] = Cone(BoundGraph.bind(graph.with_constants(self._placed)))
         return self._lone_cones[shape]
 
     @cached_property
     def _work_per_pixel(self) -> float:
         return work_whole(self.analysis.bound) / prod(self.analysis.frame.taken)
+
+    @cached_property
+    def _bound(self) -> BoundGraph:
+        """The network on the device, before anything is known of the whole image."""
+        bound = self.analysis.bound
+        return bound.exchanged(self._on_device(node) for node, _operator in bound.steps)
+
+    @property
+    def _known(self) -> BoundGraph:
+        """The same with the statistics that are known by now."""
+        known = self.analysis.frozen.known(self._survey.values)
+        return self._bound.exchanged(map(self._on_device, known)) if known else self._bound
+
+    def _on_device(self, node: Node) -> Node:
+        return node.with_constants(self._placed)
 
     @cached_property
     def _cone(self) -> Cone:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
-from zlib import crc32
 
 import torch
 
@@ -16,6 +15,7 @@ from napari_exactile.images.source import LayeredSource
 from napari_exactile.models.load import Model
 from napari_exactile.network.analysis import Runnable
 from napari_exactile.network.declared import Declared
+from napari_exactile.network.likeness import checksum
 from napari_exactile.network.traced.forms import in_training, storage, unregistered, weights
 from napari_exactile.network.traced.graph import Graph
 from napari_exactile.torch_state import own_weights
@@ -103,7 +103,7 @@ def _checksums(model: Model, analysis: Runnable) -> list[tuple[str, int]]:
         named = [(name, tensor) for name, tensor in weights(model.module) if seen.is_new(tensor)]
     else:
         named = list(_needed(model.module, _constants(analysis.frozen.traced), seen))
-    return [*((name, _checksum(tensor)) for name, tensor in named), mode]
+    return [*((name, checksum(tensor)) for name, tensor in named), mode]
 
 
 def _needed(
@@ -151,10 +151,3 @@ class _Seen:
         if length == tensor.numel() * tensor.itemsize:  # without gaps
             parts.append((start, start + length))
         return True
-
-
-def _checksum(tensor: torch.Tensor) -> int:
-    flat = tensor.detach().cpu().contiguous().reshape(-1)
-    if flat.stride(0) != 1:  # a single element that was expanded counts as contiguous
-        flat = flat.clone(memory_format=torch.contiguous_format)
-    return crc32(flat.view(torch.uint8).numpy().data)

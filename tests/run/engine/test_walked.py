@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,16 +58,31 @@ def test_less_memory_makes_narrower_bands() -> None:
     image, model = pixels(300, 1200), unet()
     analysis = ex.analyse(model, image.shape)
     wide = ex.plan_tiles(analysis, tile=76, method="skewed")
-    narrow = ex.plan_tiles(analysis, tile=76, method="skewed", memory=wide.peak_bytes // 2)
+    little = wide.peak_bytes // 5
+    narrow = ex.plan_tiles(analysis, tile=76, method="skewed", memory=little)
     assert wide.walked is not None
     assert narrow.walked is not None
     assert wide.walked.axis == narrow.walked.axis == 1
     assert narrow.walked.band[0] < wide.walked.band[0]
-    assert narrow.peak_bytes <= wide.peak_bytes // 2
+    assert narrow.peak_bytes <= little
     assert 1 <= wide.redundancy < narrow.redundancy
-    result = walked(image, model, tile=76, memory_limit=wide.peak_bytes // 2)
+    result = walked(image, model, tile=76, memory_limit=little)
     whole = ex.segment_whole(image, model, probabilities=True)
     np.testing.assert_array_equal(result.probabilities, whole.probabilities)
+
+
+def test_less_memory_first_takes_smaller_pieces() -> None:
+    """Before bands become narrower, less is made at once, which computes nothing again."""
+    image, model = pixels(300, 1200), unet()
+    analysis = ex.analyse(model, image.shape)
+    fast = ex.plan_tiles(analysis, tile=76, method="skewed")
+    little = fast.peak_bytes * 2 // 3
+    frugal = ex.plan_tiles(analysis, tile=76, method="skewed", memory=little)
+    assert fast.walked is not None
+    assert frugal.walked == replace(fast.walked, frugal=True)
+    assert frugal.peak_bytes <= little
+    result = walked(image, model, tile=76, memory_limit=little)
+    np.testing.assert_array_equal(result.labels, ex.segment_whole(image, model).labels)
 
 
 def test_too_little_memory_is_said() -> None:

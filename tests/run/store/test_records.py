@@ -207,7 +207,7 @@ def test_old_settings_and_identities_mean_what_they_did() -> None:
     """Before the image's own size was taken, all images were padded, and nobody said so."""
     about = read_json(STORES / "format-3" / "finished.ome.zarr" / "exactile" / "run.json")
     assert SettingsRecord.of(about["settings"]).on("cpu") == Settings(
-        tile=212, normalization="none", device="cpu", padding="always"
+        tile=212, method="trimmed", normalization="none", device="cpu", padding="always"
     )
     assert Identity.of(about["identity"]).padding is UNSET
 

@@ -39,9 +39,7 @@ REMEDIES = {
 def as_begun_in(store: LabelStore, known: RunRecord, task: Task) -> Task:
     """Return a task by the plan that its store was begun with; ValueError where its zones do not fit."""
     try:
-        plan = as_begun(
-            task.plan, task.analysis, task.settings, known.zone, known.kept, known.band, known.frugal
-        )
+        plan = as_begun(task.plan, task.analysis, task.settings, known)
         fits = known.tiles in {None, len(plan) * len(task.planes.indices)}
     except Exception as error:  # what is damaged can be wrong in every way
         raise damaged_beyond(store.path, RUN, "its zones do not fit the image") from error

@@ -44,7 +44,9 @@ class Ways:
             "ours, automatic": self._ours,
         }
         for zone in QUICK_ZONES if quick else ZONES:
-            ways[f"ours, zone {zone}"] = partial(self._ours, tile=zone + 2 * self._radius)
+            side = zone + 2 * self._radius
+            ways[f"ours, zone {zone}"] = partial(self._ours, tile=side, method="trimmed")
+        ways["ours, skewed"] = partial(self._ours, method="skewed")
         ways[f"ours, whole-tile, {tile}"] = partial(self._ours, tile=self._tile(tile), method="whole-tile")
         ways["MONAI sliding window, 0.25"] = partial(self._monai, tile, 0.25, "constant")
         ways["MONAI sliding window, 0.5, gaussian"] = partial(self._monai, tile, 0.5, "gaussian")

@@ -21,6 +21,7 @@ from napari_exactile.network.skewed.walk import Walk
 from napari_exactile.run.engine.control import Control
 from napari_exactile.run.engine.events import TileFinished, TileStarted
 from napari_exactile.run.engine.schedule.job import Job
+from napari_exactile.run.plan import walks
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.task.begin import image_task
 from proofs import many
@@ -53,20 +54,29 @@ def test_any_region_in_any_zones_is_as_one_pass(data: st.DataObject) -> None:
     assert result.report.exact
 
 
-def test_less_memory_makes_narrower_bands() -> None:
-    """Columns with context of their own take less memory, as planned, and give the same to the bit."""
-    image, model = pixels(300, 1200), unet()
-    analysis = ex.analyse(model, image.shape)
-    wide = ex.plan_tiles(analysis, tile=76, method="skewed")
-    little = wide.peak_bytes // 5
-    narrow = ex.plan_tiles(analysis, tile=76, method="skewed", memory=little)
+def test_little_memory_makes_narrower_bands() -> None:
+    """Columns with context of their own take less memory, as planned, and more arithmetic."""
+    analysis = ex.analyse(unet(), (3000, 9000))
+    wide = ex.plan_tiles(analysis, method="skewed")
+    narrow = ex.plan_tiles(analysis, method="skewed", memory=wide.peak_bytes // 6)
     assert wide.walked is not None
     assert narrow.walked is not None
     assert wide.walked.axis == narrow.walked.axis == 1
     assert narrow.walked.band[0] < wide.walked.band[0]
-    assert narrow.peak_bytes <= little
+    assert narrow.peak_bytes <= wide.peak_bytes // 6
     assert 1 <= wide.redundancy < narrow.redundancy
-    result = walked(image, model, tile=76, memory_limit=little)
+
+
+@pytest.mark.parametrize("shape", [(400, 90), (90, 400)])
+def test_columns_give_the_same(monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]) -> None:
+    """Bands that do not reach across the image equal one pass to the bit."""
+    axis, columns = shape.index(400), walks._columns
+    monkeypatch.setattr(walks, "_columns", lambda tiling: [list(columns(tiling))[-1]])
+    image, model = pixels(*shape), unet()
+    plan = ex.plan_tiles(ex.analyse(model, shape), tile=52, method="skewed")
+    assert plan.walked is not None
+    assert plan.walked.band[1 - axis] == plan.zor[1 - axis] < 90
+    result = walked(image, model, tile=52)
     whole = ex.segment_whole(image, model, probabilities=True)
     np.testing.assert_array_equal(result.probabilities, whole.probabilities)
 

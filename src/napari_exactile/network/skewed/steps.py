@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import torch
 from torch.utils._pytree import tree_leaves
@@ -11,7 +12,6 @@ from torch.utils._pytree import tree_leaves
 from napari_exactile.geometry.interval import Box
 from napari_exactile.network.rules.local import Pointwise
 from napari_exactile.network.rules.table import Region, bound_arguments
-from napari_exactile.network.skewed.kernels import Rows
 from napari_exactile.network.skewed.slab import is_plain
 from napari_exactile.network.skewed.turned import Turned
 from napari_exactile.network.traced.graph import Graph, Made, Ref
@@ -88,7 +88,7 @@ def _elementwise(operator: Pointwise) -> StepCall | None:
         return None
     # Others, as softmax, do not heed how their output lies in memory.
     into = getattr(packet, "out", None) if torch.Tag.pointwise in node.op.tags else None
-    if into is None or [argument.name for argument in into._schema.arguments if argument.is_out] != ["out"]:
+    if into is None or _types(into) != [*_types(node.op), "out"]:
         return None
     place = getattr(torch.ops.aten, f"{node.name}_", None)
 
@@ -100,6 +100,11 @@ def _elementwise(operator: Pointwise) -> StepCall | None:
         return out.copy_(node.op(rows, *others, **node.kwargs))
 
     return run
+
+
+def _types(op: Any) -> list[str]:
+    """Return the types of what an operator takes; "out" stands for what it writes to."""
+    return ["out" if one.is_out else str(one.type) for one in op._schema.arguments]
 
 
 def _by_rule(operator: Pointwise, graph: Graph, turned: Turned) -> StepCall:
@@ -114,6 +119,3 @@ def _by_rule(operator: Pointwise, graph: Graph, turned: Turned) -> StepCall:
         return out.copy_(turned.tensor(made) if plain else made.reshape(out.shape))
 
     return run
-
-
-__all__ = ["Rows", "StepCall", "step_of"]

@@ -192,3 +192,24 @@ def test_signals_and_volumes_walk(axes: int) -> None:
     result = walked(image, model, tile=24)
     whole = ex.segment_whole(image, model, probabilities=True)
     np.testing.assert_array_equal(result.probabilities, whole.probabilities)
+
+
+@pytest.mark.parametrize("begun", ["trimmed", "skewed"])
+def test_auto_goes_on_as_a_store_was_begun(tmp_path: Path, begun: str) -> None:
+    """A method that is left to the program is the one that it chose then; another one by name is refused."""
+    image, model, path = pixels(200, 150), unet(), tmp_path / "a.ome.zarr"
+    done = list[int]()
+
+    def count(event: Any) -> None:
+        done.extend([event.index] if isinstance(event, TileFinished) else [])
+
+    more: dict[str, Any] = {"tile": 76, "output": path, "on_event": count}
+    ex.segment(image, model, method=begun, cancel=lambda: len(done) >= 3, **more)
+    other = {"trimmed": "skewed", "skewed": "trimmed"}[begun]
+    with pytest.raises(ValueError, match=rf"begun with another method \({begun}, now {other}\)"):
+        ex.segment(image, model, method=other, **more)
+    result = ex.segment(image, model, stream=begun == "skewed", **more)
+    assert result.report.method == begun
+    assert sorted(done) == list(range(12))
+    np.testing.assert_array_equal(result.labels[:], ex.segment_whole(image, model).labels)
+    assert ex.verify(path, image, model).agrees

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from napari_exactile.images.store.store import LabelStore, check_room, clear, is
 from napari_exactile.network.cost.passes import Schedule
 from napari_exactile.network.declared import Declared
 from napari_exactile.run.engine.schedule.series import Series
-from napari_exactile.run.plan.methods import method_of
 from napari_exactile.run.plan.settings_record import SettingsRecord
 from napari_exactile.run.store.images import images_of
 from napari_exactile.run.store.planes import StoredPlanes
@@ -100,8 +99,7 @@ def _as_then(task: Task, known: RunRecord) -> Task:
     given, says = task.given, known.identity.padding is not UNSET
     even = Frame.even(given.shape, given.factor)
     task = task if says or even == given.frame else task.padded()
-    how = method_of(task.settings.method, known.identity.method)
-    return task.as_begun(replace(task.plan, method=how)) if task.settings.method == "auto" else task
+    return task.begun_by(known.identity.method)
 
 
 def _refuse_different(store: LabelStore, then: Identity, now: Identity) -> None:

@@ -223,6 +223,7 @@ def _task(
         if type(error) is not ValueError:
             raise
         raise ValueError(f"{store} cannot be computed again by its model and settings: {error}") from error
+    task = task.begun_by(known.identity.method)
     if different := differing(known.identity, identity(task), FREE):
         raise ValueError(
             f"{store} was made from another {different}: name the image and the model of its run"

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import torch
 from msgspec import UNSET, UnsetType
-from msgspec.structs import replace
 from torch.utils._pytree import tree_map
 
 from napari_exactile.geometry.interval import sides_of
@@ -21,7 +20,6 @@ from napari_exactile.network.analysis import Runnable
 from napari_exactile.network.declared import Declared
 from napari_exactile.network.traced.graph import Graph, Ref
 from napari_exactile.record import Record, Side, spaced
-from napari_exactile.run.plan.methods import method_of
 from napari_exactile.run.plan.settings_record import Ignored, as_ignored
 from napari_exactile.run.task.decision import Decision
 from napari_exactile.run.task.task import Task
@@ -67,10 +65,8 @@ def identity(task: Task) -> Identity:
 
 def seemingly_differing(old: Identity, task: Task) -> str:
     """Return in words what differs as far as it can be told at once: no pixel is read, and no weight."""
-    now = _identity(task, old.image_file, old.image_content, old.model)
-    if task.settings.method == "auto":
-        now = replace(now, method=method_of("auto", old.method).name)
-    return differing(old, now)
+    task = task.begun_by(old.method)
+    return differing(old, _identity(task, old.image_file, old.image_content, old.model))
 
 
 def _identity(task: Task, file: str | UnsetType, content: str, model: str) -> Identity:

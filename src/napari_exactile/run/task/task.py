@@ -121,6 +121,12 @@ class Task:
         """Return the same task by the plan that it was begun with elsewhere."""
         return replace(self, plan=plan)
 
+    def begun_by(self, method: str) -> Self:
+        """Return the same task by the method that it was begun with, where that was left to the program."""
+        if self.settings.method != "auto":
+            return self
+        return replace(self, plan=replace(self.plan, method=method_of("auto", method)))
+
     def noted(self, notes: tuple[str, ...]) -> Self:
         """Return the same task with more to be said in its report."""
         return replace(self, notes=(*self.notes, *notes))

@@ -236,7 +236,9 @@ def test_a_stack_is_verified_with_the_statistics_of_each_plane(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "settings", [{"region": (Interval(5, 90), Interval(20, 140))}, {"method": "whole-tile"}]
+    "settings",
+    # Of fractions, the network's remainders make leaps of last bits: both ways are to compute them alike.
+    [{"region": (Interval(5, 90), Interval(20, 140)), "method": "trimmed"}, {"method": "whole-tile"}],
 )
 def test_settings_are_those_of_the_run(tmp_path: Path, settings: dict[str, Any]) -> None:
     """Region, method and normalization come from the store."""

@@ -43,17 +43,21 @@ def _relu(wanted: Box, rows: torch.Tensor, out: torch.Tensor) -> object:
 def _is_affine(operator: Pointwise) -> bool:
     arguments = bound_arguments(operator.node)
     known = arguments["running_mean"], arguments["running_var"]
-    return not arguments["training"] and all(isinstance(one, torch.Tensor) for one in known)
+    types = {one.dtype for one in known if isinstance(one, torch.Tensor)}
+    return not arguments["training"] and None not in known and types == {operator.node.dtype}
 
 
 def _affine(operator: Pointwise) -> StepCall:
-    """Return a normalisation by known values: one multiplication and one addition a number."""
+    """Return a normalisation by known values: one multiplication and one addition a number.
+
+    Rounded as torch's own kernel does it (aten, batch_norm_cpu_collect_linear_and_constant_terms).
+    """
     of = bound_arguments(operator.node)
-    scale = (of["running_var"].double() + of["eps"]).rsqrt()
-    scale = scale if of["weight"] is None else scale * of["weight"].double()
-    shift = -of["running_mean"].double() * scale
-    shift = shift if of["bias"] is None else shift + of["bias"].double()
-    scale, shift = scale.to(operator.node.dtype), shift.to(operator.node.dtype)
+    mean, deviation = of["running_mean"], (of["running_var"] + of["eps"]).sqrt()
+    # Not `1 / deviation`, which is a reciprocal of less precision; `addcmul` rounds once, as the kernel does.
+    inverse = torch.ones_like(deviation).div(deviation)
+    scale = inverse if of["weight"] is None else inverse * of["weight"]
+    shift = torch.addcmul(torch.zeros_like(mean) if of["bias"] is None else of["bias"], -mean, scale)
 
     @cache
     def repeated(count: int) -> tuple[torch.Tensor, torch.Tensor]:

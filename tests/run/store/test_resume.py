@@ -203,7 +203,7 @@ def other_weights(net: nn.Module) -> nn.Module:
         ({"net": other_weights(network())}, "another model: choose"),
         ({"tile": TILE + 2}, r"another tile \(68, now 70\)"),
         ({"normalization": "min-max"}, "another normalization"),
-        ({"method": "whole-tile"}, r"another method \(trimmed, now whole-tile\)"),
+        ({"method": "whole-tile"}, r"another method \(skewed, now whole-tile\)"),
     ],
 )
 def test_what_differs_is_named(tmp_path: Path, other: dict[str, Any], words: str) -> None:

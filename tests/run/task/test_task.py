@@ -88,7 +88,7 @@ def test_a_run_in_a_store_is_asked_before_it_has_a_series(tmp_path: Path) -> Non
 
 def test_the_plan_is_the_one_that_was_said(image: Path, model: Path) -> None:
     """A computer with other memory would choose other zones; those of the task hold."""
-    task = make_task(image, str(model), Settings(memory_limit=2 << 20), "tyx")
+    task = make_task(image, str(model), Settings(memory_limit=1 << 20), "tyx")
     known = said(task)
     known["here"] = {"device": "cpu", "memory_limit": None, "scratch_limit": None}
     assert make_task(image, str(model), Settings(), "tyx").plan.zor != task.plan.zor

@@ -74,9 +74,9 @@ def test_tiles_arrive_one_after_the_other(opened: Any, qtbot: QtBot, monkeypatch
     assert not run.layer.editable
     assert not dock.fields.tile.enabled
     assert dock.footer.progress.text().endswith(f"of {len(dock.plan)} tiles")
-    for _ in range(3):
-        brake.let(2)
-        qtbot.wait(350)
+    for count in range(1, 4):
+        brake.let(2)  # drawn soon, or later where drawing takes long
+        qtbot.waitUntil(lambda count=count: len(set(refreshes)) >= count, timeout=WAIT)
     brake.let(1000)
     qtbot.waitUntil(lambda: not dock.running, timeout=WAIT)
     assert len(set(refreshes)) >= 3

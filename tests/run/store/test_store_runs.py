@@ -97,7 +97,7 @@ def test_a_tile_that_cannot_be_read_ends_a_run_which_continues_later(tmp_path: P
 
     words = r"tile \d+ \(pixels .*\) failed: the pixels of 'torn' cannot be read"
     with pytest.raises(TileError, match=words):
-        ex.segment(source, network(), tile=TILE, output=path, on_event=count)
+        ex.segment(source, network(), tile=TILE, method="trimmed", output=path, on_event=count)
     assert 4 <= len(done) < TILES
     source = Torn(image())
     ex.segment(ArraySource(image()), network(), tile=TILE, output=path, on_event=count)

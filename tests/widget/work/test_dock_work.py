@@ -24,14 +24,15 @@ SHAPE = (700, 500)
 
 
 class Slow:
-    """Lets each call of a function take a while, and counts them."""
+    """Lets each call of a function take so many seconds, and counts them; `seen` are those before a pause."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, home: Any, name: str) -> None:
-        self.calls, original = 0, getattr(home, name)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, home: Any, name: str, seconds: float = 0.1) -> None:
+        self.seconds = seconds
+        self.calls, self.seen, original = 0, 0, getattr(home, name)
 
         def slow(*given: Any, **more: Any) -> Any:
             self.calls += 1
-            time.sleep(0.1)
+            time.sleep(seconds)
             return original(*given, **more)
 
         monkeypatch.setattr(home, name, slow)
@@ -39,14 +40,15 @@ class Slow:
 
 def pause_in_the_midst(qtbot: QtBot, work: LongWork, slow: Slow) -> None:
     """Pause, and see that nothing is done any more but what was begun."""
-    slow.calls = 0
-    qtbot.waitUntil(lambda: slow.calls > 0, timeout=WAIT)
+    # Also calls from before we look: where the window is slow, the work may be about to end.
+    qtbot.waitUntil(lambda: slow.calls > slow.seen, timeout=WAIT)
     work.pause()
-    qtbot.wait(300)
+    qtbot.wait(300 + 2 * round(1000 * slow.seconds))
     before = slow.calls
     qtbot.wait(500)
     assert work.paused
     assert slow.calls == before
+    slow.seen = before
 
 
 def test_saving_waits(opened: Any, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +118,7 @@ def test_an_estimate_waits(previewing: Any, qtbot: QtBot, monkeypatch: pytest.Mo
 def test_the_error_at_one_place_waits(previewing: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cancelled in a pause it says so, and is not begun again by itself; resumed it gives the same answer."""
     _, dock = previewing()
-    preview, slow = dock.preview, Slow(monkeypatch, TilingErrors, "_scored")
+    preview, slow = dock.preview, Slow(monkeypatch, TilingErrors, "_scored", 1.0)
     preview.fields.radius.value = 12
     pause_in_the_midst(qtbot, preview.work, slow)
     assert preview.fields.computing.pause.isVisible()

@@ -14,8 +14,8 @@ from napari_exactile.network.skewed.layers import Part, layers_of
 from napari_exactile.network.skewed.turned import Turned
 
 # What is made at once takes at most so many bytes, and at least so many rows where rows are no larger: deep,
-# small tensors run ahead for several steps of the others. Measured with U-Nets of base 16 and 64: 8 MB stay
-# in the cache, and below the 32 MB from which on malloc maps every block afresh; fewer rows cost 10 %.
+# small tensors run ahead for several steps of the others. So much stays near the cache, and below the 32 MB
+# from which on malloc maps every block afresh; kernels are slow on fewer rows.
 STRIP, LEAST = 8 << 20, 8
 
 

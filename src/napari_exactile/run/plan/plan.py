@@ -21,7 +21,7 @@ from napari_exactile.run.plan.automatic import SPEEDS, Speed, cheapest, predicte
 from napari_exactile.run.plan.bands import Walked
 from napari_exactile.run.plan.methods import SKEWED, TRIMMED, Method, method_of
 from napari_exactile.run.plan.settings import MethodName
-from napari_exactile.run.plan.walks import good_zones, peak_of, walk_of
+from napari_exactile.run.plan.walks import AGAIN, good_zones, peak_of, walk_of
 
 # Where pieces need not be the fastest: larger ones compute less again, smaller ones need less memory.
 COMFORTABLE_ZONE = 512
@@ -163,17 +163,21 @@ class _Choosing:
     def better(self, device: str) -> Plan:
         """Return the walk where there is one that computes no more than trimmed zones, or else these.
 
-        Passes over the image are those of trimmed zones, whose labels also come soonest where they are
-        streamed. On GPUs, nobody has measured walks: there they have to save a fifth of the arithmetic.
+        What its bands may compute again does not count: it saves looking for the best zones, which takes long
+        for large networks. Passes over the image are those of trimmed zones, whose labels also come soonest
+        where they are streamed. On GPUs, nobody has measured walks: they have to save a fifth of the
+        arithmetic.
         """
-        trimmed = self.by(TRIMMED)
         if self.analysis.statistics or self.stream:
-            return trimmed
+            return self.by(TRIMMED)
         try:
             walked = self.by(SKEWED)
         except ValueError:  # for want of memory
-            return trimmed
+            return self.by(TRIMMED)
         worth = 1.0 if device == "cpu" else WORTH
+        if walked.redundancy <= worth * (1 + AGAIN):
+            return walked
+        trimmed = self.by(TRIMMED)
         return walked if walked.redundancy <= worth * trimmed.redundancy else trimmed
 
     def by(self, how: Method) -> Plan:

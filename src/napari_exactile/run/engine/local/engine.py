@@ -152,6 +152,7 @@ class LocalEngine:
         return sharing.left
 
     def _of_first(self, left: Sequence[Tile], error: Exception) -> Exception:
+        """Return an error as that of the first zone that is left, unless it tells of one already."""
         return error if isinstance(error, Cancelled | TileError) or not left else TileError.of(left[0], error)
 
     def _made(self, scores: torch.Tensor, part: Box) -> Made:

@@ -143,7 +143,7 @@ def test_a_plan_made_again_asks_for_no_cost_again(monkeypatch: pytest.MonkeyPatc
     counts = []
     for analysis, memory in ((first, 1 << 30), (first, 1 << 30), (first, 1 << 29), (second, 1 << 30)):
         asked.clear()
-        ex.plan_tiles(analysis, memory=memory)
+        ex.plan_tiles(analysis, method="trimmed", memory=memory)
         counts.append(len(asked))
     assert counts[1:3] == [1, 1]  # of the plan itself
     assert counts[0] == counts[3] > 1
@@ -152,7 +152,7 @@ def test_a_plan_made_again_asks_for_no_cost_again(monkeypatch: pytest.MonkeyPatc
 def test_what_zones_cost_is_forgotten_with_the_analysis() -> None:
     """Nothing holds an analysis, with the weights in its graph, once nobody holds it or its network."""
     analysis = ex.analyse(exact(), SHAPE)
-    ex.plan_tiles(analysis)
+    ex.plan_tiles(analysis, method="trimmed")
     assert analysis.bound in automatic._known
     gone, before = ref(analysis.bound), len(automatic._known)
     del analysis

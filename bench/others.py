@@ -1,166 +1,220 @@
-"""Time, memory and error of the ways to segment an image in tiles, this program's and others', in one table.
+"""Ways to segment an image, this program's and others', against the best pass that a person can arrange.
 
-PYTHONPATH=tests/support .venv/bin/python bench/others.py [--device cuda]
+PYTHONPATH=tests/support .venv/bin/python bench/others.py [--repeats 5] [CASE ...]      (needs MONAI)
+
+A default and a tuned allocator, which keeps what is freed as jemalloc does: glibc maps every tensor above
+32 MB afresh otherwise, and half of a plain pass is page faults. Each allocator needs a process of its own;
+within one, all ways run in turn. The best pass is the fastest of four: each memory layout with each
+allocator.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
+import json
+import os
+import resource
 import statistics
+import subprocess
+import sys
+import threading
 import time
+import warnings
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
 import torch
 from monai.inferers import sliding_window_inference  # type: ignore[attr-defined]
-from torch import Tensor
-from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
+from monai.networks.nets import DynUNet, SegResNet  # type: ignore[attr-defined]
+from torch import nn
 
 import napari_exactile as ex
+from napari_exactile.models.densenet import FCDenseNet
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.models.unet import UNet
-from napari_exactile.run.check.metrics import difference
-from peak_memory import peak_of
 
-SIDE, TILE, RADIUS = 1536, 512, 96
-REPEATS = 5
-Way = Callable[[], tuple[Any, Any]]
+TUNED = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "68719476736"}
+# What others take at once, along each axis of a plane or a volume, and the least zone of the papers' tiling.
+WINDOW, ZONE = {2: 512, 3: 96}, 128
 
 
-class Ways:
-    """One image and one network, segmented by every way; each gives labels and probabilities."""
-
-    def __init__(self, device: str) -> None:
-        self.device, self.computing = device, 0.0
-        self.net = randomised(UNet(base=16, softmax=False).eval())
-        self.model = ex.load_model(self.net, name="U-Net base 16, random weights")
-        self.image = np.random.default_rng(0).integers(0, 4000, (SIDE, SIDE)).astype(np.uint16)
-        # The same weights in memory as the program lays them out, and on the device.
-        self.plain = randomised(UNet(base=16, softmax=False).eval()).to(device)
-        self.last = randomised(UNet(base=16, softmax=False).eval()).to(
-            device, memory_format=torch.channels_last
-        )
-
-    def all(self) -> dict[str, Way]:
-        run, usual = self.exactile, self.usual
-        ways: dict[str, Way] = {
-            "one pass": self.one_pass,
-            "one pass, channels last": partial(self.one_pass, last=True),
-            "usual tiling, ten-line loop": usual,
-            "usual tiling, loop, channels last": partial(usual, last=True),
-            "MONAI sliding window, overlap 0.25": partial(self.monai, overlap=0.25, mode="constant"),
-            "MONAI sliding window, 0.5, gaussian": partial(self.monai, overlap=0.5, mode="gaussian"),
-            "napari-exactile, whole-tile, 512": partial(run, tile=TILE, method="whole-tile"),
-            "napari-exactile, trimmed, 512": partial(run, tile=TILE),
-            "napari-exactile, defaults": run,
-        }
-        if self.device == "cuda":  # faster, and not exact
-            ways["usual tiling, loop, bfloat16"] = self.reduced(torch.bfloat16)
-            ways["usual tiling, loop, TF32"] = self.tf32
-            ways["usual tiling, loop, compiled"] = partial(usual, net=torch.compile(self.plain))
-        return ways
-
-    def normalised(self) -> Tensor:
-        image = (self.image - self.image.mean()) / self.image.std()
-        return torch.from_numpy(image.astype(np.float32))[None, None].to(self.device)
-
-    def one_pass(self, last: bool = False) -> tuple[Any, Any]:
-        with torch.no_grad():
-            scores = (self.last if last else self.plain)(self.laid_out(self.normalised(), last))
-            return answer(scores)
-
-    def usual(self, last: bool = False, net: Any = None) -> tuple[Any, Any]:
-        """Tile as the papers do: a zone with a radius around it, cut off at the image's edge."""
-        image, zone = self.normalised(), TILE - 2 * RADIUS
-        labels, chances = np.empty((SIDE, SIDE), np.int64), np.empty((2, SIDE, SIDE), np.float32)
-        net = net or (self.last if last else self.plain)
-        with torch.no_grad():
-            for top in range(0, SIDE, zone):
-                for left in range(0, SIDE, zone):
-                    y, x = max(0, top - RADIUS), max(0, left - RADIUS)
-                    tile = image[..., y : top + zone + RADIUS, x : left + zone + RADIUS]
-                    scores = net(self.laid_out(tile, last))
-                    part = scores[..., top - y : top - y + zone, left - x : left - x + zone]
-                    into = (slice(top, top + zone), slice(left, left + zone))
-                    labels[into], chances[:, *into] = answer(part)
-        return labels, chances
-
-    def monai(self, overlap: float, mode: str) -> tuple[Any, Any]:
-        with torch.no_grad():
-            return answer(
-                sliding_window_inference(self.normalised(), TILE, 1, self.plain, overlap=overlap, mode=mode)
-            )
-
-    def exactile(self, **settings: Any) -> tuple[Any, Any]:
-        result = ex.segment(self.image, self.model, device=self.device, probabilities=True, **settings)
-        self.computing = result.report.redundancy
-        return result.labels, result.probabilities
-
-    def reduced(self, dtype: torch.dtype) -> Way:
-        return torch.autocast(self.device, dtype)(self.usual)
-
-    def tf32(self) -> tuple[Any, Any]:
-        torch.backends.cudnn.allow_tf32 = True
-        try:
-            return self.usual()
-        finally:
-            torch.backends.cudnn.allow_tf32 = False
-
-    @staticmethod
-    def laid_out(image: Tensor, last: bool) -> Tensor:
-        return image.to(memory_format=torch.channels_last) if last else image.contiguous()
+def unet(base: int) -> nn.Module:
+    return UNet(base=base, softmax=False)
 
 
-def randomised(net: UNet) -> UNet:
+def dynunet() -> nn.Module:
+    """nnU-Net's plain 2D U-Net at half of its width: 22 instance norms in sequence."""
+    widths = [16, 32, 64, 128, 256, 256]
+    return DynUNet(2, 1, 3, [3] * 6, [1, *[2] * 5], [2] * 5, filters=widths, norm_name="instance")
+
+
+def segresnet() -> nn.Module:
+    return SegResNet(spatial_dims=3, init_filters=8, out_channels=2, blocks_down=(1, 2, 2), blocks_up=(1, 1))
+
+
+CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "U-Net base 16, 1536 x 1536": (partial(unet, 16), (1536, 1536)),
+    "U-Net base 64, 1024 x 1024": (partial(unet, 64), (1024, 1024)),
+    "U-Net base 16, 512 x 8192": (partial(unet, 16), (512, 8192)),
+    "FC-DenseNet-56, 768 x 768": (lambda: FCDenseNet.named(56), (768, 768)),
+    "DynUNet base 16, 1024 x 1024": (dynunet, (1024, 1024)),
+    "DynUNet base 16, 160 x 224": (dynunet, (160, 224)),
+    "SegResNet, 96 x 96 x 96": (segresnet, (96, 96, 96)),
+    "SegResNet, 160 x 160 x 160": (segresnet, (160, 160, 160)),
+}
+Way = Callable[[], Any]
+
+
+def ways_of(case: str) -> dict[str, Way]:
+    """Every way gives labels; the first one is what the others are compared with."""
+    make, shape = CASES[case]
+    net = make().eval()
     randomise(net, 0)
-    return net
+    image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    model, volume = ex.load_model(net), len(shape) == 3
+    run = partial(ex.segment, image, model, normalization="none", device="cpu", check=0)
+    # In three dimensions torch's norms are wrong with channels last: nobody should arrange that.
+    last = copy.deepcopy(net) if volume else copy.deepcopy(net).to(memory_format=torch.channels_last)
+    layout = torch.contiguous_format if volume else torch.channels_last
+    passes = {"pass": partial(one_pass, net, image)}
+    if not volume:
+        passes = {"pass, channels last": partial(one_pass, last, image, layout)} | passes
+    radius, window = max(ex.analyse(net, shape).radius), WINDOW[len(shape)]
+    tiled: dict[str, Way] = {}
+    if window - 2 * radius >= ZONE:
+        tiled[f"papers' tiling, tile {window}"] = partial(usual, last, image, layout, window, radius)
+    for overlap, mode in ((0.25, "constant"), (0.5, "gaussian")):
+        tiled[f"MONAI's windows, {overlap}, {mode}"] = partial(
+            monai, last, image, layout, window, overlap, mode
+        )
+    return passes | tiled | {
+        "napari-exactile": lambda: run().labels,
+        "napari-exactile, trimmed": lambda: run(method="trimmed").labels,
+    }  # fmt: skip
 
 
-def answer(scores: Tensor) -> tuple[Any, Any]:
-    """Return labels and probabilities as a script for one image would make them."""
-    scores = scores.float()
-    return scores.argmax(1)[0].cpu().numpy(), F.softmax(scores, 1)[0].cpu().numpy()
+def as_tensor(image: Any, layout: torch.memory_format) -> torch.Tensor:
+    return torch.from_numpy(image)[None, None].to(memory_format=layout)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--device", default="cpu")
-    ways = Ways(parser.parse_args().device)
-    torch.backends.cudnn.allow_tf32 = False
-    seconds: dict[str, list[float]] = {name: [] for name in ways.all()}
-    for _ in range(1 + REPEATS):  # all ways in turn, so that a busy machine slows all alike
-        for name, way in ways.all().items():
-            start = time.perf_counter()
+def one_pass(net: nn.Module, image: Any, layout: torch.memory_format = torch.contiguous_format) -> Any:
+    with torch.inference_mode():
+        return net(as_tensor(image, layout))[0].argmax(0).numpy()
+
+
+def usual(net: nn.Module, image: Any, layout: torch.memory_format, tile: int, radius: int) -> Any:
+    """Tile as the papers do: a zone with a radius around it, cut off at the image's edge."""
+    zone, labels = tile - 2 * radius, np.empty(image.shape, np.int64)
+    with torch.inference_mode():
+        for corner in product(*(range(0, length, zone) for length in image.shape)):
+            starts = [max(0, place - radius) for place in corner]
+            stops = [place + zone + radius for place in corner]
+            part = np.ascontiguousarray(image[tuple(map(slice, starts, stops))])
+            scores = net(as_tensor(part, layout))[0].argmax(0).numpy()
+            own = [
+                slice(place - start, place - start + zone)
+                for place, start in zip(corner, starts, strict=True)
+            ]
+            labels[tuple(slice(place, place + zone) for place in corner)] = scores[tuple(own)]
+    return labels
+
+
+def monai(
+    net: nn.Module, image: Any, layout: torch.memory_format, window: int, overlap: float, mode: str
+) -> Any:  # fmt: skip
+    with torch.inference_mode():
+        scores = sliding_window_inference(
+            as_tensor(image, layout), window, 1, net, overlap=overlap, mode=mode
+        )
+        return scores[0].argmax(0).numpy()
+
+
+def peak(way: Way) -> float:
+    """Return the most memory in MB that the process takes beyond what it has, looked at every 2 ms."""
+    before, most, stop = resident(), [0.0], threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(0.002):
+            most[0] = max(most[0], resident() - before)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    way()
+    stop.set()
+    thread.join()
+    return most[0]
+
+
+def resident() -> float:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize() / 1e6
+
+
+def measured(case: str, repeats: int) -> dict[str, Any]:
+    """Return seconds, page faults, memory and ME of every way, in this process."""
+    ways = ways_of(case)
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    faults: dict[str, int] = {}
+    for _ in range(1 + repeats):
+        for name, way in ways.items():
+            before, start = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, time.perf_counter()
             way()
             seconds[name].append(time.perf_counter() - start)
-    report(ways, {name: statistics.median(each[1:]) for name, each in seconds.items()})
+            faults[name] = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    reference = next(iter(ways.values()))()
+    return {
+        name: {
+            "first": seconds[name][0],
+            "seconds": statistics.median(seconds[name][1:]),
+            "faults": faults[name],
+            "MB": peak(way),
+            "ME": int((way() != reference).sum()),
+        }
+        for name, way in ways.items()
+    }
 
 
-def report(ways: Ways, seconds: dict[str, float]) -> None:
-    once, reference = counted(ways, "one pass"), ways.one_pass()
-    whole, usual = seconds["one pass"], seconds["usual tiling, ten-line loop"]
+def in_process(case: str, repeats: int, tuned: bool) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--repeats", str(repeats), "--here", case]
+    environment = os.environ | (TUNED if tuned else {})
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    told: dict[str, Any] = json.loads(found.stdout.splitlines()[-1])
+    return told
+
+
+def report(case: str, repeats: int) -> None:
+    by = {words: in_process(case, repeats, words == "tuned") for words in ("default", "tuned")}
+    passes = [one[name]["seconds"] for one in by.values() for name in one if name.split(",")[0] == "pass"]
+    best = min(passes)
+    print(f"\n{case}: the best pass takes {best:.2f} s on {torch.get_num_threads()} threads")
     print(
-        f"{SIDE} x {SIDE} px on {ways.device}, {torch.get_num_threads()} threads, a pass takes {whole:.1f} s"
+        f"{'':<36}{'/ best, default':>16}{'tuned':>8}{'first call':>12}{'faults':>9}{'memory':>10}{'ME':>7}"
     )
-    print(f"{'':<36}/ usual  / pass   Mpx/s   memory  computing      ME     RMSE")
-    for name, way in ways.all().items():
-        t, peak = seconds[name], peak_of(way, torch.device(ways.device))
-        apart = difference(*way(), *reference)
-        ratios = f"{name:<36}{t / usual:>7.2f}{t / whole:>8.2f}{SIDE**2 / t / 1e6:>8.2f}{peak / 1e6:>6.0f} MB"
+    for name, one in by["default"].items():
+        tuned = by["tuned"][name]["seconds"] / best
         print(
-            f"{ratios}{counted(ways, name) / once:>11.2f}{apart.misclassified:>8}{apart.rmse:>9.1e}",
+            f"{name:<36}{one['seconds'] / best:>16.2f}{tuned:>8.2f}{one['first'] / best:>12.2f}"
+            f"{one['faults']:>9}{one['MB']:>7.0f} MB{one['ME']:>7}",
             flush=True,
         )
 
 
-def counted(ways: Ways, name: str) -> float:
-    """Return the multiply-accumulates; where the program plans them, it knows (bench/passes.py compares)."""
-    with FlopCounterMode(display=False) as counter:
-        ways.all()[name]()
-    return ways.computing * counted(ways, "one pass") if "exactile" in name else counter.get_total_flops()
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("cases", nargs="*", default=list(CASES))
+    given = parser.parse_args()
+    warnings.simplefilter("ignore")
+    for case in given.cases:
+        if given.here:
+            print(json.dumps(measured(case, given.repeats)))
+        else:
+            report(case, given.repeats)
 
 
 if __name__ == "__main__":

@@ -5,15 +5,20 @@ from __future__ import annotations
 import sys
 import time
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from torch import nn
 
 import napari_exactile as ex
+from napari_exactile.network.skewed.course import FAST, Thrift
 from napari_exactile.run.engine.events import Event, Surveying, TileFinished
+from napari_exactile.run.plan.settings import MethodName
 
 TILE, SHAPE, TILES = 68, (3 * 66 - 5, 4 * 66 + 7), 15
+# Of such an image, a walk makes some ten columns at once.
+SMALL = Thrift(30_000, 1, 1.0)
 
 
 def network() -> nn.Module:
@@ -35,7 +40,9 @@ def image() -> np.ndarray:
     return np.random.default_rng(5).integers(0, 1000, SHAPE).astype(np.uint16)
 
 
-def main(path: str, pause: float, probabilities: bool = False, net: nn.Module | None = None) -> None:
+def main(path: str, pause: float, method: MethodName | None = None) -> None:
+    """With a `method`, segment by a network that looks at all of the image, in small strips if it walks."""
+
     def told(event: Event) -> None:
         if isinstance(event, TileFinished | Surveying):
             told = f"pass {event.number} {event.done}" if isinstance(event, Surveying) else event.index
@@ -43,17 +50,18 @@ def main(path: str, pause: float, probabilities: bool = False, net: nn.Module | 
             time.sleep(pause)
 
     torch.set_num_threads(1)
-    pixels, net = image(), net or network()
+    pixels, net = image(), network() if method is None else looking_at_all()
     print("ready", flush=True)
-    ex.segment(pixels, net, tile=TILE, output=path, on_event=told, probabilities=probabilities)
+    with patch("napari_exactile.run.plan.bands.FAST", FAST if method is None else SMALL):
+        ex.segment(
+            pixels, net, tile=TILE, output=path, on_event=told, probabilities=method is not None,
+            method=method or "auto",
+        )  # fmt: skip
     print("done", flush=True)
 
 
 if __name__ == "__main__":
-    if sys.argv[3:] == ["passes"]:
-        main(sys.argv[1], float(sys.argv[2]), probabilities=True, net=looking_at_all())
-    else:
-        main(sys.argv[1], float(sys.argv[2]))
+    main(sys.argv[1], float(sys.argv[2]), *sys.argv[3:])  # type: ignore[arg-type]
 
 
 def until_ready() -> dict[str, Any]:

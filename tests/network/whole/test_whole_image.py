@@ -27,13 +27,12 @@ from napari_exactile.network.whole.freeze import freeze
 from napari_exactile.network.whole.moments import Moments
 from napari_exactile.network.whole.reductions import Extreme, Sums
 from napari_exactile.run.engine.control import Control
-from napari_exactile.run.engine.events import Surveying, TileHalved
+from napari_exactile.run.engine.events import Surveying
 from napari_exactile.run.engine.local import engine
-from napari_exactile.run.engine.local.executor import Executor
 from napari_exactile.run.engine.reference import one_pass
 from napari_exactile.run.engine.result import Report
 from napari_exactile.run.engine.schedule.job import Job
-from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.plan.settings import MethodName, Settings
 from napari_exactile.run.task.begin import image_task
 from proofs import many
 from zoo.unets import PlainUNet
@@ -296,21 +295,21 @@ def test_nnunets_plain_network_costs_little_more_than_one_pass() -> None:
         assert ratio == pytest.approx(tiled.task.plan.redundancy, rel=0.01)
 
 
-def test_passes_can_be_cancelled_and_continued() -> None:
-    """What is cancelled within a pass goes on there, and the labels are those of an undisturbed run."""
+@pytest.mark.parametrize("method", ["trimmed", "skewed"])
+def test_passes_can_be_cancelled_and_continued(method: MethodName) -> None:
+    """What is cancelled goes on with the tile, or the band that is walked, and gives the same labels."""
     model, pixels = ex.load_model(lively(chain(3))), image((40, 50))
-    undisturbed = ex.segment(pixels, model, tile=24)
-    one = Job(image_task(pixels, model, Settings(tile=24)))
-    surveyed: list[tuple[int, int]] = []
-    rounds = 0
+    undisturbed = ex.segment(pixels, model, tile=24, method=method)
+    one = Job(image_task(pixels, model, Settings(tile=24, method=method)))
+    rounds, surveyed = 0, list[tuple[int, int]]()
     while not one.complete and len(surveyed) < 200:
         rounds += 1
         events = one.run(Control(is_cancelled=lambda: len(surveyed) % 3 == 2))
         surveyed.extend((e.number, e.done) for e in events if isinstance(e, Surveying))
         surveyed.append((0, 0))
-    once = sorted(set(surveyed) - {(0, 0)})
-    assert once == [(number, done) for number in (1, 2, 3) for done in range(once[-1][1] + 1)]
-    assert rounds > 5
+    once, step = sorted(set(surveyed) - {(0, 0)}), 1 if method == "trimmed" else 100
+    assert once == [(number, done) for number in (1, 2, 3) for done in range(0, once[-1][1] + 1, step)]
+    assert rounds > (5 if method == "trimmed" else 2)
     np.testing.assert_array_equal(one.result().labels, undisturbed.labels)
 
 
@@ -344,9 +343,9 @@ def told(node: Node) -> object:
     """All that there is to a node, tensors by their bytes."""
     constants: list[tuple[object, ...]] = []
 
-    def look(tensor: Tensor) -> Tensor:
-        constants.append((tensor.dtype, tensor.shape, tensor.contiguous().numpy().tobytes()))
-        return tensor
+    def look(one: Tensor) -> Tensor:
+        constants.append((one.dtype, one.shape, one.contiguous().numpy().tobytes()))
+        return one
 
     node.with_constants(look)
     rest = [leaf for leaf in tree_leaves((node.args, node.kwargs)) if not isinstance(leaf, Tensor | Made)]
@@ -354,33 +353,14 @@ def told(node: Node) -> object:
 
 
 def test_a_pass_begins_with_what_has_become_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The network is bound once for all passes: after that, only norms with known statistics are."""
+    """The network is bound once for all passes: after that, each norm once when it is known."""
     one, bound = Job(image_task(image(), ex.load_model(lively(chain(6))), Settings(tile=40))), []
     monkeypatch.setattr("napari_exactile.network.cone.bound.operator_of", lambda node, graph: (
         bound.append(node.name) or operator_of(node, graph)
     ))  # fmt: skip
     assert list(one.run())
-    survey, last = 0 + 1 + 2 + 3 + 4 + 5, 6
-    executors = 2  # of the passes, and of the labels
-    assert len(bound) == executors * len(one.task.analysis.bound.steps) + survey + last
-
-
-def test_short_memory_halves_the_pieces_of_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Out of memory in a pass, an automatic tile goes on in smaller pieces and changes no label."""
-    model, pixels = ex.load_model(lively(chain(2))), image((64, 64))
-    undisturbed = ex.segment(pixels, model)
-    one = Job(image_task(pixels, model, Settings()))
-    compute, failures = Executor.compute, iter([MemoryError(), None, MemoryError()])
-
-    def short(*args: object) -> object:
-        if error := next(failures, None):
-            raise error
-        return compute(*args)
-
-    monkeypatch.setattr(Executor, "compute", short)
-    told = [event for event in one.run() if isinstance(event, TileHalved)]
-    assert [event.zone for event in told] == [(32, 32), (16, 16)]
-    np.testing.assert_array_equal(one.result().labels, undisturbed.labels)
+    by_survey, by_last = [len(one.task.analysis.bound.steps) + norms for norms in (5, 6)]
+    assert len(bound) == by_survey + by_last
 
 
 def test_whole_tiles_by_themselves_are_refused() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from math import ceil, floor, lcm
+from typing import Any
 
 from napari_exactile.geometry.equations import radius_of_layers
 from napari_exactile.geometry.grid import OutputGrid
@@ -76,6 +77,11 @@ class BoundGraph:
         """The nodes with their operators in the order of execution."""
         pairs = zip(self.graph.nodes, self.operators, strict=True)
         return tuple((node, operator) for node, operator in pairs if operator is not None)
+
+    @cached_property
+    def found(self) -> dict[Hashable, Any]:
+        """What was found out about it, kept as long as it is."""
+        return {}
 
     @cached_property
     def reaches(self) -> tuple[tuple[tuple[Reach, ...], ...], ...]:

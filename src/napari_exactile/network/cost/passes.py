@@ -111,14 +111,28 @@ class PassPlanner:
 
     @cached_property
     def candidates(self) -> list[int]:
-        """The tensors that may be worth keeping: those that statistics are gathered of, and small ones."""
+        """The tensors that may be worth keeping: those that statistics are gathered of, small ones, and what
+        later passes read and cannot make from those without multiplications, as sums beside shortcuts."""
         found = {one.source for one in self.frozen.statistics}
+        found |= {index for index in self._read_later if self._multiplies(index, found)}
         for node in self.frozen.graph.nodes[1:]:
             if self.bytes[node.index] < min(self.bytes[source] for source in node.inputs):
                 found.add(node.index)
         # They are read and written in boxes of the last dimensions.
         graph = self.frozen.graph
         return sorted(i for i in found - {0} if graph.layout(i).is_last)
+
+    @property
+    def _read_later(self) -> set[int]:
+        """What is read by a node of a later pass than the first that can compute it."""
+        levels = self.frozen.levels
+        readers = self.frozen.graph.nodes[1:]
+        return {i for node in readers for i in node.inputs if levels[i] < levels[node.index]}
+
+    def _multiplies(self, index: int, given: set[int]) -> bool:
+        computed = self.frozen.graph.alive({index}, given | {0}) - given - {0}
+        operators = (self.bound.operators[i] for i in computed)
+        return any(operator is not None and operator.work for operator in operators)
 
     def choose(self, budget: int) -> frozenset[int]:
         """Return what to keep: all that is of use where it fits, otherwise the most saved per byte."""

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.geometry.window import Resampled
 from napari_exactile.network.rules.table import Region, bound_arguments
-from napari_exactile.network.traced.graph import Node
+from napari_exactile.network.traced.graph import Made, Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Resampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Enlarged:
+class Enlarged(Made):
     """A small constant (batch, channels, *space) resized to the image, made where it is needed."""
 
     tables: tuple[Table, ...]

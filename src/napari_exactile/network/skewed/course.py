@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
+from itertools import islice
 from math import ceil, floor, lcm, prod
 
 from napari_exactile.geometry.interval import Box, Interval
 from napari_exactile.network.cone.bound import BoundGraph
 from napari_exactile.network.cone.demands import Demands
 from napari_exactile.network.skewed.layers import Part, layers_of
+from napari_exactile.network.skewed.slab import is_plain
 from napari_exactile.network.skewed.turned import Turned
 
 # What is made at once takes at most so many bytes, and at least so many rows where rows are no larger: deep,
 # small tensors run ahead for several steps of the others. So much stays near the cache, and below the 32 MB
 # from which on malloc maps every block afresh; kernels are slow on fewer rows.
-STRIP, LEAST = 8 << 20, 8
+STRIP, LEAST = 12 << 20, 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,12 @@ class Thrift:
 
 # Where the first does not fit, the second needs a third of the memory for networks of many layers.
 FAST, FRUGAL = Thrift(STRIP, LEAST, 1.0), Thrift(1 << 20, 1, 0.25)
+
+# So many steps of a band are kept, some megabytes, instead of being found out again.
+MOST = 5_000
+
+# Each pass over an image has a course of its own, and each column: so many of the last ones are remembered.
+COURSES, NO_SIDE = 64, Interval(0, 0)
 
 # How a band is walked: which layer makes which rows, and from which row on its slab is still wanted then.
 Step = tuple[int, Interval, int]
@@ -68,6 +76,9 @@ class Course:
         self.layers = layers_of(bound, self.results, self.given)
         self.demands = Demands(bound, self.results, self.given)
         self.thrift = thrift
+        # Of a band, and of as much of it as tells what memory it needs.
+        self._known_steps: Callable[[Interval], tuple[Step, ...]] = lru_cache(maxsize=2)(self._short)
+        self.rooms: Callable[[Interval], dict[int, Room]] = lru_cache(maxsize=2)(self._rooms)
 
     @cached_property
     def across(self) -> dict[int, tuple[Interval, ...]]:
@@ -116,13 +127,27 @@ class Course:
         )
         return max(step, floor(self.thrift.strip / densest) // step * step)
 
+    def is_whole(self, index: int) -> bool:
+        """Tell whether walks have all there is of a tensor along the other axes, if they have it at all."""
+        lengths, axes = self.bound.graph.spatial_shape(index), range(self.bound.graph.axes)
+        sides = tuple(Interval(0, lengths[axis]) for axis in axes if axis != self.axis)
+        return self.across.get(index) == sides and is_plain(self.bound.graph.layout(index))
+
     def parts(self, band: Interval) -> dict[int, Interval]:
         """Return the rows of each result that belong to a band of the image, where it has any."""
         found = {index: self.bound.part(index, self.axis, band) for index in self.results}
         return {index: part for index, part in found.items() if part and index in self.across}
 
-    def steps(self, band: Interval) -> Iterator[Step]:
-        """Yield the steps that make the parts of all results in a band."""
+    def steps(self, band: Interval) -> Iterable[Step]:
+        """Return the steps that make the parts of all results in a band; those of short bands are known."""
+        return self._known_steps(band) or self._steps(band)
+
+    def _short(self, band: Interval) -> tuple[Step, ...]:
+        """Return the steps, none where there are too many to keep them."""
+        steps = tuple(islice(self._steps(band), MOST + 1))
+        return steps if len(steps) <= MOST else ()
+
+    def _steps(self, band: Interval) -> Iterator[Step]:
         walk = _Walking(self, band)
         for start in range(band.start, band.stop, self.window):
             window = Interval(start, min(start + self.window, band.stop))
@@ -148,12 +173,22 @@ class Course:
         """Return the rows that a slab has memory for."""
         return min(self.length(index), room.highest + ceil(self.thrift.slack * room.kept))
 
-    def rooms(self, band: Interval) -> dict[int, Room]:
-        """Return how much room each slab needs while a band is walked."""
+    def _rooms(self, band: Interval) -> dict[int, Room]:
+        # How much each slab needs while a band is walked.
         rooms = {index: Room() for index in self.across}
         for index, rows, keep in self.steps(band):
             rooms[index] = rooms[index].with_step(rows, keep)
         return rooms
+
+
+def course_of(
+    bound: BoundGraph, axis: int, region: Box, results: tuple[int, ...] = (), given: tuple[int, ...] = (),
+    thrift: Thrift = FAST,
+) -> Course:  # fmt: skip
+    """Return a course that is remembered with the graph: who plans a walk, and who walks, need the same."""
+    known = bound.found.setdefault(Course, lru_cache(COURSES)(partial(Course, bound)))
+    course: Course = known(axis, (*region[:axis], NO_SIDE, *region[axis + 1 :]), results, given, thrift)
+    return course
 
 
 class _Walking:

@@ -21,7 +21,7 @@ _SAME = {"view", "_unsafe_view", "alias", "detach", "clone", "native_dropout"}
 class Part:
     """Channels from `channel` on of a layer, from the rows of other layers, its `sources`.
 
-    `head` is the node whose operator makes them; without one, they are a copy of the only source. `steps`
+    `head` is the node whose operator makes them; without one, they begin as those of the only source. `steps`
     are nodes that work pixel by pixel on what is made.
     """
 
@@ -69,8 +69,7 @@ class _Grouping:
             (source,) = set(node.inputs)
             if self._is_sole(source):
                 return self.layers.pop(source).then(node, not same)
-            if same:
-                return Layer(node.index, (Part(None, (source,)),))
+            return Layer(node.index, (Part(None, (source,), () if same else (node.index,)),))
         return Layer(node.index, (Part(node.index, node.inputs),))
 
     def _is_sole(self, source: int) -> bool:

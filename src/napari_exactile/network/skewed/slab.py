@@ -9,6 +9,7 @@ from math import prod
 import torch
 
 from napari_exactile.geometry.interval import Interval
+from napari_exactile.network.skewed.memory import new_memory
 from napari_exactile.network.skewed.turned import Turned
 from napari_exactile.network.traced.layout import Layout
 
@@ -19,25 +20,35 @@ def is_plain(layout: Layout) -> bool:
 
 
 class Slab:
-    """Room for `capacity` rows of a tensor of which rows from `first` on are there.
+    """Memory for rows of a tensor, (rows, *across, *others) in the turned order, of which those from `first`
+    on are there.
 
-    `across` are the lengths along the other axes, in the turned order. Channels come last in memory, rows
-    first: what is read and written is one block.
+    Channels come last in memory, rows first: what is read and written is one block.
     """
 
-    def __init__(
-        self, layout: Layout, turned: Turned, across: Sequence[int], capacity: int, dtype: torch.dtype,
-        device: torch.device,
-    ) -> None:  # fmt: skip
-        self.plain, self.first = is_plain(layout), 0
+    def __init__(self, layout: Layout, turned: Turned, memory: torch.Tensor) -> None:
+        self.plain, self.first, self.memory = is_plain(layout), 0, memory
         others = [dim for dim, axes in enumerate(layout.dims) if not axes]
-        shape = [layout.shape[dim] for dim in others[1 if self.plain else 0 :]]
-        self.memory = torch.empty((capacity, *across, *shape), dtype=dtype, device=device)
         # Where each axis and each other dimension lies in memory, in the order of the tensor's dimensions.
         apart = [[turned.order.index(axis) for axis in dim] for dim in layout.dims]
         behind = iter(range(len(turned.order), len(turned.order) + len(others)))
         self._together = [len(places) for places in apart]
         self._apart = [place for places in apart for place in places or [next(behind)]]
+
+    @classmethod
+    def new(
+        cls, layout: Layout, turned: Turned, across: Sequence[int], capacity: int, dtype: torch.dtype,
+        device: torch.device,
+    ) -> Slab:  # fmt: skip
+        """Return one with room for `capacity` rows; `across` are the lengths along the other axes."""
+        others = [layout.shape[dim] for dim, axes in enumerate(layout.dims) if not axes]
+        shape = capacity, *across, *others[1 if is_plain(layout) else 0 :]
+        return cls(layout, turned, new_memory(shape, dtype, device))
+
+    @classmethod
+    def over(cls, layout: Layout, turned: Turned, tensor: torch.Tensor) -> Slab:
+        """Return one whose memory is that of a whole tensor (1, channels, *space): it holds all rows."""
+        return cls(layout, turned, turned.tensor(tensor)[0].movedim(0, -1))
 
     @property
     def last(self) -> int:
@@ -76,5 +87,5 @@ class Slab:
 
     def _grow(self, capacity: int) -> None:
         old = self.memory
-        self.memory = old.new_empty((capacity, *old.shape[1:]))
+        self.memory = new_memory((capacity, *old.shape[1:]), old.dtype, old.device)
         self.memory[: len(old)] = old

@@ -8,6 +8,7 @@ from functools import partial
 import torch
 
 from napari_exactile.geometry.interval import Box, Interval
+from napari_exactile.network.cone.bound import BoundGraph
 from napari_exactile.network.rules.local import Pointwise
 from napari_exactile.network.rules.table import Region
 from napari_exactile.network.skewed.course import Course, Room
@@ -25,14 +26,24 @@ Read = Callable[[int, Box], torch.Tensor]
 class Walk:
     """Walks bands of one course; its slabs stay, so that bands of one length need no memory anew.
 
-    The constants of the course's graph must be on `device`. One thread at a time.
+    `bound` is the course's graph with its constants on `device`; `whole` are tensors (1, channels, *space)
+    there that are given, or made, as a whole: they are read, or written, where they lie. One thread at a
+    time.
     """
 
-    def __init__(self, course: Course, device: torch.device) -> None:
-        self.course = course
-        self._graph, self._device = course.bound.graph, device
+    def __init__(
+        self, course: Course, device: torch.device, bound: BoundGraph | None = None,
+        whole: Mapping[int, torch.Tensor] | None = None,
+    ) -> None:  # fmt: skip
+        self.course, self._bound = course, bound or course.bound
+        self._graph, self._device = self._bound.graph, device
         self._turned = Turned(self._graph.axes, course.axis)
         self._slabs: dict[int, Slab] = {}
+        self._whole = {
+            index: Slab.over(self._graph.layout(index), self._turned, tensor)
+            for index, tensor in (whole or {}).items()
+            if course.is_whole(index)
+        }
         self._kernels: dict[int, Kernel] = {}
         self._steps: dict[int, StepCall] = {}
 
@@ -53,7 +64,10 @@ class Walk:
                 yield self._result(index, slab, rows.clip(parts[index]))
 
     def _prepare(self, rooms: Mapping[int, Room]) -> None:
+        self._slabs |= self._whole
         for index, room in rooms.items():
+            if index in self._whole:
+                continue
             capacity = self.course.capacity(index, room)
             slab = self._slabs.get(index)
             if slab is None or len(slab.memory) < capacity:
@@ -63,12 +77,12 @@ class Walk:
     def _new_slab(self, index: int, capacity: int) -> Slab:
         node = self._graph.nodes[index]
         across = [len(side) for side in self.course.across[index]]
-        return Slab(
-            self._graph.layout(index), self._turned, across, capacity, node.dtype, self._device
-        )  # fmt: skip
+        return Slab.new(self._graph.layout(index), self._turned, across, capacity, node.dtype, self._device)
 
     def _fill(self, layer: Layer, slab: Slab, rows: Interval, read: Read) -> None:
         """Make rows of a layer in its slab."""
+        if not layer.parts and layer.index in self._whole:
+            return  # they are there
         room, box = slab.room(rows), self._box(layer.index, rows)
         if not layer.parts:
             given = read(layer.index, self._turned.back(box))
@@ -84,21 +98,23 @@ class Walk:
             self._step(step)(box, room, room)
 
     def _make(self, part: Part, rows: Interval, box: Box, out: torch.Tensor) -> None:
-        """Make rows of a part in `out`: the last step writes them there, those before it in place."""
+        """Make rows of a part in `out`, into which one of the steps writes them; the others work in place."""
         inputs = [self._input(part, number, rows) for number in range(len(part.sources))]
-        *before, last = (partial(self._step(step), box) for step in part.steps) if part.steps else (None,)
+        steps = [partial(self._step(step), box) for step in part.steps]
         if part.head is None:
-            made = self._cropped(part.sources[0], inputs[0], box)
-            made = made.clone() if before else made
+            made, is_own = self._cropped(part.sources[0], inputs[0], box), False
         else:
             made = self._kernel(part.head)(box, inputs, out)
-            made = made.clone() if before and not _is_own(made, inputs) else made
-        for step in before:
+            is_own = _is_own(made, inputs)
+        # What others read stays as it is; memory of its own is still warm until the last step.
+        place = len(steps) - 1 if is_own else 0
+        for step in steps[:place]:
             step(made, made)
-        if last is not None:
-            last(made, out)
-        elif made is not out:
+        if not steps and made is not out:
             out.copy_(made.reshape(out.shape))
+        for step in steps[place:]:
+            step(made, out)
+            made = out
 
     def _cropped(self, index: int, rows: Rows, box: Box) -> torch.Tensor:
         """Return a part of rows: others may depend on more of them than is wanted here."""
@@ -128,14 +144,14 @@ class Walk:
 
     def _kernel(self, index: int) -> Kernel:
         if index not in self._kernels:
-            node, operator = self._graph.nodes[index], self.course.bound.operators[index]
+            node, operator = self._graph.nodes[index], self._bound.operators[index]
             assert operator is not None, "only the image has none"
             self._kernels[index] = kernel_of(node, operator, self._graph, self._turned)
         return self._kernels[index]
 
     def _step(self, index: int) -> StepCall:
         if index not in self._steps:
-            operator = self.course.bound.operators[index]
+            operator = self._bound.operators[index]
             assert isinstance(operator, Pointwise), "only such are steps"
             self._steps[index] = step_of(operator, self._graph, self._turned)
         return self._steps[index]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from napari_exactile.carried import Carried
 from napari_exactile.geometry.interval import Box
@@ -24,17 +25,19 @@ class Ref:
     index: int
 
 
-@runtime_checkable
-class Made(Protocol):
+class Made(ABC):
     """A constant as large as the image, made from a small one where it is needed; it stands in arguments."""
 
+    __slots__ = ()
+    constant: torch.Tensor
+
+    @abstractmethod
     def crop_dense(self, box: Box) -> torch.Tensor:
         """Return the part in a box of the image."""
-        ...
 
+    @abstractmethod
     def with_constant(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Made:
         """Return the same, made from `change` of the small constant."""
-        ...
 
 
 @dataclass(frozen=True)  # without slots, for the cached property
@@ -120,6 +123,15 @@ class Graph:
         """Return where the image lies in one node's tensor; by default in the last dimensions."""
         node = self.nodes[index]
         return node.layout or Layout.last(node.shape, len(node.shape) - 2)
+
+    def constants(self) -> Iterator[torch.Tensor]:
+        """Yield every constant; of one that is spread over the image, only the distinct values."""
+        for node in self.nodes:
+            for leaf in tree_leaves((node.args, node.kwargs)):
+                if isinstance(leaf, torch.Tensor):
+                    yield distinct(leaf)
+                elif isinstance(leaf, Made):
+                    yield leaf.constant
 
     def with_constants(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Graph:
         """Return the same graph with every constant replaced by `change(constant)`, values one by one.

@@ -7,7 +7,7 @@ costs and numbers of nodes do not depend on them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -67,9 +67,16 @@ class Frozen:
 
         They have their numbers and layouts: nothing but constants in their arguments is new.
         """
+        return self.learnt(values, values)[1]
+
+    def learnt(
+        self, values: Mapping[int, Partial], new: Collection[int]
+    ) -> tuple[Frozen, tuple[Node, ...]]:  # fmt: skip
+        """Return what knows all these values where this one knows them but for those of the keys `new`, and
+        the nodes that are others for it."""
         become, changed, nodes = dict(self._become), set[int](), []
         for node in self.traced.nodes:
-            if node.index in become and (node.index in values or not changed.isdisjoint(node.inputs)):
+            if node.index in become and (node.index in new or not changed.isdisjoint(node.inputs)):
                 result, _whole = _replaced(_filled(node, become), self.graph.nodes, values.get(node.index))
                 before = become[node.index]
                 if isinstance(result, Node):
@@ -80,7 +87,7 @@ class Frozen:
                     assert isinstance(before, _Constant), "and what does not, does not"
                     become[node.index] = replace(before, value=result)
                     changed.add(node.index)
-        return tuple(nodes)
+        return replace(self, _become=become), tuple(nodes)
 
 
 def freeze(traced: Graph, values: Mapping[int, Partial] | None = None) -> Frozen:

@@ -9,6 +9,7 @@ from napari_exactile.carried import Carried
 from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.tiling import Tile
 from napari_exactile.geometry.words import spans
+from napari_exactile.stopping import Cancelled
 from napari_exactile.why import SYSTEM
 
 
@@ -230,3 +231,8 @@ class TileError(Carried, RuntimeError):
     def of(cls, tile: Tile, error: Exception) -> TileError:
         """Return the failure of a tile for the reason that `error` names."""
         return cls(tile.index, tile.zone, words_of(error))
+
+
+def failure(tile: Tile, error: Exception) -> Exception:
+    """Return an error as that of a tile, unless it tells of one already or nobody wants to go on."""
+    return error if isinstance(error, Cancelled | TileError) else TileError.of(tile, error)

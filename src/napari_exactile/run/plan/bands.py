@@ -32,6 +32,11 @@ class Walked:
         return cls(sides.index(max(sides)), band, frugal)
 
     @property
+    def said(self) -> tuple[tuple[int, ...], bool]:
+        """The band and whether it is frugal: what `along` makes it of, beside the region."""
+        return self.band, self.frugal
+
+    @property
     def thrift(self) -> Thrift:
         """How memory is weighed against time."""
         return FRUGAL if self.frugal else FAST

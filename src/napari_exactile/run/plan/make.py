@@ -65,6 +65,10 @@ class Begun(Protocol):
     def frugal(self) -> bool | UnsetType:
         """Whether walking takes less memory and more time."""
 
+    @property
+    def surveyed(self) -> tuple[tuple[int, ...], bool] | UnsetType:
+        """The same two of the passes over the image, where these are walked."""
+
 
 def as_begun(plan: Plan, analysis: Runnable, settings: Settings, begun: Begun) -> Plan:
     """Return a plan with what a run was begun with.
@@ -78,6 +82,7 @@ def as_begun(plan: Plan, analysis: Runnable, settings: Settings, begun: Begun) -
     asked, walked, how = settings.region or full_box(analysis.shape), None, plan.method
     if begun.band:
         walked = Walked.along(tiling.region, begun.band, bool(begun.frugal))
+    surveyed = Walked.along(full_box(analysis.frame.taken), *begun.surveyed) if begun.surveyed else None
     if settings.method == "auto":
         how = SKEWED if walked else TRIMMED
-    return planned(analysis, tiling, asked, how, schedule, walked, plan.automatic)
+    return planned(analysis, tiling, asked, how, schedule, plan.automatic, walked, surveyed)

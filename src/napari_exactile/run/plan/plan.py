@@ -21,10 +21,11 @@ from napari_exactile.run.plan.automatic import SPEEDS, Speed, cheapest, predicte
 from napari_exactile.run.plan.bands import Walked
 from napari_exactile.run.plan.methods import SKEWED, TRIMMED, Method, method_of
 from napari_exactile.run.plan.settings import MethodName
-from napari_exactile.run.plan.walks import AGAIN, good_zones, peak_of, walk_of
+from napari_exactile.run.plan.walks import AGAIN, everywhere, good_zones, peak_of, surveyed_in, walk_of
 
 # Where pieces need not be the fastest: larger ones compute less again, smaller ones need less memory.
 COMFORTABLE_ZONE = 512
+TOO_LITTLE = 'the method "skewed" needs more memory than there is for this image: choose "trimmed"'
 # What a walk computes of what trimmed zones do, at most, where it is chosen on a GPU.
 WORTH = 0.8
 
@@ -38,7 +39,7 @@ class Plan:
     predicted memory of the largest tile (0: it cannot be predicted).
     `automatic` says that the tile size was chosen by the program. `schedule` are the passes over the image:
     one, or more where operators look at all of it, whose cost `redundancy` counts too. `walked` are the bands
-    of the method "skewed".
+    of the method "skewed", `surveyed` those of the passes before the last.
 
     >>> import napari_exactile as ex
     >>> plan = ex.plan_tiles(ex.analyse("colonies-demo", (1024, 1024)), tile=512)
@@ -56,6 +57,7 @@ class Plan:
     automatic: bool
     schedule: Schedule
     walked: Walked | None = None
+    surveyed: Walked | None = None
 
     def __len__(self) -> int:
         return len(self.tiling)
@@ -164,11 +166,10 @@ class _Choosing:
         """Return the walk where there is one that computes no more than trimmed zones, or else these.
 
         What its bands may compute again does not count: it saves looking for the best zones, which takes long
-        for large networks. Passes over the image are those of trimmed zones, whose labels also come soonest
-        where they are streamed. On GPUs, nobody has measured walks: they have to save a fifth of the
-        arithmetic.
+        for large networks. Labels of trimmed zones come soonest where they are streamed. On GPUs, nobody has
+        measured walks: they have to save a fifth of the arithmetic.
         """
-        if self.analysis.statistics or self.stream:
+        if self.stream:
             return self.by(TRIMMED)
         try:
             walked = self.by(SKEWED)
@@ -182,9 +183,12 @@ class _Choosing:
 
     def by(self, how: Method) -> Plan:
         """Return the plan of a method."""
-        tiling, walked = self._walked() if how.walks else (self._zones(how), None)
-        automatic = self.typed is None
-        return planned(self.analysis, tiling, self.asked, how, self.schedule, walked, automatic)
+        automatic, schedule = self.typed is None, self.schedule
+        if not how.walks:
+            return planned(self.analysis, self._zones(how), self.asked, how, schedule, automatic)
+        tiling, walked = self._walked()
+        surveyed = self._surveyed()
+        return planned(self.analysis, tiling, self.asked, how, schedule, automatic, walked, surveyed)
 
     def _zones(self, how: Method) -> Tiling:
         zone = self.typed or _automatic_zone(self.analysis, self.whole, how, self.memory, self.speed)
@@ -198,22 +202,31 @@ class _Choosing:
             waiting = _waiting_bytes(bound, zone, self.whole.radius)
             if walked := walk_of(self.analysis, tiling, last, self.memory, waiting, self.stream):
                 return tiling, walked
-        raise ValueError(
-            'the method "skewed" needs more memory than there is for this image: choose "trimmed"'
-        )
+        raise ValueError(TOO_LITTLE)
+
+    def _surveyed(self) -> Walked | None:
+        """Return the bands of the passes over the image, if there are such."""
+        waiting = _waiting_bytes(self.analysis.bound, self.whole.factor, self.whole.radius)
+        found = surveyed_in(self.analysis, self.schedule, self.memory, waiting)
+        if found is None and self.schedule.surveys:
+            raise ValueError(TOO_LITTLE)
+        return found
 
 
 def planned(
-    analysis: Derived, tiling: Tiling, asked: Box, how: Method, schedule: Schedule, walked: Walked | None,
-    automatic: bool,
+    analysis: Derived, tiling: Tiling, asked: Box, how: Method, schedule: Schedule, automatic: bool,
+    walked: Walked | None = None, surveyed: Walked | None = None,
 ) -> Plan:  # fmt: skip
     """Return the plan of zones, passes and bands that are chosen, with what it costs."""
-    cost = redundancy(analysis, tiling, asked, how, schedule, walked)
+    cost = redundancy(analysis, tiling, asked, how, schedule, walked, surveyed)
     if walked is None:
         peak = predicted_bytes(analysis.bound, tiling.zone, tiling.radius, how)
     else:
         peak = peak_of(analysis, tiling, walked, schedule.last)
-    return Plan(tiling, how, analysis.radius, cost, peak, automatic, schedule, walked)
+    if surveyed is not None:
+        whole = everywhere(analysis, tiling.factor)
+        peak = max(peak, *(peak_of(analysis, whole, surveyed, one) for one in schedule.surveys))
+    return Plan(tiling, how, analysis.radius, cost, peak, automatic, schedule, walked, surveyed)
 
 
 def largest_tile(bound: BoundGraph, radius: tuple[int, ...], method: Method, memory: int) -> int | None:
@@ -271,7 +284,7 @@ def _with_output(analysis: Derived, region: Box) -> Box:
 
 def redundancy(
     analysis: Derived, tiling: Tiling, region: Box, method: Method, schedule: Schedule,
-    walked: Walked | None = None,
+    walked: Walked | None = None, surveyed: Walked | None = None,
 ) -> float:  # fmt: skip
     """Return the multiply-accumulates relative to one pass over the region that was asked for."""
     whole = work_whole(analysis.bound)
@@ -282,18 +295,16 @@ def redundancy(
     if not schedule.surveys:
         bands = tiling if walked is None else walked.bands(tiling)
         return method.work(analysis.bound, bands) / whole
-    return sum(work_of_passes(analysis, tiling, schedule, walked)) / whole
+    return sum(work_of_passes(analysis, tiling, schedule, walked, surveyed)) / whole
 
 
 def work_of_passes(
-    analysis: Derived, tiling: Tiling, schedule: Schedule, walked: Walked | None = None
-) -> list[float]:
+    analysis: Derived, tiling: Tiling, schedule: Schedule, walked: Walked | None = None,
+    surveyed: Walked | None = None,
+) -> list[float]:  # fmt: skip
     """Return the multiply-accumulates of each pass, the one that gives the labels last."""
-    # What operators must know of the image is gathered from all of it, whatever the region.
-    axes = range(len(tiling.shape))
-    seen = analysis.frame.taken
-    everywhere = Tiling(seen, tiling.factor, tiling.zone, (0,) * len(axes), padded_shape=seen)
-    work, spans = analysis.passes.work_of, [everywhere.spans(axis) for axis in axes]
+    axes, zones = range(len(tiling.shape)), everywhere(analysis, surveyed.band if surveyed else tiling.zone)
+    work, spans = analysis.passes.work_of, [zones.spans(axis) for axis in axes]
     surveys = [work(one, spans) for one in schedule.surveys]
     last = tiling if walked is None else walked.bands(tiling)
     return [*surveys, work(schedule.last, [last.spans(axis) for axis in axes])]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from napari_exactile.geometry.interval import Box, box_shape, round_up
 from napari_exactile.geometry.tiling import Tiling
 from napari_exactile.network.cost.arithmetic import work_trimmed
-from napari_exactile.network.cost.passes import Pass
+from napari_exactile.network.cost.passes import Pass, Schedule
 from napari_exactile.network.cost.walking import peak_walked
 from napari_exactile.network.derived import Derived
 from napari_exactile.run.plan.bands import Walked
@@ -49,6 +49,27 @@ def walk_of(
             if memory is None or peak_of(analysis, tiling, one, last) + waiting <= memory:
                 return one
     return None
+
+
+def surveyed_in(analysis: Derived, schedule: Schedule, memory: int | None, waiting: int) -> Walked | None:
+    """Return the bands in which all passes over the whole image fit `memory` beside `waiting`: the widest.
+
+    None where there is no such pass, or not even a column of F fits.
+    """
+    tiling = everywhere(analysis, analysis.factor)
+    for columns in _columns(tiling) if schedule.surveys else ():
+        for frugal in (False, True):
+            walked = Walked.along(tiling.region, columns, frugal)
+            peaks = (peak_of(analysis, tiling, walked, one) for one in schedule.surveys)
+            if memory is None or all(peak + waiting <= memory for peak in peaks):
+                return walked
+    return None
+
+
+def everywhere(analysis: Derived, zone: tuple[int, ...]) -> Tiling:
+    """Return the zones of passes over the image: of all of it, whatever the region of the labels."""
+    seen = analysis.frame.taken
+    return Tiling(seen, analysis.factor, zone, (0,) * len(seen), padded_shape=seen)
 
 
 def peak_of(analysis: Derived, tiling: Tiling, walked: Walked, last: Pass) -> int:

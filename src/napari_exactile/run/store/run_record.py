@@ -34,6 +34,7 @@ class RunRecord(Record, frozen=True, kw_only=True, rename=spaced):
     # The bands of what is walked, and whether that takes less memory and more time.
     band: tuple[int, ...] | UnsetType = UNSET
     frugal: bool | UnsetType = UNSET
+    surveyed: tuple[tuple[int, ...], bool] | UnsetType = UNSET
     # Earlier versions do not say how many tiles there are.
     tiles: int | None = None
     channel_names: tuple[str, ...] = ()

@@ -138,6 +138,7 @@ def _created(task: Task, path: Path, found: Identity) -> LabelStore:
         kept=tuple(sorted(_schedule(task, room).kept)),
         band=task.plan.walked.band if task.plan.walked else UNSET,
         frugal=task.plan.walked.frugal if task.plan.walked else UNSET,
+        surveyed=task.plan.surveyed.said if task.plan.surveyed else UNSET,
         tiles=task.tiles,
         channel_names=tuple(card.class_names(task.decision.channels)) if task.decision.leading else (),
     )

@@ -22,15 +22,20 @@ NEAR_TIE = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Labels of a box, the number of its near-ties, and its probabilities (channels, *spatial).
+    """Labels of a box, where they are `near` ties, and its probabilities (channels, *spatial).
 
-    Labels are (*spatial), or (channels, *spatial) where each channel is decided by itself. There are none
-    where the output is values; these stand in place of the probabilities then.
+    Labels and near-ties are (*spatial), or (channels, *spatial) where each channel is decided by itself.
+    There are none where the output is values; these stand in place of the probabilities then.
     """
 
     labels: torch.Tensor | None
-    near_ties: int
+    near: torch.Tensor | None
     probabilities: torch.Tensor
+
+    @property
+    def near_ties(self) -> int:
+        """How many labels are."""
+        return 0 if self.near is None else int(self.near.sum())
 
     def emptied(self, where: torch.Tensor, label: int) -> Labelled:
         """Return a copy with this label, and probabilities of 0, in the mask `where`."""
@@ -39,7 +44,7 @@ class Labelled:
         index: Any = (..., where)
         labels[index] = label
         chances[:, where] = 0
-        return Labelled(labels, self.near_ties, chances)
+        return Labelled(labels, self.near, chances)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +130,8 @@ class Decision(ABC):
                 "the network gives NaN there, which is no score of a class; look at its weights, or "
                 "normalise the image"
             )
-        near_ties = int((self._lead(chances) < self.near_tie).sum())
-        return Labelled(self._labels(scores[0], chances), near_ties, chances)
+        near = self._lead(chances) < self.near_tie
+        return Labelled(self._labels(scores[0], chances), near, chances)
 
     def chances(self, scores: torch.Tensor) -> torch.Tensor:
         """Return the probabilities that scores (channels, *spatial) stand for."""

@@ -53,14 +53,19 @@ class Classes(Decision):
 
     def _labels(self, scores: torch.Tensor, chances: torch.Tensor) -> torch.Tensor:
         # The best of the scores themselves: softmax can round two of them to the same number. Of equal
-        # scores, max takes the first as argmax does, in a fifth of the time where classes lie apart.
-        return scores.max(dim=0).indices
+        # scores, max takes the first as argmax does, in a fifth of the time where classes lie apart; and two
+        # are compared in a tenth of that.
+        return scores.max(dim=0).indices if len(scores) > 2 else (scores[1] > scores[0]).long()
 
     def _lead(self, chances: torch.Tensor) -> torch.Tensor:
         if chances.shape[0] == 2:
             return (chances[0] - chances[1]).abs()
-        best = chances.topk(2, dim=0).values
-        return best[0] - best[1]
+        # A comparison at a time: where classes lie apart, `topk` takes five times as long.
+        best, second = torch.maximum(chances[0], chances[1]), torch.minimum(chances[0], chances[1])
+        for other in chances[2:]:
+            second = torch.maximum(second, torch.minimum(best, other))
+            best = torch.maximum(best, other)
+        return best - second
 
     def without(self, result: Labelled, where: torch.Tensor, background: int) -> Labelled:
         """Return a result whose pixels in the mask `where` are the background, with probability 1."""
@@ -141,7 +146,7 @@ class Values(Decision):
 
     def decide(self, scores: torch.Tensor) -> Labelled:
         """Return the numbers."""
-        return Labelled(None, 0, self.chances(scores[0]))
+        return Labelled(None, None, self.chances(scores[0]))
 
     def chances(self, scores: torch.Tensor) -> torch.Tensor:
         """Return the numbers after the steps."""
@@ -153,7 +158,7 @@ class Values(Decision):
         """Return a result whose pixels in the mask `where` are NaN."""
         numbers = result.probabilities.clone()
         numbers[:, where] = torch.nan
-        return Labelled(None, result.near_ties, numbers)
+        return Labelled(None, None, numbers)
 
     @property
     def reads_logits(self) -> bool:

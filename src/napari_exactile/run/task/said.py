@@ -51,6 +51,7 @@ class Said(Record, frozen=True, kw_only=True, rename=spaced):
     notes: tuple[str, ...]
     band: tuple[int, ...] | UnsetType = UNSET
     frugal: bool | UnsetType = UNSET
+    surveyed: tuple[tuple[int, ...], bool] | UnsetType = UNSET
 
 
 def said(task: Task) -> dict[str, Any]:
@@ -75,6 +76,7 @@ def said(task: Task) -> dict[str, Any]:
         kept=tuple(sorted(task.plan.schedule.kept)),
         band=task.plan.walked.band if task.plan.walked else UNSET,
         frugal=task.plan.walked.frugal if task.plan.walked else UNSET,
+        surveyed=task.plan.surveyed.said if task.plan.surveyed else UNSET,
         place=task.place,
         notes=task.notes,
     ).as_json()

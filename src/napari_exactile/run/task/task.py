@@ -110,7 +110,9 @@ class Task:
         """Return how the work on a plane is shared out among its passes, the one that gives labels last."""
         if isinstance(self.analysis, Declared) or not self.plan.schedule.surveys:
             return (1.0,)
-        work = work_of_passes(self.analysis, self.plan.tiling, self.plan.schedule, self.plan.walked)
+        work = work_of_passes(
+            self.analysis, self.plan.tiling, self.plan.schedule, self.plan.walked, self.plan.surveyed
+        )
         return tuple(part / (sum(work) or 1) for part in work)
 
     def automatic_plan(self) -> Plan:

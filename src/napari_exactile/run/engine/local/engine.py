@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +19,7 @@ from napari_exactile.images.normalize.steps import Normalization
 from napari_exactile.network.analysis import require_derived
 from napari_exactile.network.declared import Declared
 from napari_exactile.run.engine.door import Computed, Deliver, Going, Known, Piece
-from napari_exactile.run.engine.events import Event, TileError, TileStarted
+from napari_exactile.run.engine.events import Event, TileStarted, failure
 from napari_exactile.run.engine.local.executor import Executor
 from napari_exactile.run.engine.local.missing import missing_in
 from napari_exactile.run.engine.local.numbers import as_numbers
@@ -38,7 +37,7 @@ from napari_exactile.run.plan.bands import Band, Walked
 from napari_exactile.run.plan.devices import is_out_of_memory, scratch_memory
 from napari_exactile.run.task.decision import Labelled
 from napari_exactile.run.task.task import Task
-from napari_exactile.stopping import Cancelled, Check
+from napari_exactile.stopping import Check
 from napari_exactile.torch_state import exactly
 
 
@@ -130,37 +129,23 @@ class LocalEngine:
         )
         yield from sharing.start()
         try:
-            walk = executor.walk(walked, box)
-            expected = walk.course.reads(box[walked.axis])
-            upcoming = deque(islice(expected, AHEAD))
-
-            def given(index: int, part: Box) -> torch.Tensor:
-                if index == 0:
-                    ahead.expect(upcoming)
-                    upcoming.popleft()
-                    upcoming.extend(islice(expected, 1))
-                return executor.given(index, part)
-
-            for _index, part, scores in walk.run(box[walked.axis], given, check):
+            last = self.task.plan.schedule.last
+            for _index, part, scores in executor.walk(walked, box, last, ahead, check):
                 yield from sharing.take(part, scores)
                 if not sharing.left:
                     break
                 yield Going()
         except Exception as error:
             if not is_out_of_memory(error):
-                raise self._of_first(sharing.left, error) from error
+                raise (failure(sharing.left[0], error) if sharing.left else error) from error
         return sharing.left
-
-    def _of_first(self, left: Sequence[Tile], error: Exception) -> Exception:
-        """Return an error as that of the first zone that is left, unless it tells of one already."""
-        return error if isinstance(error, Cancelled | TileError) or not left else TileError.of(left[0], error)
 
     def _made(self, scores: torch.Tensor, part: Box) -> Made:
         """Return what becomes of scores, in main memory."""
         result = self.decided(scores, part)
         self.seen.look(scores, result)
-        labels = None if result.labels is None else result.labels.cpu().numpy()
-        return labels, self.numbers(result) if self.task.keeps_numbers else None, result.near_ties
+        labels, near = (None if one is None else one.cpu().numpy() for one in (result.labels, result.near))
+        return Made(part, labels, self.numbers(result) if self.task.keeps_numbers else None, near)
 
     def _expect(self, executor: TileExecutor, ahead: ReadAhead[torch.Tensor], zones: Iterable[Box]) -> None:
         radius, method = self.task.plan.radius, self.task.plan.method
@@ -173,9 +158,9 @@ class LocalEngine:
         if part is None:
             return 0  # between two elements of the output, at the edge of what it covers
         scores = executor.scores(zone, self.task.plan.radius, self.task.plan.method, check)
-        labels, numbers, near_ties = self._made(scores, part)
-        deliver(Piece(part, labels, numbers))
-        return near_ties
+        made = self._made(scores, part)
+        deliver(Piece(part, made.labels, made.numbers))
+        return made.near_ties
 
     def numbers(self, result: Labelled) -> NDArray[Any]:
         """Return probabilities or values as they are kept; raises ValueError for what does not fit."""
@@ -221,4 +206,4 @@ class LocalEngine:
         limit, plan = self.task.settings.scratch_limit, self.task.plan
         memory = scratch_memory() if limit is None else min(limit, scratch_memory())
         kept = KeptTensors(memory, self._known.folder)
-        return Survey(plan.schedule, plan.zor, kept, self._known.passes, self._surveyed)
+        return Survey(plan.schedule, plan.zor, kept, self._known.passes, self._surveyed, plan.surveyed)

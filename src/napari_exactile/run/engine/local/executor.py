@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from functools import cached_property
+from itertools import islice
 from math import prod
 
 import torch
@@ -17,12 +20,14 @@ from napari_exactile.network.cost.arithmetic import work_whole
 from napari_exactile.network.cost.passes import Pass
 from napari_exactile.network.derived import Derived
 from napari_exactile.network.rules.table import Region
-from napari_exactile.network.skewed.course import Course
+from napari_exactile.network.skewed.course import course_of
 from napari_exactile.network.skewed.walk import Walk
 from napari_exactile.network.traced.graph import Node
 from napari_exactile.network.traced.trace import trace
 from napari_exactile.run.engine.local.tile_executor import TileExecutor
 from napari_exactile.run.engine.passes.survey import Survey
+from napari_exactile.run.engine.pipeline import ReadAhead
+from napari_exactile.run.plan.ahead import AHEAD
 from napari_exactile.run.plan.bands import Walked
 from napari_exactile.stopping import Check
 
@@ -44,8 +49,9 @@ class Executor(TileExecutor):
     ) -> None:  # fmt: skip
         super().__init__(source, normalization, module, analysis, device)
         self._survey = survey
+        self._frozen, self._learnt = analysis.frozen, set[int]()
         self._lone_cones: dict[tuple[int, ...], Cone] = {}
-        self._walk: tuple[object, Walk] | None = None
+        self._walk: tuple[Box, Pass, Walk] | None = None
 
     def read_trimmed(self, zone: Box) -> Box | None:
         """Return the box of the padded image that a zone depends on."""
@@ -62,14 +68,37 @@ class Executor(TileExecutor):
         """Return what computes one pass over the image, with the statistics that are known by then."""
         return Cone(self._known, one.results, one.given)
 
-    def walk(self, walked: Walked, band: Box) -> Walk:
-        """Return what computes the scores of a band; its memory is that of the one before, where it fits."""
-        across = (walked.axis, *(side for axis, side in enumerate(band) if axis != walked.axis))
-        if self._walk is None or self._walk[0] != across:
-            one = self._survey.schedule.last
-            course = Course(self._known, walked.axis, band, one.results, one.given, walked.thrift)
-            self._walk = across, Walk(course, self._device)
-        return self._walk[1]
+    def walk(
+        self, walked: Walked, band: Box, one: Pass, ahead: ReadAhead[torch.Tensor], check: Check
+    ) -> Iterator[tuple[int, Box, torch.Tensor]]:
+        """Yield the parts of a pass's results in a band as they are made: node, box, (batch, channels, *box).
+
+        Each tensor is a view that changes with the next one.
+        """
+        walk, side = self._walk_of(walked, band, one), band[walked.axis]
+        expected = walk.course.reads(side)
+        upcoming = deque(islice(expected, AHEAD))
+
+        def given(index: int, part: Box) -> torch.Tensor:
+            if index == 0:
+                ahead.expect(upcoming)
+                upcoming.popleft()
+                upcoming.extend(islice(expected, 1))
+            return self.given(index, part)
+
+        yield from walk.run(side, given, check)
+
+    def _walk_of(self, walked: Walked, band: Box, one: Pass) -> Walk:
+        """Return what walks a band; its memory is that of the one before, where it fits."""
+        across = tuple(side for axis, side in enumerate(band) if axis != walked.axis)
+        if self._walk is None or self._walk[0] != across or self._walk[1] is not one:
+            self._walk = None  # its memory goes before there is more
+            bound, kept = self.analysis.bound, self._survey.kept
+            course = course_of(bound, walked.axis, band, one.results, one.given, walked.thrift)
+            here = (*one.given, *one.kept) if self._device.type == "cpu" else ()
+            whole = {index: kept.whole(index) for index in here}
+            self._walk = across, one, Walk(course, self._device, self._known, whole)
+        return self._walk[2]
 
     def given(self, index: int, box: Box) -> torch.Tensor:
         """Return a box of the image, 0, or of a tensor that was kept."""
@@ -107,15 +136,19 @@ class Executor(TileExecutor):
 
     @cached_property
     def _bound(self) -> BoundGraph:
-        """The network on the device, before anything is known of the whole image."""
+        """The network on the device, with what `_known` has learnt of the whole image."""
         bound = self.analysis.bound
         return bound.exchanged(self._on_device(node) for node, _operator in bound.steps)
 
     @property
     def _known(self) -> BoundGraph:
         """The same with the statistics that are known by now."""
-        known = self.analysis.frozen.known(self._survey.values)
-        return self._bound.exchanged(map(self._on_device, known)) if known else self._bound
+        values = self._survey.values
+        if new := values.keys() - self._learnt:
+            self._frozen, nodes = self._frozen.learnt(values, new)
+            self._learnt |= new
+            self._bound = self._bound.exchanged(map(self._on_device, nodes))
+        return self._bound
 
     def _on_device(self, node: Node) -> Node:
         return node.with_constants(self._placed)

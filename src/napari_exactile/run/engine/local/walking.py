@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,29 @@ from napari_exactile.geometry.tiling import Tile
 from napari_exactile.run.engine.door import Computed, Deliver, Piece
 from napari_exactile.run.engine.events import Event, TileStarted
 
-# Labels, numbers and near-ties of the scores of a part of the output.
-Made = tuple[NDArray[Any] | None, NDArray[Any] | None, int]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made:
+    """Labels and numbers in a box of the output, and where labels are `near` ties; each may be missing."""
+
+    box: Box
+    labels: NDArray[Any] | None
+    numbers: NDArray[Any] | None
+    near: NDArray[np.bool_] | None
+
+    @property
+    def near_ties(self) -> int:
+        """How many labels are."""
+        return 0 if self.near is None else int(np.count_nonzero(self.near))
+
+    def crop(self, box: Box) -> Made:
+        """Return the part in a box: views."""
+        index: Any = (..., *slices(box, self.box))
+        return Made(
+            box, *(one if one is None else one[index] for one in (self.labels, self.numbers, self.near))
+        )
+
+
 Decide = Callable[[torch.Tensor, Box], Made]
 
 
@@ -34,19 +56,18 @@ class _Filling:
     def __post_init__(self) -> None:
         self.left = 0 if self.part is None else int(np.prod(box_shape(self.part)))
 
-    def take(self, box: Box, made: Made) -> None:
+    def take(self, made: Made) -> None:
         """Take the results of a box of the part."""
         assert self.part is not None, "there is nothing to take otherwise"
-        labels, numbers, near_ties = made
-        index: Any = (..., *slices(box, self.part))
-        if labels is not None:
-            self.labels = self._room(labels) if self.labels is None else self.labels
-            self.labels[index] = labels
-        if numbers is not None:
-            self.numbers = self._room(numbers) if self.numbers is None else self.numbers
-            self.numbers[index] = numbers
-        self.near_ties += near_ties
-        self.left -= int(np.prod(box_shape(box)))
+        index: Any = (..., *slices(made.box, self.part))
+        if made.labels is not None:
+            self.labels = self._room(made.labels) if self.labels is None else self.labels
+            self.labels[index] = made.labels
+        if made.numbers is not None:
+            self.numbers = self._room(made.numbers) if self.numbers is None else self.numbers
+            self.numbers[index] = made.numbers
+        self.near_ties += made.near_ties
+        self.left -= int(np.prod(box_shape(made.box)))
 
     def _room(self, like: NDArray[Any]) -> NDArray[Any]:
         assert self.part is not None
@@ -73,6 +94,8 @@ class Sharing:
         self._axis, self._decide, self._deliver = axis, decide, deliver
         self._waiting = [_Filling(tile, part_of(tile.zone)) for tile in tiles]
         self._begun: list[_Filling] = []
+        parts = [one.part for one in self._waiting if one.part is not None]
+        self._all = reduce(_hull, parts) if parts else None
 
     @property
     def left(self) -> list[Tile]:
@@ -91,12 +114,16 @@ class Sharing:
 
     def take(self, box: Box, scores: torch.Tensor) -> Iterator[Event | Computed]:
         """Take the scores in a box of the output; tell of zones that begin and end with it."""
+        wanted = None if self._all is None else _common(self._all, box)
+        if wanted is None:
+            return
+        index: Any = (..., *slices(wanted, box))
+        made = self._decide(scores[index], wanted)  # at once: small tensors take longer
         while self._begun:
             for one in self._begun:
-                shared = None if one.part is None else _common(one.part, box)
+                shared = None if one.part is None else _common(one.part, wanted)
                 if shared is not None:
-                    index: Any = (..., *slices(shared, box))
-                    one.take(shared, self._decide(scores[index], shared))
+                    one.take(made.crop(shared))
             yield from self._ended()
             if self._begun:
                 return  # the box reaches no further
@@ -107,6 +134,10 @@ class Sharing:
         self._begun = [one for one in self._begun if one.left]
         for one in ended:
             yield one.end(self._deliver)
+
+
+def _hull(one: Box, other: Box) -> Box:
+    return tuple(a.hull(b) for a, b in zip(one, other, strict=True))
 
 
 def _common(one: Box, other: Box) -> Box | None:

@@ -2,156 +2,136 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+import json
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from errno import ENOSPC
 from math import prod
 from pathlib import Path
-from shutil import rmtree
+from shutil import disk_usage, rmtree
 from tempfile import mkdtemp
 from typing import Any
 from weakref import finalize
+from zlib import crc32
 
-import numpy as np
 import torch
-import zarr
-from zarr.codecs import Crc32cCodec
 
 from napari_exactile.geometry.interval import Box, slices
+from napari_exactile.network.skewed.memory import new_memory
+from napari_exactile.record import Record
 
-# Ends the names of tensors that are not complete.
-PART = ".part"
-
-
-@dataclass(frozen=True, slots=True)
-class _InMemory:
-    """A tensor in main memory."""
-
-    tensor: torch.Tensor
-
-    def write(self, index: Any, part: torch.Tensor) -> None:
-        self.tensor[index] = part
-
-    def read(self, index: Any) -> torch.Tensor:
-        return self.tensor[index]
+# So many bytes have a checksum: a cancelled look at a file stops as soon.
+BLOCK = 16 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class _OnDisk:
-    """A tensor in a zarr array; numbers that numpy does not know lie there as float32.
+class _Description(Record, frozen=True, kw_only=True):
+    """What a file of raw numbers holds; it is written once they are complete."""
 
-    Where there is room, a `copy` in memory is what is read: boxes that overlap several chunks would read all
-    of these.
+    shape: tuple[int, ...]
+    first: int
+    dtype: str
+    checksums: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kept:
+    """A tensor (1, channels, *space), in memory or, with a `file`, in raw numbers that are mapped.
+
+    In memory, channels come last and the axis `first` before the others: rows along it are blocks.
     """
 
-    folder: Path
-    array: Any
-    dtype: torch.dtype
-    copy: torch.Tensor | None
+    tensor: torch.Tensor
+    first: int
+    file: Path | None
 
-    def write(self, index: Any, part: torch.Tensor) -> None:
-        self.array[index] = part.to(_stored(self.dtype)).numpy()
-        if self.copy is not None:
-            self.copy[index] = part
-
-    def read(self, index: Any) -> torch.Tensor:
-        if self.copy is not None:
-            # Laid out in memory as below: the last bits of what follows may depend on it.
-            return self.copy[index].clone(memory_format=torch.contiguous_format)
-        return torch.from_numpy(np.ascontiguousarray(self.array[index])).to(self.dtype)
-
-    def is_whole(self, check: Callable[[], None]) -> bool:
-        """Return whether every chunk is there, and as it was written; fill the copy."""
-        if not self._has_all:
-            return False
-        for place in np.ndindex(self.array.cdata_shape):
-            check()
-            index = tuple(
-                slice(n * size, (n + 1) * size) for n, size in zip(place, self.array.chunks, strict=True)
-            )
-            try:
-                found = torch.from_numpy(self.array[index])
-            except Exception:  # a damaged file can make a codec raise anything
-                return False
-            if self.copy is not None:
-                self.copy[index] = found.to(self.dtype)
-        return True
+    @classmethod
+    def of(
+        cls, flat: torch.Tensor, shape: Sequence[int], first: int, file: Path | None = None
+    ) -> _Kept:  # fmt: skip
+        """Return the tensor that lies in flat memory."""
+        space = list(shape[2:])
+        length = space.pop(first)
+        rows = flat.view(length, *space, shape[1])
+        return cls(rows.movedim(0, first).movedim(-1, 0)[None], first, file)
 
     @property
-    def _has_all(self) -> bool:
-        try:
-            return bool(self.array.nchunks_initialized == self.array.nchunks)
-        except Exception:  # as above
-            return False
+    def flat(self) -> torch.Tensor:
+        """The numbers in the order in which they lie."""
+        return self.tensor[0].movedim(0, -1).movedim(self.first, 0).view(-1)
 
+    def blocks(self) -> Iterator[int]:
+        """Yield the checksums of its blocks."""
+        for block in torch.split(self.flat.view(torch.uint8), BLOCK):
+            yield crc32(block.numpy().data)
 
-def _stored(dtype: torch.dtype) -> torch.dtype:
-    return torch.float32 if dtype is torch.bfloat16 else dtype
+    def is_as(self, told: _Description, check: Callable[[], None]) -> bool:
+        """Return whether all of it is as it was written."""
+        for now, before in zip(self.blocks(), told.checksums, strict=True):
+            check()
+            if now != before:
+                return False
+        return True
 
 
 class KeptTensors:
     """Tensors of the shape (1, channels, *space), written box by box, read in any boxes, then forgotten.
 
-    At most `memory` bytes of them stay in memory, the rest lies in a temporary folder that goes away with
-    this object. With a `folder` of their own, all of them lie there, too, each with checksums and under its
-    name once it is complete, so that a later run can `recall` it. One thread at a time.
+    At most `memory` bytes of them stay in memory, the rest lies in files of raw numbers in a temporary folder
+    that goes away with this object. With a `folder` of their own, all of them lie there, with checksums once
+    they are complete, so that a later run can `recall` them. One thread at a time.
     """
 
     def __init__(self, memory: int, folder: Path | None = None) -> None:
         self._memory_left, self._folder, self._stays = memory, folder, folder is not None
-        self._tensors: dict[int, _InMemory | _OnDisk] = {}
+        self._tensors: dict[int, _Kept] = {}
 
-    def make(self, key: int, shape: Sequence[int], dtype: torch.dtype, chunk: Sequence[int]) -> None:
-        """Make room for a tensor; `chunk` is the spatial shape of the boxes that it is written in."""
-        copy = self._in_memory(shape, dtype)
-        if copy is not None and not self._stays:
-            self._tensors[key] = _InMemory(copy)
-            return
-        whole, folder = self._room() / str(key), self._room() / f"{key}{PART}"
-        rmtree(whole, ignore_errors=True)  # of an attempt that was given up
-        array = zarr.create_array(
-            folder,
-            shape=tuple(shape),
-            chunks=(1, shape[1], *(min(c, n) for c, n in zip(chunk, shape[2:], strict=True))),
-            dtype=str(_stored(dtype)).removeprefix("torch."),
-            compressors=Crc32cCodec() if self._stays else None,
-            # A chunk that is not there is then a lost one.
-            config={"write_empty_chunks": self._stays},
-            overwrite=True,
-        )
-        self._tensors[key] = _OnDisk(folder, array, dtype, copy)
-
-    def _in_memory(self, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor | None:
-        """Return a tensor, or None where that would be too much memory."""
+    def make(self, key: int, shape: Sequence[int], dtype: torch.dtype, first: int = 0) -> None:
+        """Make room for a tensor whose rows along axis `first` are blocks; OSError where there is none."""
         size = prod(shape) * dtype.itemsize
-        if size > self._memory_left:
-            return None
-        self._memory_left -= size
-        return torch.empty(tuple(shape), dtype=dtype)
+        if not self._stays and size <= self._memory_left:
+            self._memory_left -= size
+            self._tensors[key] = _Kept.of(new_memory((prod(shape),), dtype), shape, first)
+            return
+        file = self._room() / str(key)
+        _described(file).unlink(missing_ok=True)  # of an attempt that was given up
+        _allocate(file, size)
+        self._tensors[key] = _Kept.of(_mapped(file, shape, dtype), shape, first, file)
 
     def _room(self) -> Path:
         if self._folder is None:
             self._folder = Path(mkdtemp(prefix="exactile-"))
             # Also when the program ends, or an error forgets this object.
             finalize(self, rmtree, self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         return self._folder
 
     def __contains__(self, key: int) -> bool:
         return key in self._tensors
 
+    def whole(self, key: int) -> torch.Tensor:
+        """Return all of a tensor: who writes into it writes what is kept."""
+        return self._tensors[key].tensor
+
     def write(self, key: int, box: Box, part: torch.Tensor) -> None:
-        """Write one box; the same box may be written again."""
-        self._tensors[key].write((slice(None), slice(None), *slices(box)), part.cpu())
+        """Write one box, if it was not made where it is kept; the same box may be written again."""
+        there = self.read(key, box)
+        if there.data_ptr() != part.data_ptr():
+            there.copy_(part)
 
     def read(self, key: int, box: Box) -> torch.Tensor:
-        """Return one box that has been written."""
-        return self._tensors[key].read((slice(None), slice(None), *slices(box)))
+        """Return one box that has been written: a view."""
+        index: Any = (..., *slices(box))
+        return self._tensors[key].tensor[index]
 
     def complete(self, key: int) -> None:
-        """Hear that all of a tensor is written; may be called twice."""
+        """Hear that all of a tensor is written."""
         one = self._tensors[key]
-        if isinstance(one, _OnDisk) and one.folder.suffix == PART:
-            folder = one.folder.rename(one.folder.with_suffix(""))
-            self._tensors[key] = replace(one, folder=folder, array=_opened(folder))
+        if self._stays and one.file is not None:
+            shape, dtype = tuple(one.tensor.shape), str(one.tensor.dtype)
+            told = _Description(shape=shape, first=one.first, dtype=dtype, checksums=tuple(one.blocks()))
+            _described(one.file).write_text(json.dumps(told.as_json()))
 
     def recall(self, key: int, shape: Sequence[int], dtype: torch.dtype, check: Callable[[], None]) -> bool:
         """Take over a tensor that an earlier run has completed, if it is there and undamaged.
@@ -160,32 +140,30 @@ class KeptTensors:
         """
         if key in self._tensors:
             return True
-        folder = self._room() / str(key)
-        try:
-            array = _opened(folder)
-            wanted = tuple(shape), str(_stored(dtype)).removeprefix("torch.")
-            if (array.shape, str(array.dtype)) != wanted:
-                return False
-        except Exception:  # there is none, or its description is damaged
+        if self._folder is None:
             return False
-        one = _OnDisk(folder, array, dtype, self._in_memory(array.shape, dtype))
-        if one.is_whole(check):
+        file = self._folder / str(key)
+        try:
+            told = _Description.of(json.loads(_described(file).read_text()))
+            size, there = prod(shape) * dtype.itemsize, file.stat().st_size
+        except (OSError, ValueError):  # there is none, or its description is damaged
+            return False
+        wanted = tuple(shape), str(dtype), size, -(-size // BLOCK), True
+        known_axis = 0 <= told.first < len(shape) - 2
+        if (told.shape, told.dtype, there, len(told.checksums), known_axis) != wanted:
+            return False
+        one = _Kept.of(_mapped(file, shape, dtype), shape, told.first, file)
+        if one.is_as(told, check):
             self._tensors[key] = one
-        else:
-            self._gone(one.copy)
         return key in self._tensors
 
     def forget(self, key: int) -> None:
         """Give the room of a tensor back."""
         gone = self._tensors.pop(key)
-        if isinstance(gone, _InMemory):
-            self._gone(gone.tensor)
+        if gone.file is None:
+            self._memory_left += gone.tensor.nbytes
         else:
-            self._gone(gone.copy)
-            rmtree(gone.folder, ignore_errors=True)
-
-    def _gone(self, tensor: torch.Tensor | None) -> None:
-        self._memory_left += 0 if tensor is None else tensor.nbytes
+            _remove(gone.file)
 
     def keep_only(self, keys: Collection[int]) -> None:
         """Give the room of all other tensors back, also of those that an earlier run has left."""
@@ -193,11 +171,37 @@ class KeptTensors:
             self.forget(key)
         if self._folder is None or not self._folder.exists():
             return
-        names = set(map(str, keys))
-        for folder in self._folder.iterdir() if names else (self._folder,):
-            if folder.name not in names:
-                rmtree(folder, ignore_errors=True)
+        if not keys:
+            rmtree(self._folder, ignore_errors=True)
+            return
+        for file in self._folder.iterdir():
+            if file.stem not in set(map(str, keys)):
+                _remove(file)
 
 
-def _opened(folder: Path) -> Any:
-    return zarr.open_array(folder, mode="r+")
+def _described(file: Path) -> Path:
+    return file.with_suffix(".json")
+
+
+def _remove(file: Path) -> None:
+    """Remove a file, or what an earlier version left in a folder; what cannot be removed goes later."""
+    with suppress(OSError):
+        _described(file).unlink(missing_ok=True)
+        rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
+
+
+def _allocate(file: Path, size: int) -> None:
+    """Make a file of so many bytes that are there: writing into what is mapped and not there would crash."""
+    if file.is_dir():
+        rmtree(file)
+    with file.open("wb") as made:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(made.fileno(), 0, size)
+            return
+        if disk_usage(file.parent).free < size:
+            raise OSError(ENOSPC, os.strerror(ENOSPC), str(file))
+        made.truncate(size)
+
+
+def _mapped(file: Path, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
+    return torch.from_file(str(file), shared=True, size=prod(shape), dtype=dtype)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from napari_exactile.geometry.interval import Box
 from napari_exactile.geometry.tiling import Tile, Tiling
-from napari_exactile.network.cone.bound import BoundGraph
 from napari_exactile.network.cone.cone import Cone
 from napari_exactile.network.cost.passes import Pass, Schedule
 from napari_exactile.network.derived import Derived
@@ -17,17 +16,22 @@ from napari_exactile.network.traced.graph import Graph, Node
 from napari_exactile.network.whole.freeze import Statistic
 from napari_exactile.network.whole.reductions import Partial
 from napari_exactile.run.engine import events
-from napari_exactile.run.engine.events import Event
+from napari_exactile.run.engine.events import Event, TileError, failure, words_of
 from napari_exactile.run.engine.passes.kept_tensors import KeptTensors
 from napari_exactile.run.engine.passes.pass_records import Statistics
 from napari_exactile.run.engine.pipeline import ReadAhead
 from napari_exactile.run.plan.ahead import AHEAD
+from napari_exactile.run.plan.bands import Walked
+from napari_exactile.run.plan.devices import is_out_of_memory
 from napari_exactile.stopping import Check
 
 if TYPE_CHECKING:
     import torch
 
 R = TypeVar("R")
+NO_ROOM = "what passes over the image keep cannot be written ({}): make room, or set a lower scratch limit"
+# A band is so many parts, where it is told how far a pass is.
+PARTS = 100
 
 
 class Computing(Protocol):
@@ -40,6 +44,11 @@ class Computing(Protocol):
 
     def compute(self, cone: Cone, zone: Box, check: Check, /) -> dict[int, torch.Tensor]:
         """Return the parts of the cone's results in a zone."""
+
+    def walk(
+        self, walked: Walked, band: Box, one: Pass, ahead: ReadAhead[torch.Tensor], check: Check, /
+    ) -> Iterator[tuple[int, Box, torch.Tensor]]:
+        """Yield the parts of a pass's results in a band as they are made: node, box and numbers."""
 
     def reading_ahead(self) -> AbstractContextManager[ReadAhead[torch.Tensor]]:
         """Let another thread read what is expected, as long as this lasts."""
@@ -58,7 +67,8 @@ class InPieces(Protocol):
 class Survey:
     """The state of the passes: the statistics that are known, the tensors that are kept.
 
-    `values` are float64, merged in the order of the tiles. `known` is what passes of an earlier run have
+    `values` are float64, merged in the order in which a band is walked, and then band by band; or, where they
+    are not `walked`, in the order of the tiles. `known` is what passes of an earlier run have
     found, which count as far as `kept` still has all that the rest needs; `tell` hears of each pass that is
     done, by its number from 0. It belongs to one job and its thread.
     """
@@ -66,14 +76,14 @@ class Survey:
     def __init__(
         self, schedule: Schedule, zone: tuple[int, ...], kept: KeptTensors,
         known: Sequence[Statistics] = (),
-        tell: Callable[[int, Statistics], None] = lambda number, values: None,
+        tell: Callable[[int, Statistics], None] = lambda number, values: None, walked: Walked | None = None,
     ) -> None:  # fmt: skip
         self.schedule, self.kept = schedule, kept
         self.values: dict[int, Partial] = {}
-        self._zone, self._known, self._tell = zone, known, tell
+        self._zone, self._known, self._tell, self._walked = zone, known, tell, walked
         self._number = 0
         self._gathered: list[dict[int, Partial]] = []
-        self._tiles_done = 0
+        self._done = 0
 
     @property
     def complete(self) -> bool:
@@ -81,29 +91,62 @@ class Survey:
         return self._number == len(self.schedule.surveys)
 
     def run(self, executor: Computing, pieces: InPieces, check: Check) -> Iterator[Event]:
-        """Do what is left, telling each tile; what `check` or a tile raises stops it, after whole tiles."""
-        tiles = self._tiles(executor.analysis)
+        """Do what is left, telling how far it is; what `check` or a tile raises stops it.
+
+        A pass that was stopped goes on after whole bands or tiles.
+        """
         self._recall(executor.analysis.graph, check)
         while not self.complete:
             one = self.schedule.surveys[self._number]
-            cone = executor.cone_of(one)
-            if not self._tiles_done:
-                self._make_room(executor.analysis.bound, one, tiles[0].zone)
-            gather = partial(self._gather, executor, cone, one, check)
+            if not self._done:
+                self._make_room(executor.analysis, one)
             with executor.reading_ahead() as ahead:
-                expect = partial(_expect, ahead, cone)
-                for tile in tiles[self._tiles_done :]:
-                    yield self._progress(len(tiles))
-                    check()
-                    upcoming = tiles[tile.index + 1 :][:AHEAD]
-                    self._gathered += yield from pieces.compute(tile, upcoming, gather, expect)
-                    self._tiles_done += 1
+                if self._walked is not None:
+                    yield from self._walk(self._walked, executor, one, ahead, check)
+                if self._walked is None:  # or no longer, for want of memory
+                    yield from self._tile(executor, one, pieces, ahead, check)
             self._finish(one)
 
-    def _tiles(self, analysis: Derived) -> tuple[Tile, ...]:
-        """Return the tiles of each pass: of the whole image, whatever the region of the labels."""
+    def _walk(
+        self, walked: Walked, executor: Computing, one: Pass, ahead: ReadAhead[torch.Tensor], check: Check
+    ) -> Iterator[Event]:
+        """Walk what is left of a pass, band by band; not, from now on, where the memory is not enough."""
+        bands = self._tiles(executor.analysis, walked.band)
+        for band in bands[self._done :]:
+            folded = _Folded(one.statistics)
+            yield self._progress(PARTS * band.index, PARTS * len(bands))
+            try:
+                for index, box, tensor in executor.walk(walked, band.zone, one, ahead, check):
+                    if index in one.kept:
+                        self.kept.write(index, box, tensor)
+                    folded.take(index, box, tensor)
+                    share = box[walked.axis].stop / executor.analysis.graph.spatial_shape(index)[walked.axis]
+                    yield self._progress(int(PARTS * (band.index + share)), PARTS * len(bands))
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise failure(band, error) from error
+                self._walked, self._gathered, self._done = None, [], 0
+                return
+            self._gathered.append(folded.found)
+            self._done += 1
+
+    def _tile(
+        self, executor: Computing, one: Pass, pieces: InPieces, ahead: ReadAhead[torch.Tensor], check: Check
+    ) -> Iterator[Event]:
+        """Compute the tiles that are left of a pass."""
+        tiles, cone = self._tiles(executor.analysis, self._zone), executor.cone_of(one)
+        gather, expect = partial(self._gather, executor, cone, one, check), partial(_expect, ahead, cone)
+        for tile in tiles[self._done :]:
+            yield self._progress(self._done, len(tiles))
+            check()
+            upcoming = tiles[tile.index + 1 :][:AHEAD]
+            self._gathered += yield from pieces.compute(tile, upcoming, gather, expect)
+            self._done += 1
+
+    def _tiles(self, analysis: Derived, size: tuple[int, ...]) -> tuple[Tile, ...]:
+        """Return the tiles, or bands, of each pass: of the whole image, whatever the region of the labels."""
         shape = analysis.frame.taken
-        return tuple(Tiling(shape, analysis.factor, self._zone, (0,) * len(shape), padded_shape=shape))
+        return tuple(Tiling(shape, analysis.factor, size, (0,) * len(shape), padded_shape=shape))
 
     def _recall(self, graph: Graph, check: Check) -> None:
         """Begin after as many passes of an earlier run as can be built upon."""
@@ -122,15 +165,18 @@ class Survey:
     def _is_kept(self, node: Node, check: Check) -> bool:
         return self.kept.recall(node.index, node.shape, node.dtype, check)
 
-    def _progress(self, tiles: int) -> Event:
-        return events.Surveying(self._number + 1, len(self.schedule.surveys), self._tiles_done, tiles)
+    def _progress(self, done: int, of: int) -> Event:
+        return events.Surveying(self._number + 1, len(self.schedule.surveys), done, of)
 
-    def _make_room(self, bound: BoundGraph, one: Pass, first: Box) -> None:
+    def _make_room(self, analysis: Derived, one: Pass) -> None:
+        axis = 0 if self._walked is None else self._walked.axis
         for index in one.kept:
-            node = bound.graph.nodes[index]
-            sides = [bound.part(index, axis, side) for axis, side in enumerate(first)]
-            chunk = [len(side) if side else 1 for side in sides]
-            self.kept.make(index, node.shape, node.dtype, chunk)
+            node = analysis.graph.nodes[index]
+            try:
+                self.kept.make(index, node.shape, node.dtype, axis)
+            except OSError as error:
+                first = self._tiles(analysis, self._zone)[0]
+                raise TileError(first.index, first.zone, NO_ROOM.format(words_of(error))) from error
 
     def _gather(
         self, executor: Computing, cone: Cone, one: Pass, check: Check, zone: Box
@@ -158,12 +204,28 @@ class Survey:
         self._tell(self._number, values)
         for index in one.forgotten:
             self.kept.forget(index)
-        self._gathered, self._tiles_done = [], 0
+        self._gathered, self._done = [], 0
         self._number += 1
 
     def _total(self, statistic: Statistic) -> Partial:
         found = (piece[statistic.key] for piece in self._gathered if statistic.key in piece)
         return statistic.reduction.total(found)
+
+
+class _Folded:
+    """What a band gives for each statistic, merged as it is made."""
+
+    def __init__(self, statistics: Sequence[Statistic]) -> None:
+        self._statistics = statistics
+        self.found: dict[int, Partial] = {}
+
+    def take(self, index: int, box: Box, tensor: torch.Tensor) -> None:
+        """Take a part of the tensor of a node."""
+        for one in self._statistics:
+            if one.source == index:
+                part = _on_cpu(one.reduction.part(tensor, box))
+                before = self.found.get(one.key)
+                self.found[one.key] = part if before is None else one.reduction.merged(before, part)
 
 
 def _expect(ahead: ReadAhead[torch.Tensor], cone: Cone, zones: Iterable[Box]) -> None:

@@ -17,7 +17,6 @@ from napari_exactile.network.analysis import Runnable
 from napari_exactile.network.declared import Declared
 from napari_exactile.network.likeness import checksum
 from napari_exactile.network.traced.forms import in_training, storage, unregistered, weights
-from napari_exactile.network.traced.graph import Graph
 from napari_exactile.torch_state import own_weights
 
 
@@ -102,7 +101,9 @@ def _checksums(model: Model, analysis: Runnable) -> list[tuple[str, int]]:
     if isinstance(analysis, Declared):
         named = [(name, tensor) for name, tensor in weights(model.module) if seen.is_new(tensor)]
     else:
-        named = list(_needed(model.module, _constants(analysis.frozen.traced), seen))
+        # Those of the network itself where it holds them.
+        constants = list(analysis.frozen.traced.constants())
+        named = list(_needed(model.module, constants, seen))
     return [*((name, checksum(tensor)) for name, tensor in named), mode]
 
 
@@ -120,18 +121,6 @@ def _needed(
     for number, constant in enumerate(constants):
         if constant.device.type in devices and seen.is_new(constant):
             yield f"constant {number}", constant
-
-
-def _constants(graph: Graph) -> list[torch.Tensor]:
-    """Return the tensors that stand in a graph, which are those of the network itself where it holds them."""
-    found: list[torch.Tensor] = []
-
-    def look(constant: torch.Tensor) -> torch.Tensor:
-        found.append(constant)
-        return constant
-
-    graph.with_constants(look)
-    return found
 
 
 class _Seen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import torch
 
 from integer_nets import assert_context_is_tight, assert_tiled_equals_whole, make_integer
 from napari_exactile.geometry.interval import round_up
-from napari_exactile.network.analysis import analyse_module
+from napari_exactile.network.analysis import analyse_module, require_derived
 from napari_exactile.network.probe import Probe
+from napari_exactile.run.plan.plan import plan_tiles
 from tiled_scores import Apart, is_as_good, job_of, labels, tiled, whole
 from zoo import ZOO, Entry
 from zoo.monai_nets import PRESENT
@@ -73,6 +75,16 @@ def test_the_page_for_people_with_a_network_says_so() -> None:
         begin, end = verdicts.marks(name)
         assert page.partition(begin)[2].partition(end)[0].strip() == table
     assert {verdicts.architecture(entry) for entry in ZOO.values()} == set(verdicts.ARCHITECTURES)
+
+
+@entries(refused=False)
+def test_walks_compute_every_element_once(entry: Entry) -> None:
+    """With all kept that passes need, nothing is computed twice; but tensors whose channels lie between the
+    axes or behind them are not kept, and what statistics are gathered of is made again from before."""
+    again, analysis = {"ConvNeXt V2"}, require_derived(entry.analysis())
+    plan = plan_tiles(analysis, method="skewed", scratch=10**10)
+    of_padded = plan.redundancy * prod(analysis.shape) / prod(analysis.frame.taken)
+    assert (of_padded > 1.02) == (entry.name in again)
 
 
 @entries(refused=False)

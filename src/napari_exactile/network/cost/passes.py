@@ -124,10 +124,12 @@ class PassPlanner:
 
     @property
     def _read_later(self) -> set[int]:
-        """What is read by a node of a later pass than the first that can compute it."""
-        levels = self.frozen.levels
-        readers = self.frozen.graph.nodes[1:]
-        return {i for node in readers for i in node.inputs if levels[i] < levels[node.index]}
+        """What is read by a node that is computed first in a later pass than it is itself."""
+        first: dict[int, int] = {}
+        for number, (computed, _read) in enumerate(self.simulate(frozenset())):
+            first |= dict.fromkeys(computed - first.keys(), number)
+        readers = (node for node in self.frozen.graph.nodes if node.index in first)
+        return {i for node in readers for i in node.inputs if i in first and first[i] < first[node.index]}
 
     def _multiplies(self, index: int, given: set[int]) -> bool:
         computed = self.frozen.graph.alive({index}, given | {0}) - given - {0}

@@ -116,6 +116,7 @@ def print_first(words: str, model: str, tile: int, corner: bool) -> None:
                 viewer.scene.camera.zoom *= 8
                 viewer.scene.camera.center = (SIDE - 60, SIDE - 60)
             wait(1)
+            loop_until(lambda dock=dock: dock.plan is not None, 5)  # a large network takes a while
             seconds[name].append(first_drawn(dock))
             viewer.close()
     chooser.Settings = Settings

@@ -22,8 +22,12 @@ from event_loop import Gaps, loop_until, wait
 from napari_exactile.models.load import load_model
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.models.unet import UNet
+from napari_exactile.network.skewed.walk import Walk
 from napari_exactile.run.engine.local.executor import Executor
+from napari_exactile.run.plan.settings import Settings
+from napari_exactile.widget.choose import chooser
 from napari_exactile.widget.dock import ExactileDock
+from napari_exactile.widget.run.labels import RunLabels
 
 SIDE = 2048
 TILES = (512, 704, 1024, 384, 256)  # at the last there are 1024 zones
@@ -49,9 +53,7 @@ def main() -> None:
     dock.fields.own_radius.value = False
     dock.fields.tile.value = SIDE
     print_cancel("bundled model, tile 2048", dock, operators)
-    big = UNet(base=64).eval()
-    randomise(big, 0)
-    dock.add_model(load_model(big, name="big", title="U-Net, base 64"))
+    dock.add_model(big_model())
     dock.fields.automatic.value = True
     loop_until(lambda: dock.plan is not None, 5)
     print_cancel(f"U-Net base 64, automatic ({dock.plan.tile[0]} px)", dock, operators)
@@ -59,6 +61,16 @@ def main() -> None:
     print(f"\n{'a run, s':<44}{'trimmed':>10}{'skewed':>10}{'dock':>10}{'ratios to both':>20}")
     for tile in (304, 880):
         print_run(tile)
+    print(f"\n{'first labels in view, s':<44}{'trimmed':>10}{'dock':>10}")
+    for words, model, tile, corner in (
+        ("tile 304, all in view", "", 304, False),
+        ("tile 304, lower right corner in view", "", 304, True),
+        ("automatic, all in view", "", 0, False),
+        ("automatic, lower right corner in view", "", 0, True),
+        ("U-Net base 64, automatic, all in view", "big", 0, False),
+        ("U-Net base 64, automatic, corner in view", "big", 0, True),
+    ):
+        print_first(words, model, tile, corner)
     print(f"\n{'gaps in which the window stands still, ms':<44}{'longest':>10}{'> 200':>10}")
     print_gaps()
 
@@ -83,6 +95,58 @@ def print_run(tile: int) -> None:
     words = f"{f'2048 x 2048 px, tile {tile}':<44}{trimmed:>10.2f}{skewed:>10.2f}{shown:>10.2f}"
     print(f"{words}{shown / trimmed:>10.2f}{shown / skewed:>10.2f}")
     viewer.close()
+
+
+def print_first(words: str, model: str, tile: int, corner: bool) -> None:
+    """Print when the first labels that are in view are drawn after Run, with trimmed zones and as it is."""
+    ways: dict[str, Any] = {
+        "trimmed": lambda **chosen: Settings(**chosen | {"method": "trimmed"}),
+        "dock": Settings,
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(3):
+        for name, settings in ways.items():
+            chooser.Settings = settings
+            viewer, dock = open_dock()
+            if model:
+                dock.add_model(big_model())
+            dock.fields.automatic.value = not tile
+            dock.fields.tile.value = tile or SIDE
+            if corner:
+                viewer.scene.camera.zoom *= 8
+                viewer.scene.camera.center = (SIDE - 60, SIDE - 60)
+            wait(1)
+            loop_until(lambda dock=dock: dock.plan is not None, 5)  # a large network takes a while
+            seconds[name].append(first_drawn(dock))
+            viewer.close()
+    chooser.Settings = Settings
+    trimmed, shown = (np.median(each) for each in seconds.values())
+    print(f"{words:<44}{trimmed:>10.2f}{shown:>10.2f}", flush=True)
+
+
+def first_drawn(dock: ExactileDock) -> float:
+    """Return the seconds from Run until labels in view are drawn anew for the first time."""
+    drawn, redraw = list[float](), RunLabels.redraw
+
+    def noted(self: RunLabels) -> None:
+        redraw(self)
+        drawn.append(time.perf_counter())
+
+    RunLabels.redraw = noted  # type: ignore[method-assign]
+    start = time.perf_counter()
+    dock.start()
+    loop_until(lambda: bool(drawn), 5)
+    RunLabels.redraw = redraw  # type: ignore[method-assign]
+    dock.cancel()
+    loop_until(lambda: not dock.running, 5)
+    return drawn[0] - start
+
+
+def big_model() -> ex.Model:
+    """Return the network of the papers, whose tiles take seconds."""
+    net = UNet(base=64).eval()
+    randomise(net, 0)
+    return load_model(net, name="big", title="U-Net, base 64")
 
 
 def print_gaps() -> None:
@@ -217,7 +281,7 @@ def start_run(dock: ExactileDock) -> Any:
     """Start a run; return it when its first tile is being computed."""
     dock.start()
     run: Any = dock.run
-    loop_until(lambda: run._tiles._current is not None, 5)
+    loop_until(lambda: bool(run._tiles._under_way), 5)
     return run
 
 
@@ -235,10 +299,10 @@ def first_tile(dock: ExactileDock) -> float:
 
 
 def time_operators() -> list[float]:
-    """Measure how long the executor works between two looks at Cancel: mostly one operator."""
-    original, spent = Executor.scores, []
+    """Measure how long is worked between two looks at Cancel: on mostly one operator."""
+    original, walk, spent = Executor.scores, Walk.run, list[float]()
 
-    def scores(self: Executor, zone: Any, radius: Any, method: Any, check: Callable[[], None]) -> Any:
+    def timing(check: Callable[[], None]) -> Callable[[], None]:
         last = [time.perf_counter()]
 
         def timed() -> None:
@@ -247,9 +311,12 @@ def time_operators() -> list[float]:
             last[0] = now
             check()
 
-        return original(self, zone, radius, method, timed)
+        return timed
 
-    Executor.scores = scores  # type: ignore[method-assign]
+    Executor.scores = lambda self, zone, radius, method, check: original(  # type: ignore[method-assign]
+        self, zone, radius, method, timing(check)
+    )
+    Walk.run = lambda self, band, read, check: walk(self, band, read, timing(check))  # type: ignore[method-assign]
     return spent
 
 

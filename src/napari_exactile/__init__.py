@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from napari_exactile.run.engine.checked import SpotCheck
     from napari_exactile.run.engine.control import Control
     from napari_exactile.run.engine.events import (
+        Advanced,
         Checking,
         Finished,
         Measuring,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
         TileError,
         TileFinished,
         TileHalved,
+        TileShown,
         TileStarted,
     )
     from napari_exactile.run.engine.result import Report, Result
@@ -100,6 +102,7 @@ _HOMES = {
     "run.engine.checked": ["SpotCheck"],
     "run.engine.control": ["Control"],
     "run.engine.events": [
+        "Advanced",
         "Checking",
         "Finished",
         "Measuring",
@@ -111,6 +114,7 @@ _HOMES = {
         "TileError",
         "TileFinished",
         "TileHalved",
+        "TileShown",
         "TileStarted",
     ],
     "run.engine.result": ["Report", "Result"],
@@ -122,6 +126,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Advanced",
     "Affine",
     "Agreement",
     "Analysis",
@@ -170,6 +175,7 @@ __all__ = [
     "TileError",
     "TileFinished",
     "TileHalved",
+    "TileShown",
     "TileStarted",
     "TilingError",
     "Verification",

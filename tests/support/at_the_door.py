@@ -24,12 +24,13 @@ def meet(
     *,
     started: Callable[[int], object] = nothing,
     before: Callable[[Tile, Check], object] = nothing,
+    holding: Callable[[Check], object] = nothing,
     after: Callable[[Piece], Piece] = lambda piece: piece,
 ) -> None:
     """Call `started` and `before` for each tile that is begun, and give what is delivered through `after`.
 
     `started` is called before anybody hears of the tile, `before` afterwards; what it raises is the failure
-    of the tile, as if computing had raised it.
+    of the tile, as if computing had raised it. `holding` is called before results of a tile are delivered.
     """
     engine: Any = ENGINES["local"]
 
@@ -37,7 +38,11 @@ def meet(
         def submit(
             self, band: Band, upcoming: Sequence[Band], deliver: Deliver, check: Check
         ) -> Iterator[Event | Computed]:
-            for step in super().submit(band, upcoming, lambda piece: deliver(after(piece)), check):
+            def held(piece: Piece) -> object:
+                holding(check)
+                return deliver(after(piece))
+
+            for step in super().submit(band, upcoming, held, check):
                 if not isinstance(step, TileStarted):
                     yield step
                     continue

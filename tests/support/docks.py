@@ -17,10 +17,11 @@ from qtpy.QtCore import QSettings
 
 import napari_exactile as ex
 from at_the_door import meet
-from napari_exactile.geometry.tiling import Tile
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.models.unet import UNet
+from napari_exactile.run.plan.settings import Settings
 from napari_exactile.stopping import Check
+from napari_exactile.widget.choose import chooser
 from napari_exactile.widget.choose.fields import ON_DISK
 from napari_exactile.widget.dock import ExactileDock
 from napari_exactile.widget.form import remembered
@@ -95,19 +96,27 @@ def finish(qtbot: QtBot, dock: ExactileDock) -> Labels:
 
 
 class Brake:
-    """Holds the engine before each tile until the test lets one through."""
+    """Holds the engine before the labels of each tile are there, until the test lets one through.
+
+    The tiles of a row of a walk begin together, and end one after the other all the same.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._gate = threading.Semaphore(0)
-        meet(monkeypatch, before=self._hold)
+        meet(monkeypatch, holding=self._hold)
 
-    def _hold(self, _tile: Tile, check: Check) -> None:
+    def _hold(self, check: Check) -> None:
         while not self._gate.acquire(timeout=0.01):
             check()
 
     def let(self, tiles: int) -> None:
         for _ in range(tiles):
             self._gate.release()
+
+
+def zone_by_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let docks plan trimmed zones, which are done one by one in any order; walks do whole bands."""
+    monkeypatch.setattr(chooser, "Settings", lambda **chosen: Settings(**chosen | {"method": "trimmed"}))
 
 
 def begin(qtbot: QtBot, dock: ExactileDock, brake: Brake, tiles: int = 1) -> ShownRun:

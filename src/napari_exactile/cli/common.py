@@ -160,10 +160,19 @@ def print_out(what: RenderableType) -> None:
 
 def follow(steps: Iterable[Event], progress: Progress) -> None:
     """Go to the end and show what happens."""
-    from napari_exactile import Checking, Measuring, PlaneStarted, Ready, Surveying, TileFinished, TileHalved
+    from napari_exactile import (
+        Advanced,
+        Checking,
+        Measuring,
+        PlaneStarted,
+        Ready,
+        Surveying,
+        TileFinished,
+        TileHalved,
+    )
     from napari_exactile.geometry.words import lengths
 
-    prefix = ""
+    prefix, finished = "", 0
     task = progress.add_task("Measuring image", total=1.0)
     for event in steps:
         match event:
@@ -174,10 +183,13 @@ def follow(steps: Iterable[Event], progress: Progress) -> None:
             case Surveying(number, passes, done, tiles):
                 words = f"{prefix}Pass {number} of {passes} before the labels"
                 progress.update(task, description=words, total=tiles, completed=done)
-            case Ready(tiles, done):
-                progress.update(task, description=f"{prefix}Tiles", total=tiles, completed=done)
+            case Ready(tiles, finished):
+                progress.update(task, description=f"{prefix}Tiles", total=tiles, completed=finished)
+            case Advanced(tiles):
+                progress.update(task, completed=max(finished, tiles))
             case TileFinished():
-                progress.advance(task)
+                finished += 1
+                progress.update(task, completed=max(finished, progress.tasks[task].completed))
             case Checking(done, total):
                 progress.update(task, description="Checking windows", total=total, completed=done)
             case TileHalved(zone):

@@ -61,6 +61,38 @@ def parts_of(index: Any, shape: tuple[int, ...]) -> tuple[Part, ...] | None:
     return tuple(_part(part, length) for part, length in zip(full, shape, strict=True))
 
 
+def lay_over(
+    found: NDArray[Any], parts: tuple[Part, ...], pixels: NDArray[Any], place: tuple[Part, ...]
+) -> None:
+    """Write those of the `pixels` at a `place` of an array into what was `found` there by `parts`.
+
+    >>> found = np.zeros(3)
+    >>> lay_over(found, (slice(0, 6, 2),), np.array([7, 8, 9]), (slice(1, 4),))
+    >>> found.tolist()
+    [0.0, 8.0, 0.0]
+    """
+    into, out_of = list[Part](), list[Part]()
+    for part, at in zip(parts, place, strict=True):
+        taken, there = _range(part), _range(at)
+        first = max(0, -((taken.start - there.start) // taken.step))
+        last = min(len(taken), -((taken.start - there.stop) // taken.step))
+        if first >= last:
+            return
+        start = taken[first] - there.start
+        if isinstance(part, slice):
+            into.append(slice(first, last) if isinstance(at, slice) else first)
+        if isinstance(at, slice):
+            stop = taken[last - 1] - there.start + 1
+            out_of.append(slice(start, stop, taken.step) if isinstance(part, slice) else start)
+    found[tuple(into)] = pixels[tuple(out_of)]
+
+
+def _range(part: Part) -> range:
+    if isinstance(part, slice):
+        return range(part.start, part.stop, part.step or 1)
+    return range(part, part + 1)
+
+
 def _is_plain(part: Any) -> bool:
     if isinstance(part, slice):
         return part.step is None or part.step > 0

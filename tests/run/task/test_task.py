@@ -155,7 +155,8 @@ BOX = (Interval(0, 4), Interval(8, 12))
 EVENTS: list[Event] = [
     events.Measuring(0.5), events.StoreOpened(3, ("a tile is computed anew",)), events.PlaneStarted(1, 3),
     events.Surveying(1, 2, 3, 4), events.Ready(4, 0), events.TileStarted(1), events.TileFinished(1, BOX, 2),
-    events.TileHalved((8, 8)), events.Checking(1, 8), events.Paused(), events.Finished(cancelled=True),
+    events.TileHalved((8, 8)), events.TileShown(1, BOX), events.Advanced(1.5),
+    events.Checking(1, 8), events.Paused(), events.Finished(cancelled=True),
 ]  # fmt: skip
 
 

@@ -165,7 +165,9 @@ def test_a_store_that_is_removed_keeps_nothing(
     assert footer.run.text() == "Run"
     layer = finish(qtbot, dock)
     assert words(dock).startswith("Done: exact")
-    assert np.array_equal(np.asarray(layer.data[0][:, :]), ex.segment_whole(pixels((700, 900)), model).labels)
+    assert np.array_equal(
+        np.asarray(layer.data[0][:, :]), ex.segment(pixels((700, 900)), model, tile=172, stream=True).labels
+    )
 
 
 def test_a_store_that_is_removed_after_the_run_is_not_saved(

@@ -41,12 +41,12 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_labels_on_disk_are_shown_at_every_level(
     opened: Any, qtbot: QtBot, tmp_path: Path, model: ex.Model
 ) -> None:
-    """The layer's levels are those of one pass, every 2nd and 4th pixel of it; the store holds the same."""
+    """The layer's levels are what a script gives, every 2nd and 4th pixel of it; the store holds the same."""
     data = pixels(SHAPE)
     _, dock = opened(data, tile=172, scale=(0.5, 0.5), units=("um", "um"))
     to_disk(dock, tmp_path / "labels.ome.zarr")
     layer = finish(qtbot, dock)
-    whole = ex.segment_whole(data, model).labels
+    whole = ex.segment(data, model, tile=172, stream=True).labels
     assert layer.multiscale
     assert not layer.editable
     for level, shown in enumerate(layer.data):
@@ -113,7 +113,9 @@ def test_a_cancelled_run_continues_in_its_store(
     assert layer is run.layer
     assert dock.run is run
     assert done >= 3
-    assert np.array_equal(np.asarray(layer.data[0][:, :]), ex.segment_whole(data, model).labels)
+    assert np.array_equal(
+        np.asarray(layer.data[0][:, :]), ex.segment(data, model, tile=172, stream=True).labels
+    )
 
 
 def test_an_unfinished_run_of_before_is_offered(
@@ -156,7 +158,9 @@ def test_other_settings_are_refused_and_begin_anew_when_asked(
     assert answers == ["finished labels"]
     answers[:] = [True]
     layer = finish(qtbot, dock)
-    assert np.array_equal(np.asarray(layer.data[0][:, :]), ex.segment_whole(data, model).labels)
+    assert np.array_equal(
+        np.asarray(layer.data[0][:, :]), ex.segment(data, model, tile=252, stream=True).labels
+    )
 
 
 def test_finished_labels_are_shown_again(

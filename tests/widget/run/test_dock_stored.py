@@ -104,9 +104,7 @@ def test_probabilities_on_disk_are_layers(opened: Any, qtbot: QtBot, tmp_path: P
     to_disk(dock, tmp_path / "labels.ome.zarr")
     finish(qtbot, dock)
     found = [layer for layer in viewer.layers if "probability of" in layer.name]
-    expected = ex.segment(
-        data, model, axes="tyx", tile=92, probabilities=True, method="trimmed"
-    ).probabilities
+    expected = ex.segment(data, model, axes="tyx", tile=92, probabilities=True, stream=True).probabilities
     for layer, values in zip(found, expected[1:], strict=True):  # all but the background
         assert not layer.visible
         assert np.array_equal(np.asarray(layer.data), values)
@@ -122,7 +120,7 @@ def test_values_on_disk_are_layers(opened: Any, qtbot: QtBot, tmp_path: Path) ->
     qtbot.waitUntil(lambda: dock.plan is not None and dock._chooser.choice.task.model is values, timeout=WAIT)
     to_disk(dock, tmp_path / "values.ome.zarr")
     finish(qtbot, dock)
-    expected = ex.segment(data, values, tile=172, method="trimmed").probabilities
+    expected = ex.segment(data, values, tile=172, stream=True).probabilities
     outputs = [layer for layer in viewer.layers if "output" in layer.name]
     for layer, channel in zip(outputs, expected, strict=True):
         for level, shown in enumerate(layer.data):

@@ -1,4 +1,7 @@
-"""Tiles in view are computed first, whatever the person looks at during the run; the labels are the same."""
+"""Zones in view are computed first, whatever the person looks at during the run; the labels are the same.
+
+Zones are trimmed here: what is walked has its own order in each band, see `test_view_walked.py`.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,19 @@ from torch import nn
 
 import napari_exactile as ex
 from at_the_door import meet
-from docks import WAIT, Brake, begin, pixels, pyramid
+from docks import WAIT, Brake, begin, pixels, pyramid, zone_by_zone
 from napari_exactile.geometry.interval import full_box
 from napari_exactile.widget.choose.fields import ALL_PLANES, VIEW
 from napari_exactile.widget.dock import ExactileDock
 from napari_exactile.widget.run.view_order import LOOK_MS
 
 Opened = Callable[..., tuple[Viewer, ExactileDock]]
+
+
+@pytest.fixture(autouse=True)
+def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zones come one by one."""
+    zone_by_zone(monkeypatch)
 
 
 @pytest.fixture
@@ -87,7 +96,9 @@ def test_the_next_tiles_are_those_in_view(
     brake.let(1000)
     qtbot.waitUntil(lambda: not dock.running, timeout=WAIT)
     assert sorted(taken) == list(range(len(dock.plan)))
-    np.testing.assert_array_equal(dock.run.layer.data, ex.segment(data, model, tile=92).labels)
+    np.testing.assert_array_equal(
+        dock.run.layer.data, ex.segment(data, model, tile=92, method="trimmed").labels
+    )
 
 
 def test_a_view_that_never_rests_changes_no_label(
@@ -104,7 +115,9 @@ def test_a_view_that_never_rests_changes_no_label(
         qtbot.wait(20)
     assert sorted(taken) == list(range(len(dock.plan)))
     assert taken != sorted(taken)
-    np.testing.assert_array_equal(dock.run.layer.data, ex.segment(data, model, tile=92).labels)
+    np.testing.assert_array_equal(
+        dock.run.layer.data, ex.segment(data, model, tile=92, method="trimmed").labels
+    )
 
 
 def test_without_a_view_of_the_image_tiles_keep_their_own_order(
@@ -142,7 +155,7 @@ def test_only_the_plane_in_view_has_an_order(
     assert set(taken[tiles : tiles + len(expected)]) == expected
     assert sorted(taken[tiles : 2 * tiles]) == list(range(tiles))
     for plane, labels in zip(stack, dock.run.layer.data, strict=True):
-        np.testing.assert_array_equal(labels, ex.segment(plane, model, tile=92).labels)
+        np.testing.assert_array_equal(labels, ex.segment(plane, model, tile=92, method="trimmed").labels)
 
 
 def test_the_plane_of_a_volume_in_view_comes_first(

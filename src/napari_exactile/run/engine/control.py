@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
+from napari_exactile.geometry.interval import Box
 from napari_exactile.run.engine import events
 from napari_exactile.run.engine.events import Event
 from napari_exactile.stopping import Cancelled
@@ -13,6 +15,9 @@ from napari_exactile.stopping import Cancelled
 # Gives the numbers of tiles whose bands are to be computed before all others, the first one first; done ones
 # may be among them. It is asked before every band, in the thread of the run, and should be cheap.
 Order = Callable[[], Iterable[int]]
+# Takes labels and numbers, where there are such, of a box of the output that come first, before their band is
+# computed, which gives them anew. It is called in the thread of the run.
+Show = Callable[[Box, Any, Any], object]
 # A run asks from time to time whether it is cancelled, as whoever cancels cannot wake it.
 ASK_SECONDS = 0.1
 
@@ -20,8 +25,8 @@ ASK_SECONDS = 0.1
 class Control:
     """Pauses, resumes and stops a run, and tells it its order; all methods may be called from any thread.
 
-    Whoever cannot call `cancel` gives `is_cancelled`, which is asked often and from any thread. `waited` are
-    the seconds that runs have spent in pauses that are over.
+    Whoever cannot call `cancel` gives `is_cancelled`, which is asked often and from any thread. Whoever shows
+    results gives `show`. `waited` are the seconds that runs have spent in pauses that are over.
 
     >>> import napari_exactile as ex
     >>> control = ex.Control()
@@ -33,8 +38,11 @@ class Control:
     True
     """
 
-    def __init__(self, order: Order = lambda: (), is_cancelled: Callable[[], bool] = lambda: False) -> None:
-        self.order, self.waited = order, 0.0
+    def __init__(
+        self, order: Order = lambda: (), is_cancelled: Callable[[], bool] = lambda: False,
+        show: Show | None = None,
+    ) -> None:  # fmt: skip
+        self.order, self.show, self.waited = order, show, 0.0
         self._is_cancelled = is_cancelled
         self._stopping, self._going = threading.Event(), threading.Event()
         self._going.set()
@@ -64,7 +72,7 @@ class Control:
         return not self._going.is_set()
 
     def pause(self) -> None:
-        """Let the run finish the tile at work and start no other."""
+        """Let the run finish the tile at work, or some rows of a walk, and start no other."""
         self._going.clear()
 
     def resume(self) -> None:

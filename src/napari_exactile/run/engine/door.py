@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from napari_exactile.geometry.interval import Box
+from napari_exactile.geometry.tiling import Tile
 from napari_exactile.images.normalize.steps import Normalization
 from napari_exactile.run.engine.events import Event
 from napari_exactile.run.engine.passes.pass_records import Statistics
@@ -51,7 +52,9 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class Going:
-    """More of the tiles under way is computed: a place to pause."""
+    """More of the tiles under way is computed, as much as `tiles` of them together: a place to pause."""
+
+    tiles: float
 
 
 Deliver = Callable[[Piece], object]
@@ -104,6 +107,13 @@ class Engine(Protocol):
         Nothing is computed before it is asked for; each piece of a tile is delivered as soon as it is there,
         in the same thread, and may come again where the memory was not enough. Of `upcoming` bands, the first
         may be read ahead. Raises TileError, and Cancelled. It is prepared and open.
+        """
+        ...
+
+    def glimpse(self, tile: Tile, check: Check, /) -> Piece | None:
+        """Return the results of a tile by itself, also while a band is computed; its band gives them anew.
+
+        None where it has none, or the memory is not enough. Raises as `submit` does.
         """
         ...
 

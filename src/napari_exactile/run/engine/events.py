@@ -117,6 +117,37 @@ class TileStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Advanced:
+    """A row of tiles is under way together; with what is computed of them, `tiles` of the plane are done.
+
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> import napari_exactile as ex
+    >>> seen, image, model = [], np.zeros((1024, 8192), np.float32), nn.Conv2d(1, 2, 1).eval()
+    >>> _ = ex.segment(image, model, tile=2048, on_event=seen.append)
+    >>> [event.tiles for event in seen if isinstance(event, ex.Advanced)][:3]
+    [0.5, 1.0, 1.5]
+    """
+
+    tiles: float
+
+
+@dataclass(frozen=True, slots=True)
+class TileShown:
+    """A tile was computed by itself for the control's `show`, as somebody looks there; see `Control`.
+
+    It is not done by that: its band gives it anew.
+
+    >>> import napari_exactile as ex
+    >>> ex.TileShown(index=3, zone=(ex.Interval(0, 64), ex.Interval(0, 64))).index
+    3
+    """
+
+    index: int
+    zone: Box
+
+
+@dataclass(frozen=True, slots=True)
 class TileFinished:
     """The labels of one zone are in the array.
 
@@ -195,6 +226,8 @@ Event = (
     | Surveying
     | Ready
     | TileStarted
+    | TileShown
+    | Advanced
     | TileFinished
     | TileHalved
     | Checking

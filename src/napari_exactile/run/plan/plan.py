@@ -21,7 +21,15 @@ from napari_exactile.run.plan.automatic import SPEEDS, Speed, cheapest, predicte
 from napari_exactile.run.plan.bands import Walked
 from napari_exactile.run.plan.methods import SKEWED, TRIMMED, Method, method_of
 from napari_exactile.run.plan.settings import MethodName
-from napari_exactile.run.plan.walks import AGAIN, everywhere, good_zones, peak_of, surveyed_in, walk_of
+from napari_exactile.run.plan.walks import (
+    AGAIN,
+    SHORT_AGAIN,
+    everywhere,
+    good_zones,
+    peak_of,
+    surveyed_in,
+    walk_of,
+)  # fmt: skip
 
 # Where pieces need not be the fastest: larger ones compute less again, smaller ones need less memory.
 COMFORTABLE_ZONE = 512
@@ -166,17 +174,14 @@ class _Choosing:
         """Return the walk where there is one that computes no more than trimmed zones, or else these.
 
         What its bands may compute again does not count: it saves looking for the best zones, which takes long
-        for large networks. Labels of trimmed zones come soonest where they are streamed. On GPUs, nobody has
-        measured walks: they have to save a fifth of the arithmetic.
+        for large networks. On GPUs, nobody has measured walks: they have to save a fifth of the arithmetic.
         """
-        if self.stream:
-            return self.by(TRIMMED)
         try:
             walked = self.by(SKEWED)
         except ValueError:  # for want of memory
             return self.by(TRIMMED)
         worth = 1.0 if device == "cpu" else WORTH
-        if walked.redundancy <= worth * (1 + AGAIN):
+        if walked.redundancy <= worth * (1 + (SHORT_AGAIN if self.stream else AGAIN)):
             return walked
         trimmed = self.by(TRIMMED)
         return walked if walked.redundancy <= worth * trimmed.redundancy else trimmed
@@ -197,7 +202,8 @@ class _Choosing:
     def _walked(self) -> tuple[Tiling, Walked]:
         """Return the zones that were typed, or the largest good ones, with bands that fit the memory."""
         bound, last = self.analysis.bound, self.schedule.last
-        for zone in [self.typed] if self.typed else good_zones(self.whole.region, self.whole.factor):
+        region, factor = self.whole.region, self.whole.factor
+        for zone in [self.typed] if self.typed else good_zones(region, factor, self.stream):
             tiling = replace(self.whole, zone=zone)
             waiting = _waiting_bytes(bound, zone, self.whole.radius)
             if walked := walk_of(self.analysis, tiling, last, self.memory, waiting, self.stream):

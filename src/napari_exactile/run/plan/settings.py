@@ -50,8 +50,8 @@ class Settings:
     The method "trimmed" computes zone by zone just what each depends on, "skewed" walks bands of zones along
     the longest axis, so that nothing is computed twice in a band, and "whole-tile" sends zones with the
     radius around them through the unchanged network; "auto" is one of the first two, whichever computes less
-    in the memory that there is. With `stream`, labels come soon wherever they are wanted first: "auto" is
-    "trimmed", and bands of "skewed" are short, for at most a tenth more arithmetic. The method "approximate"
+    in the memory that there is. With `stream`, labels come soon wherever they are wanted first: bands of
+    "skewed" are short, for at most a tenth more arithmetic. The method "approximate"
     is for models that cannot be exact. It needs a radius of one's own; `factor` is what sizes of its tiles
     are multiples of. Raises ValueError for values that no run can have.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import replace
+from math import ceil
 
 from napari_exactile.geometry.interval import Box, box_shape, round_up
 from napari_exactile.geometry.tiling import Tiling
@@ -11,22 +13,25 @@ from napari_exactile.network.cost.arithmetic import work_trimmed
 from napari_exactile.network.cost.passes import Pass, Schedule
 from napari_exactile.network.cost.walking import peak_walked
 from napari_exactile.network.derived import Derived
+from napari_exactile.run.plan.automatic import predicted_bytes
 from napari_exactile.run.plan.bands import Walked
+from napari_exactile.run.plan.methods import TRIMMED
 
 # What all bands of a region may compute again, as a share of what they compute: whoever is killed begins a
 # band again, so that shorter bands lose less. Of bands that would have less than so many
 # multiply-accumulates, some ten seconds of a CPU, there is one.
 AGAIN, BAND_WORK = 0.015, 2e12
-# With short bands, labels come soon wherever they are wanted.
-SHORT_AGAIN = 0.1
-# Where zones need not be the fastest, as of what is walked: these have good chunks and shards.
-ZONE = 512
+# With short bands, labels come soon wherever they are wanted: some seconds of work, for a tenth more of it.
+SHORT_AGAIN, SHORT_WORK = 0.1, 1e11
+# Where zones need not be the fastest, as of what is walked: these have good chunks and shards. Rows of the
+# shorter ones come sooner.
+ZONE, SHORT_ZONE = 512, 256
 
 
-def good_zones(region: Box, factor: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+def good_zones(region: Box, factor: tuple[int, ...], short: bool = False) -> Iterator[tuple[int, ...]]:
     """Yield zones that share out a region evenly, about as large as chunks and shards should be, and smaller
     ones."""
-    size = ZONE
+    size = SHORT_ZONE if short else ZONE
     while size > max(factor):
         sides = zip(box_shape(region), factor, strict=True)
         yield tuple(round_up(-(-length // max(1, round(length / size))), f) for length, f in sides)
@@ -39,8 +44,11 @@ def walk_of(
 ) -> Walked | None:
     """Return the bands for these zones: as long as needed, and as wide as fits `memory` beside `waiting`.
 
-    None where not even a column of single zones fits. `short` ones are squares.
+    None where not even a column of single zones fits. `short` ones are squares, beside which a zone by itself
+    may be computed: one that somebody looks at.
     """
+    if short:
+        waiting += predicted_bytes(analysis.bound, tiling.zone, tiling.radius, TRIMMED)
     for columns in _columns(tiling):
         walked = _long_enough(analysis, tiling, columns)
         if short:
@@ -107,17 +115,25 @@ def _long_enough(analysis: Derived, tiling: Tiling, band: tuple[int, ...]) -> Wa
 
 
 def _small_enough(analysis: Derived, tiling: Tiling, most: Walked) -> Walked:
-    """Return the smallest square bands inside the given ones that do not compute too much again."""
+    """Return the most square bands inside the given ones that are worth it and do not compute too much again.
+
+    They share out the region evenly: a narrow one at its end would be mostly context.
+    """
     region = tuple(map(round_up, box_shape(tiling.region), tiling.zone))
     whole = _work(analysis, tiling, replace(most, band=region))
-    side = max(tiling.zone)
-    while side < max(most.band):
-        sides = zip(most.band, tiling.zone, strict=True)
-        smaller = replace(most, band=tuple(min(m, round_up(side, z)) for m, z in sides))
-        if _work(analysis, tiling, smaller) <= (1 + SHORT_AGAIN) * whole:
-            return smaller
-        side *= 2
-    return most
+
+    def shared(parts: int) -> Walked:
+        sides = zip(region, tiling.zone, strict=True)
+        squares = (round_up(ceil(n / max(1, round(n * parts / max(region)))), z) for n, z in sides)
+        return replace(most, band=tuple(map(min, most.band, squares)))
+
+    def good(parts: int) -> bool:
+        walked = shared(parts)
+        enough = whole >= SHORT_WORK * len(walked.bands(tiling))
+        return enough and _work(analysis, tiling, walked) <= (1 + SHORT_AGAIN) * whole
+
+    parts = bisect_left(range(2, max(tiling.grid) + 1), True, key=lambda one: not good(one)) + 1
+    return shared(parts) if parts > 1 else most
 
 
 def _work(analysis: Derived, tiling: Tiling, walked: Walked) -> float:

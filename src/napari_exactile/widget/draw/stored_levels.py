@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from napari_exactile.geometry.interval import Box, slices
 from napari_exactile.images.about.opened import file_of
 from napari_exactile.images.about.zarr_folders import outermost_zarr
-from napari_exactile.images.pyramid import part_at
-from napari_exactile.images.slicing import Part, Sliced
+from napari_exactile.images.pyramid import part_at, sampled
+from napari_exactile.images.slicing import Part, Sliced, lay_over, parts_of
 from napari_exactile.images.view import View
 
 if TYPE_CHECKING:
@@ -40,11 +40,30 @@ class StoredLevels:
         )
 
     def update(self, plane: tuple[int, ...], part: Box) -> None:
-        """Take what has been written in a box of level 0 of one plane over into the levels in memory."""
+        """Take what has been written in a box of level 0 of one plane over into the levels in memory.
+
+        What was laid over it is taken away.
+        """
+        for array, box, index, level in self._levels(plane, part):
+            if isinstance(array, np.ndarray):
+                array[index] = self._image.read(plane, box, level)
+            else:
+                array.laid.pop((plane, part), None)
+
+    def lay(self, plane: tuple[int, ...], part: Box, pixels: NDArray[Any]) -> None:
+        """Show pixels in a box of level 0 of one plane, whatever is written there, until its `update`."""
+        for array, _box, index, level in self._levels(plane, part):
+            if isinstance(array, np.ndarray):
+                array[index] = sampled(level, pixels, part)
+            else:
+                array.laid[plane, part] = index, sampled(level, pixels, part)
+
+    def _levels(self, plane: tuple[int, ...], part: Box) -> Iterator[tuple[Any, Box, Any, int]]:
+        """Yield each level with what it takes of a box of level 0, as a box and as an index into it."""
         for level, array in enumerate(self.arrays):
-            box = part_at(level, part)
-            if isinstance(array, np.ndarray) and box is not None:
-                array[self._image.index(plane, slices(box))] = self._image.read(plane, box, level)
+            if (box := part_at(level, part)) is not None:
+                whole = parts_of(self._image.index(plane, slices(box)), array.shape)
+                yield array, box, whole, level
 
 
 def _kept(levels: Sequence[Any]) -> list[bool]:
@@ -58,10 +77,11 @@ def _kept(levels: Sequence[Any]) -> list[bool]:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A level on disk that may be growing, sliced like numpy's arrays."""
+    """A level on disk that may be growing, sliced like numpy's arrays, with what is `laid` over it."""
 
     image: StoredImage
     level: int
+    laid: dict[Any, tuple[tuple[Part, ...], NDArray[Any]]] = field(default_factory=dict, compare=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -79,7 +99,12 @@ class Level:
         return (outermost_zarr(self.image.folder.resolve()),)
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
-        return self.image.get(self.level, index)
+        found, laid = self.image.get(self.level, index), tuple(self.laid.values())
+        parts = parts_of(index, self.shape) if laid else None
+        if parts is not None and found.ndim:
+            for place, pixels in laid:
+                lay_over(found, parts, pixels, place)
+        return found
 
 
 def folder_of(array: Any) -> Path | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import create_worker
 
+from napari_exactile.geometry.interval import Box, moved, slices
 from napari_exactile.run.driver import Output, Run
 from napari_exactile.run.engine import events
 from napari_exactile.run.engine.checked import SpotCheck
@@ -40,7 +42,9 @@ class Computation:
         self.fingerprint: Fingerprint | None = None
         self.keeps_edits = False
         # napari asks its workers to quit when the window closes; that alone acts only between two tiles.
-        self.control = Control(order, lambda: self._worker is not None and self._worker.abort_requested)
+        quits = lambda: self._worker is not None and self._worker.abort_requested  # noqa: E731
+        self.control = Control(order, quits, self._show)
+        self._glimpses: dict[Box, Callable[[], object]] = {}
         self._stopped = threading.Event()
         self._worker: Any = None
 
@@ -96,6 +100,9 @@ class Computation:
             if not self._worker.abort_requested:
                 yield error
         finally:
+            for take_away in self._glimpses.values():
+                take_away()
+            self._glimpses.clear()
             if self.path is None:
                 self.fingerprint = _fingerprint(self._run.series)
             self._stopped.set()
@@ -118,8 +125,26 @@ class Computation:
             case events.Ready() if self.path is None:
                 self.written = self.written or Written.in_memory(self._run.series)
             case events.TileFinished(_index, zone) if part := self.task.in_arrays(zone):
+                self._glimpses.pop(part, None)
                 for levels in self._levels.values():
                     levels.update(self._run.series.index, part)
+
+    def _show(self, box: Box, labels: Any, numbers: Any) -> None:
+        """Let the layers show results that are not written, until they are, or until the run ends."""
+        part = moved(box, (-side.start for side in self.task.labelled))
+        undone = list[Callable[[], object]]()
+        if self.path is None:
+            job = self._run.series.job
+            for array, pixels in ((job.labels, labels), (job.probabilities, numbers)):
+                if array is not None:
+                    place: Any = (..., *slices(part))
+                    undone.append(partial(array.__setitem__, place, array[place].copy()))
+                    array[place] = pixels
+        index = self._run.series.index
+        for name, levels in self._levels.items():
+            levels.lay(index, part, labels if name == "labels" else numbers)
+            undone.append(partial(levels.update, index, part))
+        self._glimpses[part] = lambda: [undo() for undo in undone]
 
     def __repr__(self) -> str:
         # napari shows this when the window is closed during a run.

@@ -10,6 +10,9 @@ from napari_exactile.widget.run.status import State, Status
 from napari_exactile.widget.run.words import progress_words, rate_words
 from napari_exactile.widget.work.long_work import WorkButtons
 
+# What the bar counts to: more than it has pixels.
+FINE = 10_000
+
 
 class Footer(QWidget):
     """Buttons and words about the run. It knows how to show things, not what they mean."""
@@ -18,7 +21,7 @@ class Footer(QWidget):
         super().__init__()
         self.reason, self.rate, self.result = Note(), Note(), Note()
         self.run = _button("Run", "Segment the image (Ctrl+Return)")
-        self.pause = _button("Pause", "Finish the tile at work and start no other until Resume")
+        self.pause = _button("Pause", "Finish the step at work and wait until Resume")
         self.cancel = _button("Cancel", "Stop; what is done is kept, and Run continues it")
         self.save = _button("Save...", "Write the labels as OME-TIFF or OME-Zarr, with levels")
         self.saving = WorkButtons()
@@ -49,7 +52,7 @@ class Footer(QWidget):
 
     def show_status(self, status: Status) -> None:
         """Show a run that goes on: what it does, how far it is, and how fast."""
-        step = status.step or status.tiles
+        share = status.share
         self.run.setText("Run")
         self.run.setEnabled(False)
         self.pause.setText("Resume" if status.state is State.PAUSED else "Pause")
@@ -60,9 +63,10 @@ class Footer(QWidget):
         # A progress bar paints itself at once when its value changes; let it wait for the next frame.
         self.progress.setUpdatesEnabled(False)
         self.progress.setFormat(progress_words(status))
-        if self.progress.maximum() != step.of:  # without a number the bar only says that it goes on
-            self.progress.setRange(0, step.of)
-        self.progress.setValue(step.done)
+        most = 0 if share is None else FINE  # without a number the bar only says that it goes on
+        if self.progress.maximum() != most:
+            self.progress.setRange(0, most)
+        self.progress.setValue(round(FINE * (share or 0.0)))
         self.progress.setUpdatesEnabled(True)
         self.reason.say("")
         self.rate.say(rate_words(status))

@@ -144,7 +144,7 @@ class ShownRun:
         self._computation.start(self._on_event, self._on_finished)
 
     def pause(self) -> None:
-        """Pause, or resume where it is paused: the tile at work is finished in any case."""
+        """Pause, or resume where it is paused: the step at work is finished in any case."""
         resumes, control = self.status.state is State.PAUSED, self._computation.control
         (control.resume if resumes else control.pause)()
         self._become(self.status.resumed() if resumes else self.status.paused())

@@ -30,12 +30,13 @@ class ShownTiles:
     def __init__(self, viewer: ViewerModel, overlay: TilingOverlay, labels: RunLabels) -> None:
         self._viewer, self._labels = viewer, labels
         self.overlay: TilingOverlay | None = overlay
-        self._current: int | None = None
+        self._under_way: dict[int, TileStatus] = {}
         self._fresh: list[int] = []
+        self._glimpsed: list[int] = []
 
     def begin(self, job: Job | None) -> None:
         """Show the tiles of a plane anew: what is done of them, and that all others are waiting."""
-        self._fresh, self._current = [], None
+        self._fresh, self._glimpsed, self._under_way = [], [], {}
         if self.overlay is not None:
             self.overlay.start_status()
             self.overlay.set_status(job.done if job else (), TileStatus.DONE)
@@ -46,21 +47,25 @@ class ShownTiles:
             case events.PlaneStarted():
                 self.begin(None)
             case events.TileStarted(index):
-                self._current = index
+                self._under_way[index] = TileStatus.WAITING
+            case events.TileShown(index):
+                self._glimpsed.append(index)
             case events.TileFinished(index):
+                self._under_way.pop(index, None)
                 self._fresh.append(index)
 
-    def show(self, job: Job | None, current: TileStatus) -> None:
-        """Show which tiles are new, the `current` one if it is not done, and their labels."""
+    def show(self, job: Job | None, under_way: TileStatus) -> None:
+        """Show which tiles are new, with their labels, and which are `under_way`: of a walk, a whole row."""
         if job is None:
             return
         fresh, self._fresh = self._fresh, []
         changes = dict.fromkeys(fresh, TileStatus.DONE)
-        if self._current is not None and self._current not in job.done:
-            changes[self._current] = current
-        if self.overlay is not None:
+        changes |= {index: under_way for index, shown in self._under_way.items() if shown is not under_way}
+        self._under_way = dict.fromkeys(self._under_way, under_way)
+        if self.overlay is not None and changes:
             self.overlay.update_status(changes)
-        if fresh and self._in_sight(job.task.plan.tiling, fresh):
+        drawn, self._glimpsed = [*fresh, *self._glimpsed], []
+        if drawn and self._in_sight(job.task.plan.tiling, drawn):
             self._labels.redraw()
 
     def clear(self) -> None:

@@ -17,7 +17,7 @@ class State(Enum):
     IDLE = "idle"  # not started yet
     PREPARING = "preparing"  # before its first tile
     RUNNING = "running"
-    PAUSED = "paused"  # the tile at work is finished, no other is started
+    PAUSED = "paused"  # the tile, or row of a walk, at work is finished, no other is started
     STOPPING = "stopping"  # asked to stop, or failed, and not at its end yet
     FINISHED = "finished"  # every tile is done
     STOPPED = "stopped"  # tiles are left
@@ -81,13 +81,15 @@ class Status:
     `step` is what goes on instead of `tiles`, of `plane` number so and so, or `what` it is; `at_pass` is the
     pass over the image, of how many, in which something was found that is kept. `pace` is that of all passes
     and tiles, which share the work on a plane as `shares` says and have so many `pixels` together; it is None
-    before the first. `with_tiles`: tiles have begun. `note` says what else is new, `reason` why it was
-    stopped where nobody asked for that, `error` why the run fails, and `end` as what it ends, if tiles are
-    left. The labels are `saved` in a file as they are, and the layer `replaced`, if there is one, shows other
-    pixels than theirs. Raises ValueError for what cannot be.
+    before the first. With what is computed of tiles that have not ended, `advanced` tiles are done.
+    `with_tiles`: tiles have begun. `note` says what else is new, `reason` why it was stopped where nobody
+    asked for that, `error` why the run fails, and `end` as what it ends, if tiles are left. The labels are
+    `saved` in a file as they are, and the layer `replaced`, if there is one, shows other pixels than theirs.
+    Raises ValueError for what cannot be.
     """
 
     tiles: Tiles
+    advanced: float = 0.0
     state: State = State.IDLE
     step: Step | None = None
     plane: tuple[int, int] = (1, 1)
@@ -124,7 +126,7 @@ class Status:
     def share(self) -> float | None:
         """How much of what goes on now is done, from 0 to 1; None where nobody knows."""
         if self.step is None:
-            return self.tiles.done / self.tiles.of
+            return max(self.tiles.done, self.advanced) / self.tiles.of
         return self.step.done / self.step.of if self.step.of else None
 
     @property
@@ -140,7 +142,7 @@ class Status:
         if self.running:
             raise ValueError(f"a run that is {self.state.value} cannot become preparing: it has begun")
         return self._to(
-            State.PREPARING, tiles=tiles, step=Step("Starting..."), plane=(1, 1), pace=None,
+            State.PREPARING, tiles=tiles, advanced=0.0, step=Step("Starting..."), plane=(1, 1), pace=None,
             with_tiles=False, note="", reason="", error="", end=State.STOPPED, saved=False,
         )  # fmt: skip
 
@@ -187,10 +189,15 @@ class Status:
             case events.TileHalved(zone):
                 changes["note"] = f"Memory was short: going on in pieces of {max(zone)} px"
             case events.Ready():
-                changes = {"step": None, "at_pass": None, "with_tiles": True} | self._paced(tiles, now)
+                changes = {"step": None, "at_pass": None, "with_tiles": True} | self._paced(
+                    tiles.done, tiles, now
+                )
                 changes["state"] = State.RUNNING if self.state is State.PREPARING else self.state
+            case events.Advanced(of_plane):
+                far = (self.plane[0] - 1) * tiles.of / self.plane[1] + of_plane
+                changes = {"step": None, "advanced": far} | self._paced(far, tiles, now)
             case events.TileFinished():
-                changes = {"step": None, "note": ""} | self._paced(tiles, now)
+                changes = {"step": None, "note": ""} | self._paced(tiles.done, tiles, now)
         return replace(self, tiles=tiles, **changes)
 
     def failing(self, error: str, gone: bool = False) -> Status:
@@ -219,10 +226,10 @@ class Status:
         changes["step"] = Step(f"Pass {number} of {passes} before the labels", done, of)
         return changes | ({"at_pass": (number, passes)} if number > 1 or done else {})
 
-    def _paced(self, tiles: Tiles, now: float) -> dict[str, Any]:
-        """Return what changes with so many tiles done."""
+    def _paced(self, done: float, tiles: Tiles, now: float) -> dict[str, Any]:
+        """Return what changes with so many tiles done, of all `tiles`."""
         number, planes = self.plane
-        of_plane = tiles.done / tiles.of * planes - (number - 1)
+        of_plane = done / tiles.of * planes - (number - 1)
         share = 1 - self.shares[-1] * (1 - min(1.0, max(0.0, of_plane)))
         return self._at((number - 1 + share) / planes, now)
 

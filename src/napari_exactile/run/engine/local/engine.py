@@ -38,7 +38,7 @@ from napari_exactile.run.plan.devices import is_out_of_memory, scratch_memory
 from napari_exactile.run.task.decision import Labelled
 from napari_exactile.run.task.task import Task
 from napari_exactile.stopping import Check
-from napari_exactile.torch_state import exactly
+from napari_exactile.torch_state import exact_arithmetic, exactly
 
 
 class LocalEngine:
@@ -134,11 +134,23 @@ class LocalEngine:
                 yield from sharing.take(part, scores)
                 if not sharing.left:
                     break
-                yield Going()
+                yield Going(sharing.begun)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise (failure(sharing.left[0], error) if sharing.left else error) from error
         return sharing.left
+
+    def glimpse(self, tile: Tile, check: Check) -> Piece | None:
+        """Return the results of a tile by itself; None where it has none, or the memory is not enough."""
+        assert self._computing is not None, "open() comes first"
+        pieces = list[Piece]()
+        try:
+            with exact_arithmetic():
+                self._piece(self._computing[0], pieces.append, check, tile.zone)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise failure(tile, error) from error
+        return pieces[0] if pieces else None
 
     def _made(self, scores: torch.Tensor, part: Box) -> Made:
         """Return what becomes of scores, in main memory."""

@@ -52,9 +52,15 @@ class _Filling:
     numbers: NDArray[Any] | None = None
     near_ties: int = 0
     left: int = field(init=False)
+    size: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.left = 0 if self.part is None else int(np.prod(box_shape(self.part)))
+        self.left = self.size = 0 if self.part is None else int(np.prod(box_shape(self.part)))
+
+    @property
+    def share(self) -> float:
+        """How much of it is there, from 0 to 1."""
+        return 1 - self.left / self.size if self.size else 1.0
 
     def take(self, made: Made) -> None:
         """Take the results of a box of the part."""
@@ -102,6 +108,11 @@ class Sharing:
         """The zones that have not ended."""
         return [one.tile for one in (*self._begun, *self._waiting)]
 
+    @property
+    def begun(self) -> float:
+        """What is there of the zones that have begun and not ended, counted in zones."""
+        return sum(one.share for one in self._begun)
+
     def start(self) -> Iterator[Event | Computed]:
         """Begin with the next row of zones, if none is begun; those without an output end at once."""
         while self._waiting and not self._begun:
@@ -130,10 +141,10 @@ class Sharing:
             yield from self.start()
 
     def _ended(self) -> Iterator[Event | Computed]:
-        ended = [one for one in self._begun if not one.left]
-        self._begun = [one for one in self._begun if one.left]
-        for one in ended:
-            yield one.end(self._deliver)
+        for ended in [one for one in self._begun if not one.left]:
+            computed = ended.end(self._deliver)
+            self._begun = [one for one in self._begun if one is not ended]
+            yield computed
 
 
 def _hull(one: Box, other: Box) -> Box:

@@ -21,6 +21,7 @@ from napari_exactile.run.engine.pipeline import WriteBehind
 from napari_exactile.run.engine.result import Report, Result, planned
 from napari_exactile.run.engine.schedule.arrays import Arrays, Memory
 from napari_exactile.run.engine.schedule.engines import engine_of
+from napari_exactile.run.engine.schedule.glimpses import Glimpses
 from napari_exactile.run.engine.schedule.queue import Queue
 from napari_exactile.run.engine.schedule.results import PlaneResults
 from napari_exactile.run.plan.ahead import AHEAD
@@ -142,13 +143,17 @@ class Job:
     def _computed(self, writer: WriteBehind, control: Control) -> Iterator[Event]:
         """Have all bands computed that are left, in the order that the control gives, and write them."""
         queue = Queue(self.results.left(), self.results.bands.of_tile, control.order)
+        glimpses = Glimpses(self.task, self.engine, self.results, control)
         while queue:
             yield from self._turn(writer, control)
+            yield from glimpses.tell()
             band, *upcoming = map(self.results.left_of, queue.first(1 + AHEAD))
             queue.remove(band.number)
             for step in self.engine.submit(band, upcoming, self.results.deliver, control.check):
                 if isinstance(step, Going):
+                    yield events.Advanced(len(self.done) + step.tiles)
                     yield from self._turn(writer, control)
+                    yield from glimpses.tell()
                     continue
                 if not isinstance(step, Computed):
                     yield step

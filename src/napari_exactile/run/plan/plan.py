@@ -12,7 +12,6 @@ from napari_exactile.geometry.tiling import Tile, Tiling, check_region, zone_of_
 from napari_exactile.geometry.words import spans
 from napari_exactile.network.analysis import Analysis, require_derived
 from napari_exactile.network.cone.bound import BoundGraph
-from napari_exactile.network.cost.arithmetic import work_whole
 from napari_exactile.network.cost.passes import Schedule
 from napari_exactile.network.derived import Derived
 from napari_exactile.run.plan import given
@@ -27,6 +26,7 @@ from napari_exactile.run.plan.walks import (
     everywhere,
     good_zones,
     peak_of,
+    redundancy,
     surveyed_in,
     walk_of,
 )  # fmt: skip
@@ -286,31 +286,3 @@ def _with_output(analysis: Derived, region: Box) -> Box:
             "there"
         )
     return tuple(side.clip(inside) for side, inside in zip(region, covered, strict=True))
-
-
-def redundancy(
-    analysis: Derived, tiling: Tiling, region: Box, method: Method, schedule: Schedule,
-    walked: Walked | None = None, surveyed: Walked | None = None,
-) -> float:  # fmt: skip
-    """Return the multiply-accumulates relative to one pass over the region that was asked for."""
-    whole = work_whole(analysis.bound)
-    if not whole:
-        return 1.0  # such a network multiplies nothing
-    for side, length in zip(region, tiling.padded_shape, strict=True):
-        whole *= len(side) / length
-    if not schedule.surveys:
-        bands = tiling if walked is None else walked.bands(tiling)
-        return method.work(analysis.bound, bands) / whole
-    return sum(work_of_passes(analysis, tiling, schedule, walked, surveyed)) / whole
-
-
-def work_of_passes(
-    analysis: Derived, tiling: Tiling, schedule: Schedule, walked: Walked | None = None,
-    surveyed: Walked | None = None,
-) -> list[float]:  # fmt: skip
-    """Return the multiply-accumulates of each pass, the one that gives the labels last."""
-    axes, zones = range(len(tiling.shape)), everywhere(analysis, surveyed.band if surveyed else tiling.zone)
-    work, spans = analysis.passes.work_of, [zones.spans(axis) for axis in axes]
-    surveys = [work(one, spans) for one in schedule.surveys]
-    last = tiling if walked is None else walked.bands(tiling)
-    return [*surveys, work(schedule.last, [last.spans(axis) for axis in axes])]

@@ -1,4 +1,4 @@
-"""Choose the bands that a region is walked in: as few as the memory allows."""
+"""Choose the bands that a region is walked in, as few as the memory allows, and count what they compute."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from math import ceil
 
 from napari_exactile.geometry.interval import Box, box_shape, round_up
 from napari_exactile.geometry.tiling import Tiling
-from napari_exactile.network.cost.arithmetic import work_trimmed
+from napari_exactile.network.cost.arithmetic import work_trimmed, work_whole
 from napari_exactile.network.cost.passes import Pass, Schedule
 from napari_exactile.network.cost.walking import peak_walked
 from napari_exactile.network.derived import Derived
 from napari_exactile.run.plan.automatic import predicted_bytes
 from napari_exactile.run.plan.bands import Walked
-from napari_exactile.run.plan.methods import TRIMMED
+from napari_exactile.run.plan.methods import TRIMMED, Method
 
 # What all bands of a region may compute again, as a share of what they compute: whoever is killed begins a
 # band again, so that shorter bands lose less. Of bands that would have less than so many
@@ -139,3 +139,31 @@ def _small_enough(analysis: Derived, tiling: Tiling, most: Walked) -> Walked:
 def _work(analysis: Derived, tiling: Tiling, walked: Walked) -> float:
     bands = walked.bands(tiling)
     return work_trimmed(analysis.bound, [bands.spans(axis) for axis in range(len(tiling.shape))])
+
+
+def redundancy(
+    analysis: Derived, tiling: Tiling, region: Box, method: Method, schedule: Schedule,
+    walked: Walked | None = None, surveyed: Walked | None = None,
+) -> float:  # fmt: skip
+    """Return the multiply-accumulates relative to one pass over the region that was asked for."""
+    whole = work_whole(analysis.bound)
+    if not whole:
+        return 1.0  # such a network multiplies nothing
+    for side, length in zip(region, tiling.padded_shape, strict=True):
+        whole *= len(side) / length
+    if not schedule.surveys:
+        bands = tiling if walked is None else walked.bands(tiling)
+        return method.work(analysis.bound, bands) / whole
+    return sum(work_of_passes(analysis, tiling, schedule, walked, surveyed)) / whole
+
+
+def work_of_passes(
+    analysis: Derived, tiling: Tiling, schedule: Schedule, walked: Walked | None = None,
+    surveyed: Walked | None = None,
+) -> list[float]:  # fmt: skip
+    """Return the multiply-accumulates of each pass, the one that gives the labels last."""
+    axes, zones = range(len(tiling.shape)), everywhere(analysis, surveyed.band if surveyed else tiling.zone)
+    work, spans = analysis.passes.work_of, [zones.spans(axis) for axis in axes]
+    surveys = [work(one, spans) for one in schedule.surveys]
+    last = tiling if walked is None else walked.bands(tiling)
+    return [*surveys, work(schedule.last, [last.spans(axis) for axis in axes])]

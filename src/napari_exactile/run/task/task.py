@@ -16,8 +16,9 @@ from napari_exactile.network.declared import Declared
 from napari_exactile.run.plan.devices import pick_device
 from napari_exactile.run.plan.make import fits_now, make_plan
 from napari_exactile.run.plan.methods import method_of
-from napari_exactile.run.plan.plan import Plan, work_of_passes
+from napari_exactile.run.plan.plan import Plan
 from napari_exactile.run.plan.settings import Settings
+from napari_exactile.run.plan.walks import work_of_passes
 from napari_exactile.run.task.decision import Decision
 from napari_exactile.run.task.meaning import check_meaning, check_scores, decision_of, gives_words
 

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
         TileStarted,
     )
     from napari_exactile.run.engine.result import Report, Result
+    from napari_exactile.run.lazy import segment_lazy
     from napari_exactile.run.plan.analyse import analyse, measure_context
     from napari_exactile.run.plan.plan import Plan, plan_tiles
     from napari_exactile.run.plan.settings import Settings
@@ -98,6 +99,7 @@ _HOMES = {
     "network.refused": ["Refused"],
     "network.traced.graph": ["NotExactError", "Refusal"],
     "run.api": ["segment", "segment_whole"],
+    "run.lazy": ["segment_lazy"],
     "run.check.model_check": ["ModelCheck", "check_model"],
     "run.engine.checked": ["SpotCheck"],
     "run.engine.control": ["Control"],
@@ -191,6 +193,7 @@ __all__ = [
     "plan_tiles",
     "radius_sweep",
     "segment",
+    "segment_lazy",
     "segment_whole",
     "tiling_error",
     "verify",

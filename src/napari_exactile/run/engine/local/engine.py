@@ -57,6 +57,7 @@ class LocalEngine:
         self._pieces, self.seen = Pieces(task.plan, task.analysis, task.device), Seen(task.decision)
         self._survey = self._new_survey()
         self._computing: tuple[TileExecutor, ReadAhead[torch.Tensor]] | None = None
+        self._alone: TileExecutor | None = None
 
     @property
     def prepared(self) -> bool:
@@ -163,6 +164,18 @@ class LocalEngine:
         radius, method = self.task.plan.radius, self.task.plan.method
         boxes = (executor.reads(zone, radius, method) for zone in zones)
         ahead.expect(box for box in boxes if box is not None)
+
+    @exactly
+    def compute(
+        self, zone: Box, deliver: Deliver, check: Check = lambda: None
+    ) -> Generator[Event, None, None]:
+        """Compute any box of the image that lies on multiples of F, by itself, in pieces as for `submit`.
+
+        It is prepared. The scores of what was computed before are not used again.
+        """
+        self._alone = self._alone or self.executor()
+        compute = partial(self._piece, self._alone, deliver, check)
+        yield from self._pieces.compute(Tile(0, zone, zone), (), compute, lambda zones: None)
 
     def _piece(self, executor: TileExecutor, deliver: Deliver, check: Check, zone: Box) -> int:
         """Compute a zone, deliver its results, and return its near-ties."""

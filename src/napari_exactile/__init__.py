@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from napari_exactile.run.plan.plan import Plan, plan_tiles
     from napari_exactile.run.plan.settings import Settings
     from napari_exactile.run.store.verify import Verification, verify
+    from napari_exactile.run.task.chosen import OtherModelError, SettingsFile
     from napari_exactile.stopping import Cancelled
 
 _HOMES = {
@@ -124,6 +125,7 @@ _HOMES = {
     "run.plan.plan": ["Plan", "plan_tiles"],
     "run.plan.settings": ["Settings"],
     "run.store.verify": ["Verification", "verify"],
+    "run.task.chosen": ["OtherModelError", "SettingsFile"],
     "stopping": ["Cancelled"],
 }
 
@@ -158,6 +160,7 @@ __all__ = [
     "NotMeasurableError",
     "Objects",
     "OpenedImage",
+    "OtherModelError",
     "Paused",
     "Percentiles",
     "Plan",
@@ -168,6 +171,7 @@ __all__ = [
     "Report",
     "Result",
     "Settings",
+    "SettingsFile",
     "SpotCheck",
     "StoreGoneError",
     "StoreOpened",

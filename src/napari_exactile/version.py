@@ -6,3 +6,4 @@ __version__ = "0.1.0.dev0"
 STORE_FORMAT = 3
 REPORT_FORMAT = 1
 TASK_FORMAT = 1
+SETTINGS_FORMAT = 1

@@ -9,6 +9,7 @@ import pytest
 from sentences import (
     of_archives,
     of_arrays,
+    of_chosen,
     of_command,
     of_images,
     of_models,
@@ -30,6 +31,7 @@ PARTS = (
     of_images,
     of_arrays,
     of_settings,
+    of_chosen,
     of_runs,
     of_stores,
     of_models,
@@ -69,7 +71,6 @@ UNSAID = {
         "images/about/units.py: a pixel is not {} {} long",
         "images/store/journal.py: {} is damaged",
         "models/files/archive.py: its list of files is not where it should be",
-        "run/words/report_record.py: the report was written by another version",
     ),
     "it takes a machine with less memory, disk or devices, or another run at the same moment": (
         "images/read/cached.py: decoding takes {}",

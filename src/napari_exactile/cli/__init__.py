@@ -12,7 +12,8 @@ from typing import Annotated
 
 import typer
 
-from napari_exactile.cli import compare, demo, doctor, inspect, preview, reproduce, segment, verify
+from napari_exactile.cli import compare, demo, doctor, inspect, preview, reproduce, settings, verify
+from napari_exactile.cli.segmenting import command
 from napari_exactile.version import __version__
 
 app = typer.Typer(
@@ -22,7 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(inspect.inspect)
-app.command()(segment.segment)
+app.command()(command.segment)
+app.command()(settings.settings)
 app.command()(verify.verify)
 app.command()(preview.preview)
 app.command()(compare.compare)

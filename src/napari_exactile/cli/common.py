@@ -68,7 +68,7 @@ def check_file(out: Path | None, suffixes: Sequence[str], what: str, overwrite: 
     if out is None:
         return
     if out.suffix.lower() not in suffixes:
-        names = {TIFF: "TIFF", CSV: "CSV"}.get(tuple(suffixes), "picture")
+        names = {TIFF: "TIFF", CSV: "CSV", (".toml",): "TOML"}.get(tuple(suffixes), "picture")
         raise ValueError(f"{what} written as {names}: {out} must end in {' or '.join(suffixes)}")
     if out.is_dir():
         raise ValueError(f"{out} is a folder: name a file in it")

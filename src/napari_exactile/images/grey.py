@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # numpy takes longer to import than all that needs no more than the names of greys
+    from numpy.typing import NDArray
 
 Grey = Literal["luminance", "red", "green", "blue"]
 GREYS: tuple[Grey, ...] = get_args(Grey)
@@ -38,9 +38,12 @@ def grey_of(colours: NDArray[Any], grey: Grey) -> NDArray[Any]:
 
     Each pixel is computed by itself in one order, so that it is the same number in whatever part it is read.
 
+    >>> import numpy as np
     >>> grey_of(np.full((3, 1, 1), 100, np.uint8), "luminance").round(3)
     array([[[100.]]], dtype=float32)
     """
+    import numpy as np
+
     if grey != "luminance":
         return colours
     red, green, blue = (

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from napari_exactile.geometry.axes import check_axes
-from napari_exactile.geometry.words import counted, joined
+from napari_exactile.geometry.words import counted, joined, times
 from napari_exactile.images.grey import Grey
 from napari_exactile.images.source import ArraySource, ImageSource, as_array
 
@@ -35,6 +35,18 @@ class Planes:
     def single(cls, source: ImageSource) -> Planes:
         """Return a source by itself."""
         return cls((source,), ((),), (), "zyx"[-len(source.shape) :], source)
+
+    def only(self, index: tuple[int, ...]) -> Planes:
+        """Return one plane of the stack; raises ValueError where it has none of this index."""
+        if index not in self.indices:
+            there = (
+                f"its planes are numbered from 0 on along {times(self.shape)}" if self.shape else "it has one"
+            )
+            raise ValueError(
+                f"there is no plane {', '.join(map(str, index))} in the image: {there}; choose one"
+            )
+        source = self.sources[self.indices.index(index)]
+        return replace(self, sources=(source,), indices=(index,), whole=source)
 
 
 def plane_words(planes: Planes) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from napari_exactile.wrappers import network_inside
 class Model:
     """A network in evaluation mode and its card. The program never changes the network.
 
+    `facts` are what a person gave when it was loaded.
+
     >>> import napari_exactile as ex
     >>> model = ex.load_model("colonies-demo")
     >>> model.name, model.card.channels, model.module.training
@@ -37,6 +40,7 @@ class Model:
 
     card: ModelCard
     module: nn.Module
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -68,6 +72,10 @@ def load_model(
     check_facts({"trust_code": trust_code})  # what is no choice must not let code run
     if isinstance(what, Model):
         return what
+    return replace(_loaded(what, trust_code, facts), facts=facts)
+
+
+def _loaded(what: Any, trust_code: bool, facts: dict[str, Any]) -> Model:
     if isinstance(what, nn.Module | ExportedProgram):
         return _own(what, facts)
     if isinstance(what, str | Path) and what not in BUNDLED and is_package(Path(what)):
@@ -117,7 +125,8 @@ def _own(network: nn.Module | ExportedProgram, facts: dict[str, Any]) -> Model:
 
 def _called(what: str, facts: dict[str, Any]) -> Model:
     if what in BUNDLED:
-        return _bundled(BUNDLED[what])
+        model = _bundled(BUNDLED[what])
+        return replace(model, card=replace(model.card, **{"source": what} | facts)) if facts else model
     if FACTORY.fullmatch(what):
         name = what.rpartition(":")[2]
         return _wrap(made_by(what), {"name": name, "title": name, "source": what, **facts})

@@ -49,7 +49,8 @@ def segment(  # noqa: PLR0913  (what most people need of a run, by name)
     overwrite: bool = False,
     pixel_size: Sequence[float] | None = None,
     grey: Grey | None = None,
-    check: int = WINDOWS,
+    plane: Sequence[int] | int | None = None,
+    check: bool | int = True,
     **settings: Any,
 ) -> Result | tuple[Result, ...]:
     """Segment an image of any size: the same labels as one pass of the network over the whole image.
@@ -57,12 +58,13 @@ def segment(  # noqa: PLR0913  (what most people need of a run, by name)
     `image` is a numpy, dask or zarr array, an ImageSource, or the path of a file as `open_image` takes it, or
     what that returns; `axes` names its axes where they are not clear ("cyx", "yxc"). Axes before the last
     ones that the network takes ("tzyx" for one of planes) are a stack, segmented plane by plane; `together`
-    normalises it as one image. Of a file with several images, `series` chooses as for `open_image`, and "all"
-    gives a result for each, in a tuple, or none where one does not fit; `allow_missing` is that of
-    `open_image`. For a model of one channel, `grey` says what a colour image is read as: "luminance", "red",
-    "green" or "blue". `settings` are the fields of Settings: tile, radius, method, padding, region,
+    normalises it as one image, and `plane` chooses one of them, by its number or numbers from 0 on. Of a file
+    with several images, `series` chooses as for `open_image`, and "all" gives a result for each, in a tuple,
+    or none where one does not fit; `allow_missing` is that of `open_image`. For a model of one channel,
+    `grey` says what a colour image is read as: "luminance", "red", "green" or "blue". `settings` are the
+    fields of Settings: tile, radius, method, padding, region,
     normalization, ignore, together, output_kind, threshold, probabilities, device, memory_limit,
-    scratch_limit, factor.
+    scratch_limit, factor, stream.
     `on_event` hears of every step; when `cancel()` is true, what is done is returned and the rest of the
     labels is the number of classes.
 
@@ -71,8 +73,8 @@ def segment(  # noqa: PLR0913  (what most people need of a run, by name)
     many of the last axes; images that were opened from a file know theirs. A run that ended early continues
     there, whatever ended it; a store that another image, model or setting began is refused, saying what
     differs, unless `overwrite` says to begin anew. A report is kept in it. Once all is done, up to `check`
-    random windows are computed again by another path (0: none), at a few per cent of the run's cost, and the
-    report says what was found; see `verify`.
+    random windows (True: 8) are computed again by another path (False: none), at a few per cent of the run's
+    cost, and the report says what was found; see `verify`.
 
     A model that cannot be exact is refused, unless method="approximate" is chosen with a radius of one's own:
     then whole tiles with that radius go through the unchanged network, their sizes multiples of `factor`, and
@@ -97,11 +99,13 @@ def segment(  # noqa: PLR0913  (what most people need of a run, by name)
         Settings(**settings),
         None if output is None else given.path("output", output),
     )
-    task_for = partial(make_task, model=loaded, settings=chosen, axes=axes, pixel_size=pixel_size, grey=grey)
-    control = Control(is_cancelled=cancel)
+    task_for = partial(
+        make_task, model=loaded, settings=chosen, axes=axes, pixel_size=pixel_size, grey=grey, plane=plane
+    )
+    control, windows = Control(is_cancelled=cancel), windows_of(check)
 
     def one(task: Task, path: Path | None) -> Result:
-        return _segmented(Run(task, Output(path, overwrite), check), control, on_event)
+        return _segmented(Run(task, Output(path, overwrite), windows), control, on_event)
 
     if series != "all":
         return one(task_for(opened(image, series, allow_missing)), output)
@@ -113,6 +117,11 @@ def segment(  # noqa: PLR0913  (what most people need of a run, by name)
             where = None if output is None else numbered(output, each.number)
             results.append(one(left.pop(0), where))
     return tuple(results)
+
+
+def windows_of(check: bool | int) -> int:
+    """Return how many windows are computed again, where somebody wants some, none or so many."""
+    return WINDOWS * check if isinstance(check, bool) else check
 
 
 def each_task(images: Sequence[OpenedImage], task_for: Callable[[OpenedImage], Task]) -> list[Task]:

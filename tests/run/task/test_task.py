@@ -24,6 +24,7 @@ from napari_exactile.run.engine import events
 from napari_exactile.run.engine.events import Event, TileError
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.task.begin import make_task
+from napari_exactile.run.task.chosen import OtherModelError
 from napari_exactile.run.task.said import made_again, said
 from napari_exactile.run.task.task import Task
 from napari_exactile.stopping import Cancelled
@@ -172,6 +173,7 @@ MADE: dict[str, Callable[[], Exception]] = {
     "NeedsConsentError": lambda: NeedsConsentError("it brings code", ("net.py",)),
     "MaskedError": lambda: MaskedError("slide"),
     "IncompleteError": lambda: IncompleteError(Path("a.tif"), [Missing("page 3", "it is left out")]),
+    "OtherModelError": lambda: OtherModelError("net.pt", "exactile.toml"),
     "StoreGoneError": lambda: StoreGoneError("it was removed"),
     "Cancelled": Cancelled,
 }

@@ -63,6 +63,12 @@ def choice(what: str, value: Any, choices: Sequence[str]) -> None:
         raise ValueError(f"{what} is one of {', '.join(choices)}, not {value!r}")
 
 
+def flag(what: str, value: Any) -> None:
+    """Raise ValueError for what is neither True nor False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{what} is True or False, not {value!r}: give one of them")
+
+
 def amount(what: str, value: Any) -> int | None:
     """Return a number of bytes, or None; raises ValueError for anything else."""
     words = f"{what} is a number of bytes, such as 4e9, not {value!r}"

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from math import isfinite, isnan, nan
-from typing import Any, Literal, get_args
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
 
 from napari_exactile.geometry.interval import Box
 from napari_exactile.images.normalize.parse import steps_of
 from napari_exactile.images.normalize.steps import Step
+from napari_exactile.run.file.plain import plain
+from napari_exactile.run.file.records import Content, in_file
+from napari_exactile.run.file.text import write_text
 from napari_exactile.run.plan import given
 
 MethodName = Literal["auto", "trimmed", "skewed", "whole-tile", "approximate"]
@@ -90,6 +94,8 @@ class Settings:
             raise ValueError(f"a tile needs at least 1 px, not {self.tile}")
         if self.radius != "auto" and self.radius < 0:
             raise ValueError(f"a radius is at least 0 px, not {self.radius}")
+        given.flag("together", self.together)
+        given.flag("stream", self.stream)
         given.choice("method", self.method, get_args(MethodName))
         if not isinstance(self.probabilities, bool):
             given.choice("the type of probabilities", self.probabilities, get_args(NumberType))
@@ -120,6 +126,52 @@ class Settings:
 
     def __hash__(self) -> int:
         return hash(self._values)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Return the settings of a settings file; what it says of model and image is checked, and left out.
+
+        See `SettingsFile` for these. Raises ValueError, in a sentence that names the file, for what cannot be
+        read, is no TOML, is misspelt, or has a value that no run can have.
+
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import napari_exactile as ex
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "exactile.toml")
+        ...     ex.Settings(tile=512, ignore=0).save(path)
+        ...     ex.Settings.load(path) == ex.Settings(tile=512, ignore=0)
+        True
+        """
+        path = given.path("a settings file", path)
+        content = Content.of_file(path, cls.names())
+        with in_file(path):
+            return cls(**content.settings)
+
+    def save(self, path: str | Path) -> None:
+        """Write a settings file with all that is not as it is anyway; raises ValueError where it cannot be.
+
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import napari_exactile as ex
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "exactile.toml")
+        ...     ex.Settings(tile=512, normalization="z-score").save(path)
+        ...     print(*path.read_text().splitlines()[2:], sep="; ")
+        tile = 512; normalization = "z-score"
+        """
+        write_text(given.path("a settings file", path), self.as_plain())
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Return the names of all fields, which are keys of settings files."""
+        return tuple(field.name for field in fields(cls))
+
+    def as_plain(self) -> dict[str, Any]:
+        """Return what is not as it is anyway, as TOML can hold it."""
+        usual = type(self)()
+        names = [name for name in self.names() if getattr(self, name) != getattr(usual, name)]
+        return plain({name: getattr(self, name) for name in names})
 
     @property
     def _values(self) -> tuple[Any, ...]:

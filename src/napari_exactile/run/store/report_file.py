@@ -26,6 +26,7 @@ from napari_exactile.run.engine.events import Event
 from napari_exactile.run.engine.result import Report
 from napari_exactile.run.engine.schedule.series import Series
 from napari_exactile.run.store.records import Line, Says, SpoiltRecord, WrittenReport
+from napari_exactile.run.task.chosen_by import chosen_by
 from napari_exactile.run.task.identity import Identity, identity
 from napari_exactile.run.task.origin import ImageOrigin, origin_of
 from napari_exactile.run.words.report import report_sections
@@ -84,6 +85,7 @@ def _report(series: Series, check: SpotCheck | None, known: Identity) -> ReportR
         computing=_computing(series, report),
         dates=_dates(series),
         versions=_versions(),
+        settings=chosen_by(series.task).as_json(),
         spot_check=None if check is None else CheckSection.said_of(check),
     )
 

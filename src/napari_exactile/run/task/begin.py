@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from napari_exactile.images.planes import Planes, source_of, stack_of
 from napari_exactile.images.read.open import as_opened, opened
 from napari_exactile.images.source import ImageSource, own_source
 from napari_exactile.models.load import Model, load_model
+from napari_exactile.run.plan import given
 from napari_exactile.run.plan.analyse import ModelLike, analysis_for
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.task.task import Task
@@ -35,21 +36,31 @@ def warn_of_scale(model: Model, sizes: Sequence[float] | None, stacklevel: int =
 def make_task(
     image: Any, model: ModelLike, settings: Settings, axes: str | None = None, name: str = "image",
     pixel_size: Sequence[float] | None = None, grey: Grey | None = None,
+    plane: Sequence[int] | int | None = None,
 ) -> Task:  # fmt: skip
     """Return what `segment` runs for an image, of a stack for each plane; no pixel is read.
 
-    `image`, `axes`, `pixel_size` and `grey` are as `segment` takes them. Raises what `Task.of` does, and
-    ValueError for images that cannot be used.
+    `image`, `axes`, `pixel_size`, `grey` and `plane` are as `segment` takes them. Raises what `Task.of` does,
+    and ValueError for images that cannot be used.
     """
     loaded, whole = load_model(model), opened(image)
     channels, space = loaded.card.channels, loaded.card.axes
     array, own, name = as_opened(whole, axes, name)
     source = _own_source(array, grey)
     planes = Planes.single(source) if source else stack_of(array, channels, own, name, space, grey)
+    planes = planes if plane is None else planes.only(_index(plane))
     place = place_of(whole, axes, planes.axes, pixel_size)
     planes = replace(planes, pixel_size=place.pixel_size)
     analysis = analysis_for(loaded, planes.sources[0].shape, settings)
     return Task.of(planes, loaded, analysis, settings, place)
+
+
+def _index(plane: Any) -> tuple[int, ...]:
+    words = f"a plane is a number from 0 on for each axis of the stack, such as 3 or (3, 0), not {plane!r}"
+    try:
+        return given.shape(plane if isinstance(plane, Iterable) else [plane])
+    except ValueError:
+        raise ValueError(words) from None
 
 
 def image_task(

@@ -110,5 +110,4 @@ def _only(planes: Planes, index: tuple[int, ...]) -> Planes:
         return replace(planes, indices=(index,))
     if index not in planes.indices:
         return planes  # another stack: what differs will be said
-    source = planes.sources[planes.indices.index(index)]
-    return replace(planes, sources=(source,), indices=(index,), whole=source)
+    return planes.only(index)

@@ -159,6 +159,8 @@ class ReportRecord(Record, frozen=True, kw_only=True):
     computing: ComputingSection
     dates: DatesSection
     versions: dict[str, str]
+    # What a settings file would say; unset in reports of earlier versions.
+    settings: dict[str, Any] | UnsetType = UNSET
     spot_check: CheckSection | None
 
     @classmethod

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from napari_exactile.cli.common import follow, pairs, print_out, progress_bar
-from napari_exactile.cli.object_options import LabelledImage, ObjectOptions
+from napari_exactile.cli.segmenting.object_options import LabelledImage, ObjectOptions
 from napari_exactile.geometry.words import part_of
 
 if TYPE_CHECKING:

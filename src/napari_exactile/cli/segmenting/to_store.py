@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from napari_exactile.cli.common import follow, pairs, print_out, progress_bar
-from napari_exactile.cli.object_options import LabelledImage, ObjectOptions
+from napari_exactile.cli.segmenting.object_options import LabelledImage, ObjectOptions
 from napari_exactile.geometry.words import part_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class ToStore:
     out: Path
     wanted: ObjectOptions
     overwrite: bool
-    check: bool
+    windows: int
 
     def segment(self, image: OpenedImage, task: Task) -> None:
         """Segment into the store, or continue there, and print what came out."""
@@ -47,7 +47,7 @@ class ToStore:
         from napari_exactile.run.driver import Output, Run
 
         output = Output(self.out, self.overwrite)
-        run = Run(task, output) if self.check else Run(task, output, windows=0)
+        run = Run(task, output, self.windows)
         steps = run.steps()
         try:
             self._tell(next(steps), run.series.task.tiles)

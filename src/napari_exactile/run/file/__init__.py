@@ -1,0 +1,1 @@
+"""Settings files as text: which keys there are, and what values look like; nothing here knows a run."""

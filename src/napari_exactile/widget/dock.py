@@ -36,6 +36,8 @@ from napari_exactile.widget.results.results import ResultFields, Results
 from napari_exactile.widget.run.footer import Footer
 from napari_exactile.widget.run.runs import Runs
 from napari_exactile.widget.run.told import Told
+from napari_exactile.widget.saved.menu import SettingsMenu
+from napari_exactile.widget.saved.more import MoreFields
 from napari_exactile.widget.session import Session
 from napari_exactile.widget.shown_tiling import ShownTiling
 
@@ -59,8 +61,9 @@ class ExactileDock(QWidget):
         self.planner = Planner(self._session.models, self._session.classes)
         self._images = ImageChooser(napari_viewer)
         self.destroyed.connect(self.planner.forget)
-        previewing, following = PreviewFields(), ResultFields()
-        self.fields = Fields(self._images.choices, self._models, self.update_plan, [previewing, following])
+        previewing, following, more = PreviewFields(), ResultFields(), MoreFields()
+        sections = more, previewing, following
+        self.fields = Fields(self._images.choices, self._models, self.update_plan, sections)
         self._images.follow(self.fields)
         self.footer = Footer()
         self._settled = Settled(napari_viewer)
@@ -85,6 +88,8 @@ class ExactileDock(QWidget):
         )  # fmt: skip
         self.drops = Drops(self, napari_viewer, self.opener.open)
         self.help = HelpMenu(self.fields.help, self, self._chooser)
+        chosen_in = self._chooser, self._region, following.objects, more
+        self.settings = SettingsMenu(self.help.menu, self, chosen_in, self)
         self._followed = Followed(napari_viewer, self._settled, self.update_plan, self._on_camera)
         self._arrange()
         self._connect()
@@ -162,7 +167,7 @@ class ExactileDock(QWidget):
 
     def update_plan(self) -> None:
         """Show what the fields mean: image, model, zones and their cost, or why it cannot work."""
-        if self.running:
+        if self.running or self.settings.choosing:
             return
         self.fields.lock(False)
         self._followed.image(self.fields.image.value)
@@ -250,6 +255,7 @@ class ExactileDock(QWidget):
         self.tiling.draw_soon.cancel()
         self.result.leave()
         self.help.leave()
+        self.settings.leave()
         self._region.leave()
         self.preview.leave()
         self.results.leave()

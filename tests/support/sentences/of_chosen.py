@@ -13,7 +13,7 @@ from command_line import MODEL, call
 from napari_exactile.run.store.settings_in import settings_in
 from napari_exactile.run.task.chosen import ModelChoice
 from napari_exactile.run.words.commands import as_command, as_script
-from sentences.given import say, segmented, store, tiff
+from sentences.given import network, say, segmented, store, tiff
 from sentences.of_models import saved
 from sentences.of_weights import unet
 from sentences.table import Rows
@@ -183,6 +183,11 @@ def plane_of_an_image(folder: Path) -> Any:
 @ROWS.says("a plane is a number from 0 on for each axis of the stack, such as 3 or (3, 0), not 'last'")
 def plane_of_text(folder: Path) -> Any:
     return segmented(np.zeros((2, 40, 50)), axes="tyx", plane="last")
+
+
+@ROWS.says("the model is in no file that settings could name: save it, and load it from there")
+def settings_of_a_network(folder: Path) -> Any:
+    return ex.SettingsFile.of(network())
 
 
 # --- what reports say

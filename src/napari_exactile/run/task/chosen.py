@@ -173,6 +173,19 @@ class SettingsFile:
     name: str = "the settings"
 
     @classmethod
+    def of(cls, model: str | Path | Model, **settings: Any) -> Self:
+        """Return the settings, by the names of their fields, of a model, all files of which are read.
+
+        Raises what `load_model` and `Settings` do, and ValueError for a model that is in no file.
+        """
+        choice = ModelChoice.of(load_model(model))
+        if choice is None:
+            raise ValueError(
+                "the model is in no file that settings could name: save it, and load it from there"
+            )
+        return cls(Settings(**settings), choice)
+
+    @classmethod
     def load(cls, path: str | Path) -> Self:
         """Return what a file says; the model's path is relative to the file's folder.
 

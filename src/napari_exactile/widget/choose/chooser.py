@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari.components import ViewerModel
@@ -37,6 +38,8 @@ SCARCE = "Less memory is free than before: the tiles were made smaller when Run 
 class Chooser:
     """Reads the fields and says what they mean: `choice`, or None and the reason.
 
+    `more` are settings that no field says, and that count beside them.
+
     `analysed` is called when an analysis that was missing has come in.
     """
 
@@ -48,7 +51,13 @@ class Chooser:
         self._part = region
         self._picked = PickedModel(fields, planner, analysed)
         self.choice: Choice | None = None
+        self.more: dict[str, Any] = {}
         self.output = OutputChooser(fields)
+
+    @property
+    def devices(self) -> dict[str, Any]:
+        """What can compute, by its name for people."""
+        return self._picked.devices
 
     @property
     def known(self) -> tuple[Model, Derived | Refused] | None:
@@ -128,7 +137,7 @@ class Chooser:
     def _settings(self, plane: Plane, model: Model, analysis: Runnable) -> Settings:
         fields = self._fields
         snap(fields.tile, max(analysis.factor), None)
-        return Settings(
+        chosen = Settings(
             stream=True,
             tile="auto" if fields.automatic.value else fields.tile.value,
             region=self._region(plane),
@@ -140,6 +149,7 @@ class Chooser:
             memory_limit=round(fields.memory.value * 1e9) or None,
             **self._radius(analysis),
         )
+        return with_more(chosen, self.more)
 
     def _normalization(self, plane: Plane) -> dict[str, Any]:
         """Return what was chosen or typed; the fields say what is wrong with it."""
@@ -220,6 +230,13 @@ class Chooser:
         fields.context_note.say(figures.context)
         fields.zone_note.say(figures.zone)
         fields.radius_note.say(figures.warning, warning=True)
+
+
+def with_more(settings: Settings, more: Mapping[str, Any]) -> Settings:
+    """Return settings with what no field says; what the fields say otherwise counts more."""
+    usual = {"method": "auto", "normalization": "model", "probabilities": True, "scratch_limit": None}
+    counts = {name: value for name, value in more.items() if getattr(settings, name) == usual[name]}
+    return replace(settings, **counts)
 
 
 def snap(field: Any, factor: int, value: int | None) -> None:

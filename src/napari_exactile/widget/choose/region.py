@@ -10,7 +10,7 @@ from napari.components import ViewerModel
 from superqt.utils import qthrottled
 
 from napari_exactile.geometry.interval import Box, full_box
-from napari_exactile.widget.choose.fields import DRAW, DRAWN, VIEW, Fields
+from napari_exactile.widget.choose.fields import DRAW, DRAWN, VIEW, WHOLE, Fields
 from napari_exactile.widget.draw.drawn import DrawnRectangle
 from napari_exactile.widget.draw.own_layer import Frame
 from napari_exactile.widget.draw.planes import Plane, region_in_view
@@ -47,6 +47,14 @@ class RegionChooser:
             raise ValueError("A rectangle can be segmented where y and x are the last axes: they are not")
         box = self._drawn.box(_frame(plane.layer), plane.shape[-2:])
         return (*full_box(plane.shape[:-2]), *box)
+
+    def put(self, box: Box | None) -> None:
+        """Choose a rectangle around these pixels, or the whole image for None."""
+        layer = self._fields.image.value
+        if box is not None and layer is not None:
+            with suppress(ValueError):  # `box` says it
+                self._drawn.put(_frame(layer), box[-2:])
+        self._fields.region.value = WHOLE if box is None else DRAWN
 
     def leave(self) -> None:
         """Let go of the viewer."""

@@ -11,7 +11,7 @@ from napari.layers import Shapes
 from superqt.utils import qthrottled
 
 from napari_exactile.geometry.interval import Box, Interval
-from napari_exactile.widget.draw.own_layer import Frame
+from napari_exactile.widget.draw.own_layer import Frame, selection_kept
 
 COLOR = "#56B4E9"
 FINISHED = {"added", "changed", "removed"}
@@ -48,6 +48,16 @@ class DrawnRectangle:
         layer.mode = "add_rectangle"
         # In pixels of the image: of a large one, a line of one pixel would not be seen.
         layer.current_edge_width = frame.width(self._viewer, 2.0)
+
+    def put(self, frame: Frame, box: Box) -> None:
+        """Draw the rectangle around these pixels, as if the person had; in 2D."""
+        layer = self._layer
+        if layer is None or layer not in self._viewer.layers:
+            with selection_kept(self._viewer):
+                layer = self._make(frame)
+        (top, bottom), (left, right) = ((side.start - 0.5, side.stop - 0.5) for side in box)
+        layer.data = []
+        layer.add_rectangles(np.array([[top, left], [top, right], [bottom, right], [bottom, left]]))
 
     def box(self, frame: Frame, shape: tuple[int, ...]) -> Box:
         """Return the pixels under the rectangle's bounding box, as far as they lie in an image of `shape`.

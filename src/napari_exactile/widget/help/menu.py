@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from napari.components import ViewerModel
-from qtpy.QtWidgets import QMenu, QPushButton
+from qtpy.QtWidgets import QApplication, QMenu, QPushButton
 
 from napari_exactile.widget.choose.chooser import Chooser
 from napari_exactile.widget.form.background import Latest
 from napari_exactile.widget.form.form import same_letters
-from napari_exactile.widget.help.diagnosed import DiagnosticsDialog
 from napari_exactile.widget.help.mixed_units import MixedUnits
 from napari_exactile.widget.help.shortcuts import ShortcutsDialog
+from napari_exactile.widget.help.shown_text import ShownText
 from napari_exactile.widget.help.window_facts import window_sections
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari_exactile.widget.run.runner import ShownRun
 
 COPY, SHORTCUTS = "Copy diagnostics", "Shortcuts..."
+COPIED = "Copied as text, to be sent to those whom you ask for help. It names no person, folder or file."
 
 
 class Helped(Protocol):
@@ -43,7 +44,7 @@ class HelpMenu:
 
     def __init__(self, button: QPushButton, dock: Helped, chooser: Chooser) -> None:
         self._button, self._dock, self._chooser = button, dock, chooser
-        self.dialog, self.shortcuts = DiagnosticsDialog(button), ShortcutsDialog(button)
+        self.dialog, self.shortcuts = ShownText(button, "Diagnostics"), ShortcutsDialog(button)
         self._asking, self._units = Latest(), MixedUnits(dock.viewer)
         button.destroyed.connect(self.leave)
         self.menu = QMenu(button)
@@ -68,7 +69,14 @@ class HelpMenu:
 
             return diagnostics(plan, _report(run), folders, more)
 
-        self._asking.ask(work, self.dialog.show_copied, self.dialog.show_failed)
+        self._asking.ask(work, self._show, self._show_failed)
+
+    def _show(self, text: str) -> None:
+        QApplication.clipboard().setText(text)
+        self.dialog.show_text(text, COPIED)
+
+    def _show_failed(self, error: Exception) -> None:
+        self.dialog.show_text("", f"Nothing was copied: {error}", warning=True)
 
 
 def _report(run: ShownRun | None) -> dict[str, Any] | None:

@@ -34,7 +34,7 @@ class ModelOpener:
     ) -> None:  # fmt: skip
         self._button, self._note, self._names, self._opened = button, note, names, opened
         self._recent = RecentModels(remembers)
-        self._own = own
+        self.own = own
         self._latest = Latest()
         button.destroyed.connect(self.forget)
         self.menu = QMenu(button)
@@ -63,7 +63,7 @@ class ModelOpener:
         self._note.say(f"Opening {path.name}...")
         self._latest.ask(
             lambda: _load(path, trust_code),
-            lambda model: self._on_model(path, model),
+            lambda model: self.take(path, model),
             lambda error: self._on_error(path, error),
         )
 
@@ -71,11 +71,12 @@ class ModelOpener:
         """Hand over nothing that is still being loaded: the dock is going away."""
         self._latest.forget()
 
-    def _on_model(self, path: Path, model: Model) -> None:
+    def take(self, path: Path, model: Model) -> None:
+        """Hand over a model that was loaded from a path, under a name that no other has."""
         self._note.say()
         self._recent.add(path)
-        name = self._own.get(path) or self._free(model.name)
-        self._own[path] = name
+        name = self.own.get(path) or self._free(model.name)
+        self.own[path] = name
         if name != model.name:
             title = f"{model.card.title}{name.removeprefix(model.name)}"
             model = replace(model, card=replace(model.card, name=name, title=title))

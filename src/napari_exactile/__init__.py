@@ -66,6 +66,9 @@ if TYPE_CHECKING:
     )
     from napari_exactile.run.engine.result import Report, Result
     from napari_exactile.run.lazy import segment_lazy
+    from napari_exactile.run.many.api import segment_many
+    from napari_exactile.run.many.events import ImageEnded, ImageStarted, ImageStep, MeasuringAll
+    from napari_exactile.run.many.rows import ImageRow, Summary
     from napari_exactile.run.plan.analyse import analyse, measure_context
     from napari_exactile.run.plan.plan import Plan, plan_tiles
     from napari_exactile.run.plan.settings import Settings
@@ -100,7 +103,6 @@ _HOMES = {
     "network.refused": ["Refused"],
     "network.traced.graph": ["NotExactError", "Refusal"],
     "run.api": ["segment", "segment_whole"],
-    "run.lazy": ["segment_lazy"],
     "run.check.model_check": ["ModelCheck", "check_model"],
     "run.engine.checked": ["SpotCheck"],
     "run.engine.control": ["Control"],
@@ -121,6 +123,10 @@ _HOMES = {
         "TileStarted",
     ],
     "run.engine.result": ["Report", "Result"],
+    "run.lazy": ["segment_lazy"],
+    "run.many.api": ["segment_many"],
+    "run.many.events": ["ImageEnded", "ImageStarted", "ImageStep", "MeasuringAll"],
+    "run.many.rows": ["ImageRow", "Summary"],
     "run.plan.analyse": ["analyse", "measure_context"],
     "run.plan.plan": ["Plan", "plan_tiles"],
     "run.plan.settings": ["Settings"],
@@ -144,13 +150,18 @@ __all__ = [
     "Derived",
     "Fill",
     "Finished",
+    "ImageEnded",
+    "ImageRow",
     "ImageSource",
+    "ImageStarted",
+    "ImageStep",
     "InUseError",
     "IncompleteError",
     "Interval",
     "Linear",
     "MaskedError",
     "Measuring",
+    "MeasuringAll",
     "Model",
     "ModelCheck",
     "ModelFileError",
@@ -175,6 +186,7 @@ __all__ = [
     "SpotCheck",
     "StoreGoneError",
     "StoreOpened",
+    "Summary",
     "Surveying",
     "Sweep",
     "SweepPoint",
@@ -198,6 +210,7 @@ __all__ = [
     "radius_sweep",
     "segment",
     "segment_lazy",
+    "segment_many",
     "segment_whole",
     "tiling_error",
     "verify",

@@ -160,37 +160,65 @@ def print_out(what: RenderableType) -> None:
 
 def follow(steps: Iterable[Event], progress: Progress) -> None:
     """Go to the end and show what happens."""
-    from napari_exactile import (
-        Advanced,
-        Checking,
-        Measuring,
-        PlaneStarted,
-        Ready,
-        Surveying,
-        TileFinished,
-        TileHalved,
-    )
-    from napari_exactile.geometry.words import lengths
-
-    prefix, finished = "", 0
-    task = progress.add_task("Measuring image", total=1.0)
+    bar = EventBar(progress)
     for event in steps:
+        bar.show(event)
+
+
+class EventBar:
+    """A line that shows how far a run is; words before it say which."""
+
+    def __init__(self, progress: Progress, before: str = "") -> None:
+        self._progress, self._before, self._prefix = progress, before, before
+        self._finished, self._shown = 0, 0.0
+        self._task = progress.add_task(f"{before}Measuring image", total=1.0)
+
+    def remove(self) -> None:
+        """Show nothing of the run any more."""
+        self._progress.remove_task(self._task)
+
+    def show(self, event: Event) -> None:
+        """Show what happens."""
+        from napari_exactile import (
+            Advanced,
+            Checking,
+            Measuring,
+            PlaneStarted,
+            Ready,
+            Surveying,
+            TileFinished,
+            TileHalved,
+        )
+        from napari_exactile.geometry.words import lengths
+
         match event:
             case PlaneStarted(number, planes, what):
-                prefix = f"{what.capitalize()} {number} of {planes}: "
+                self._prefix = f"{self._before}{what.capitalize()} {number} of {planes}: "
             case Measuring(fraction):
-                progress.update(task, description=f"{prefix}Measuring image", total=1.0, completed=fraction)
+                self._say("Measuring image", 1.0, fraction)
             case Surveying(number, passes, done, tiles):
-                words = f"{prefix}Pass {number} of {passes} before the labels"
-                progress.update(task, description=words, total=tiles, completed=done)
-            case Ready(tiles, finished):
-                progress.update(task, description=f"{prefix}Tiles", total=tiles, completed=finished)
+                self._say(f"Pass {number} of {passes} before the labels", tiles, done)
+            case Ready(tiles, done):
+                self._finished, self._shown = done, done
+                self._say("Tiles", tiles, done)
             case Advanced(tiles):
-                progress.update(task, completed=max(finished, tiles))
+                self._advance(tiles)
             case TileFinished():
-                finished += 1
-                progress.update(task, completed=max(finished, progress.tasks[task].completed))
+                self._finished += 1
+                self._advance(self._finished)
             case Checking(done, total):
-                progress.update(task, description="Checking windows", total=total, completed=done)
+                self._prefix = self._before
+                self._say("Checking windows", total, done)
             case TileHalved(zone):
-                progress.console.print(f"Not enough memory: zones are now {lengths(zone)} px", markup=False)
+                words = f"Not enough memory: zones are now {lengths(zone)} px"
+                self._progress.console.print(f"{self._before}{words}", markup=False)
+
+    def _advance(self, tiles: float) -> None:
+        """Move on to so many tiles: what is shown never goes back."""
+        self._shown = max(self._shown, self._finished, tiles)
+        self._progress.update(self._task, completed=self._shown)
+
+    def _say(self, words: str, total: float, completed: float) -> None:
+        self._progress.update(
+            self._task, description=f"{self._prefix}{words}", total=total, completed=completed
+        )

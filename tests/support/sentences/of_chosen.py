@@ -100,7 +100,9 @@ def plane_text(folder: Path) -> Any:
     return loaded(folder, 'plane = "3"')
 
 
-@ROWS.says(f"{FILE}pixel_size is a list of micrometres above 0, such as [0.5, 0.5]: correct it")
+@ROWS.says(
+    f"{FILE}pixel_size is a list of micrometres above 0, such as [0.5, 0.5]: correct it, or leave it out"
+)
 def size_below_nothing(folder: Path) -> Any:
     return loaded(folder, "pixel_size = [0.5, -0.5]")
 

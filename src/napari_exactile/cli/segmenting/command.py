@@ -9,13 +9,20 @@ import typer
 
 from napari_exactile.cli.common import IMAGE_HELP, MISSING_HELP, MODEL_HELP, SERIES_HELP, plain_errors
 from napari_exactile.cli.segmenting.given import chosen_from, loader, typed_in
+from napari_exactile.cli.segmenting.many import are_many, refuse_files, refuse_of_many, segment_images
 from napari_exactile.cli.segmenting.object_options import ObjectOptions
 from napari_exactile.cli.segmenting.one import Target, labels_beside, segment_one
 
 
 def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     ctx: typer.Context,
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help=IMAGE_HELP)],
+    images: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="IMAGE...",
+            help=f"{IMAGE_HELP} Or many: files, folders, patterns such as 'day1/*.tif', OME-Zarr plates.",
+        ),
+    ],
     model: Annotated[str | None, typer.Option(help=f"{MODEL_HELP} Or --settings names it.")] = None,
     settings: Annotated[
         Path | None,
@@ -28,8 +35,9 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="LABELS.tif|.ome.zarr",
-            help="A store (.zarr) can be continued. [default: IMAGE_labels.tif, beside the image]",
+            metavar="LABELS.tif|.ome.zarr|FOLDER",
+            help="A store (.zarr) can be continued. Labels of many images go to a folder. "
+            "[default: IMAGE_labels.tif, beside the image]",
         ),
     ] = None,
     tile: Annotated[str, typer.Option(metavar="N|auto", help="Tile size in pixels.")] = "auto",
@@ -65,7 +73,10 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
         ),
     ] = None,
     together: Annotated[
-        bool, typer.Option("--together/--no-together", help="Normalise all planes of a stack as one image.")
+        bool,
+        typer.Option(
+            "--together/--no-together", help="Normalise all planes of a stack, or all of many images, as one."
+        ),
     ] = False,
     threshold: Annotated[
         float | None, typer.Option(metavar="P", help="Probability from which on a model says yes.")
@@ -145,6 +156,21 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     min_size: Annotated[
         int | None, typer.Option(metavar="N", help="Leave out objects of fewer pixels.")
     ] = None,
+    names: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="What labels of many images are called, by {name}, {number} and {folder} of each; .tif or "
+            ".ome.zarr. [default: {name}_labels.ome.zarr]",
+        ),
+    ] = None,
+    count_objects: Annotated[
+        bool,
+        typer.Option("--count-objects/--no-count-objects", help="Of many images, count the objects of each."),
+    ] = False,
+    jobs: Annotated[
+        int, typer.Option(min=1, max=64, metavar="N", help="Of many images, so many at once.")
+    ] = 1,
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Compute random windows of a store again at the end.")
     ] = True,
@@ -154,16 +180,25 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
 
     The planes of a stack are segmented one by one, each with its own normalisation unless --together. A model
     of volumes takes z, y and x as one image. Values, of a regression say, are written as they are.
+
+    Of many images, each has labels of its own in a folder, beside a table, summary.csv. What fails is told,
+    and the others go on; the same command again does what is left. The exit code is 1 if any failed.
     """
     with plain_errors():
         from napari_exactile.run.api import windows_of
 
         typed = typed_in(ctx)
         chosen = chosen_from(typed, settings)
+        load = loader(model, chosen, trust_code)
+        if are_many(images, out, names):
+            refuse_files(objects, table)
+            segment_images(images, out, names, chosen, load, overwrite)
+            return
         around, wants = chosen.around, objects is not None or table is not None
         of_objects = [
             getattr(around, name) if wants or name in typed else None for name in ("connectivity", "min_size")
         ]
+        refuse_of_many(typed)
         wanted = ObjectOptions(objects, table, *of_objects)
-        target = Target(out or labels_beside(image), wanted, overwrite, windows_of(around.check))
-        segment_one(image, target, chosen, loader(model, chosen, trust_code))
+        target = Target(out or labels_beside(images[0]), wanted, overwrite, windows_of(around.check))
+        segment_one(images[0], target, chosen, load)

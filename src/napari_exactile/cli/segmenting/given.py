@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from napari_exactile import Model, SettingsFile
 
 # What no settings file says: images, where results go, consent, and the file itself.
-BESIDE = ("image", "out", "objects", "table", "overwrite", "trust_code", "settings")
+BESIDE = ("images", "out", "names", "objects", "table", "overwrite", "trust_code", "settings")
 
 
 def typed_in(ctx: typer.Context) -> dict[str, Any]:

@@ -28,6 +28,7 @@ ARCHITECTURE = (
 OWN = {"source", "notes", "citation", "licence", "weights"}
 FACTS = ({one.name for one in fields(ModelCard)} - OWN) | {*ARCHITECTURE}
 
+MOST_JOBS = 64
 Kept = TypeVar("Kept", bound=Record)
 
 
@@ -65,6 +66,19 @@ class Around(Record, frozen=True, kw_only=True, omit_defaults=True):
     check: bool | Count = True
     connectivity: Literal[1, 2, 3] | None = None
     min_size: Count | None = None
+    # Of many images.
+    count_objects: bool = False
+    jobs: int = 1
+
+    @classmethod
+    def of(cls, content: Any) -> Self:
+        """Return what somebody has written; raises ValueError, naming what is wrong in it."""
+        found = super().of(content)
+        if found.pixel_size is not None and not all(size > 0 for size in found.pixel_size):
+            raise ValueError("pixel_size is a list of micrometres above 0, such as [0.5, 0.5]")
+        if not 1 <= found.jobs <= MOST_JOBS:
+            raise ValueError(f"jobs is a number of images at once from 1 to {MOST_JOBS}, not {found.jobs}")
+        return found
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -98,8 +112,6 @@ class Content:
             check_keys(facts if isinstance(facts, dict) else (), FACTS, " among the facts of the model")
         around = _of(Around, {name: value for name, value in content.items() if name in Around.names()})
         settings = {name: value for name, value in content.items() if name in names}
-        if around.pixel_size is not None and not all(size > 0 for size in around.pixel_size):
-            raise ValueError("pixel_size is a list of micrometres above 0, such as [0.5, 0.5]: correct it")
         return cls(None if model is None else _named(_of(ModelRecord, model)), around, meant(settings))
 
     @classmethod

@@ -24,8 +24,8 @@ from napari_exactile.run.file.text import as_text, write_text
 from napari_exactile.run.plan import given
 from napari_exactile.run.plan.settings import Settings
 
-# Of what stands beside settings, what only finding objects needs.
-OF_OBJECTS = ("connectivity", "min_size")
+# Of what stands beside settings, what one image alone does not need.
+NOT_OF_SEGMENT = ("connectivity", "min_size", "count_objects", "jobs")
 
 
 class OtherModelError(Carried, ValueError):
@@ -227,7 +227,7 @@ class SettingsFile:
 
     def options(self) -> dict[str, Any]:
         """Return what `segment` takes by name: all settings, how the image is taken, and the check."""
-        around = {name: value for name, value in asdict(self.around).items() if name not in OF_OBJECTS}
+        around = {name: value for name, value in asdict(self.around).items() if name not in NOT_OF_SEGMENT}
         return around | {name: getattr(self.settings, name) for name in Settings.names()}
 
     def load_model(self, trust_code: bool = False) -> Model:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_exactile.images.normalize.steps import Step
-from napari_exactile.run.task.chosen import OF_OBJECTS, ModelChoice, SettingsFile
+from napari_exactile.run.task.chosen import NOT_OF_SEGMENT, ModelChoice, SettingsFile
 
 NO_OPTION = "no option of the command says {}: save the settings, and pass them with --settings"
 # So many letters stay on one line of a script.
@@ -33,7 +33,9 @@ def as_command(chosen: SettingsFile, image: str | Path, out: str | Path | None =
 def as_script(chosen: SettingsFile, image: str | Path, out: str | Path | None = None) -> str:
     """Return the script that segments an image so, into memory or a store."""
     model = _model(chosen)
-    options = {name: value for name, value in _plain(chosen, meant=True).items() if name not in OF_OBJECTS}
+    options = {
+        name: value for name, value in _plain(chosen, meant=True).items() if name not in NOT_OF_SEGMENT
+    }
     output = {"output": str(out)} if out else {}
     lines = [
         "import napari_exactile as ex",

@@ -11,6 +11,7 @@ from qtpy.QtCore import QEvent, QSize
 from qtpy.QtGui import QHideEvent, QKeySequence, QShortcut, QShowEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_exactile.widget.batch.batch import BatchDialog
 from napari_exactile.widget.choose.chooser import Chooser
 from napari_exactile.widget.choose.fields import Fields
 from napari_exactile.widget.choose.followed import Followed
@@ -90,6 +91,9 @@ class ExactileDock(QWidget):
         self.help = HelpMenu(self.fields.help, self, self._chooser)
         chosen_in = self._chooser, self._region, following.objects, more
         self.settings = SettingsMenu(self.help.menu, self, chosen_in, self)
+        self.batch = BatchDialog(
+            self.help.menu, napari_viewer, self.settings.told, lambda: self.running, self
+        )  # fmt: skip
         self._followed = Followed(napari_viewer, self._settled, self.update_plan, self._on_camera)
         self._arrange()
         self._connect()
@@ -256,6 +260,7 @@ class ExactileDock(QWidget):
         self.result.leave()
         self.help.leave()
         self.settings.leave()
+        self.batch.leave()
         self._region.leave()
         self.preview.leave()
         self.results.leave()

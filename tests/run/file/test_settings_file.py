@@ -47,6 +47,8 @@ AROUND: dict[str, Any] = {
     "check": 3,
     "connectivity": 2,
     "min_size": 9,
+    "count_objects": True,
+    "jobs": 2,
 }
 
 

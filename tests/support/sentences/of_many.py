@@ -131,7 +131,8 @@ def together_without_values(folder: Path) -> Any:
 
 
 @ROWS.says(
-    "in {folder}/exactile.toml, jobs is a number of images at once from 1 to 64, not 0: correct it, or leave it out"
+    "in {folder}/exactile.toml, jobs is a number of images at once from 1 to 64, not 0: correct it, or leave "
+    "it out"
 )
 def no_jobs(folder: Path) -> Any:
     path = folder / "exactile.toml"

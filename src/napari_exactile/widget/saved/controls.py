@@ -37,7 +37,7 @@ LEFT_OUT: dict[str, str] = {
 }
 # Keys that no control of the dock says. Those of the first kind count all the same where a file has them.
 BY_FILE = ("scratch_limit", "method", "normalization", "probabilities")
-NOT_IN_DOCK = ("padding", "series", "allow_missing", "pixel_size", "check")
+NOT_IN_DOCK = ("padding", "series", "allow_missing", "pixel_size", "check", "jobs", "count_objects")
 # The dock lets labels come soon, whatever a file says.
 ALWAYS = ("stream",)
 # Facts of a model that the dock keeps itself, as they change nothing that is computed.

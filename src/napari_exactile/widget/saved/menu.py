@@ -85,7 +85,7 @@ class SettingsMenu:
 
     def save(self, path: Path | None = None) -> None:
         """Write what is chosen to `path`, or to a file that the person picks."""
-        told = self._told()
+        told = self._told_or_say()
         if told is None:
             return
         path = path or pick_file(self._parent, "Save settings", Path.home() / NAME, [("Settings", ".toml")])
@@ -98,12 +98,12 @@ class SettingsMenu:
 
     def copy_command(self) -> None:
         """Put a line on the clipboard that does the same, and show it."""
-        if told := self._told():
+        if told := self._told_or_say():
             self._asking.ask(told.command, self._show, self._show_failed)
 
     def copy_script(self) -> None:
         """Put a script on the clipboard that does the same, and show it."""
-        if told := self._told():
+        if told := self._told_or_say():
             self._asking.ask(told.script, self._show, self._show_failed)
 
     def _show(self, text: str) -> None:
@@ -113,15 +113,21 @@ class SettingsMenu:
     def _show_failed(self, error: Exception) -> None:
         self.dialog.show_text("", f"Nothing was copied: {error}.", warning=True)
 
-    def _told(self) -> Told | None:
-        """Return what is chosen; None, and why, where that is nothing yet."""
+    def _told_or_say(self) -> Told | None:
+        told = self.told()
+        if told is None:
+            show_warning("Choose an image and a model first: what Run would do is not known yet.")
+        return told
+
+    def told(self) -> Told | None:
+        """Return what is chosen; None where that is nothing yet."""
         choice = self._chooser.choice
         if choice is None:
-            show_warning("Choose an image and a model first: what Run would do is not known yet.")
             return None
         joined = 1 if self._objects.connected.value == EDGES else len(choice.plane.spatial)
         smallest = self._objects.smallest.pixels
-        return Told(choice, joined if joined > 1 else None, smallest if smallest > 1 else None)
+        says_axes = isinstance(self._dock.fields.channels.value, int)
+        return Told(choice, joined if joined > 1 else None, smallest if smallest > 1 else None, says_axes)
 
     # --- into the dock
 

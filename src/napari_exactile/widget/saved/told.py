@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A choice with what counts as an object of its labels."""
+    """A choice with what counts as an object of its labels, and whether somebody said where channels lie."""
 
     choice: Choice
     connectivity: int | None
     min_size: int | None
+    says_axes: bool = False
 
     def chosen(self) -> SettingsFile:
         """Return what a settings file says; the files of the model are read."""
@@ -34,6 +35,18 @@ class Told:
         around = msgspec.structs.replace(found.around, connectivity=self.connectivity, min_size=self.min_size)
         settings = replace(found.settings, stream=False)
         return replace(found, settings=settings, model=self._model(found), around=around)
+
+    def for_many(self, together: bool, objects: bool) -> SettingsFile:
+        """Return what is done to many images: to all of each, as the file of each says where its axes are."""
+        import msgspec
+
+        found = self.chosen()
+        axes = found.around.axes if self.says_axes else None
+        around = msgspec.structs.replace(
+            found.around, axes=axes, plane=None, series=None, allow_missing=False, count_objects=objects
+        )
+        settings = replace(found.settings, region=None, together=together)
+        return replace(found, settings=settings, around=around)
 
     def _model(self, found: SettingsFile) -> Any:
         """Return the model with the names and colours that a person has given its classes."""

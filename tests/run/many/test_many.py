@@ -180,6 +180,21 @@ def test_objects_are_counted_where_asked_for(folder: Path) -> None:
     rows = ex.segment_many(folder, model, out, count_objects=True, connectivity=2, min_size=3).rows
     found = ex.find_objects(labels(out / rows[0].output), connectivity=2, min_size=3)
     assert rows[0].objects == {"class 1": len(found)}
+    assert (
+        states(ex.segment_many(folder, model, out, count_objects=True, connectivity=2, min_size=3))
+        == ["skipped"] * 3
+    )
+    assert states(ex.segment_many(folder, model, out, count_objects=True)) == ["done"] * 3
+
+
+def test_what_is_doubtful_is_in_the_table(folder: Path) -> None:
+    """An inexact run, and pixels of another size than the model's, say so in the row."""
+    model = ex.load_model(network(), pixel_size=2.0)
+    options: dict[str, Any] = {"pixel_size": (0.5, 0.5), "radius": 0, "method": "whole-tile", "tile": 32}
+    row = ex.segment_many(folder / "a.tif", model, folder.parent / "out", **options).rows[0]
+    assert (row.state, row.exact) == ("done", False)
+    assert row.message.startswith("INEXACT")
+    assert "2 µm per px" in row.message
 
 
 def test_the_network_is_analysed_once_for_equal_shapes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,7 @@ def told(batch: Any) -> list[tuple[str, str]]:
 
 def done(qtbot: QtBot, batch: Any) -> None:
     batch.window.run.click()
+    qtbot.waitUntil(lambda: batch.going, timeout=WAIT)
     qtbot.waitUntil(lambda: not batch.going, timeout=WAIT)
 
 
@@ -77,6 +78,7 @@ def test_a_batch_is_stopped_and_continued(
     batch = ready(qtbot, dock, folder)
     brake = Brake(monkeypatch)
     batch.window.run.click()
+    qtbot.waitUntil(lambda: batch.going, timeout=WAIT)
     assert batch.window.run.text() == STOP
     assert not batch.window.files.isEnabled()
     brake.let(4)  # all of the first image
@@ -127,7 +129,6 @@ def test_without_a_choice_there_is_no_batch(opened: Any, qtbot: QtBot, folder: P
     dock.batch.open()
     dock.batch.add([folder])
     assert dock.batch.window.words.text() == NOTHING
-    dock.batch.many = object()
     dock.batch._busy = lambda: True
     dock.batch.start_or_stop()
     assert dock.batch.window.words.text() == BUSY

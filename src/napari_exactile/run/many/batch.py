@@ -23,6 +23,9 @@ from napari_exactile.run.plan.devices import memory_budget, pick_device
 from napari_exactile.run.task.chosen import SettingsFile
 from napari_exactile.stopping import Cancelled
 
+# Nothing else wakes a thread that waits for others, such as Ctrl-C, on all systems.
+WAIT_SECONDS = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -147,7 +150,10 @@ def _parallel(
     ended = 0
     try:
         while ended < len(threads):
-            event = told.get()
+            try:
+                event = told.get(timeout=WAIT_SECONDS)
+            except queue.Empty:
+                continue
             if event is None:
                 ended += 1
             else:

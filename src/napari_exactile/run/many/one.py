@@ -23,7 +23,7 @@ from napari_exactile.run.many.rows import ImageRow
 from napari_exactile.run.store.state import state_of
 from napari_exactile.run.task.begin import make_task
 from napari_exactile.run.task.chosen import SettingsFile
-from napari_exactile.run.task.identity import Identity, differing, identity
+from napari_exactile.run.task.identity import Identity, identity
 from napari_exactile.run.task.task import Task
 from napari_exactile.run.words.summary import description, exactness
 
@@ -60,9 +60,10 @@ class OneOfMany:
         """
         task = self.task()
         now = identity(task)
-        if before is not None and not self.overwrite and self._is_finished(task, now, before):
+        same = before is not None and before.is_of(now)
+        if before is not None and same and not self.overwrite and self._is_finished(task, before):
             return msgspec.structs.replace(before, state="skipped", image=str(self.image))
-        if not is_store(self.out) and self.out.exists() and not self.overwrite:
+        if not is_store(self.out) and self.out.exists() and not (self.overwrite or same):
             raise ValueError(
                 f"{self.out} exists already, of another image, model or settings: choose another folder, or "
                 "overwrite it (--overwrite)"
@@ -77,15 +78,19 @@ class OneOfMany:
         return self._done(run, now, control)
 
     @property
+    def _counting(self) -> tuple[int, int]:
+        around = self.chosen.around
+        return around.connectivity or 1, around.min_size or 0
+
+    @property
     def _windows(self) -> int:
         check = self.chosen.around.check
         return WINDOWS * check if isinstance(check, bool) else check
 
-    def _is_finished(self, task: Task, now: Identity, before: ImageRow) -> bool:
-        """Tell whether labels are there that were made of the same image in the same way."""
-        if not isinstance(before.identity, Identity) or differing(before.identity, now):
-            return False
-        if self.chosen.around.count_objects and task.decision.one_label and before.objects is None:
+    def _is_finished(self, task: Task, before: ImageRow) -> bool:
+        """Tell whether labels are there as they were made then, with all that is to be counted in them."""
+        counts_objects = self.chosen.around.count_objects and task.decision.one_label
+        if counts_objects and before.counted_by != self._counting:
             return False
         if not is_store(self.out):
             return self.out.is_file()
@@ -107,11 +112,12 @@ class OneOfMany:
         )  # fmt: skip
         if around.count_objects:
             found = objects(series, around, self.out.absolute().parent, control.hold)
-            row = msgspec.structs.replace(row, objects=found)
+            row = msgspec.structs.replace(row, objects=found, counted_by=self._counting)
         if wrong:
             words = "the check failed: do not rely on these labels"
             return msgspec.structs.replace(row, state="failed", message=words)
-        return row if report.exact else msgspec.structs.replace(row, message=exactness(report))
+        doubts = [*([] if report.exact else [exactness(report)]), *report.warnings]
+        return msgspec.structs.replace(row, message="; ".join(doubts))
 
 
 def _taken(image: OpenedImage, axes: str | None, size: tuple[float, ...] | None) -> OpenedImage:

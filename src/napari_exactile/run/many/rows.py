@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType, field
 
 from napari_exactile.images.store.guard import partial_of
 from napari_exactile.record import Count, Number, Record
-from napari_exactile.run.task.identity import Identity
+from napari_exactile.run.task.identity import Identity, differing
 
 TABLE, KNOWN = "summary.csv", "summary.json"
 State = Literal["done", "skipped", "stopped", "failed"]
@@ -48,12 +48,18 @@ class ImageRow(Record, frozen=True, kw_only=True):
     sizes: dict[str, Number] = field(default_factory=dict)
     unit: str = ""
     objects: dict[str, Count] | None = None
+    # How pixels of an object touch, and how many it has at least.
+    counted_by: tuple[int, int] | None = None
     identity: Identity | UnsetType = UNSET
 
     @property
     def failed(self) -> bool:
         """Whether there are no labels to rely on: it failed, or its check did."""
         return self.state == "failed"
+
+    def is_of(self, now: Identity) -> bool:
+        """Tell whether the labels were made of the same image in the same way."""
+        return isinstance(self.identity, Identity) and not differing(self.identity, now)
 
     def cells(self) -> dict[str, Any]:
         """Return what stands in the table, by its columns."""

@@ -145,11 +145,20 @@ class BatchDialog:
             self._control.control.cancel()
         elif self._busy():
             self.window.words.say(BUSY, warning=True)
-        elif self.many is not None:
-            self._start(self.many)
+        elif told := self._told():  # the choice may be another than when the images were added
+            model = told.choice.task.model
+            self._finding.ask(
+                self._batch(told), lambda batch: self._start(batch.run(model)), self._cannot
+            )  # fmt: skip
+        else:
+            self.window.words.say(NOTHING, warning=True)
 
     def _start(self, many: ManyRun) -> None:
-        self.going = True
+        if self.going:
+            return
+        self.many, self.going = many, True
+        if len(many.batch.images) != len(self.window.model.lines):  # there are others by now
+            self.window.model.fill([image.name for image in many.batch.images])
         self._lock(True)
         self.window.words.say("Begins...")
 

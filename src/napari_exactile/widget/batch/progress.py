@@ -63,11 +63,12 @@ class ImageLine:
 
 def result_words(row: ImageRow) -> str:
     """Return what came of an image: why it failed, or how exact it is, and how many objects there are."""
-    if row.message or not row.shape:
+    if row.failed or not row.shape:
         return row.message.removeprefix(f"{row.image} ")
     objects = [f"{count:,} {name}" for name, count in (row.objects or {}).items()]
     ties = f"{row.near_ties:,} near-ties" if row.near_ties else "no near-ties"
-    return ", ".join(["exact" if row.exact else "NOT EXACT", ties, *objects, f"{row.seconds:.1f} s"])
+    facts = ", ".join(["exact" if row.exact else "NOT EXACT", ties, *objects, f"{row.seconds:.1f} s"])
+    return f"{facts}. {row.message}" if row.message else facts
 
 
 def lines_of(run: ManyRun, control: Control) -> Iterator[tuple[str, dict[int, ImageLine]]]:

@@ -176,7 +176,7 @@ def test_another_model_is_asked_about(
 def test_what_no_field_says_counts_and_is_told(opened: Any, qtbot: QtBot, tmp_path: Path) -> None:
     """Settings without a field count until they are forgotten; those that are not used are named."""
     (tmp_path / "a.toml").write_text(
-        'scratch_limit = "1GB"\nprobabilities = "float16"\npadding = "always"\n'
+        'device = "cuda"\nscratch_limit = "1GB"\nprobabilities = "float16"\npadding = "always"\n'
         'normalization = [{ step = "ZScore", eps = 1e-6 }]'
     )
     _, dock = opened()
@@ -184,7 +184,9 @@ def test_what_no_field_says_counts_and_is_told(opened: Any, qtbot: QtBot, tmp_pa
     settings = dock._chooser.choice.task.settings
     assert (settings.scratch_limit, settings.probabilities) == (10**9, "float16")
     assert settings.normalization == (ex.ZScore(eps=1e-6),)
-    assert "padding = always, which is not used here" in dock.settings._more.note.text()
+    told = dock.settings._more.note.text()
+    assert "padding = always, which is not used here" in told
+    assert "device = cuda, which is not used here" in told or "cuda" in dock._chooser.devices.values()
     dock.settings._more.forget.native.click()
     assert dock._chooser.choice.task.settings.scratch_limit is None
     assert not dock.settings._more.form.isVisibleTo(dock.fields.widget)

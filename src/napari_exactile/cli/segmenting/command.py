@@ -19,7 +19,7 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
     images: Annotated[
         list[Path],
         typer.Argument(
-            metavar="IMAGE...",
+            metavar="IMAGE",
             help=f"{IMAGE_HELP} Or many: files, folders, patterns such as 'day1/*.tif', OME-Zarr plates.",
         ),
     ],
@@ -36,8 +36,8 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
         Path | None,
         typer.Option(
             metavar="LABELS.tif|.ome.zarr|FOLDER",
-            help="A store (.zarr) can be continued. Labels of many images go to a folder. "
-            "[default: IMAGE_labels.tif, beside the image]",
+            help="A store (.zarr) can be continued; labels of many images go to a folder. Left out, it is "
+            "IMAGE_labels.tif, beside the image.",
         ),
     ] = None,
     tile: Annotated[str, typer.Option(metavar="N|auto", help="Tile size in pixels.")] = "auto",
@@ -161,7 +161,7 @@ def segment(  # noqa: PLR0913, PLR0917  (one argument is one option)
         typer.Option(
             metavar="PATTERN",
             help="What labels of many images are called, by {name}, {number} and {folder} of each; .tif or "
-            ".ome.zarr. [default: {name}_labels.ome.zarr]",
+            ".ome.zarr. Left out, it is {name}_labels.ome.zarr.",
         ),
     ] = None,
     count_objects: Annotated[

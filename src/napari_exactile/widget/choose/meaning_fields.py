@@ -40,10 +40,11 @@ class MeaningFields:
             with self.threshold.changed.blocked():
                 self.threshold.value = own
 
-    def choose_threshold(self, model: str, threshold: float) -> None:
-        """Choose a threshold for a model, which then does not begin with its own."""
-        self._threshold_of = model
-        self.threshold.value = threshold
+    def choose_threshold(self, model: str, threshold: float | None) -> None:
+        """Choose a threshold for a model, which then does not begin with its own; None: it does."""
+        self._threshold_of = None if threshold is None else model
+        if threshold is not None:
+            self.threshold.value = threshold
 
     def offer_kinds(self, channels: int) -> Any:
         """Let the person say what an output of so many channels is (0: there is none); return the choice."""

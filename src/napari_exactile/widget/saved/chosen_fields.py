@@ -27,8 +27,7 @@ def set_fields(fields: Fields, objects: ObjectsFields, chosen: SettingsFile, dev
     _set_meaning(fields, settings)
     _set_normalization(fields, settings)
     names = {device: name for name, device in devices.items()}
-    with suppress(ValueError):  # a device that this computer has not
-        fields.device.value = names.get(settings.device, AUTOMATIC)
+    fields.device.value = names.get(settings.device, AUTOMATIC)
     fields.probabilities.value = bool(settings.probabilities)
     fields.memory.value = (settings.memory_limit or 0) / 1e9
     _set_channels(fields, chosen)
@@ -53,8 +52,7 @@ def _set_tiles(fields: Fields, settings: Settings) -> None:
 def _set_meaning(fields: Fields, settings: Settings) -> None:
     with suppress(ValueError):  # a kind that this model cannot give
         fields.kind.value = settings.output_kind
-    if settings.threshold is not None:
-        fields.meaning.choose_threshold(fields.model.value, settings.threshold)
+    fields.meaning.choose_threshold(fields.model.value, settings.threshold)
 
 
 def _set_normalization(fields: Fields, settings: Settings) -> None:
@@ -109,8 +107,10 @@ def by_file(chosen: SettingsFile) -> dict[str, Any]:
     return found
 
 
-def unused(chosen: SettingsFile) -> dict[str, Any]:
-    """Return what a file says and the dock does not do."""
+def unused(chosen: SettingsFile, devices: dict[str, Any]) -> dict[str, Any]:
+    """Return what a file says and the dock does not do, a device that is not here among it."""
     content = chosen.as_plain()
     named = {name: content[name] for name in NOT_IN_DOCK if name in content}
+    if chosen.settings.device not in devices.values():
+        named["device"] = chosen.settings.device
     return {name: str(value).lower() if isinstance(value, bool) else value for name, value in named.items()}

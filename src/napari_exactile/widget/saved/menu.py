@@ -190,7 +190,7 @@ class SettingsMenu:
         self._region.put(chosen.settings.region)
         self._look(chosen)
         self._chooser.more = by_file(chosen)
-        self._more.show(Path(chosen.name).name, self._chooser.more, unused(chosen))
+        self._more.show(Path(chosen.name).name, self._chooser.more, unused(chosen, self._chooser.devices))
 
     def _look(self, chosen: SettingsFile) -> None:
         """Give the classes of the model the names and colours that the file says."""

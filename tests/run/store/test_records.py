@@ -18,6 +18,7 @@ from napari_exactile import version
 from napari_exactile.images.store.files import AboutLine, ImageFacts, StoreFacts
 from napari_exactile.images.store.journal import Journal, read_json, records_in, write_json, write_lines
 from napari_exactile.record import Record
+from napari_exactile.run.engine.passes.kept_tensors import TensorRecord
 from napari_exactile.run.engine.passes.pass_records import PassRecord
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.plan.settings_record import SettingsRecord
@@ -102,6 +103,7 @@ EXAMPLES: list[Record] = [
     StepsRecord(steps=STEPS), SpoiltRecord(spoilt="it was changed"), WrittenReport(report=17),
     PassRecord(number=1, values={7: (((1,), "AAAAAAAA4D8="),), 12: ()}),
     Here(device="auto", memory_limit=None, scratch_limit=5), TASK,
+    TensorRecord(shape=(1, 4, 80, 70), first=1, dtype="torch.float32", checksums=(7, 2**32 - 1)),
 ]  # fmt: skip
 
 

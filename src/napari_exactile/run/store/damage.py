@@ -86,8 +86,11 @@ class Stored:
         for plane, one in self.reading.known.items():
             if len(one.tiles) == len(self.task.plan) or not one.passes:
                 continue
-            tensors = KeptTensors(0, kept_folder(self.store.path, plane))
+            folder = kept_folder(self.store.path, plane)
+            tensors = KeptTensors(0, folder)
             for index in self.task.plan.schedule.passes[len(one.passes)].given:
+                if (folder / str(index)).is_dir():
+                    continue  # of an earlier version, whose passes are done again
                 node = self.task.given.graph.nodes[index]
                 if not tensors.recall(index, node.shape, node.dtype, self.check):
                     name = "/".join((OWN, KEPT, *map(str, (*plane, index))))

@@ -26,8 +26,11 @@ from napari_exactile.record import Record
 BLOCK = 16 << 20
 
 
-class _Description(Record, frozen=True, kw_only=True):
-    """What a file of raw numbers holds; it is written once they are complete."""
+class TensorRecord(Record, frozen=True, kw_only=True):
+    """What a file of raw numbers holds; it is written once they are complete.
+
+    Rows along the axis `first` are blocks, and every 16 MB have a checksum.
+    """
 
     shape: tuple[int, ...]
     first: int
@@ -66,7 +69,7 @@ class _Kept:
         for block in torch.split(self.flat.view(torch.uint8), BLOCK):
             yield crc32(block.numpy().data)
 
-    def is_as(self, told: _Description, check: Callable[[], None]) -> bool:
+    def is_as(self, told: TensorRecord, check: Callable[[], None]) -> bool:
         """Return whether all of it is as it was written."""
         for now, before in zip(self.blocks(), told.checksums, strict=True):
             check()
@@ -130,7 +133,7 @@ class KeptTensors:
         one = self._tensors[key]
         if self._stays and one.file is not None:
             shape, dtype = tuple(one.tensor.shape), str(one.tensor.dtype)
-            told = _Description(shape=shape, first=one.first, dtype=dtype, checksums=tuple(one.blocks()))
+            told = TensorRecord(shape=shape, first=one.first, dtype=dtype, checksums=tuple(one.blocks()))
             _described(one.file).write_text(json.dumps(told.as_json()))
 
     def recall(self, key: int, shape: Sequence[int], dtype: torch.dtype, check: Callable[[], None]) -> bool:
@@ -144,7 +147,7 @@ class KeptTensors:
             return False
         file = self._folder / str(key)
         try:
-            told = _Description.of(json.loads(_described(file).read_text()))
+            told = TensorRecord.of(json.loads(_described(file).read_text()))
             size, there = prod(shape) * dtype.itemsize, file.stat().st_size
         except (OSError, ValueError):  # there is none, or its description is damaged
             return False

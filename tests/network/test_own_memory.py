@@ -28,7 +28,8 @@ def test_a_block_is_used_again_once_nobody_looks_at_it(pool: memory._Pool) -> No
     place, view = one.data_ptr(), one[5:].movedim(1, 0).unsqueeze(0)
     del one
     assert not pool._free
-    assert new_memory(SHAPE, torch.float32).data_ptr() != place
+    other = new_memory(SHAPE, torch.float32)
+    assert other.data_ptr() != place
     del view
     gc.collect()
     again = new_memory((SHAPE[0] - 100, 16), torch.float64)

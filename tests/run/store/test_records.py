@@ -20,6 +20,8 @@ from napari_exactile.images.store.journal import Journal, read_json, records_in,
 from napari_exactile.record import Record
 from napari_exactile.run.engine.passes.kept_tensors import TensorRecord
 from napari_exactile.run.engine.passes.pass_records import PassRecord
+from napari_exactile.run.file.records import Around, ModelRecord
+from napari_exactile.run.many.rows import ImageRow
 from napari_exactile.run.plan.settings import Settings
 from napari_exactile.run.plan.settings_record import SettingsRecord
 from napari_exactile.run.store import records
@@ -104,6 +106,13 @@ EXAMPLES: list[Record] = [
     PassRecord(number=1, values={7: (((1,), "AAAAAAAA4D8="),), 12: ()}),
     Here(device="auto", memory_limit=None, scratch_limit=5), TASK,
     TensorRecord(shape=(1, 4, 80, 70), first=1, dtype="torch.float32", checksums=(7, 2**32 - 1)),
+    ModelRecord(path="net.pt", sha256="ab", facts={"channels": 3}),
+    Around(axes="tyx", plane=(3,), series="second", pixel_size=(0.5, 0.5), check=5, min_size=9, jobs=2),
+    ImageRow(
+        image="a.tif", output="a.ome.zarr", state="done", shape=(80, 70), pixel_size=(0.5, 0.5), tiles=6,
+        seconds=1.5, exact=True, pixels={"cell": 9}, sizes={"cell": 2.25}, unit="um2", objects={"cell": 1},
+        counted_by=(1, 4), identity=IDENTITY,
+    ),
 ]  # fmt: skip
 
 

@@ -81,7 +81,7 @@ def gathered(shape: tuple[int, ...]) -> None:
 
 def runs(net: nn.Module) -> None:
     image = np.random.default_rng(0).normal(size=(SIZE, SIZE))
-    task = image_task(image, net, Settings())
+    task, walked = (image_task(image, net, Settings(method=method)) for method in ("trimmed", "skewed"))
 
     def run() -> None:
         list(Job(task).run())
@@ -94,8 +94,12 @@ def runs(net: nn.Module) -> None:
         with patch.object(Moments, "part", in_double):
             run()
 
-    names = ("one pass", "float64, bound anew for each pass", "float64, bound once", "blocks, bound once")
-    seconds = in_turn([lambda: one_pass(task), as_before, bound_once, run])
+    names = (
+        "one pass", "float64, bound anew for each pass", "float64, bound once", "blocks, bound once",
+        "and walked",
+    )  # fmt: skip
+    ways = [lambda: one_pass(task), as_before, bound_once, run, lambda: list(Job(walked).run())]
+    seconds = in_turn(ways)
     for name, one in zip(names, seconds, strict=True):
         print(f"{name:<40}{one:>12.2f}{one / seconds[0]:>12.2f}", flush=True)
 

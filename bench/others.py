@@ -1,6 +1,6 @@
 """Ways to segment an image, this program's and others', against the best pass that a person can arrange.
 
-PYTHONPATH=tests/support .venv/bin/python bench/others.py [--repeats 5] [CASE ...]      (needs MONAI)
+PYTHONPATH=tests/support .venv/bin/python bench/others.py [--repeats 5] [--ours] [CASE ...]      (needs MONAI)
 
 A default and a tuned allocator, which keeps what is freed as jemalloc does: glibc maps every tensor above
 32 MB afresh otherwise, and half of a plain pass is page faults. Each allocator needs a process of its own;
@@ -36,6 +36,7 @@ import napari_exactile as ex
 from napari_exactile.models.densenet import FCDenseNet
 from napari_exactile.models.random_weights import randomise
 from napari_exactile.models.unet import UNet
+from napari_exactile.network.skewed.memory import release
 
 TUNED = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "68719476736"}
 # What others take at once, along each axis of a plane or a volume, and the least zone of the papers' tiling.
@@ -133,8 +134,10 @@ def monai(
         return scores[0].argmax(0).numpy()
 
 
-def peak(way: Way) -> float:
-    """Return the most memory in MB that the process takes beyond what it has, looked at every 2 ms."""
+def peak(way: Way) -> tuple[float, Any]:
+    """Return the most memory in MB that the process takes beyond what it has, looked at every 2 ms, and what
+    the way gives."""
+    release()
     before, most, stop = resident(), [0.0], threading.Event()
 
     def watch() -> None:
@@ -143,10 +146,10 @@ def peak(way: Way) -> float:
 
     thread = threading.Thread(target=watch)
     thread.start()
-    way()
+    labels = way()
     stop.set()
     thread.join()
-    return most[0]
+    return most[0], labels
 
 
 def resident() -> float:
@@ -154,9 +157,11 @@ def resident() -> float:
         return int(file.read().split()[1]) * resource.getpagesize() / 1e6
 
 
-def measured(case: str, repeats: int) -> dict[str, Any]:
+def measured(case: str, repeats: int, ours: bool) -> dict[str, Any]:
     """Return seconds, page faults, memory and ME of every way, in this process."""
-    ways = ways_of(case)
+    ways = {
+        name: way for name, way in ways_of(case).items() if not ours or name.startswith(("pass", "napari"))
+    }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     faults: dict[str, int] = {}
     for _ in range(1 + repeats):
@@ -165,29 +170,31 @@ def measured(case: str, repeats: int) -> dict[str, Any]:
             way()
             seconds[name].append(time.perf_counter() - start)
             faults[name] = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-    reference = next(iter(ways.values()))()
+    looked = {name: peak(way) for name, way in ways.items()}
+    reference = next(iter(looked.values()))[1]
     return {
         name: {
             "first": seconds[name][0],
             "seconds": statistics.median(seconds[name][1:]),
             "faults": faults[name],
-            "MB": peak(way),
-            "ME": int((way() != reference).sum()),
+            "MB": megabytes,
+            "ME": int((labels != reference).sum()),
         }
-        for name, way in ways.items()
+        for name, (megabytes, labels) in looked.items()
     }
 
 
-def in_process(case: str, repeats: int, tuned: bool) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--repeats", str(repeats), "--here", case]
+def in_process(case: str, repeats: int, tuned: bool, ours: bool) -> dict[str, Any]:
+    more = ["--ours"] if ours else []
+    command = [sys.executable, __file__, "--repeats", str(repeats), *more, "--here", case]
     environment = os.environ | (TUNED if tuned else {})
     found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     told: dict[str, Any] = json.loads(found.stdout.splitlines()[-1])
     return told
 
 
-def report(case: str, repeats: int) -> None:
-    by = {words: in_process(case, repeats, words == "tuned") for words in ("default", "tuned")}
+def report(case: str, repeats: int, ours: bool) -> None:
+    by = {words: in_process(case, repeats, words == "tuned", ours) for words in ("default", "tuned")}
     passes = [one[name]["seconds"] for one in by.values() for name in one if name.split(",")[0] == "pass"]
     best = min(passes)
     print(f"\n{case}: the best pass takes {best:.2f} s on {torch.get_num_threads()} threads")
@@ -206,15 +213,16 @@ def report(case: str, repeats: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--ours", action="store_true", help="passes and this program alone: others take long")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("cases", nargs="*", default=list(CASES))
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     for case in given.cases:
         if given.here:
-            print(json.dumps(measured(case, given.repeats)))
+            print(json.dumps(measured(case, given.repeats, given.ours)))
         else:
-            report(case, given.repeats)
+            report(case, given.repeats, given.ours)
 
 
 if __name__ == "__main__":

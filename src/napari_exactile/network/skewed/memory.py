@@ -44,8 +44,19 @@ class _Pool:
             while sum(one.nbytes for one in self._free) > MOST:
                 del self._free[0]
 
+    def release(self) -> int:
+        """Let go of all that is free, and return how many bytes that was."""
+        with self._lock:
+            gone, self._free = self._free, []
+            return sum(one.nbytes for one in gone)
+
 
 _pool = _Pool()
+
+
+def release() -> int:
+    """Give memory that nobody uses now back to the system, and return how many bytes that was."""
+    return _pool.release()
 
 
 def new_memory(

@@ -18,6 +18,7 @@ from napari_exactile.images.normalize.statistics import is_missing
 from napari_exactile.images.normalize.steps import Normalization
 from napari_exactile.network.analysis import require_derived
 from napari_exactile.network.declared import Declared
+from napari_exactile.network.skewed.memory import release
 from napari_exactile.run.engine.door import Computed, Deliver, Going, Known, Piece
 from napari_exactile.run.engine.events import Event, TileStarted, failure
 from napari_exactile.run.engine.local.executor import Executor
@@ -139,6 +140,7 @@ class LocalEngine:
         except Exception as error:
             if not is_out_of_memory(error):
                 raise (failure(sharing.left[0], error) if sharing.left else error) from error
+            release()
         return sharing.left
 
     def glimpse(self, tile: Tile, check: Check) -> Piece | None:

@@ -12,6 +12,7 @@ from napari_exactile.geometry.tiling import Tile, Tiling
 from napari_exactile.network.cone.cone import Cone
 from napari_exactile.network.cost.passes import Pass, Schedule
 from napari_exactile.network.derived import Derived
+from napari_exactile.network.skewed.memory import release
 from napari_exactile.network.traced.graph import Graph, Node
 from napari_exactile.network.whole.freeze import Statistic
 from napari_exactile.network.whole.reductions import Partial
@@ -126,6 +127,7 @@ class Survey:
                 if not is_out_of_memory(error):
                     raise failure(band, error) from error
                 self._walked, self._gathered, self._done = None, [], 0
+                release()
                 return
             self._gathered.append(folded.found)
             self._done += 1

@@ -19,6 +19,8 @@ from napari_exactile.network.skewed.turned import Turned
 # small tensors run ahead for several steps of the others. So much stays near the cache, and below the 32 MB
 # from which on malloc maps every block afresh; kernels are slow on fewer rows.
 STRIP, LEAST = 12 << 20, 24
+# Of networks of many layers, less is made at once: what they all hold together should stay near, too.
+TOGETHER, FEWEST = 28 * STRIP, 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Course:
         self.layers = layers_of(bound, self.results, self.given)
         self.demands = Demands(bound, self.results, self.given)
         self.thrift = thrift
+        self.strip = min(thrift.strip, max(FEWEST, TOGETHER // max(1, len(self.layers))))
         # Of a band, and of as much of it as tells what memory it needs.
         self._known_steps: Callable[[Interval], tuple[Step, ...]] = lru_cache(maxsize=2)(self._short)
         self.rooms: Callable[[Interval], dict[int, Room]] = lru_cache(maxsize=2)(self._rooms)
@@ -125,7 +128,7 @@ class Course:
         densest = max(
             (size / self.bound.strides[index][self.axis] for index, size in self.row_bytes.items()), default=1
         )
-        return max(step, floor(self.thrift.strip / densest) // step * step)
+        return max(step, floor(self.strip / densest) // step * step)
 
     def is_whole(self, index: int) -> bool:
         """Tell whether walks have all there is of a tensor along the other axes, if they have it at all."""
@@ -163,7 +166,7 @@ class Course:
 
     def most(self, index: int) -> int:
         """Return the most rows of a layer that are made at once."""
-        return max(1, self.thrift.strip // self.row_bytes[index])
+        return max(1, self.strip // self.row_bytes[index])
 
     def at_least(self, index: int) -> int:
         """Return how many rows a layer makes at once, though fewer are wanted."""

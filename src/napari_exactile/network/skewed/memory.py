@@ -9,6 +9,7 @@ from typing import Any
 from weakref import finalize
 
 import numpy as np
+import psutil
 import torch
 from numpy.typing import NDArray
 
@@ -16,7 +17,8 @@ IN_MAIN_MEMORY = torch.device("cpu")
 # Kernels read and write so many bytes at once.
 ALIGNED = 64
 # Blocks of this size and more are kept, so many bytes in all, for what takes at least such a share of one.
-LEAST, MOST, SHARE = 1 << 20, 384 << 20, 0.75
+LEAST, SHARE = 1 << 20, 0.75
+MOST = min(1 << 30, psutil.virtual_memory().total // 16)
 
 
 class _Pool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import nn
 import napari_exactile as ex
 from docks import WAIT, finish, pixels, words
 from napari_exactile.models.random_weights import randomise
+from napari_exactile.network.cost.passes import Pass
 from napari_exactile.run.engine.local.executor import Executor
 from napari_exactile.widget.dock import ExactileDock
 from napari_exactile.widget.run.runner import ShownRun
@@ -60,25 +62,28 @@ def test_passes_are_foreseen_and_told_and_the_labels_are_those_of_one_pass(
 def test_a_pass_can_be_cancelled_and_continued(
     normed: tuple[Any, ExactileDock, ex.Model], qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cancel within a pass keeps what it has found; Continue goes on there, and the labels are exact."""
+    """Cancel within a pass keeps what those before have found; Continue goes on there, to exact labels."""
     viewer, dock, model = normed
-    compute, computed = Executor.compute, []
+    walk, walked = Executor.walk, list[Pass]()
 
-    def slow(executor: Executor, *args: Any) -> Any:
-        computed.append(args)
-        if len(computed) == 3:
+    def stopping(executor: Executor, walk_in: Any, band: Any, one: Pass, *more: Any) -> Iterator[Any]:
+        walked.append(one)
+        if len(walked) == 2:
             dock.cancel()
-        return compute(executor, *args)
+        yield from walk(executor, walk_in, band, one, *more)
 
-    monkeypatch.setattr(Executor, "compute", slow)
+    monkeypatch.setattr(Executor, "walk", stopping)
     dock.start()
     qtbot.waitUntil(lambda: not dock.running, timeout=WAIT)
-    assert words(dock) == "Cancelled in pass 1 of 2: what was found so far is kept"
+    assert words(dock) == "Cancelled in pass 2 of 2: what was found so far is kept"
     assert dock.footer.run.text() == "Continue"
-    run, done = dock.run, len(computed)
+    run = dock.run
     layer = finish(qtbot, dock)
     assert dock.run is run
-    assert len(computed) - done < 4 * len(dock.plan), "what was found before was found again"
+    assert dock.plan is not None
+    first, *others = walked
+    assert first not in others, "what was found before was found again"
+    assert others[:2] == [dock.plan.schedule.surveys[1]] * 2
     np.testing.assert_array_equal(layer.data, ex.segment_whole(viewer.layers["slide"].data, model).labels)
 
 

@@ -89,7 +89,6 @@ class Status:
     """
 
     tiles: Tiles
-    advanced: float = 0.0
     state: State = State.IDLE
     step: Step | None = None
     plane: tuple[int, int] = (1, 1)
@@ -105,6 +104,7 @@ class Status:
     saved: bool = False
     replaced: str = ""
     what: str = "plane"
+    advanced: float = 0.0
 
     def __post_init__(self) -> None:
         if self.state is State.FINISHED and not self.tiles.complete:

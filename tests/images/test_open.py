@@ -346,7 +346,8 @@ def test_scripts_are_warned_of_what_costs_more(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_command_line_takes_folders(tmp_path: Path) -> None:
-    """`exactile segment` and `preview` take an OME-Zarr; the labels get its pixel size."""
+    """`exactile segment` and `preview` take an OME-Zarr; the labels get its pixel size. A folder of images
+    is one of many, whose labels need a place."""
     path = tmp_path / "image.ome.zarr"
     write_ngff(path, pixels(90, 100), "0.5", axes="yx")
     call_ok = summary(call("segment", path, "--model", MODEL, "--device", "cpu"))
@@ -354,4 +355,5 @@ def test_the_command_line_takes_folders(tmp_path: Path) -> None:
     assert ex.open_image(tmp_path / "image.ome_labels.tif").pixel_size == (1.0, 0.5)
     options = ("--model", MODEL, "--radius", 16, "--tile", 64, "--device", "cpu")
     assert "image.ome.zarr" in summary(call("preview", path, *options))["image"]
-    assert_refused(call("segment", tmp_path, "--model", MODEL), "is a folder without a zarr array")
+    assert_refused(call("preview", tmp_path, *options), "is a folder without a zarr array")
+    assert_refused(call("segment", tmp_path, "--model", MODEL), "many images go to a folder: pass --out")

@@ -63,6 +63,16 @@ class Interval:
 Box = tuple[Interval, ...]
 
 
+def common(one: Box, other: Box) -> Box | None:
+    """Return what two boxes have in common; None where that is nothing.
+
+    >>> common((Interval(0, 5),), (Interval(3, 9),)), common((Interval(0, 3),), (Interval(3, 9),))
+    ((Interval(start=3, stop=5),), None)
+    """
+    sides = [(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, other, strict=True)]
+    return tuple(Interval(*side) for side in sides) if all(a < b for a, b in sides) else None
+
+
 def sides_of(box: Box) -> tuple[tuple[int, int], ...]:
     """Return the start and the stop of every interval of a box, as records have them.
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_exactile.geometry.interval import Box, Interval, moved, slices
+from napari_exactile.geometry.interval import Box, Interval, common, moved, slices
 from napari_exactile.images.about.chosen import Wanted
 from napari_exactile.images.grey import Grey
 from napari_exactile.images.normalize.steps import Normalization
@@ -201,7 +201,7 @@ class _Computing:
     def _zone(self, box: Box) -> Box:
         """Return the smallest box of the image, on multiples of F, to which a box of the arrays belongs."""
         task, sides = self._task, list[Interval]()
-        region, grid = task.plan.tiling.region, task.analysis.grid
+        grid = task.analysis.grid
         for axis, side in enumerate(moved(box, [side.start for side in task.labelled])):
             stride, offset = grid.stride[axis], grid.offset[axis]
             factor, length = task.plan.factor[axis], task.analysis.frame.taken[axis]
@@ -210,7 +210,6 @@ class _Computing:
             while not self._holds(axis, zone, side):
                 zone = Interval(max(0, zone.start - factor), min(length, zone.stop + factor))
             sides.append(zone)
-        assert len(sides) == len(region)
         return tuple(sides)
 
     def _holds(self, axis: int, zone: Interval, side: Interval) -> bool:
@@ -238,11 +237,9 @@ def _joined(pieces: Sequence[Piece], box: Box, numbers: bool) -> NDArray[Any]:
         leading = held.shape[: held.ndim - len(box)]
         if result is None:
             result = np.empty((*leading, *(len(side) for side in box)), held.dtype)
-        sides = [(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(piece.box, box, strict=True)]
-        if all(start < stop for start, stop in sides):
-            common = tuple(Interval(*side) for side in sides)
-            into: Any = (..., *slices(common, box))
-            of: Any = (..., *slices(common, piece.box))
+        if shared := common(piece.box, box):
+            into: Any = (..., *slices(shared, box))
+            of: Any = (..., *slices(shared, piece.box))
             result[into] = held[of]
     assert result is not None, "every box has pieces"
     return result

@@ -32,8 +32,8 @@ class _Pool:
         with self._lock:
             fits = [one for one in self._free if SHARE * one.nbytes <= size <= one.nbytes]
             if not fits:
-                # On Linux, numpy asks for large pages, torch does not: the first touch takes a quarter of the
-                # time (numpy, numpy/_core/src/multiarray/alloc.c).
+                # On Linux, numpy asks for large pages, torch does not: the first touch takes far less time
+                # (numpy, numpy/_core/src/multiarray/alloc.c).
                 return np.empty(size, np.uint8)
             best = min(fits, key=lambda one: one.nbytes)
             self._free = [one for one in self._free if one is not best]
@@ -46,19 +46,18 @@ class _Pool:
             while sum(one.nbytes for one in self._free) > MOST:
                 del self._free[0]
 
-    def release(self) -> int:
-        """Let go of all that is free, and return how many bytes that was."""
+    def release(self) -> None:
+        """Let go of all that is free."""
         with self._lock:
-            gone, self._free = self._free, []
-            return sum(one.nbytes for one in gone)
+            self._free = []
 
 
 _pool = _Pool()
 
 
-def release() -> int:
-    """Give memory that nobody uses now back to the system, and return how many bytes that was."""
-    return _pool.release()
+def release() -> None:
+    """Give memory that nobody uses now back to the system."""
+    _pool.release()
 
 
 def new_memory(

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_exactile.geometry.interval import Box, Interval, box_shape, slices
+from napari_exactile.geometry.interval import Box, box_shape, common, slices
 from napari_exactile.geometry.tiling import Tile
 from napari_exactile.run.engine.door import Computed, Deliver, Piece
 from napari_exactile.run.engine.events import Event, TileStarted
@@ -125,14 +125,14 @@ class Sharing:
 
     def take(self, box: Box, scores: torch.Tensor) -> Iterator[Event | Computed]:
         """Take the scores in a box of the output; tell of zones that begin and end with it."""
-        wanted = None if self._all is None else _common(self._all, box)
+        wanted = None if self._all is None else common(self._all, box)
         if wanted is None:
             return
         index: Any = (..., *slices(wanted, box))
         made = self._decide(scores[index], wanted)  # at once: small tensors take longer
         while self._begun:
             for one in self._begun:
-                shared = None if one.part is None else _common(one.part, wanted)
+                shared = None if one.part is None else common(one.part, wanted)
                 if shared is not None:
                     one.take(made.crop(shared))
             yield from self._ended()
@@ -149,8 +149,3 @@ class Sharing:
 
 def _hull(one: Box, other: Box) -> Box:
     return tuple(a.hull(b) for a, b in zip(one, other, strict=True))
-
-
-def _common(one: Box, other: Box) -> Box | None:
-    sides = [(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, other, strict=True)]
-    return tuple(Interval(*side) for side in sides) if all(a < b for a, b in sides) else None
